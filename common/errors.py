@@ -1,0 +1,36 @@
+"""Errors that a user can cause: one sentence, exit status 2, no traceback."""
+
+import sys
+from collections.abc import Callable
+
+import click
+
+
+class UserError(Exception):
+    """Something the user can put right.
+
+    The message is one sentence that names what is wrong, where, and what would be right.
+    """
+
+
+def run_command(command: Callable[..., object]) -> None:
+    """Run a click command as a program.
+
+    Exit status 0 on success, 1 where the command found the design or the model wrong
+    (it raises ``SystemExit(1)`` itself), 2 for every error that the user can put right.
+    """
+    try:
+        command(standalone_mode=False)
+    except UserError as error:
+        _fail(str(error))
+    except click.ClickException as error:
+        _fail(error.format_message())
+    except click.exceptions.Abort:
+        _fail("Interrupted.")
+    except KeyboardInterrupt:
+        _fail("Interrupted.")
+
+
+def _fail(sentence: str) -> None:
+    print(f"error: {sentence}", file=sys.stderr)
+    sys.exit(2)

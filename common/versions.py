@@ -1,0 +1,25 @@
+"""Versions of the tools that made a result."""
+
+import shutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+
+def tool_versions(*packages: str) -> dict[str, str]:
+    """Python's and the installed packages' versions, by name; 'absent' where one is not installed."""
+    found = {"python": sys.version.split()[0]}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found
+
+
+def icarus_version() -> str:
+    """Version of the installed Icarus Verilog, or 'absent'."""
+    if shutil.which("iverilog") is None:
+        return "absent"
+    first = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False).stdout.split("\n")[0]
+    return first.removeprefix("Icarus Verilog version ").strip()

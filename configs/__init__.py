@@ -1,0 +1,1 @@
+"""Accelerator configurations: the dataclass that all parts agree on, and its presets in YAML."""

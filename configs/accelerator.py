@@ -1,0 +1,135 @@
+"""The accelerator's configuration: plain data and the rules it must obey.
+
+It is the only thing that the generator and the golden model share; each derives its own widths
+and counts from it.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+from common.errors import UserError
+from common.validation import first_problem
+
+PRESET_FOLDER = Path(__file__).resolve().parent
+
+
+def _size(low: int, high: int) -> object:
+    return Field(ge=low, le=high, strict=True)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Accelerator:
+    """One accelerator. Sizes are counts unless a unit is given."""
+
+    #: Name of the preset; goes into file headers and reports.
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=32)]
+    #: Blocks; a block computes one output channel of a pass.
+    blocks: Annotated[int, _size(2, 256)]
+    #: Rows of a block; a row computes the combination z[k, m] for one basis kernel m.
+    rows: Annotated[int, _size(1, 16)]
+    #: Channels of a SparseMap group.
+    group: Annotated[int, _size(2, 64)]
+    #: Packed activations that a beat carries.
+    lanes: Annotated[int, _size(1, 64)]
+    #: Adder lanes of a row's channel accumulator.
+    adders: Annotated[int, _size(1, 16)]
+    #: Columns of the concentration window beyond the first.
+    lookahead: Annotated[int, _size(0, 7)]
+    #: Distance up to which an idle adder lane takes a neighbour's value.
+    lookaside: Annotated[int, _size(0, 3)]
+    #: Beats that a block's input ring holds.
+    ring: Annotated[int, _size(2, 64)]
+    #: Values z that a row's FIFO holds.
+    z_fifo: Annotated[int, _size(2, 64)]
+    #: Neighbouring output columns that a row's multipliers serve in a cycle.
+    taps: Annotated[int, _size(1, 8)]
+    #: Output rows in flight in a block.
+    psum_lines: Annotated[int, _size(2, 16)]
+    #: Requantizations a cycle.
+    out_lanes: Annotated[int, _size(1, 64)]
+    #: Largest kernel height and width.
+    kernel_max: Annotated[int, _size(1, 11)]
+    #: Largest input and output width, in pixels.
+    width_max: Annotated[int, _size(4, 256)]
+    #: Largest number of input channels.
+    channels_max: Annotated[int, _size(4, 4096)]
+    #: Bits of z, sign included.
+    z_bits: Annotated[int, _size(10, 24)]
+
+    @model_validator(mode="after")
+    def _rules(self) -> "Accelerator":
+        for field in ("group", "lanes", "adders", "ring", "z_fifo"):
+            value = getattr(self, field)
+            if value & (value - 1):
+                raise ValueError(f"field '{field}' is {value}: it must be a power of two")
+        for field, divisor in (
+            ("blocks", "group"),
+            ("group", "lanes"),
+            ("lanes", "adders"),
+            ("blocks", "out_lanes"),
+            ("group", "out_lanes"),
+            ("channels_max", "group"),
+        ):
+            value, unit = getattr(self, field), getattr(self, divisor)
+            if value % unit:
+                raise ValueError(f"field '{field}' is {value}: it must be a multiple of {divisor} ({unit})")
+        if self.lookaside >= self.adders and self.lookaside:
+            raise ValueError(
+                f"field 'lookaside' is {self.lookaside}: it must be below adders ({self.adders}), "
+                "a lane has no further neighbours"
+            )
+        return self
+
+
+_ADAPTER = TypeAdapter(Accelerator)
+
+
+def parse_accelerator(fields: object, where: str) -> Accelerator:
+    """Validate a mapping of fields.
+
+    Raises UserError with file or preset (``where``), field, value and rule.
+    """
+    try:
+        return _ADAPTER.validate_python(fields)
+    except ValidationError as error:
+        raise UserError(f"{where}: {first_problem(error)}.") from None
+
+
+def preset_names() -> list[str]:
+    """The presets that ship with the project, smallest first."""
+    loaded = [load_accelerator(path.stem) for path in PRESET_FOLDER.glob("*.yaml")]
+    return [preset.name for preset in sorted(loaded, key=lambda preset: preset.blocks)]
+
+
+def load_accelerator(name_or_file: str) -> Accelerator:
+    """A preset by its name, or a configuration from a YAML file.
+
+    Raises UserError for an unknown preset, an unreadable file or a field that breaks a rule.
+    """
+    path = Path(name_or_file)
+    if path.suffix not in (".yaml", ".yml"):
+        path = PRESET_FOLDER / f"{name_or_file}.yaml"
+        if not path.is_file():
+            known = ", ".join(sorted(p.stem for p in PRESET_FOLDER.glob("*.yaml")))
+            raise UserError(
+                f"Configuration '{name_or_file}' is not known: use one of {known}, or the path of a .yaml file."
+            )
+    try:
+        fields = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UserError(f"Configuration {path} cannot be read: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise UserError(f"Configuration {path} is not YAML: it must be a list of 'field: value' lines.") from None
+    if not isinstance(fields, dict):
+        raise UserError(f"Configuration {path} has no fields: it must be a list of 'field: value' lines.")
+    return parse_accelerator({"name": path.stem, **fields}, f"Configuration {path.name}")
+
+
+def as_fields(config: Accelerator) -> dict[str, int | str]:
+    """The configuration as a mapping, in field order."""
+    return asdict(config)

@@ -1,0 +1,163 @@
+"""Basis MAC: convolves each pixel's z with the basis kernels and adds into the psum lines.
+
+The pixel at (i, j) contributes to output row y with kernel row i + padding - y * stride, and so on
+for columns. Two registers: the position of the next pixel to fetch, and the pixel being walked.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from golden.cycle.psum_lines import PsumLines
+from golden.cycle.sizes import Sizes
+from golden.cycle.work import Work
+
+
+class BasisMac(NamedTuple):
+    """Registers, (BLOCKS,) each; ``loaded`` counts passes that have been started."""
+
+    loaded: np.ndarray
+    work: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+    walk_valid: np.ndarray
+    walk_idle: np.ndarray
+    walk_work: np.ndarray
+    walk_row: np.ndarray
+    walk_column: np.ndarray
+    walk_close: np.ndarray
+    #: Output row and column that the walk stands at.
+    walk_y: np.ndarray
+    walk_x: np.ndarray
+    #: (BLOCKS, ROWS).
+    walk_z: np.ndarray
+
+
+def make_basis_mac(s: Sizes) -> BasisMac:
+    """Registers after reset."""
+    counters = [np.zeros(s.blocks, np.int64) for _ in range(12)]
+    return BasisMac(*counters, np.zeros((s.blocks, s.rows), np.int64))
+
+
+@njit(cache=True)
+def pending_passes(unit: BasisMac) -> int:
+    """Passes that some block has started and not fetched to their end."""
+    return (unit.loaded - unit.work).max()
+
+
+@njit(cache=True)
+def first_output(position: int, kernel: int, stride: int, padding: int) -> int:
+    """Smallest output index that a position reaches: ceil((position + padding - kernel + 1) / stride), from 0."""
+    return max(0, -((kernel - 1 - position - padding) // stride))
+
+
+@njit(cache=True)
+def last_output(position: int, stride: int, padding: int, outputs: int) -> int:
+    """Largest output index that a position reaches."""
+    return min(outputs - 1, (position + padding) // stride)
+
+
+@njit(cache=True)
+def closing_lines(work: Work, s: Sizes, p: int, row: int, column: int) -> int:
+    """Lines, as a bit mask, that get their last product from the pixel at (row, column)."""
+    mask = 0
+    if column == work.width[p] - 1:
+        first = first_output(row, work.kernel_height[p], work.stride[p], work.padding[p])
+        last = last_output(row, work.stride[p], work.padding[p], work.out_height[p])
+        for y in range(first, last + 1):
+            final_row = min(y * work.stride[p] - work.padding[p] + work.kernel_height[p] - 1, work.height[p] - 1)
+            if final_row == row:
+                mask |= 1 << ((work.lines_before[p] + y) % s.psum_lines)
+    return mask
+
+
+@njit(cache=True)
+def step_basis_mac(
+    unit: BasisMac, lines: PsumLines, s: Sizes, work: Work, b: int, z_valid: bool, z: np.ndarray, pass_starts: bool
+) -> tuple[bool, int, bool, int, bool, bool]:
+    """One clock edge of block b.
+
+    Args:
+        z_valid: every row has a z; z: int64 (ROWS,), the oldest of each.
+        pass_starts: one more pass may run.
+
+    Returns:
+        Whether the z are taken; the lines closed, as a bit mask; whether the pixel was dropped; products
+        issued; whether the MAC had nothing to do for want of z; whether it waits for a line.
+    """
+    # ---- walk
+    close = 0
+    products = 0
+    line_wait = False
+    walk_ready = not unit.walk_valid[b]
+    if unit.walk_valid[b]:
+        p = unit.walk_work[b]
+        row, column, y, x = unit.walk_row[b], unit.walk_column[b], unit.walk_y[b], unit.walk_x[b]
+        idle = unit.walk_idle[b]
+        first_x = first_output(column, work.kernel_width[p], work.stride[p], work.padding[p])
+        last_x = last_output(column, work.stride[p], work.padding[p], work.out_width[p])
+        last_y = last_output(row, work.stride[p], work.padding[p], work.out_height[p])
+        finish = idle or (y == last_y and x + s.taps > last_x)
+        line = (work.lines_before[p] + y) % s.psum_lines
+        needed = 0 if idle else 1 << line
+        if finish:
+            needed |= unit.walk_close[b]
+        line_wait = (needed & lines.closed[b]) != 0
+        if not line_wait:
+            if not idle:
+                kernel_row = row + work.padding[p] - y * work.stride[p]
+                for out in range(x, min(x + s.taps, last_x + 1)):
+                    kernel_column = column + work.padding[p] - out * work.stride[p]
+                    total = 0
+                    for m in range(s.rows):
+                        total += work.kernels[p, b, kernel_row, kernel_column, m] * unit.walk_z[b, m]
+                    lines.psum[b, line, out] += total
+                    products += 1
+            if finish:
+                walk_ready = True
+                close = unit.walk_close[b]
+                unit.walk_valid[b] = 0
+            elif x + s.taps <= last_x:
+                unit.walk_x[b] = x + s.taps
+            else:
+                unit.walk_x[b] = first_x
+                unit.walk_y[b] = y + 1
+
+    # ---- fetch
+    running = unit.work[b] < unit.loaded[b]
+    starved = running and not z_valid and walk_ready
+    takes = False
+    dropped = False
+    if running and z_valid:
+        p = unit.work[b]
+        row, column = unit.row[b], unit.column[b]
+        first_y = first_output(row, work.kernel_height[p], work.stride[p], work.padding[p])
+        last_y = last_output(row, work.stride[p], work.padding[p], work.out_height[p])
+        first_x = first_output(column, work.kernel_width[p], work.stride[p], work.padding[p])
+        last_x = last_output(column, work.stride[p], work.padding[p], work.out_width[p])
+        idle = not z.any() or first_y > last_y or first_x > last_x
+        closes = closing_lines(work, s, p, row, column)
+        dropped = idle and closes == 0
+        takes = dropped or walk_ready
+        if takes:
+            if not dropped:
+                unit.walk_valid[b] = 1
+                unit.walk_idle[b] = idle
+                unit.walk_work[b] = p
+                unit.walk_row[b] = row
+                unit.walk_column[b] = column
+                unit.walk_close[b] = closes
+                unit.walk_y[b] = first_y
+                unit.walk_x[b] = first_x
+                unit.walk_z[b] = z
+            unit.column[b] = column + 1
+            if unit.column[b] == work.width[p]:
+                unit.column[b] = 0
+                unit.row[b] = row + 1
+                if unit.row[b] == work.height[p]:
+                    unit.row[b] = 0
+                    unit.work[b] = p + 1
+    if pass_starts:
+        unit.loaded[b] += 1
+    return takes, close, dropped, products, starved, line_wait

@@ -1,0 +1,54 @@
+"""The beats of a stream of SparseMap groups."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from golden.sparsemap import SparseTensor
+
+
+class Groups(NamedTuple):
+    """A stream of groups, one after the other.
+
+    Attributes:
+        count: int64 (n,): values that are not 0.
+        channels: int64 (n, GROUP): their channel numbers within the pixel, in order.
+        values: int16 (n, GROUP): the values themselves, as numbers.
+        eop: bool (n,): last group of its pixel.
+        last: bool (n,): last group of its pass.
+        work: int64 (n,): number of the pass.
+    """
+
+    count: np.ndarray
+    channels: np.ndarray
+    values: np.ndarray
+    eop: np.ndarray
+    last: np.ndarray
+    work: np.ndarray
+
+
+def groups_of(tensors: list[SparseTensor], signed: list[bool]) -> Groups:
+    """Chain the input of each pass: a tensor and whether its codes are signed."""
+    fields: list[tuple[np.ndarray, ...]] = []
+    for work, (tensor, is_signed) in enumerate(zip(tensors, signed, strict=True)):
+        pixels, groups, group = tensor.maps.shape
+        channel = np.arange(groups * group).reshape(1, groups, group)
+        order = np.argsort(~tensor.maps, axis=-1, kind="stable")
+        channels = np.take_along_axis(np.broadcast_to(channel, tensor.maps.shape), order, axis=-1)
+        values = tensor.values.view(np.int8) if is_signed else tensor.values
+        eop = np.zeros((pixels, groups), np.bool_)
+        eop[:, -1] = True
+        last = np.zeros((pixels, groups), np.bool_)
+        last[-1, -1] = True
+        n = pixels * groups
+        fields.append(
+            (
+                tensor.maps.sum(axis=-1, dtype=np.int64).reshape(n),
+                channels.reshape(n, group).astype(np.int64),
+                values.reshape(n, group).astype(np.int16),
+                eop.reshape(n),
+                last.reshape(n),
+                np.full(n, work, np.int64),
+            )
+        )
+    return Groups(*(np.concatenate(column) for column in zip(*fields, strict=True)))

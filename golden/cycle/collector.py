@@ -1,0 +1,112 @@
+"""Collector: drains finished lines column by column, requantizes, and hands groups to the encoder.
+
+Behind the select step stand six registers that move together: psum, product, value, group, map,
+packed group. A group enters the first with its last OUT_LANES channels.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from golden.cycle.psum_lines import PsumLines
+from golden.cycle.sizes import Sizes
+from golden.cycle.work import Work
+
+STAGES = 6
+
+
+class Collector(NamedTuple):
+    """Registers, int64 (1,) unless said otherwise.
+
+    ``parts`` is 1 while a column stands at the blocks' outputs, ``part`` which OUT_LANES channels are
+    next; ``stages`` (6,) holds group numbers, -1 for none, the output register last.
+    """
+
+    loaded: np.ndarray
+    work: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+    line: np.ndarray
+    parts: np.ndarray
+    part: np.ndarray
+    parts_free: np.ndarray
+    entered: np.ndarray
+    stages: np.ndarray
+    #: uint8 (groups, GROUP): every group of the run, in order, as it is drained.
+    outputs: np.ndarray
+
+
+def make_collector(groups: int, s: Sizes) -> Collector:
+    """Registers after reset, for a run that gives ``groups`` groups."""
+    counters = [np.zeros(1, np.int64) for _ in range(9)]
+    return Collector(*counters, np.full(STAGES, -1, np.int64), np.zeros((groups, s.group), np.uint8))
+
+
+@njit(cache=True)
+def requantized(psum: int, bias: int, multiplier: int, shift: int, low: int, high: int) -> int:
+    """clamp(((psum + bias) * multiplier + half) >> shift, low, high)."""
+    value = ((psum + bias) * multiplier + (1 << (shift - 1))) >> shift
+    return min(max(value, low), high)
+
+
+@njit(cache=True)
+def _drain(unit: Collector, lines: PsumLines, s: Sizes, work: Work, first_group: int) -> None:
+    """Requantize the column that is being read into the run's output groups."""
+    p, x = unit.work[0], unit.column[0]
+    line = (work.lines_before[p] + unit.row[0]) % s.psum_lines
+    for b in range(s.blocks):
+        value = requantized(
+            lines.psum[b, line, x], work.bias[p, b], work.multiplier[p, b], work.shift[p, b], work.low[p], work.high[p]
+        )
+        unit.outputs[first_group + b // s.group, b % s.group] = value & 255
+
+
+@njit(cache=True)
+def step_collector(
+    unit: Collector, lines: PsumLines, s: Sizes, work: Work, out_ready: bool, pass_starts: bool
+) -> tuple[int, int]:
+    """One clock edge.
+
+    Returns:
+        Lines freed, as a bit mask, and the number of the group that leaves the core, -1 for none.
+    """
+    leaving = unit.stages[STAGES - 1]
+    advance = leaving < 0 or out_ready
+    free = 0
+    if advance:
+        for stage in range(STAGES - 1, 0, -1):
+            unit.stages[stage] = unit.stages[stage - 1]
+        unit.stages[0] = -1
+        column_parts = s.blocks // s.out_lanes
+        final = False
+        if unit.parts[0]:
+            unit.part[0] += 1
+            if unit.part[0] % (s.group // s.out_lanes) == 0:
+                unit.stages[0] = unit.entered[0]
+                unit.entered[0] += 1
+            final = unit.part[0] == column_parts
+            if final:
+                unit.part[0] = 0
+                unit.parts[0] = 0
+                if unit.parts_free[0]:
+                    free = 1 << unit.line[0]
+        p = unit.work[0]
+        if p < unit.loaded[0] and not unit.parts[0]:
+            line = (work.lines_before[p] + unit.row[0]) % s.psum_lines
+            if (lines.done >> line & 1).all():
+                _drain(unit, lines, s, work, unit.entered[0])
+                unit.parts[0] = 1
+                unit.line[0] = line
+                unit.column[0] += 1
+                unit.parts_free[0] = 0
+                if unit.column[0] == work.out_width[p]:
+                    unit.parts_free[0] = 1
+                    unit.column[0] = 0
+                    unit.row[0] += 1
+                    if unit.row[0] == work.out_height[p]:
+                        unit.row[0] = 0
+                        unit.work[0] = p + 1
+    if pass_starts:
+        unit.loaded[0] += 1
+    return free, leaving if advance else -1

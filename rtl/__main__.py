@@ -1,0 +1,23 @@
+"""python -m rtl --config small --out DIR: writes the accelerator's Verilog."""
+
+from pathlib import Path
+
+import click
+
+from common.errors import run_command
+from configs.accelerator import load_accelerator
+from rtl.generator import configuration_hash, generate
+
+
+@click.command()
+@click.option("--config", "name", default="small", show_default=True, help="Preset, or path of a .yaml file.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the Verilog files.")
+def main(name: str, out: Path) -> None:
+    """Write the Verilog of the accelerator's stream core."""
+    config = load_accelerator(name)
+    paths = generate(config, out)
+    print(f"{len(paths)} files, configuration {config.name} ({configuration_hash(config)}), in {out}")
+
+
+if __name__ == "__main__":
+    run_command(main)

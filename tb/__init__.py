@@ -1,0 +1,1 @@
+"""Drives the generated Verilog with cocotb and compares it with golden/."""

@@ -1,0 +1,207 @@
+"""Builds and runs a design under Icarus or Verilator with cocotb's runner."""
+
+import hashlib
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import get_runner
+
+from common.errors import UserError
+from common.results import BUILD, ROOT, relative
+from configs.accelerator import Accelerator
+from rtl.generator import configuration_hash
+
+TIMESCALE = ("1ns", "1ps")
+
+
+class Simulator(StrEnum):
+    """A supported simulator."""
+
+    ICARUS = "icarus"
+    VERILATOR = "verilator"
+
+
+@dataclass(frozen=True)
+class Design:
+    """What to build.
+
+    Attributes:
+        top: the top module, also the name of the build.
+        sources: Verilog files and Verilator control files.
+        defines: preprocessor names that are set.
+        hierarchical: compile each block once (Verilator); signals inside blocks are then out of reach.
+        public: the bench may reach every signal; slower under Verilator.
+        waves: signals can be recorded.
+    """
+
+    top: str
+    config: Accelerator
+    sources: tuple[Path, ...]
+    defines: tuple[str, ...] = ()
+    hierarchical: bool = False
+    public: bool = False
+    waves: bool = False
+    folder: Path = field(default=BUILD / "sim")
+
+    def build_folder(self, simulator: Simulator) -> Path:
+        """Where the simulation is built: one folder a configuration, simulator and kind of build."""
+        kind = "".join(
+            suffix
+            for suffix, on in (("_hier", self.hierarchical), ("_public", self.public), ("_waves", self.waves))
+            if on
+        )
+        configuration = f"{self.config.name}_{configuration_hash(self.config)}"
+        return self.folder / configuration / f"{self.top}_{simulator}{kind}"
+
+
+@contextmanager
+def _tool_environment() -> Iterator[None]:
+    """The Verilator of the Python package, and what its make needs."""
+    verilator = Path(sysconfig.get_paths()["purelib"]) / "verilator"
+    changes = {
+        "VERILATOR_ROOT": str(verilator),
+        "PATH": f"{verilator / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        # The package's makefile was configured without the compiler's -include, which large designs need.
+        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include",
+        "COCOTB_MAX_PARALLEL_BUILD_JOBS": str(os.cpu_count() or 1),
+        # The simulator embeds an interpreter: it must find the project's modules.
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+    }
+    if shutil.which("ccache"):
+        changes |= {"OBJCACHE": "ccache", "CCACHE_DIR": str(BUILD / "ccache")}
+    saved = {name: os.environ.get(name) for name in (*changes, "MAKELEVEL", "MFLAGS")}
+    os.environ.update(changes)
+    for name in ("MAKELEVEL", "MFLAGS"):
+        os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def check_simulator(simulator: Simulator) -> None:
+    """Raises UserError where the simulator or its compiler is not installed."""
+    if simulator is Simulator.ICARUS and shutil.which("iverilog") is None:
+        raise UserError("Icarus Verilog is not installed: install the package 'iverilog', or use SIM=verilator.")
+    if simulator is Simulator.VERILATOR:
+        for tool in ("g++", "make"):
+            if shutil.which(tool) is None:
+                raise UserError(f"{tool} is not installed and Verilator needs it: install the package '{tool}'.")
+
+
+def _verilator_arguments(design: Design) -> list[str]:
+    arguments = ["-Wno-fatal", "-Wno-WIDTH", "--x-initial", "0", "-O3"]
+    if not design.public:
+        # cocotb asks for every signal to be public, at five times the run time.
+        arguments += ["--no-public-flat-rw", "--public-depth", "1"]
+    if design.hierarchical:
+        arguments += ["--hierarchical"]
+    if design.waves:
+        arguments += ["--trace-structs"]
+    return arguments
+
+
+def _stamp(design: Design, simulator: Simulator, arguments: list[str]) -> str:
+    digest = hashlib.sha256(f"{sys.version} {simulator} {arguments} {design.defines} {design.waves}".encode())
+    for source in design.sources:
+        digest.update(source.name.encode() + source.read_bytes())
+    return digest.hexdigest()
+
+
+def build(design: Design, simulator: Simulator) -> bool:
+    """Build the simulation unless the same was built before.
+
+    Returns whether anything was built. Raises UserError with the log's path where the build fails.
+    """
+    check_simulator(simulator)
+    folder = design.build_folder(simulator)
+    arguments = _verilator_arguments(design) if simulator is Simulator.VERILATOR else ["-g2005"]
+    stamp_file, stamp = folder / "built.sha256", _stamp(design, simulator, arguments)
+    if stamp_file.is_file() and stamp_file.read_text() == stamp:
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    log = folder / "build.log"
+    with _tool_environment():
+        try:
+            get_runner(simulator.value).build(
+                sources=[str(source) for source in design.sources],
+                hdl_toplevel=design.top,
+                defines=dict.fromkeys(design.defines, 1),
+                build_args=arguments,
+                build_dir=str(folder),
+                timescale=TIMESCALE,
+                waves=design.waves,
+                always=True,
+                log_file=str(log),
+            )
+        except (RuntimeError, SystemExit):
+            raise UserError(f"{design.top} does not build under {simulator}: see {relative(log)}.") from None
+    stamp_file.write_text(stamp)
+    return True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a simulation reported: cocotb tests run and failed, and its log."""
+
+    tests: int
+    failed: int
+    log: Path
+
+
+def run(
+    design: Design,
+    simulator: Simulator,
+    test_module: str,
+    folder: Path,
+    *,
+    seed: int,
+    environment: Mapping[str, str] | None = None,
+    testcase: str | None = None,
+) -> Outcome:
+    """Run a cocotb test module on a built design, in ``folder``.
+
+    A simulation that ends without results counts as one failed test.
+    """
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "simulation.log"
+    results = folder / "results.xml"
+    results.unlink(missing_ok=True)
+    with _tool_environment():
+        try:
+            get_runner(simulator.value).test(
+                test_module=test_module,
+                hdl_toplevel_lang="verilog",
+                hdl_toplevel=design.top,
+                build_dir=str(design.build_folder(simulator)),
+                test_dir=str(folder),
+                results_xml=str(results),
+                seed=seed,
+                extra_env=dict(environment or {}),
+                testcase=testcase,
+                timescale=TIMESCALE,
+                waves=design.waves,
+                log_file=str(log),
+            )
+        except (RuntimeError, SystemExit):
+            if not results.is_file():
+                return Outcome(1, 1, log)
+    try:
+        tests, failed = get_results(results)
+    except RuntimeError:
+        return Outcome(1, 1, log)
+    return Outcome(tests, failed, log)

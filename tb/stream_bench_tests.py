@@ -1,0 +1,93 @@
+"""Runs inside the simulator: plays the runs that runs.json names, each from reset.
+
+The bench's players and recorders work by themselves; Python wakes at the end of a run to read the
+counters and to lay out the files of the next.
+"""
+
+import json
+import time
+from pathlib import Path
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge, Timer
+
+PLAYED = ("load.hex", "group.hex", "load_stall.bin", "input_stall.bin", "output_stall.bin")
+PERIOD_NS = 10
+
+
+class StreamBench:
+    """The bench's control ports."""
+
+    def __init__(self, dut) -> None:
+        self.dut = dut
+
+    async def start(self) -> None:
+        """Start the clock, in reset."""
+        self.dut.rst_i.value = 1
+        self.dut.reload_i.value = 0
+        self.dut.trace_i.value = 0
+        self.dut.counter_core_i.value = 0
+        self.dut.counter_block_i.value = 0
+        self.dut.counter_index_i.value = 0
+        Clock(self.dut.clk_i, PERIOD_NS, unit="ns").start()
+        await self.cycles(4)
+
+    async def cycles(self, count: int) -> None:
+        """Wait; ends just after a falling edge, where inputs may change safely."""
+        await Timer(count * PERIOD_NS, unit="ns")
+
+    async def play(self, settings: dict) -> float:
+        """Play one run to its end; returns the seconds that it took."""
+        self.dut.rst_i.value = 1
+        self.dut.load_count_i.value = settings["load_count"]
+        self.dut.group_count_i.value = settings["group_count"]
+        self.dut.pass_count_i.value = settings["pass_count"]
+        self.dut.limit_i.value = settings["limit"]
+        self.dut.trace_i.value = int(settings["trace"])
+        await self.cycles(2)
+        self.dut.reload_i.value = 1
+        await self.cycles(2)
+        self.dut.reload_i.value = 0
+        await self.cycles(2)
+        begin = time.perf_counter()
+        self.dut.rst_i.value = 0
+        await RisingEdge(self.dut.end_o)
+        seconds = time.perf_counter() - begin
+        await self.cycles(2)
+        return seconds
+
+    async def counter(self, core: bool, block: int, index: int) -> int:
+        """Read a performance counter."""
+        self.dut.counter_core_i.value = int(core)
+        self.dut.counter_block_i.value = block
+        self.dut.counter_index_i.value = index
+        await self.cycles(3)
+        return int(self.dut.counter_o.value)
+
+
+@cocotb.test()
+async def play_runs(dut) -> None:
+    """Plays every run; comparing is done outside, from what was recorded."""
+    bench = StreamBench(dut)
+    await bench.start()
+    names = json.loads(Path("runs.json").read_text())
+    assert names, "runs.json names no run"
+    for name in names:
+        folder = Path(name)
+        settings = json.loads((folder / "run.json").read_text())
+        for file in PLAYED:
+            Path(file).write_bytes((folder / file).read_bytes())
+        seconds = await bench.play(settings)
+        for file in ("output.txt", "z.txt"):
+            (folder / file).write_bytes(Path(file).read_bytes())
+        recorded = {
+            "seconds": seconds,
+            "passes": int(dut.passes_o.value),
+            "unknown": int(dut.unknown_o.value),
+            "core": [await bench.counter(True, 0, index) for index in range(7)],
+            "blocks": [
+                [await bench.counter(False, block, index) for index in range(7)] for block in range(settings["blocks"])
+            ],
+        }
+        (folder / "counters.json").write_text(json.dumps(recorded))

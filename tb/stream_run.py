@@ -1,0 +1,350 @@
+"""Runs of the stream core: files in, cocotb in between, records out, compared with the cycle model."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from common.errors import UserError
+from configs.accelerator import Accelerator
+from golden.cycle.stream_core import BlockCounter, CoreCounter, Stalls, Trace, simulate
+from golden.schedule import Pass
+from golden.sparsemap import SparseTensor
+from rtl.generator import generate, render_template
+from tb.load_port import LoadPort, bits_to_int, bytes_to_int
+from tb.random_work import STALL_LENGTH
+from tb.simulator import Design, Outcome, Simulator, run
+
+HDL = Path(__file__).resolve().parent / "hdl"
+#: Transfers that the bench's memories hold.
+PLAYER_DEPTH = 65536
+MODULE = "tb.stream_bench_tests"
+
+
+@dataclass(frozen=True)
+class StreamRun:
+    """Passes to run back to back from reset.
+
+    Attributes:
+        name: unique in its batch; a folder is named after it.
+        inputs: the input of each pass.
+        trace_z: compare every z too, not only outputs and counters.
+    """
+
+    name: str
+    passes: list[Pass]
+    inputs: list[SparseTensor]
+    stalls: Stalls
+    trace_z: bool = False
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A run with what the cycle model says of it; ``loads`` are the load port's transfers."""
+
+    run: StreamRun
+    loads: list[int]
+    trace: Trace
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One value or cycle that is not what the cycle model says.
+
+    Attributes:
+        what: 'value', 'cycle', 'counter', 'z', 'z cycle' or a sentence on the whole run.
+        place: where in the run; for outputs (pass, row, column, channel).
+        cycle: the RTL's cycle, -1 where there is none.
+    """
+
+    what: str
+    place: tuple[int | str, ...]
+    expected: int | str
+    got: int | str
+    cycle: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Verdict on one run.
+
+    Attributes:
+        values: output values compared; cycles: output cycles compared; z: z values and cycles compared.
+        value_mismatches, cycle_mismatches: how many differ (a counter counts as a cycle).
+        differences: the first of them.
+        rtl_cycles: cycle in which the last output group left, plus one; 0 where none did.
+        outputs: uint8 (groups, GROUP): the RTL's outputs, unpacked; groups that never came are 0.
+        block_counters, core_counters: the RTL's.
+    """
+
+    values: int
+    cycles: int
+    z: int
+    value_mismatches: int
+    cycle_mismatches: int
+    differences: tuple[Difference, ...]
+    rtl_cycles: int
+    outputs: np.ndarray
+    block_counters: np.ndarray
+    core_counters: np.ndarray
+
+    @property
+    def ok(self) -> bool:
+        """Something was compared and nothing differs."""
+        return self.values > 0 and self.cycles > 0 and not self.value_mismatches and not self.cycle_mismatches
+
+
+def stream_design(config: Accelerator, folder: Path, *, hierarchical: bool = False, waves: bool = False) -> Design:
+    """Write the stream core's Verilog and its bench into ``folder``; returns what to build."""
+    sources = generate(config, folder)
+    bench = folder / "stream_bench.v"
+    bench.write_text(render_template(HDL, "stream_bench.v.j2", config))
+    return Design(
+        top="stream_bench",
+        config=config,
+        sources=(*sources, HDL / "player.v", bench),
+        defines=() if hierarchical else ("TRACE_Z",),
+        hierarchical=hierarchical,
+        waves=waves,
+    )
+
+
+def predict(config: Accelerator, work: StreamRun) -> Prediction:
+    """Run the cycle model. Raises UserError where the run is too large for the bench."""
+    port = LoadPort(config)
+    per_pass = [list(port.transfers(p)) for p in work.passes]
+    loads = [word for words in per_pass for word in words]
+    groups = sum(tensor.maps.shape[0] * tensor.maps.shape[1] for tensor in work.inputs)
+    if max(groups, len(loads)) > PLAYER_DEPTH:
+        raise UserError(
+            f"Run '{work.name}' has {groups} input groups and {len(loads)} load transfers: the bench holds "
+            f"{PLAYER_DEPTH} of each, use a larger configuration or a smaller layer."
+        )
+    trace = simulate(config, work.passes, work.inputs, [len(words) for words in per_pass], work.stalls)
+    return Prediction(work, loads, trace)
+
+
+def _group_words(config: Accelerator, tensors: Sequence[SparseTensor]) -> list[str]:
+    bits = config.group
+    words = []
+    for tensor in tensors:
+        pixels, groups, _ = tensor.maps.shape
+        for pixel in range(pixels):
+            for group in range(groups):
+                eop = group == groups - 1
+                last = eop and pixel == pixels - 1
+                head = (last << 1 | eop) << bits | bits_to_int(tensor.maps[pixel, group])
+                words.append(f"{head << 8 * bits | bytes_to_int(tensor.values[pixel, group]):x}")
+    return words
+
+
+def _stall_lines(pattern: np.ndarray) -> str:
+    repeated = np.resize(pattern, STALL_LENGTH).astype(int)
+    return "\n".join(map(str, repeated)) + "\n"
+
+
+def write_run(config: Accelerator, prediction: Prediction, folder: Path) -> None:
+    """The files that the bench plays."""
+    work = prediction.run
+    folder.mkdir(parents=True, exist_ok=True)
+    words = _group_words(config, work.inputs)
+    (folder / "load.hex").write_text("\n".join(f"{word:x}" for word in prediction.loads) + "\n")
+    (folder / "group.hex").write_text("\n".join(words) + "\n")
+    for name, pattern in (("load", work.stalls.load), ("input", work.stalls.input), ("output", work.stalls.output)):
+        (folder / f"{name}_stall.bin").write_text(_stall_lines(pattern))
+    settings = {
+        "load_count": len(prediction.loads),
+        "group_count": len(words),
+        "pass_count": len(work.passes),
+        # A design that is twice as slow as predicted is wrong in any case.
+        "limit": 2 * prediction.trace.cycles + 1000,
+        "trace": work.trace_z,
+        "blocks": config.blocks,
+    }
+    (folder / "run.json").write_text(json.dumps(settings))
+
+
+def run_batch(
+    design: Design,
+    simulator: Simulator,
+    predictions: Sequence[Prediction],
+    folder: Path,
+    seed: int,
+) -> tuple[Outcome, list[Comparison]]:
+    """Simulate runs one after the other in one simulator process and compare each with its prediction."""
+    folder = folder.resolve()
+    names = []
+    for number, prediction in enumerate(predictions):
+        name = f"{number:03d}_{prediction.run.name}"
+        for old in (folder / name).glob("*"):
+            old.unlink()
+        write_run(design.config, prediction, folder / name)
+        names.append(name)
+    (folder / "runs.json").write_text(json.dumps(names))
+    outcome = run(design, simulator, MODULE, folder, seed=seed)
+    return outcome, [
+        compare(design.config, prediction, folder / name)
+        for prediction, name in zip(predictions, names, strict=True)
+    ]
+
+
+def _unpack(map_bits: int, packed: bytes, group: int) -> np.ndarray:
+    values = np.zeros(group, np.uint8)
+    place = 0
+    for channel in range(group):
+        if map_bits >> channel & 1:
+            values[channel] = packed[place]
+            place += 1
+    if any(packed[place:]):
+        raise ValueError("a packed lane beyond the map's ones is not 0")
+    return values
+
+
+class _Tally:
+    """Counts mismatches and keeps the first few."""
+
+    KEPT = 8
+
+    def __init__(self) -> None:
+        self.values = 0
+        self.cycles = 0
+        self.kept: list[Difference] = []
+
+    def note(self, *differences: Difference, value: bool) -> None:
+        if value:
+            self.values += len(differences)
+        else:
+            self.cycles += len(differences)
+        self.kept.extend(differences[: self.KEPT - len(self.kept)])
+
+
+def compare(config: Accelerator, prediction: Prediction, folder: Path) -> Comparison:
+    """Compare what a run's folder recorded with the prediction."""
+    trace, tally = prediction.trace, _Tally()
+    outputs = np.zeros_like(trace.outputs)
+    got_cycle = _compare_outputs(config, prediction, folder / "output.txt", outputs, tally)
+    z = _compare_z(trace, folder / "z.txt", tally) if prediction.run.trace_z else 0
+    blocks, core = _compare_counters(config, trace, folder / "counters.json", tally)
+    return Comparison(
+        values=outputs.size if got_cycle else 0,
+        cycles=len(got_cycle) + blocks.size + core.size,
+        z=z,
+        value_mismatches=tally.values,
+        cycle_mismatches=tally.cycles,
+        differences=tuple(tally.kept),
+        rtl_cycles=got_cycle[-1] + 1 if got_cycle else 0,
+        outputs=outputs,
+        block_counters=blocks,
+        core_counters=core,
+    )
+
+
+def _places(config: Accelerator, prediction: Prediction) -> list[tuple[int, int, int, int]]:
+    """(pass, output row, output column, first channel) of every output group."""
+    return [
+        (number, y, x, group * config.group)
+        for number, p in enumerate(prediction.run.passes)
+        for y in range(p.geometry.out_height)
+        for x in range(p.geometry.out_width)
+        for group in range(config.blocks // config.group)
+    ]
+
+
+def _compare_outputs(
+    config: Accelerator, prediction: Prediction, path: Path, outputs: np.ndarray, tally: _Tally
+) -> list[int]:
+    trace = prediction.trace
+    lines = path.read_text().splitlines() if path.is_file() else []
+    if len(lines) != len(trace.outputs):
+        tally.note(Difference("groups", (), len(trace.outputs), len(lines), -1), value=True)
+    places = _places(config, prediction)
+    last_groups = {n for n, place in enumerate(places) if n + 1 == len(places) or places[n + 1][0] != place[0]}
+    per_pixel = config.blocks // config.group
+    cycles = []
+    for n, line in enumerate(lines[: len(trace.outputs)]):
+        text_cycle, text_map, text_values, eop, last = line.split()
+        cycle = int(text_cycle)
+        cycles.append(cycle)
+        flags = (str(int(n % per_pixel == per_pixel - 1)), str(int(n in last_groups)))
+        if (eop, last) != flags:
+            tally.note(Difference("flags", places[n], f"{flags}", f"{(eop, last)}", cycle), value=True)
+        try:
+            packed = int(text_values, 16).to_bytes(config.group, "little")
+            outputs[n] = _unpack(int(text_map, 16), packed, config.group)
+        except ValueError as error:
+            tally.note(Difference("coding", places[n], "SparseMap group", str(error), cycle), value=True)
+            continue
+        wrong = np.flatnonzero(outputs[n] != trace.outputs[n])
+        tally.note(
+            *(
+                Difference(
+                    "value",
+                    (*places[n][:3], places[n][3] + int(lane)),
+                    int(trace.outputs[n, lane]),
+                    int(outputs[n, lane]),
+                    cycle,
+                )
+                for lane in wrong
+            ),
+            value=True,
+        )
+        if cycle != trace.output_cycle[n]:
+            tally.note(Difference("cycle", places[n], int(trace.output_cycle[n]), cycle, cycle), value=False)
+    return cycles
+
+
+def _compare_z(trace: Trace, path: Path, tally: _Tally) -> int:
+    text = path.read_text() if path.is_file() else ""
+    if "x" in text:
+        tally.note(Difference("z", (), "a number", "X", -1), value=True)
+        return 0
+    records = np.array(text.split(), np.int64).reshape(-1, 4)
+    blocks, rows, pixels = trace.z.shape
+    for b in range(blocks):
+        for m in range(rows):
+            mine = records[(records[:, 1] == b) & (records[:, 2] == m)]
+            if len(mine) != pixels:
+                tally.note(Difference("z count", (b, m), pixels, len(mine), -1), value=True)
+                continue
+            for n in np.flatnonzero(mine[:, 3] != trace.z[b, m])[:_Tally.KEPT]:
+                place, cycle = (b, m, int(n)), int(mine[n, 0])
+                tally.note(Difference("z", place, int(trace.z[b, m, n]), int(mine[n, 3]), cycle), value=True)
+            for n in np.flatnonzero(mine[:, 0] != trace.z_cycle[b, m])[:_Tally.KEPT]:
+                place, cycle = (b, m, int(n)), int(mine[n, 0])
+                tally.note(Difference("z cycle", place, int(trace.z_cycle[b, m, n]), cycle, cycle), value=False)
+    return len(records)
+
+
+def _compare_counters(
+    config: Accelerator, trace: Trace, path: Path, tally: _Tally
+) -> tuple[np.ndarray, np.ndarray]:
+    blocks = np.zeros((config.blocks, len(BlockCounter)), np.int64)
+    core = np.zeros(len(CoreCounter), np.int64)
+    if not path.is_file():
+        tally.note(Difference("run", (), "counters", "the simulation ended before they were read", -1), value=False)
+        return blocks, core
+    recorded = json.loads(path.read_text())
+    if recorded["unknown"]:
+        tally.note(Difference("run", (), "0 or 1 on every valid and ready", "X", -1), value=True)
+    blocks[:] = recorded["blocks"]
+    core[:] = recorded["core"]
+    for counter in BlockCounter:
+        for b in np.flatnonzero(blocks[:, counter] != trace.block_counters[:, counter]):
+            expected, got = int(trace.block_counters[b, counter]), int(blocks[b, counter])
+            tally.note(Difference("counter", (counter.name.lower(), int(b)), expected, got, -1), value=False)
+    for core_counter in CoreCounter:
+        expected, got = int(trace.core_counters[core_counter]), int(core[core_counter])
+        if expected != got:
+            tally.note(Difference("counter", (core_counter.name.lower(),), expected, got, -1), value=False)
+    return blocks, core
+
+
+def describe(difference: Difference, place: Callable[[tuple[int | str, ...]], str] = str) -> str:
+    """One line: what, where, expected, got, cycle."""
+    cycle = f", cycle {difference.cycle}" if difference.cycle >= 0 else ""
+    return (
+        f"{difference.what} at {place(difference.place)}: expected {difference.expected}, "
+        f"got {difference.got}{cycle}"
+    )
