@@ -48,13 +48,14 @@ class Field:
 
 
 def pack(fields: list[tuple[str, int]]) -> SimpleNamespace:
-    """Lay fields out from bit 0 upward; an attribute a field, and ``total``, the bits of all."""
+    """Lay fields out from bit 0 upward; an attribute a field; ``fields``, all of them; ``total``, their bits."""
     packed = SimpleNamespace()
     offset = 0
     for name, width in fields:
         setattr(packed, name, Field(name, width, offset))
         offset += width
     packed.total = offset
+    packed.fields = [getattr(packed, name) for name, _ in fields]
     return packed
 
 

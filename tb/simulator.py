@@ -35,7 +35,8 @@ class Design:
 
     Attributes:
         top: the top module, also the name of the build.
-        sources: Verilog files and Verilator control files.
+        sources: Verilog files.
+        controls: Verilator control files.
         defines: preprocessor names that are set.
         hierarchical: compile each block once (Verilator); signals inside blocks are then out of reach.
         public: the bench may reach every signal; slower under Verilator.
@@ -45,6 +46,7 @@ class Design:
     top: str
     config: Accelerator
     sources: tuple[Path, ...]
+    controls: tuple[Path, ...] = ()
     defines: tuple[str, ...] = ()
     hierarchical: bool = False
     public: bool = False
@@ -102,10 +104,11 @@ def check_simulator(simulator: Simulator) -> None:
 
 
 def _verilator_arguments(design: Design) -> list[str]:
-    arguments = ["-Wno-fatal", "-Wno-WIDTH", "--x-initial", "0", "-O3"]
+    arguments = ["-Wno-fatal", "-Wno-WIDTH", "--x-initial", "0", "-O3", "-CFLAGS", "-O2"]
     if not design.public:
         # cocotb asks for every signal to be public, at five times the run time.
-        arguments += ["--no-public-flat-rw", "--public-depth", "1"]
+        # A control file among the sources names what the bench needs.
+        arguments += ["--no-public-flat-rw"]
     if design.hierarchical:
         arguments += ["--hierarchical"]
     if design.waves:
@@ -115,7 +118,7 @@ def _verilator_arguments(design: Design) -> list[str]:
 
 def _stamp(design: Design, simulator: Simulator, arguments: list[str]) -> str:
     digest = hashlib.sha256(f"{sys.version} {simulator} {arguments} {design.defines} {design.waves}".encode())
-    for source in design.sources:
+    for source in (*design.sources, *design.controls):
         digest.update(source.name.encode() + source.read_bytes())
     return digest.hexdigest()
 
@@ -128,6 +131,7 @@ def build(design: Design, simulator: Simulator) -> bool:
     check_simulator(simulator)
     folder = design.build_folder(simulator)
     arguments = _verilator_arguments(design) if simulator is Simulator.VERILATOR else ["-g2005"]
+    sources = (*design.controls, *design.sources) if simulator is Simulator.VERILATOR else design.sources
     stamp_file, stamp = folder / "built.sha256", _stamp(design, simulator, arguments)
     if stamp_file.is_file() and stamp_file.read_text() == stamp:
         return False
@@ -137,7 +141,7 @@ def build(design: Design, simulator: Simulator) -> bool:
     with _tool_environment():
         try:
             get_runner(simulator.value).build(
-                sources=[str(source) for source in design.sources],
+                sources=[str(source) for source in sources],
                 hdl_toplevel=design.top,
                 defines=dict.fromkeys(design.defines, 1),
                 build_args=arguments,

@@ -96,7 +96,7 @@ class Comparison:
         return self.values > 0 and self.cycles > 0 and not self.value_mismatches and not self.cycle_mismatches
 
 
-def stream_design(config: Accelerator, folder: Path, *, hierarchical: bool = False, waves: bool = False) -> Design:
+def stream_design(config: Accelerator, folder: Path, *, trace: bool = True, hierarchical: bool = False, waves: bool = False) -> Design:
     """Write the stream core's Verilog and its bench into ``folder``; returns what to build."""
     sources = generate(config, folder)
     bench = folder / "stream_bench.v"
@@ -105,7 +105,8 @@ def stream_design(config: Accelerator, folder: Path, *, hierarchical: bool = Fal
         top="stream_bench",
         config=config,
         sources=(*sources, HDL / "player.v", bench),
-        defines=() if hierarchical else ("TRACE_Z",),
+        controls=(HDL / "stream_bench.vlt",),
+        defines=("TRACE_Z",) if trace else (),
         hierarchical=hierarchical,
         waves=waves,
     )
