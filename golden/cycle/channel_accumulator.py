@@ -19,19 +19,22 @@ def make_channel_accumulator(s: Sizes) -> ChannelAccumulator:
     return ChannelAccumulator(sum=np.zeros((s.blocks, s.rows), np.int64))
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def step_channel_accumulator(
     unit: ChannelAccumulator, b: int, m: int, valid: bool, operand: np.ndarray, eop: bool, z_ready: bool
 ) -> tuple[bool, bool, int]:
     """One clock edge of row (b, m).
+
+    Args:
+        operand: int16 (BLOCKS, ROWS, ADDERS); the row's stands at (b, m).
 
     Returns:
         Whether the operand is taken, whether a z is given, and that z.
     """
     ready = not eop or z_ready
     total = unit.sum[b, m]
-    for value in operand:
-        total += value
+    for adder in range(operand.shape[2]):
+        total += operand[b, m, adder]
     if valid and ready:
         unit.sum[b, m] = 0 if eop else total
     return ready, valid and eop, total

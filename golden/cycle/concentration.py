@@ -17,6 +17,8 @@ from golden.cycle.sizes import Sizes
 class Concentration(NamedTuple):
     """Registers of every row's window and operand stage, leading axes (BLOCKS, ROWS)."""
 
+    #: int64 (ADDERS,): bit s set: the adder lane owns slot s. Constant.
+    owned: np.ndarray
     #: int64 (.., columns): bit s set: slot s holds a value that waits.
     waiting: np.ndarray
     #: int16 (.., columns, LANES): the values with their coefficient's sign applied.
@@ -34,7 +36,9 @@ class Concentration(NamedTuple):
 def make_concentration(s: Sizes) -> Concentration:
     """Registers after reset."""
     rows = (s.blocks, s.rows)
+    slots = np.arange(s.lanes)
     return Concentration(
+        owned=np.array([(1 << slots[slots % s.adders == adder]).sum() for adder in range(s.adders)], np.int64),
         waiting=np.zeros((*rows, s.columns), np.int64),
         values=np.zeros((*rows, s.columns, s.lanes), np.int16),
         eop=np.zeros((*rows, s.columns), np.bool_),
@@ -45,21 +49,21 @@ def make_concentration(s: Sizes) -> Concentration:
     )
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _take_oldest(unit: Concentration, s: Sizes, b: int, m: int, visible: int, owner: int, adder: int) -> bool:
     for column in range(visible):
-        waiting = unit.waiting[b, m, column]
-        if waiting == 0:
-            continue
-        for slot in range(owner, s.lanes, s.adders):
-            if (waiting >> slot) & 1:
-                unit.waiting[b, m, column] = waiting & ~(1 << slot)
-                unit.operand[b, m, adder] = unit.values[b, m, column, slot]
-                return True
+        mine = unit.waiting[b, m, column] & unit.owned[owner]
+        if mine:
+            slot = owner
+            while not (mine >> slot) & 1:
+                slot += s.adders
+            unit.waiting[b, m, column] &= ~(1 << slot)
+            unit.operand[b, m, adder] = unit.values[b, m, column, slot]
+            return True
     return False
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _take(unit: Concentration, s: Sizes, b: int, m: int) -> int:
     """Fill the operand register; returns how many values were taken."""
     visible = 0
@@ -84,7 +88,7 @@ def _take(unit: Concentration, s: Sizes, b: int, m: int) -> int:
     return taken
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def step_concentration(
     unit: Concentration,
     s: Sizes,
@@ -100,7 +104,8 @@ def step_concentration(
 
     Args:
         operand_ready: the accumulator takes the operand register now.
-        column_valid, column_mask, column_values, column_eop: the column that dilution offers; values int16 (LANES,).
+        column_valid, column_mask, column_eop: the column that dilution offers.
+        column_values: int16 (BLOCKS, ROWS, LANES): its values, at (b, m).
 
     Returns:
         Whether the offered column is taken, and how many values the adder lanes took.
@@ -123,12 +128,14 @@ def step_concentration(
     if retired:
         for column in range(kept):
             unit.waiting[b, m, column] = unit.waiting[b, m, column + retired]
-            unit.values[b, m, column] = unit.values[b, m, column + retired]
+            for slot in range(s.lanes):
+                unit.values[b, m, column, slot] = unit.values[b, m, column + retired, slot]
             unit.eop[b, m, column] = unit.eop[b, m, column + retired]
     column_ready = kept < s.columns
     if column_valid and column_ready:
         unit.waiting[b, m, kept] = column_mask
-        unit.values[b, m, kept] = column_values
+        for slot in range(s.lanes):
+            unit.values[b, m, kept, slot] = column_values[b, m, slot]
         unit.eop[b, m, kept] = column_eop
         kept += 1
     unit.count[b, m] = kept

@@ -3,25 +3,26 @@
 import numpy as np
 from numba import njit
 
+from golden.cycle.beats import Groups
 
-@njit(cache=True)
-def dilute(channels: np.ndarray, count: int, part: int, lanes: int, coefficients: np.ndarray) -> tuple[int, int]:
-    """Activation mask and sign mask of one beat, bit s for the beat's slot s.
+
+@njit(cache=True, inline="always")
+def dilute(
+    groups: Groups, group: int, part: int, lanes: int, coefficients: np.ndarray, b: int, m: int
+) -> tuple[int, int]:
+    """Activation mask and sign mask of one beat in row (b, m), bit s for the beat's slot s.
 
     Args:
-        channels: channel numbers of the group's activations that are not 0, in order.
-        count: how many they are.
-        part: which ``lanes`` of them the beat carries.
-        coefficients: int8, by channel number: -1, 0, +1.
+        part: which ``lanes`` of the group's activations that are not 0 the beat carries.
+        coefficients: int8 (P, BLOCKS, ROWS, channels): -1, 0, +1.
     """
+    work = groups.work[group]
     mask = 0
     sign = 0
-    for slot in range(lanes):
-        place = part * lanes + slot
-        if place < count:
-            coefficient = coefficients[channels[place]]
-            if coefficient != 0:
-                mask |= 1 << slot
-            if coefficient < 0:
-                sign |= 1 << slot
+    for slot in range(min(lanes, groups.count[group] - part * lanes)):
+        coefficient = coefficients[work, b, m, groups.channels[group, part * lanes + slot]]
+        if coefficient != 0:
+            mask |= 1 << slot
+        if coefficient < 0:
+            sign |= 1 << slot
     return mask, sign

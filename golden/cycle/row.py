@@ -40,7 +40,7 @@ def make_rows(s: Sizes) -> Rows:
     )
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def step_row(
     unit: Rows,
     s: Sizes,
@@ -72,7 +72,7 @@ def step_row(
         b,
         m,
         window.operand_valid[b, m],
-        window.operand[b, m],
+        window.operand,
         window.operand_eop[b, m],
         room,
     )
@@ -84,14 +84,12 @@ def step_row(
         ready,
         unit.column_valid[b, m],
         unit.column_mask[b, m],
-        unit.column_values[b, m],
+        unit.column_values,
         unit.column_eop[b, m],
     )
     reads = beat_valid and (not unit.column_valid[b, m] or column_ready)
     if reads:
-        mask, sign = dilute(
-            groups.channels[group], groups.count[group], part, s.lanes, coefficients[groups.work[group], b, m]
-        )
+        mask, sign = dilute(groups, group, part, s.lanes, coefficients, b, m)
         eop = groups.eop[group] and final
         # A beat with nothing selected ends here; its end-of-pixel goes on.
         unit.column_valid[b, m] = mask != 0 or eop

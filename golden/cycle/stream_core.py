@@ -109,6 +109,7 @@ def _step_blocks(
     lines: PsumLines,
     beat_group: np.ndarray,
     beat_part: np.ndarray,
+    beat_final: np.ndarray,
     pass_starts: bool,
     free: int,
     cycle: int,
@@ -132,8 +133,7 @@ def _step_blocks(
             beat_valid = beat < ring.written[0]
             group, part, final = 0, 0, False
             if beat_valid:
-                group, part = beat_group[beat], beat_part[beat]
-                final = part == parts_of(groups, s, group) - 1
+                group, part, final = beat_group[beat], beat_part[beat], beat_final[beat]
             reads, taken, written, full, value = step_row(
                 rows, s, b, m, groups, work.coefficients, beat_valid, group, part, final, takes
             )
@@ -152,7 +152,7 @@ def _step_blocks(
         counters[b, 6] += line_wait
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _simulate(
     s: Sizes,
     work: Work,
@@ -185,6 +185,7 @@ def _simulate(
     z_count = np.zeros((s.blocks, s.rows), np.int64)
     beat_group = np.zeros(beats, np.int64)
     beat_part = np.zeros(beats, np.int64)
+    beat_final = np.zeros(beats, np.bool_)
     offered_groups = len(groups.count)
     next_group = 0
     group_held = False
@@ -224,12 +225,13 @@ def _simulate(
             if leaving == last_group_of_pass[left_passes]:
                 left_passes += 1
         _step_blocks(
-            s, work, groups, ring, rows, mac, lines, beat_group, beat_part, pass_starts, free, cycle,
+            s, work, groups, ring, rows, mac, lines, beat_group, beat_part, beat_final, pass_starts, free, cycle,
             z, z_cycle, z_count, block_counters,
         )  # fmt: skip
         if beat_valid and beat_ready:
             beat_group[ring.written[0]] = feeder.sending[0]
             beat_part[ring.written[0]] = feeder.part[0]
+            beat_final[ring.written[0]] = feeder.part[0] == parts_of(groups, s, feeder.sending[0]) - 1
             ring.written[0] += 1
             core_counters[1] += 1
         takes = step_feeder(feeder, s, groups, beat_ready, group_valid, next_group, pass_starts)
