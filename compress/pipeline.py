@@ -89,7 +89,7 @@ class Compression:
         """Prune coefficients in rounds, fine-tuning after each."""
         settings = self.recipe.pruning
         for turn, sparsity in enumerate(settings.sparsities, start=1):
-            prune_network(self.network, sparsity)
+            prune_network(self.network, sparsity, settings.row_density)
             self.runner.reestimate_statistics(self.network)
             self.runner.train(f"pruned-{turn}", self.network, Phase(settings.epochs, settings.learning_rate))
         self._measured("pruned")

@@ -38,14 +38,31 @@ def importance(layer: DecomposedConv2d) -> Tensor:
         return relative
 
 
-def prune_network(network: Network, sparsity: float) -> None:
+def balanced(score: Tensor, density: float) -> Tensor:
+    """Scores (K, C, M) in which those beyond a basis kernel's share come after all others, in their order.
+
+    The singular value decomposition puts most of a layer into its leading basis kernels. A row of the accelerator
+    works for one basis kernel and a block waits for its slowest row, so a row that is much denser than the
+    others sets the layer's time.
+
+    Args:
+        density: share of a basis kernel's K*C coefficients that keep their score.
+    """
+    flat = score.flatten(0, 1)
+    rank = flat.argsort(dim=0, descending=True, stable=True).argsort(dim=0)
+    beyond = rank >= round(density * flat.shape[0])
+    return torch.where(beyond, flat * 1e-6, flat).reshape(score.shape)
+
+
+def prune_network(network: Network, sparsity: float, row_density: float = 1.0) -> None:
     """Hold the least important coefficients at zero so that at least ``sparsity`` of all are, in place.
 
     One threshold serves the whole network (importance is normalised by layer), so layers that matter less
-    become sparser. Coefficients that an earlier call pruned have importance 0 and go first.
+    become sparser. Coefficients that an earlier call pruned have importance 0 and go first; then those beyond
+    ``row_density``, see ``balanced``.
     """
     layers = network.decomposed()
-    scores = [importance(layer) for layer in layers]
+    scores = [balanced(importance(layer), row_density) for layer in layers]
     everything = torch.cat([score.flatten() for score in scores])
     count = math.ceil(sparsity * everything.numel())
     # Ranks, not a threshold: equal scores must not push the number past the one asked for.

@@ -33,7 +33,7 @@ def straight_through(exact: Tensor, smooth: Tensor) -> Tensor:
 
     The usual smooth + (exact - smooth).detach() can miss ``exact`` by a rounding of its own.
     """
-    result: Tensor = _StraightThrough.apply(exact.detach(), smooth)  # type: ignore[no-untyped-call]
+    result: Tensor = _StraightThrough.apply(exact.detach(), smooth)
     return result
 
 

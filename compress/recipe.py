@@ -80,6 +80,8 @@ class Pruning:
 
     #: Share of zero coefficients after each round, rising.
     sparsities: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1, max_length=10)]
+    #: Density of a layer's coefficients for one basis kernel beyond which the least important go first.
+    row_density: Annotated[float, Field(gt=0, le=1)]
     #: Fine-tuning after each round.
     epochs: Count
     learning_rate: Rate

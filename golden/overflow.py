@@ -46,9 +46,7 @@ def accumulator_range(
     low, high = input_range(signed)
     scaled = basis.astype(np.float64) * np.exp2(exponent.astype(np.float64))[:, None, None]
     kernels = scaled.reshape(-1, scaled.shape[-3], scaled.shape[-2] * scaled.shape[-1])
-    weights = coefficients.astype(np.float64) @ np.broadcast_to(
-        kernels, (coefficients.shape[0], *kernels.shape[1:])
-    )
+    weights = coefficients.astype(np.float64) @ np.broadcast_to(kernels, (coefficients.shape[0], *kernels.shape[1:]))
     positive = np.maximum(weights, 0).sum(axis=(1, 2)).astype(np.int64)
     negative = np.minimum(weights, 0).sum(axis=(1, 2)).astype(np.int64)
     start = bias.astype(np.int64)

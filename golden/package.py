@@ -136,9 +136,7 @@ class Manifest(_Strict):
             if layer.name in shapes:
                 raise ValueError(f"{where} is named twice: names must differ, and 'input' is the network's input")
             if layer.source not in shapes:
-                raise ValueError(
-                    f"{where}: field 'source' is '{layer.source}': it must be 'input' or an earlier layer"
-                )
+                raise ValueError(f"{where}: field 'source' is '{layer.source}': it must be 'input' or an earlier layer")
             found, needed = (layer.channels, layer.height, layer.width), shapes[layer.source]
             if found != needed:
                 raise ValueError(
@@ -294,7 +292,9 @@ def read_package(folder: Path) -> Package:
     try:
         text = path.read_text()
     except FileNotFoundError:
-        raise UserError(f"Package {folder} has no {MANIFEST}: it is not a package or was not written to its end.") from None
+        raise UserError(
+            f"Package {folder} has no {MANIFEST}: it is not a package or was not written to its end."
+        ) from None
     except (OSError, UnicodeDecodeError):
         raise UserError(f"{path} cannot be read: it must be a UTF-8 text file.") from None
     try:
@@ -352,7 +352,9 @@ class _Arrays:
     def take(self, field: str, dtype: type, shape: tuple[int, ...], low: int, high: int) -> np.ndarray:
         """The array ``field``, which must have this type, this shape and values in low..high."""
         if field not in self._arrays:
-            raise UserError(f"{self.where}: array '{field}' is missing: the file must hold it as {dtype.__name__} {shape}.")
+            raise UserError(
+                f"{self.where}: array '{field}' is missing: the file must hold it as {dtype.__name__} {shape}."
+            )
         array = self._arrays.pop(field)
         if array.dtype != dtype:
             raise UserError(f"{self.where}: array '{field}' is {array.dtype}: it must be {dtype.__name__}.")

@@ -86,7 +86,9 @@ def random_layer(rng: np.random.Generator, config: Accelerator, name: str = "ran
         exponent=exponent,
         bias=bias,
         multiplier=rng.integers(1, 2**16, k).astype(np.uint16),
-        shift=rng.integers(1, 48, k).astype(np.uint8) if rng.random() < 0.2 else rng.integers(20, 34, k).astype(np.uint8),
+        shift=rng.integers(1, 48, k).astype(np.uint8)
+        if rng.random() < 0.2
+        else rng.integers(20, 34, k).astype(np.uint8),
         low=low,
         high=high,
         signed_in=signed_in,

@@ -1,14 +1,15 @@
 """Builds and runs a design under Icarus or Verilator with cocotb's runner."""
 
+import fcntl
 import hashlib
 import os
 import shutil
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 from cocotb_tools.check_results import get_results
@@ -64,33 +65,22 @@ class Design:
         return self.folder / configuration / f"{self.top}_{simulator}{kind}"
 
 
-@contextmanager
-def _tool_environment() -> Iterator[None]:
-    """The Verilator of the Python package, and what its make needs."""
+@cache
+def _prepare_environment() -> None:
+    """Set what the simulators, their makefiles and the interpreter in the simulation need."""
     verilator = Path(sysconfig.get_paths()["purelib"]) / "verilator"
-    changes = {
-        "VERILATOR_ROOT": str(verilator),
-        "PATH": f"{verilator / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        # The package's makefile was configured without the compiler's -include, which large designs need.
-        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include",
-        "COCOTB_MAX_PARALLEL_BUILD_JOBS": str(os.cpu_count() or 1),
-        # The simulator embeds an interpreter: it must find the project's modules.
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
-    }
-    if shutil.which("ccache"):
-        changes |= {"OBJCACHE": "ccache", "CCACHE_DIR": str(BUILD / "ccache")}
-    saved = {name: os.environ.get(name) for name in (*changes, "MAKELEVEL", "MFLAGS")}
-    os.environ.update(changes)
+    os.environ["VERILATOR_ROOT"] = str(verilator)
+    os.environ["PATH"] = f"{verilator / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    # The package's makefile was configured without the compiler's -include, which large designs need.
+    os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
+    # A make that called us must not hand its job server on.
     for name in ("MAKELEVEL", "MFLAGS"):
         os.environ.pop(name, None)
-    try:
-        yield
-    finally:
-        for name, value in saved.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    os.environ["COCOTB_MAX_PARALLEL_BUILD_JOBS"] = str(os.cpu_count() or 1)
+    os.environ["PYTHONPATH"] = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    if shutil.which("ccache"):
+        os.environ["OBJCACHE"] = "ccache"
+        os.environ["CCACHE_DIR"] = str(BUILD / "ccache")
 
 
 def check_simulator(simulator: Simulator) -> None:
@@ -133,28 +123,37 @@ def build(design: Design, simulator: Simulator) -> bool:
     arguments = _verilator_arguments(design) if simulator is Simulator.VERILATOR else ["-g2005"]
     sources = (*design.controls, *design.sources) if simulator is Simulator.VERILATOR else design.sources
     stamp_file, stamp = folder / "built.sha256", _stamp(design, simulator, arguments)
-    if stamp_file.is_file() and stamp_file.read_text() == stamp:
-        return False
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    log = folder / "build.log"
-    with _tool_environment():
-        try:
-            get_runner(simulator.value).build(
-                sources=[str(source) for source in sources],
-                hdl_toplevel=design.top,
-                defines=dict.fromkeys(design.defines, 1),
-                build_args=arguments,
-                build_dir=str(folder),
-                timescale=TIMESCALE,
-                waves=design.waves,
-                always=True,
-                log_file=str(log),
-            )
-        except (RuntimeError, SystemExit):
-            raise UserError(f"{design.top} does not build under {simulator}: see {relative(log)}.") from None
-    stamp_file.write_text(stamp)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{folder}.lock", "w") as lock:
+        # Tests run side by side and share builds.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if stamp_file.is_file() and stamp_file.read_text() == stamp:
+            return False
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        _compile(design, simulator, sources, arguments)
+        stamp_file.write_text(stamp)
     return True
+
+
+def _compile(design: Design, simulator: Simulator, sources: tuple[Path, ...], arguments: list[str]) -> None:
+    folder = design.build_folder(simulator)
+    log = folder / "build.log"
+    _prepare_environment()
+    try:
+        get_runner(simulator.value).build(
+            sources=[str(source) for source in sources],
+            hdl_toplevel=design.top,
+            defines=dict.fromkeys(design.defines, 1),
+            build_args=arguments,
+            build_dir=str(folder),
+            timescale=TIMESCALE,
+            waves=design.waves,
+            always=True,
+            log_file=str(log),
+        )
+    except (RuntimeError, SystemExit):
+        raise UserError(f"{design.top} does not build under {simulator}: see {relative(log)}.") from None
 
 
 @dataclass(frozen=True)
@@ -185,25 +184,25 @@ def run(
     log = folder / "simulation.log"
     results = folder / "results.xml"
     results.unlink(missing_ok=True)
-    with _tool_environment():
-        try:
-            get_runner(simulator.value).test(
-                test_module=test_module,
-                hdl_toplevel_lang="verilog",
-                hdl_toplevel=design.top,
-                build_dir=str(design.build_folder(simulator)),
-                test_dir=str(folder),
-                results_xml=str(results),
-                seed=seed,
-                extra_env=dict(environment or {}),
-                testcase=testcase,
-                timescale=TIMESCALE,
-                waves=design.waves,
-                log_file=str(log),
-            )
-        except (RuntimeError, SystemExit):
-            if not results.is_file():
-                return Outcome(1, 1, log)
+    _prepare_environment()
+    try:
+        get_runner(simulator.value).test(
+            test_module=test_module,
+            hdl_toplevel_lang="verilog",
+            hdl_toplevel=design.top,
+            build_dir=str(design.build_folder(simulator)),
+            test_dir=str(folder),
+            results_xml=str(results),
+            seed=seed,
+            extra_env=dict(environment or {}),
+            testcase=testcase,
+            timescale=TIMESCALE,
+            waves=design.waves,
+            log_file=str(log),
+        )
+    except (RuntimeError, SystemExit):
+        if not results.is_file():
+            return Outcome(1, 1, log)
     try:
         tests, failed = get_results(results)
     except RuntimeError:

@@ -1,7 +1,9 @@
 """Runs of the stream core: files in, cocotb in between, records out, compared with the cycle model."""
 
 import json
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,8 @@ HDL = Path(__file__).resolve().parent / "hdl"
 #: Transfers that the bench's memories hold.
 PLAYER_DEPTH = 65536
 MODULE = "tb.stream_bench_tests"
+#: What the simulation writes when a run has ended: the counters.
+RECORD = "counters.json"
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,9 @@ class Comparison:
         return self.values > 0 and self.cycles > 0 and not self.value_mismatches and not self.cycle_mismatches
 
 
-def stream_design(config: Accelerator, folder: Path, *, trace: bool = True, hierarchical: bool = False, waves: bool = False) -> Design:
+def stream_design(
+    config: Accelerator, folder: Path, *, trace: bool = True, hierarchical: bool = False, waves: bool = False
+) -> Design:
     """Write the stream core's Verilog and its bench into ``folder``; returns what to build."""
     sources = generate(config, folder)
     bench = folder / "stream_bench.v"
@@ -129,16 +135,19 @@ def predict(config: Accelerator, work: StreamRun) -> Prediction:
 
 def _group_words(config: Accelerator, tensors: Sequence[SparseTensor]) -> list[str]:
     bits = config.group
-    words = []
+    coded: dict[int, list[str]] = {}
     for tensor in tensors:
+        if id(tensor) in coded:
+            continue
         pixels, groups, _ = tensor.maps.shape
+        words = coded[id(tensor)] = []
         for pixel in range(pixels):
             for group in range(groups):
                 eop = group == groups - 1
                 last = eop and pixel == pixels - 1
                 head = (last << 1 | eop) << bits | bits_to_int(tensor.maps[pixel, group])
                 words.append(f"{head << 8 * bits | bytes_to_int(tensor.values[pixel, group]):x}")
-    return words
+    return [word for tensor in tensors for word in coded[id(tensor)]]
 
 
 def _stall_lines(pattern: np.ndarray) -> str:
@@ -173,8 +182,12 @@ def run_batch(
     predictions: Sequence[Prediction],
     folder: Path,
     seed: int,
+    advance: Callable[[], None] = lambda: None,
 ) -> tuple[Outcome, list[Comparison]]:
-    """Simulate runs one after the other in one simulator process and compare each with its prediction."""
+    """Simulate runs one after the other in one simulator process and compare each with its prediction.
+
+    ``advance`` is called after each run that has been simulated.
+    """
     folder = folder.resolve()
     names = []
     for number, prediction in enumerate(predictions):
@@ -184,11 +197,34 @@ def run_batch(
         write_run(design.config, prediction, folder / name)
         names.append(name)
     (folder / "runs.json").write_text(json.dumps(names))
-    outcome = run(design, simulator, MODULE, folder, seed=seed)
+    with _watched([folder / name / RECORD for name in names], advance):
+        outcome = run(design, simulator, MODULE, folder, seed=seed)
     return outcome, [
-        compare(design.config, prediction, folder / name)
-        for prediction, name in zip(predictions, names, strict=True)
+        compare(design.config, prediction, folder / name) for prediction, name in zip(predictions, names, strict=True)
     ]
+
+
+@contextmanager
+def _watched(files: list[Path], advance: Callable[[], None]) -> Iterator[None]:
+    """Call ``advance`` once for each of ``files`` that comes to be, and for the rest at the end."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        waiting = files
+        while waiting:
+            late = ended.wait(0.2)
+            left = [file for file in waiting if not file.is_file() and not late]
+            for _ in range(len(waiting) - len(left)):
+                advance()
+            waiting = left
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def _unpack(map_bits: int, packed: bytes, group: int) -> np.ndarray:
@@ -227,7 +263,7 @@ def compare(config: Accelerator, prediction: Prediction, folder: Path) -> Compar
     outputs = np.zeros_like(trace.outputs)
     got_cycle = _compare_outputs(config, prediction, folder / "output.txt", outputs, tally)
     z = _compare_z(trace, folder / "z.txt", tally) if prediction.run.trace_z else 0
-    blocks, core = _compare_counters(config, trace, folder / "counters.json", tally)
+    blocks, core = _compare_counters(config, trace, folder / RECORD, tally)
     return Comparison(
         values=outputs.size if got_cycle else 0,
         cycles=len(got_cycle) + blocks.size + core.size,
@@ -309,18 +345,16 @@ def _compare_z(trace: Trace, path: Path, tally: _Tally) -> int:
             if len(mine) != pixels:
                 tally.note(Difference("z count", (b, m), pixels, len(mine), -1), value=True)
                 continue
-            for n in np.flatnonzero(mine[:, 3] != trace.z[b, m])[:_Tally.KEPT]:
+            for n in np.flatnonzero(mine[:, 3] != trace.z[b, m])[: _Tally.KEPT]:
                 place, cycle = (b, m, int(n)), int(mine[n, 0])
                 tally.note(Difference("z", place, int(trace.z[b, m, n]), int(mine[n, 3]), cycle), value=True)
-            for n in np.flatnonzero(mine[:, 0] != trace.z_cycle[b, m])[:_Tally.KEPT]:
+            for n in np.flatnonzero(mine[:, 0] != trace.z_cycle[b, m])[: _Tally.KEPT]:
                 place, cycle = (b, m, int(n)), int(mine[n, 0])
                 tally.note(Difference("z cycle", place, int(trace.z_cycle[b, m, n]), cycle, cycle), value=False)
     return len(records)
 
 
-def _compare_counters(
-    config: Accelerator, trace: Trace, path: Path, tally: _Tally
-) -> tuple[np.ndarray, np.ndarray]:
+def _compare_counters(config: Accelerator, trace: Trace, path: Path, tally: _Tally) -> tuple[np.ndarray, np.ndarray]:
     blocks = np.zeros((config.blocks, len(BlockCounter)), np.int64)
     core = np.zeros(len(CoreCounter), np.int64)
     if not path.is_file():
@@ -346,6 +380,5 @@ def describe(difference: Difference, place: Callable[[tuple[int | str, ...]], st
     """One line: what, where, expected, got, cycle."""
     cycle = f", cycle {difference.cycle}" if difference.cycle >= 0 else ""
     return (
-        f"{difference.what} at {place(difference.place)}: expected {difference.expected}, "
-        f"got {difference.got}{cycle}"
+        f"{difference.what} at {place(difference.place)}: expected {difference.expected}, got {difference.got}{cycle}"
     )

@@ -56,7 +56,7 @@ def short_recipe() -> Recipe:
         "float_training": phase,
         "distillation": {"weight": 0.5, "temperature": 3.0},
         "retraining": {"turns": 2, "l1": 1e-4, **phase},
-        "pruning": {"sparsities": [0.5, 0.7], **phase},
+        "pruning": {"sparsities": [0.5, 0.7], "row_density": 0.5, **phase},
         "ternary_training": phase,
         "calibration": {"images": 50, "percentile": 100.0},
         "integer_training": phase,

@@ -36,8 +36,24 @@ class BasisMac(NamedTuple):
 
 def make_basis_mac(s: Sizes) -> BasisMac:
     """Registers after reset."""
-    counters = [np.zeros(s.blocks, np.int64) for _ in range(12)]
-    return BasisMac(*counters, np.zeros((s.blocks, s.rows), np.int64))
+    def zero() -> np.ndarray:
+        return np.zeros(s.blocks, np.int64)
+
+    return BasisMac(
+        loaded=zero(),
+        work=zero(),
+        row=zero(),
+        column=zero(),
+        walk_valid=zero(),
+        walk_idle=zero(),
+        walk_work=zero(),
+        walk_row=zero(),
+        walk_column=zero(),
+        walk_close=zero(),
+        walk_y=zero(),
+        walk_x=zero(),
+        walk_z=np.zeros((s.blocks, s.rows), np.int64),
+    )
 
 
 @njit(cache=True)

@@ -19,7 +19,7 @@ class Groups(NamedTuple):
         work: int64 (n,): number of the pass.
     """
 
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]  # a register, not tuple's method
     channels: np.ndarray
     values: np.ndarray
     eop: np.ndarray

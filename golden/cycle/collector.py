@@ -39,8 +39,22 @@ class Collector(NamedTuple):
 
 def make_collector(groups: int, s: Sizes) -> Collector:
     """Registers after reset, for a run that gives ``groups`` groups."""
-    counters = [np.zeros(1, np.int64) for _ in range(9)]
-    return Collector(*counters, np.full(STAGES, -1, np.int64), np.zeros((groups, s.group), np.uint8))
+    def zero() -> np.ndarray:
+        return np.zeros(1, np.int64)
+
+    return Collector(
+        loaded=zero(),
+        work=zero(),
+        row=zero(),
+        column=zero(),
+        line=zero(),
+        parts=zero(),
+        part=zero(),
+        parts_free=zero(),
+        entered=zero(),
+        stages=np.full(STAGES, -1, np.int64),
+        outputs=np.zeros((groups, s.group), np.uint8),
+    )
 
 
 @njit(cache=True)

@@ -26,7 +26,7 @@ class Concentration(NamedTuple):
     #: bool (.., columns): last column of a pixel.
     eop: np.ndarray
     #: int64 (..): columns in the window.
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]  # a register, not tuple's method
     operand_valid: np.ndarray
     operand_eop: np.ndarray
     #: int16 (.., ADDERS).

@@ -13,7 +13,7 @@ class Fifo(NamedTuple):
 
     entries: np.ndarray
     read: np.ndarray
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]  # a register, not tuple's method
 
 
 def make_fifo(s: Sizes) -> Fifo:

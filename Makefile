@@ -1,0 +1,85 @@
+# PENNI + ESCALATE: every target does the set-up that it needs. `make help` lists them.
+
+NET    ?= digits
+CONFIG ?= small
+SIM    ?= verilator
+IMAGES ?= 8
+SEED   ?= 1
+UNIT   ?= all
+OUT    ?= build/rtl/$(CONFIG)
+LAYER  ?=
+IMAGE  ?=
+WAVES  ?=
+
+BASE_PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+
+export NUMBA_CACHE_DIR := $(CURDIR)/build/numba
+export YOWASP_CACHE_DIR := $(CURDIR)/build/yowasp
+
+.DEFAULT_GOAL := help
+.PHONY: help sim test lint bench units compress rtl icarus clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@echo
+	@echo "Settings: NET=$(NET) CONFIG=$(CONFIG) (tiny, small, full or a .yaml file) SIM=$(SIM) (verilator, icarus)"
+	@echo "          LAYER=name IMAGES=$(IMAGES) IMAGE=number SEED=$(SEED) WAVES=1 UNIT=$(UNIT) OUT=$(OUT)"
+
+sim: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run a network's convolutions through the RTL and compare with golden/
+	@$(PYTHON) -m tb sim --net "$(NET)" --config "$(CONFIG)" --sim "$(SIM)" --images "$(IMAGES)" --seed "$(SEED)" \
+	  $(if $(LAYER),--layer "$(LAYER)") $(if $(IMAGE),--image "$(IMAGE)") $(if $(WAVES),--waves)
+
+test: lint icarus $(VENV)/all.stamp ## everything that proves the project: lint, models, units, stream core, network
+	@$(PYTHON) -m pytest
+
+lint: $(VENV)/all.stamp ## ruff and mypy (Verilator's lint of every preset is among the tests)
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
+
+bench: $(VENV)/sim.stamp ## measure build time and simulated cycles per second of every preset
+	@$(PYTHON) -m tb bench
+
+units: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run the bench of one unit (UNIT=...) or of all
+	@$(PYTHON) -m tb.unit_bench --unit "$(UNIT)" --config "$(CONFIG)" --sim "$(SIM)" --seed "$(SEED)" $(if $(WAVES),--waves)
+
+compress: $(VENV)/all.stamp ## train and compress a network, and write its package to packages/
+	@$(PYTHON) -m compress --net "$(NET)"
+
+rtl: $(VENV)/sim.stamp ## write the Verilog of a configuration to OUT
+	@$(PYTHON) -m rtl --config "$(CONFIG)" --out "$(OUT)"
+
+clean: ## remove everything that was built, but not the virtual environment
+	rm -rf build
+
+# ---- set-up ---------------------------------------------------------------------------------------
+
+$(VENV)/bin/python:
+	@test -n "$(BASE_PYTHON)" && $(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11))' \
+	  || { echo "error: Python 3.11 or newer is needed: install the package 'python3.11'." >&2; exit 2; }
+	@echo "Making the virtual environment $(VENV) with $$($(BASE_PYTHON) --version)"
+	@$(BASE_PYTHON) -m venv $(VENV) \
+	  || { echo "error: Python cannot make a virtual environment: install the package 'python3-venv'." >&2; exit 2; }
+
+$(VENV)/sim.stamp: requirements-sim.txt | $(VENV)/bin/python
+	@command -v g++ >/dev/null || { echo "error: g++ is needed: install the package 'g++'." >&2; exit 2; }
+	@echo "Installing what simulation needs (requirements-sim.txt)"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-sim.txt
+	@touch $@
+
+$(VENV)/all.stamp: requirements.txt requirements-data.txt $(VENV)/sim.stamp
+	@echo "Installing PyTorch and the test tools (requirements.txt)"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-data.txt
+	@touch $@
+
+icarus:
+	@command -v iverilog >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Icarus Verilog"; \
+	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends iverilog; } >/dev/null; \
+	  fi; }
+	@command -v iverilog >/dev/null || { \
+	  echo "error: Icarus Verilog is needed and cannot be installed here: install the package 'iverilog'." >&2; exit 2; }

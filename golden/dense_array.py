@@ -1,0 +1,26 @@
+"""Baseline: a dense array of as many multipliers.
+
+cycles = ceil(OH*OW / columns) * ceil(K / rows) * ceil(C / lanes) * R * S for an array of
+lanes x rows x columns multipliers. The array's shape is chosen anew for every layer, the best of all
+that use no more than the multipliers given, and its memory never stalls: both in its favour.
+"""
+
+from functools import cache
+
+from golden.geometry import Geometry
+
+
+@cache
+def dense_cycles(g: Geometry, multipliers: int) -> int:
+    """Cycles of one layer on the best dense array of ``multipliers``."""
+    pixels = g.out_height * g.out_width
+    best = None
+    for lanes in range(1, min(multipliers, g.channels) + 1):
+        steps = -(-g.channels // lanes) * g.kernel_height * g.kernel_width
+        for rows in range(1, min(multipliers // lanes, g.kernels) + 1):
+            columns = multipliers // (lanes * rows)
+            cycles = -(-pixels // columns) * -(-g.kernels // rows) * steps
+            if best is None or cycles < best:
+                best = cycles
+    assert best is not None
+    return best

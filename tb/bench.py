@@ -1,0 +1,104 @@
+"""`make bench`: Verilator's build time, and clock cycles per second with a bench that leaves Python alone."""
+
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from common.results import BUILD, RESULTS, write_json
+from common.versions import tool_versions
+from configs.accelerator import Accelerator, load_accelerator, preset_names
+from golden.cycle.stream_core import free_running
+from golden.geometry import Geometry
+from golden.package import Convolution, LayerKind
+from golden.schedule import passes_of
+from golden.sparsemap import encode
+from tb.simulator import Simulator, build
+from tb.stream_run import RECORD, StreamRun, predict, run_batch, stream_design
+
+#: Repetitions of the layer in the timed simulation.
+REPEATS = 8
+
+
+def bench_layer(config: Accelerator, rng: np.random.Generator) -> tuple[Convolution, np.ndarray]:
+    """A layer of four groups of input channels and two passes, half the activations and 10 % of T not 0."""
+    g = Geometry(4 * config.group, 14, 14, 2 * config.blocks, 3, 3, 1, 1)
+    rows = min(6, config.rows)
+    shape = (g.kernels, g.channels, rows)
+    coefficients = rng.choice(np.array([-1, 1], np.int8), shape) * (rng.random(shape) < 0.1).astype(np.int8)
+    layer = Convolution(
+        name="bench",
+        source="input",
+        kind=LayerKind.DECOMPOSED,
+        geometry=g,
+        coefficients=coefficients,
+        basis=rng.integers(-128, 128, (rows, 3, 3)).astype(np.int8),
+        exponent=np.zeros(rows, np.uint8),
+        bias=np.zeros(g.kernels, np.int32),
+        multiplier=np.full(g.kernels, 300, np.uint16),
+        shift=np.full(g.kernels, 24, np.uint8),
+        low=0,
+        high=255,
+        signed_in=False,
+    )
+    codes = rng.integers(0, 256, (1, g.height, g.width, g.channels))
+    return layer, (codes * (rng.random(codes.shape) < 0.5)).astype(np.uint8)
+
+
+def _measure(config: Accelerator) -> dict[str, float | int | bool]:
+    layer, activations = bench_layer(config, np.random.default_rng(1))
+    passes = passes_of(layer, config)
+    work = StreamRun("bench", passes, [encode(activations, config.group)] * len(passes), free_running())
+    predict(config, work)  # the first call compiles the cycle model
+    start = time.perf_counter()
+    prediction = predict(config, work)
+    golden_seconds = time.perf_counter() - start
+    folder = BUILD / "bench"
+    design = replace(
+        stream_design(config, folder / "rtl" / config.name, trace=False, hierarchical=True), folder=folder / "sim"
+    )
+    shutil.rmtree(design.build_folder(Simulator.VERILATOR), ignore_errors=True)
+    start = time.perf_counter()
+    build(design, Simulator.VERILATOR)
+    build_seconds = time.perf_counter() - start
+    work_folder = folder / "work" / config.name
+    _, comparisons = run_batch(design, Simulator.VERILATOR, [prediction] * REPEATS, work_folder, seed=1)
+    seconds = [json.loads(path.read_text())["seconds"] for path in sorted(work_folder.glob(f"*_bench/{RECORD}"))]
+    cycles = prediction.trace.cycles
+    return {
+        "build_seconds": build_seconds,
+        "cycles_per_second": cycles * len(seconds) / sum(seconds),
+        "golden_cycles_per_second": cycles / golden_seconds,
+        "cycles": cycles * len(seconds),
+        "equal": all(comparison.ok for comparison in comparisons),
+    }
+
+
+def run_bench(console: Console, configs: list[Accelerator]) -> Path:
+    """Measure presets, all if none are given; prints a table and returns the path of bench.json."""
+    chosen = configs or [load_accelerator(name) for name in preset_names()]
+    table = Table(title="Verilator, no Python in the clock loop")
+    table.add_column("preset")
+    for name in ("multipliers", "build seconds", "RTL cycles/s", "cycle model cycles/s", "equal"):
+        table.add_column(name, justify="right")
+    measured = {}
+    for config in chosen:
+        with console.status(f"measuring {config.name}"):
+            numbers = measured[config.name] = _measure(config)
+        table.add_row(
+            config.name,
+            f"{config.blocks * config.rows * config.taps:,}",
+            f"{numbers['build_seconds']:.1f}",
+            f"{numbers['cycles_per_second']:,.0f}",
+            f"{numbers['golden_cycles_per_second']:,.0f}",
+            "yes" if numbers["equal"] else "NO",
+        )
+    console.print(table)
+    return write_json(
+        RESULTS / "bench.json", {"presets": measured, "tools": tool_versions("cocotb", "verilator", "numba")}
+    )

@@ -1,0 +1,173 @@
+"""python -m tb.unit_bench --unit fifo --config small --sim verilator: runs unit benches and prints a table."""
+
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from common.errors import UserError, run_command
+from common.results import BUILD, RESULTS, relative, write_json
+from common.versions import icarus_version, tool_versions
+from configs.accelerator import Accelerator, as_fields, load_accelerator
+from tb.simulator import Design, Outcome, Simulator, build, run
+from tb.units.base import RESULTS as RESULTS_FOLDER
+from tb.units.base import SETTINGS
+from tb.units.wrapper import SHAPES, UNITS, write_unit_bench
+
+FOLDER = BUILD / "units"
+#: Transactions of a bench where nobody says how many: Icarus is slower by an order of magnitude.
+TRANSACTIONS = {Simulator.VERILATOR: 2000, Simulator.ICARUS: 300}
+
+
+@dataclass(frozen=True)
+class UnitResult:
+    """Verdict of one bench.
+
+    Attributes:
+        transactions: what the unit moved; each bench says what it counts.
+        comparisons: outputs compared with the model, one a port and cycle.
+        problem: the first difference; empty where there is none.
+    """
+
+    unit: str
+    config: str
+    simulator: str
+    seed: int
+    transactions: int
+    comparisons: int
+    cycles: int
+    ok: bool
+    seconds: float
+    problem: str
+
+
+def check_unit(unit: str) -> None:
+    """Raises UserError for a unit without a bench."""
+    if unit not in UNITS:
+        raise UserError(f"Unit '{unit}' is not known: use one of {', '.join(UNITS)}.")
+
+
+def unit_design(config: Accelerator, units: Iterable[str] = UNITS, *, waves: bool = False) -> Design:
+    """Write and describe the wrapper with the given units; a choice of units has folders of its own."""
+    units = tuple(units)
+    kind = "all" if units == UNITS else "_".join(units)
+    return write_unit_bench(config, FOLDER / "rtl" / f"{config.name}_{kind}", units, waves=waves, builds=FOLDER / kind)
+
+
+def reproduce(unit: str, config: str, simulator: Simulator, seed: int) -> str:
+    """The command that repeats a run."""
+    return f"make units UNIT={unit} CONFIG={config} SIM={simulator} SEED={seed}"
+
+
+def run_units(
+    design: Design,
+    simulator: Simulator,
+    units: Sequence[str],
+    *,
+    seed: int = 1,
+    transactions: int | None = None,
+    folder: Path | None = None,
+) -> list[UnitResult]:
+    """Run the benches of some units, one after the other in one simulator process, on a design that is built.
+
+    Raises UserError for a unit without a bench.
+    """
+    for unit in units:
+        check_unit(unit)
+    config = design.config
+    folder = folder or FOLDER / "run" / f"{config.name}_{simulator}"
+    shutil.rmtree(folder / RESULTS_FOLDER, ignore_errors=True)
+    (folder / RESULTS_FOLDER).mkdir(parents=True)
+    target = transactions or TRANSACTIONS[simulator]
+    settings = {
+        "config": as_fields(config),
+        "layout": str((design.sources[0].parent / "layout.json").resolve()),
+        "transactions": target,
+        "command": reproduce("{unit}", config.name, simulator, seed),
+    }
+    modules = ",".join(f"tb.units.{unit}_tests" for unit in units)
+    outcome = run(design, simulator, modules, folder, seed=seed, environment={SETTINGS: json.dumps(settings)})
+    found = [json.loads(path.read_text()) for path in sorted((folder / RESULTS_FOLDER).glob("*.json"))]
+    results = [
+        _verdict([entry for entry in found if entry["unit"] == unit], unit, config, simulator, seed, target, outcome)
+        for unit in units
+    ]
+    if outcome.failed and all(result.ok for result in results):
+        raise UserError(f"The simulation failed outside the benches: see {relative(outcome.log)}.")
+    return results
+
+
+def _verdict(
+    parts: list[dict], unit: str, config: Accelerator, simulator: Simulator, seed: int, target: int, outcome: Outcome
+) -> UnitResult:
+    """Sum up the results that a unit's benches left; one that left none, or too little, has failed."""
+    problem = next((part["problem"] for part in parts if part["problem"]), "")
+    expected = len(SHAPES.get(unit, (unit,)))
+    complete = len(parts) == expected and all(
+        part["transactions"] >= target and part["comparisons"] >= part["transactions"] for part in parts
+    )
+    if not problem and not complete:
+        problem = f"the bench did not come to its end, see {relative(outcome.log)}"
+    return UnitResult(
+        unit=unit,
+        config=config.name,
+        simulator=simulator.value,
+        seed=seed,
+        transactions=sum(part["transactions"] for part in parts),
+        comparisons=sum(part["comparisons"] for part in parts),
+        cycles=sum(part["cycles"] for part in parts),
+        ok=not problem,
+        seconds=round(sum(part["seconds"] for part in parts), 2),
+        problem=problem,
+    )
+
+
+def table(results: Iterable[UnitResult]) -> str:
+    """The results, a line each."""
+    lines = [f"{'unit':20} {'simulator':10} {'transactions':>12} {'comparisons':>12} {'result':>7} {'seconds':>8}"]
+    for r in results:
+        verdict = "pass" if r.ok else "FAIL"
+        lines.append(
+            f"{r.unit:20} {r.simulator:10} {r.transactions:12,} {r.comparisons:12,} {verdict:>7} {r.seconds:8.2f}"
+        )
+    return "\n".join(lines)
+
+
+@click.command()
+@click.option("--unit", "chosen", multiple=True, help="Unit, several times for several; all where not given, or 'all'.")
+@click.option("--config", "name", default="small", show_default=True, help="Preset, or path of a .yaml file.")
+@click.option("--sim", type=click.Choice([s.value for s in Simulator]), default="verilator", show_default=True)
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything random.")
+@click.option("--transactions", type=click.IntRange(1), help="Transactions of each bench.")
+@click.option("--waves", is_flag=True, help="Record the signals.")
+def main(chosen: tuple[str, ...], name: str, sim: str, seed: int, transactions: int | None, waves: bool) -> None:
+    """Run unit benches: each unit in lockstep with the cycle model."""
+    units = UNITS if not chosen or "all" in chosen else chosen
+    for unit in units:
+        check_unit(unit)
+    simulator = Simulator(sim)
+    design = unit_design(load_accelerator(name), waves=waves)
+    build(design, simulator)
+    results = run_units(design, simulator, units, seed=seed, transactions=transactions)
+    print(table(results))
+    path = write_json(
+        RESULTS / "units.json",
+        {
+            "versions": tool_versions("cocotb", "verilator") | {"icarus": icarus_version()},
+            "results": [asdict(result) for result in results],
+        },
+    )
+    print(f"Results: {relative(path)}")
+    for result in results:
+        if not result.ok:
+            print(f"{result.unit}: {result.problem}")
+            print(f"Reproduce with: {reproduce(result.unit, name, simulator, seed)}")
+    if not all(result.ok for result in results):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    run_command(main)

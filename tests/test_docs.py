@@ -1,0 +1,137 @@
+"""The pages of docs/: their examples run, their links lead somewhere, the JSON schema is the reader's own."""
+
+import doctest
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from common.errors import UserError
+from configs.accelerator import as_fields, load_accelerator, parse_accelerator
+from golden.package import Manifest
+from rtl.generator import UNITS
+from rtl.widths import Widths
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+#: Pages whose example is a table of cycles and needs no code of its own.
+WITHOUT_EXAMPLES = {"block"}
+PRESETS = ("tiny", "small", "full")
+
+
+def examples_of(page: Path) -> doctest.DocTest:
+    """The page's examples; fences become empty lines, so that line numbers stay."""
+    text = re.sub(r"^```.*$", "", page.read_text(), flags=re.MULTILINE)
+    return doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+
+
+def run_examples(pages: list[Path]) -> int:
+    """Run the pages' examples, print what fails, and return how many failed."""
+    runner = doctest.DocTestRunner()
+    for page in pages:
+        runner.run(examples_of(page))
+    return runner.failures
+
+
+def test_examples() -> None:
+    """In a process of their own: there the cycle model runs as plain Python, which costs no compilation."""
+    pages = [str(page) for page in PAGES if examples_of(page).examples]
+    assert pages
+    found = subprocess.run(
+        [sys.executable, __file__, *pages],
+        cwd=ROOT,
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_every_unit_has_a_page(unit: str) -> None:
+    page = DOCS / "units" / f"{unit}.md"
+    assert page.is_file()
+    for heading in ("Interface", "Timing", "Example"):
+        assert f"## {heading}\n" in page.read_text()
+    assert examples_of(page).examples or unit in WITHOUT_EXAMPLES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links(page: Path) -> None:
+    """Links to files and headings of the project."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        linked = (page.parent / name).resolve() if name else page
+        assert linked.exists(), f"{page.name} links to {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", linked.read_text(), flags=re.MULTILINE)
+            anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor in anchors, f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_every_port_is_named(unit: str) -> None:
+    """A unit's page names every port of its template; the ports of an array as <k>, <m> or <field>."""
+    template = (ROOT / "rtl" / "templates" / f"{unit}.v.j2").read_text()
+    text = (DOCS / "units" / f"{unit}.md").read_text()
+    header = template[template.index("\nmodule ") : template.index("\n);")]
+    ports = re.findall(r"^ *(?:input|output) .*?((?:\w|\{\{ [\w.]+ \}\})+_[io])\b", header, flags=re.MULTILINE)
+    assert ports
+    for port in ports:
+        written = re.sub(r"\{\{ (?:f\.name|b\.name) \}\}", "<field>", port)
+        written = re.sub(r"\{\{ (\w+) \}\}", r"<\1>", written)
+        assert f"`{written}`" in text, f"{unit}: {written}"
+
+
+def test_presets() -> None:
+    """The table of presets in architecture.md holds the numbers of configs/."""
+    text = (DOCS / "architecture.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\d+)\.\.(\d+) \| (\d+) \| (\d+) \| (\d+) \|", text, re.MULTILINE)
+    presets = [as_fields(load_accelerator(name)) for name in PRESETS]
+    assert [row[0] for row in rows] == [name for name in presets[0] if name != "name"]
+    for name, low, high, *values in rows:
+        assert [int(value) for value in values] == [preset[name] for preset in presets], name
+        for bad in (int(low) - 1, int(high) + 1):
+            with pytest.raises(UserError, match=f"field '{name}'"):
+                parse_accelerator({**presets[0], name: bad}, "test")
+
+
+def test_derived_numbers() -> None:
+    """The table of derived numbers in architecture.md is what rtl/widths.py makes of the presets."""
+    attributes = {
+        "STAGES": "stages",
+        "PARTS": "parts",
+        "GROUPS": "groups",
+        "COLUMNS": "columns",
+        "ENTRIES": "entries",
+        "BEAT": "beat_bits",
+        "KB": "kernel_bits",
+        "WB": "width_bits",
+        "PASS": "pass_bits",
+        "INDEX": "load_index_bits",
+        "LOAD": "load_bits",
+    }
+    text = (DOCS / "architecture.md").read_text()
+    rows = re.findall(r"^\| `([A-Z]+)` \| .* \| (\d+) \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
+    assert [row[0] for row in rows] == list(attributes)
+    widths = [Widths(load_accelerator(name)) for name in PRESETS]
+    for name, *values in rows:
+        assert [int(value) for value in values] == [getattr(preset, attributes[name]) for preset in widths], name
+
+
+def test_schema() -> None:
+    """docs/package.schema.json is the schema of what golden.package reads."""
+    schema = json.dumps(Manifest.model_json_schema(), indent=2) + "\n"
+    assert (DOCS / "package.schema.json").read_text() == schema
+
+
+if __name__ == "__main__":
+    sys.exit(run_examples([Path(name) for name in sys.argv[1:]]) != 0)
