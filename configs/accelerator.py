@@ -78,6 +78,8 @@ class Accelerator:
             value, unit = getattr(self, field), getattr(self, divisor)
             if value % unit:
                 raise ValueError(f"field '{field}' is {value}: it must be a multiple of {divisor} ({unit})")
+        if self.taps >= self.width_max:
+            raise ValueError(f"field 'taps' is {self.taps}: it must be below width_max ({self.width_max})")
         if self.lookaside >= self.adders and self.lookaside:
             raise ValueError(
                 f"field 'lookaside' is {self.lookaside}: it must be below adders ({self.adders}), "

@@ -6,7 +6,7 @@ docs/package.md describes the format; its JSON schema is derived from ``Manifest
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -80,8 +80,18 @@ class LayerEntry(_Strict):
 
     @model_validator(mode="after")
     def _rules(self) -> "LayerEntry":
-        if self.low > self.high:
-            raise ValueError(f"field 'low' is {self.low}: it must not be above field 'high' ({self.high})")
+        if self.low > 0:
+            raise ValueError(
+                f"field 'low' is {self.low}: it must not be above 0, the code of channels that pad a group"
+            )
+        if self.high < 0:
+            raise ValueError(
+                f"field 'high' is {self.high}: it must not be below 0, the code of channels that pad a group"
+            )
+        if self.kind is LayerKind.CLASSIFIER:
+            for field, needed in (("stride", 1), ("padding", 0), ("basis", 0)):
+                if getattr(self, field) != needed:
+                    raise ValueError(f"field '{field}' is {getattr(self, field)}: a classifier's is {needed}")
         lowest, highest = (-128, 127) if self.signed else (0, 255)
         for field in ("low", "high"):
             value = getattr(self, field)
@@ -147,6 +157,8 @@ class Manifest(_Strict):
             except ValueError as error:
                 raise ValueError(f"{where}: {error}") from None
             shapes[layer.name] = (layer.kernels, geometry.out_height, geometry.out_width)
+            if layer.kind is LayerKind.CLASSIFIER and layer is not self.layers[-1]:
+                raise ValueError(f"{where}: field 'kind' is 'classifier': only the last layer may be one")
         if self.layers[-1].kind is not LayerKind.CLASSIFIER:
             raise ValueError(
                 f"layer '{self.layers[-1].name}': field 'kind' is '{self.layers[-1].kind}': "
@@ -269,10 +281,17 @@ def write_package(folder: Path, manifest: Mapping[str, Any], files: Mapping[str,
     Returns the package as read back, which validates all of it; raises UserError otherwise.
     """
     packed = {name: pack_arrays(arrays) for name, arrays in files.items()}
-    document = dict(manifest)
-    document["layers"] = [{**layer, "sha256": checksum(packed[layer["file"]])} for layer in manifest["layers"]]
-    document["images"] = {**manifest["images"], "sha256": checksum(packed[manifest["images"]["file"]])}
-    parsed = _parse_manifest(document, f"Package {folder.name}, {MANIFEST}")
+    where = f"Package {folder.name}, {MANIFEST}"
+
+    def with_checksum(entry: Any) -> Any:
+        known = isinstance(entry, Mapping) and entry.get("file") in packed
+        return {**entry, "sha256": checksum(packed[entry["file"]])} if known else entry
+
+    layers = manifest.get("layers")
+    document = {**manifest, "images": with_checksum(manifest.get("images"))}
+    if isinstance(layers, Sequence):
+        document["layers"] = [with_checksum(entry) for entry in layers]
+    parsed = _parse_manifest(document, where)
     _load(folder, parsed, lambda name: packed[name])
     (folder / MANIFEST).unlink(missing_ok=True)
     for name, data in packed.items():

@@ -31,7 +31,7 @@ def _geometry(rng: np.random.Generator, config: Accelerator, first: bool) -> Geo
             continue
         channels = int(rng.integers(1, config.rows + 1)) if first else int(rng.integers(1, 4 * config.group))
         try:
-            return Geometry(
+            g = Geometry(
                 channels=min(channels, config.channels_max),
                 height=int(rng.integers(1, 13)),
                 width=int(rng.integers(1, 13)),
@@ -43,6 +43,8 @@ def _geometry(rng: np.random.Generator, config: Accelerator, first: bool) -> Geo
             )
         except ValueError:
             continue
+        if max(g.width, g.out_width) <= config.width_max:
+            return g
 
 
 def _densities(rng: np.random.Generator) -> tuple[float, float]:

@@ -30,13 +30,14 @@ def test_full_has_the_multipliers_that_the_papers_are_compared_at() -> None:
         ("out_lanes", 6, "multiple of out_lanes (6)"),
         ("adders", 16, "multiple of adders (16)"),
         ("lookaside", 2, "below adders (2)"),
+        ("width_max", 4, "it must be below width_max (4)"),
         ("kernel_max", 99, "less than or equal to 11"),
         ("name", "Big One", "match pattern"),
     ],
 )
 def test_a_bad_field_is_refused_with_field_value_and_rule(field: str, value: object, rule: str) -> None:
     with pytest.raises(UserError) as caught:
-        parse_accelerator({**SMALL, field: value}, "Configuration bad.yaml")
+        parse_accelerator({**SMALL, "taps": 4, field: value}, "Configuration bad.yaml")
     message = str(caught.value)
     assert message.startswith("Configuration bad.yaml: field '")
     assert rule in message

@@ -119,7 +119,11 @@ def test_a_truncated_file_with_its_own_checksum(package: Path) -> None:
         (lambda d: d["layers"][1].update(stride=0), "field 'layers.1.stride' is 0"),
         (lambda d: d["layers"][1].update(stride="1"), "field 'layers.1.stride' is '1'"),
         (lambda d: d["layers"][1].update(high=300), "field 'layers.1.high' is 300"),
-        (lambda d: d["layers"][1].update(low=9, high=8), "field 'low' is 9: it must not be above field 'high' (8)"),
+        (lambda d: d["layers"][1].update(low=9), "field 'low' is 9: it must not be above 0"),
+        (lambda d: d["layers"][1].update(high=-1), "field 'high' is -1: it must not be below 0"),
+        (lambda d: d["layers"][-1].update(basis=3), "field 'basis' is 3: a classifier's is 0"),
+        (lambda d: d["layers"][-1].update(padding=1), "field 'padding' is 1: a classifier's is 0"),
+        (lambda d: d["layers"].append({**d["layers"][-1], "name": "late"}), "only the last layer may be one"),
         (lambda d: d["layers"][1].update(low=-1), "field 'low' is -1: it must be in 0..255"),
         (lambda d: d["layers"][1].update(padding=3), "layer 'conv2': field 'padding' is 3"),
         (lambda d: d["layers"][1].update(kernel_height=40, kernel_width=40), "layer 'conv2': field 'kernel_height"),
@@ -164,12 +168,9 @@ def test_wrong_arrays(package: Path, change: Callable[[dict[str, np.ndarray]], N
     assert expected in message
 
 
-def test_a_package_that_is_refused_is_not_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", [{"schema_version": 7}, {"layers": None}, {"images": None}, {"layers": [{}]}])
+def test_a_package_that_is_refused_is_not_written(tmp_path: Path, change: dict[str, Any]) -> None:
     document = json.loads((DIGITS / "manifest.json").read_text())
     with pytest.raises(UserError):
-        write_package(
-            tmp_path / "bad",
-            {**document, "schema_version": 7},
-            {e["file"]: {} for e in document["layers"]} | {document["images"]["file"]: {}},
-        )
+        write_package(tmp_path / "bad", {**document, **change}, {})
     assert not (tmp_path / "bad").exists()

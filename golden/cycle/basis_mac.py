@@ -36,6 +36,7 @@ class BasisMac(NamedTuple):
 
 def make_basis_mac(s: Sizes) -> BasisMac:
     """Registers after reset."""
+
     def zero() -> np.ndarray:
         return np.zeros(s.blocks, np.int64)
 

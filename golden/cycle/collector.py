@@ -39,6 +39,7 @@ class Collector(NamedTuple):
 
 def make_collector(groups: int, s: Sizes) -> Collector:
     """Registers after reset, for a run that gives ``groups`` groups."""
+
     def zero() -> np.ndarray:
         return np.zeros(1, np.int64)
 

@@ -1,0 +1,24 @@
+"""Random runs of the stream core: one to three random layers back to back, everything from one seed."""
+
+import numpy as np
+
+from configs.accelerator import Accelerator
+from golden.cycle.stream_core import free_running
+from golden.schedule import Pass, passes_of
+from golden.sparsemap import SparseTensor, encode
+from tb.random_work import random_layer, random_stalls
+from tb.stream_run import StreamRun
+
+
+def random_run(seed: int, config: Accelerator) -> StreamRun:
+    """Layers, sparsity, values and stalls of a seed; even seeds run free, odd ones under a stall pattern."""
+    rng = np.random.default_rng(seed)
+    passes: list[Pass] = []
+    inputs: list[SparseTensor] = []
+    for number in range(int(rng.integers(1, 4))):
+        work = random_layer(rng, config, f"random{number}")
+        layer_passes = passes_of(work.layer, config)
+        passes += layer_passes
+        inputs += [encode(work.activations, config.group)] * len(layer_passes)
+    stalls = random_stalls(rng) if seed % 2 else free_running()
+    return StreamRun(f"seed{seed}", passes, inputs, stalls, trace_z=True)

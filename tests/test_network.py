@@ -1,0 +1,135 @@
+"""`make sim` as a user meets it: the real network, its result file, and what bad input gets."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from common.results import RESULTS, ROOT
+from configs.accelerator import as_fields, load_accelerator
+from golden.package import read_package
+from tb.network_sim import find_package, select_images, select_layers
+
+
+def sim(*arguments: str, timeout: int = 600) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tb", "sim", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+    )
+
+
+@pytest.mark.xdist_group("sim")
+def test_every_layer_of_the_network_on_small_under_verilator() -> None:
+    """All convolutions with two real images: every value, cycle, counter, and the first image's z."""
+    result = sim("--images", "2", "--seed", "3")
+    assert result.returncode == 0, result.stdout + result.stderr
+    document = json.loads((RESULTS / "sim.json").read_text())
+    package = read_package(find_package("digits"))
+    assert [layer["name"] for layer in document["layers"]] == [layer.name for layer in package.convolutions]
+    assert document["mismatches"] == document["cycle_mismatches"] == document["golden_mismatches"] == 0
+    for layer, entry in zip(package.convolutions, document["layers"], strict=True):
+        g = layer.geometry
+        assert entry["compared"] >= 2 * g.out_height * g.out_width * g.kernels
+        assert entry["z_compared"] >= g.height * g.width * g.kernels * layer.rows_used
+        assert entry["rtl_cycles"] == entry["golden_cycles"] >= entry["bound_cycles"] > 0
+        assert entry["counters"]["products"] > 0
+    for field in ("network", "config", "simulator", "seed", "images", "compared", "accuracy", "tools", "wall_seconds"):
+        assert field in document
+    assert document["cycles_per_second"] > 0
+    assert document["images"] == list(select_images(package, 2, None, 3))
+    assert "Classification accuracy" in result.stdout
+
+
+@pytest.mark.xdist_group("sim")
+def test_one_layer_on_tiny_under_icarus() -> None:
+    result = sim("--config", "tiny", "--sim", "icarus", "--layer", "conv6", "--image", "17")
+    assert result.returncode == 0, result.stdout + result.stderr
+    document = json.loads((RESULTS / "sim.json").read_text())
+    assert document["images"] == [17]
+    assert document["accuracy"] is None
+    assert document["compared"] == 7 * 7 * 128
+    assert "not measured" in result.stdout
+
+
+def test_images_follow_from_the_seed() -> None:
+    package = read_package(find_package("digits"))
+    assert select_images(package, 5, None, 1) == select_images(package, 5, None, 1)
+    assert select_images(package, 5, None, 1) != select_images(package, 5, None, 2)
+    assert len(set(select_images(package, 1000, None, 1))) == 1000
+
+
+def test_layers_can_be_chosen() -> None:
+    package = read_package(find_package("digits"))
+    assert [layer.name for layer in select_layers(package, "conv3")] == ["conv3"]
+    assert select_layers(package, None) == package.convolutions
+
+
+@pytest.fixture
+def narrow(tmp_path: Path) -> Path:
+    """A configuration that the network's layers do not fit."""
+    path = tmp_path / "narrow.yaml"
+    fields = {**as_fields(load_accelerator("tiny")), "name": "narrow", "width_max": 16}
+    path.write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--net", "lenet"], "Network 'lenet' is not known: use one of digits"),
+        (["--config", "huge"], "Configuration 'huge' is not known: use one of full, small, tiny"),
+        (["--layer", "conv9"], "Layer 'conv9' is not a convolution of network 'digits': use one of conv1"),
+        (["--images", "0"], "IMAGES is 0: it must be in 1..1000"),
+        (["--images", "1001"], "IMAGES is 1001: it must be in 1..1000"),
+        (["--image", "1000"], "IMAGE is 1000: it must be in 0..999"),
+        (["--images", "many"], "Invalid value for '--images': 'many' is not a valid integer"),
+        (["--sim", "vcs"], "Invalid value for '--sim': 'vcs' is not one of 'icarus', 'verilator'"),
+        (["--seed", "-1"], "Invalid value for '--seed'"),
+        (["--colour"], "No such option"),
+        (["--config", "NARROW"], "Layer 'conv1' does not fit configuration 'narrow': width is 28, width_max allows 16"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_status_2(arguments: list[str], sentence: str, narrow: Path) -> None:
+    before = (RESULTS / "sim.json").read_bytes() if (RESULTS / "sim.json").is_file() else None
+    result = sim(*[str(narrow) if argument == "NARROW" else argument for argument in arguments])
+    assert result.returncode == 2
+    assert sentence in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr + result.stdout
+    if before is not None:
+        assert (RESULTS / "sim.json").is_file()
+
+
+def test_a_damaged_package_gets_one_sentence_and_status_2(tmp_path: Path) -> None:
+    folder = tmp_path / "digits"
+    shutil.copytree(ROOT / "packages" / "digits", folder)
+    (folder / "conv2.npz").write_bytes(b"not an archive")
+    result = sim("--net", str(folder))
+    assert result.returncode == 2
+    assert "field 'sha256'" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_missing_simulator_gets_one_sentence_and_status_2(tmp_path: Path) -> None:
+    for tool in ("g++", "make"):
+        (tmp_path / tool).symlink_to(shutil.which(tool) or "/bin/false")
+    result = subprocess.run(
+        [sys.executable, "-m", "tb", "sim", "--sim", "icarus"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": str(tmp_path)},
+    )
+    assert result.returncode == 2
+    assert result.stderr == (
+        "error: Icarus Verilog is not installed: install the package 'iverilog', or use SIM=verilator.\n"
+    )
