@@ -78,6 +78,8 @@ def _prepare_environment() -> None:
         os.environ.pop(name, None)
     os.environ["COCOTB_MAX_PARALLEL_BUILD_JOBS"] = str(os.cpu_count() or 1)
     os.environ["PYTHONPATH"] = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    # cocotb would have pytest rewrite the assertions of every module that the bench imports, numba's included.
+    os.environ["COCOTB_REWRITE_ASSERTION_FILES"] = ""
     if shutil.which("ccache"):
         os.environ["OBJCACHE"] = "ccache"
         os.environ["CCACHE_DIR"] = str(BUILD / "ccache")
@@ -106,6 +108,11 @@ def _verilator_arguments(design: Design) -> list[str]:
     return arguments
 
 
+def _icarus_arguments(design: Design) -> list[str]:
+    # cocotb's module that records waves is SystemVerilog.
+    return [] if design.waves else ["-g2005"]
+
+
 def _stamp(design: Design, simulator: Simulator, arguments: list[str]) -> str:
     digest = hashlib.sha256(f"{sys.version} {simulator} {arguments} {design.defines} {design.waves}".encode())
     for source in (*design.sources, *design.controls):
@@ -120,7 +127,7 @@ def build(design: Design, simulator: Simulator) -> bool:
     """
     check_simulator(simulator)
     folder = design.build_folder(simulator)
-    arguments = _verilator_arguments(design) if simulator is Simulator.VERILATOR else ["-g2005"]
+    arguments = _verilator_arguments(design) if simulator is Simulator.VERILATOR else _icarus_arguments(design)
     sources = (*design.controls, *design.sources) if simulator is Simulator.VERILATOR else design.sources
     stamp_file, stamp = folder / "built.sha256", _stamp(design, simulator, arguments)
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,7 @@ class StreamBench:
         self.dut.counter_core_i.value = int(core)
         self.dut.counter_block_i.value = block
         self.dut.counter_index_i.value = index
-        await self.cycles(3)
+        await self.cycles(4)
         return int(self.dut.counter_o.value)
 
 

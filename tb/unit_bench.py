@@ -62,6 +62,11 @@ def reproduce(unit: str, config: str, simulator: Simulator, seed: int) -> str:
     return f"make units UNIT={unit} CONFIG={config} SIM={simulator} SEED={seed}"
 
 
+def run_folder(design: Design, simulator: Simulator) -> Path:
+    """Where the benches of a configuration run."""
+    return FOLDER / "run" / f"{design.config.name}_{simulator}"
+
+
 def run_units(
     design: Design,
     simulator: Simulator,
@@ -69,16 +74,21 @@ def run_units(
     *,
     seed: int = 1,
     transactions: int | None = None,
+    typed: str | None = None,
     folder: Path | None = None,
 ) -> list[UnitResult]:
     """Run the benches of some units, one after the other in one simulator process, on a design that is built.
+
+    Args:
+        typed: how a user names the configuration; its name where not given.
 
     Raises UserError for a unit without a bench.
     """
     for unit in units:
         check_unit(unit)
     config = design.config
-    folder = folder or FOLDER / "run" / f"{config.name}_{simulator}"
+    typed = typed or config.name
+    folder = folder or run_folder(design, simulator)
     shutil.rmtree(folder / RESULTS_FOLDER, ignore_errors=True)
     (folder / RESULTS_FOLDER).mkdir(parents=True)
     target = transactions or TRANSACTIONS[simulator]
@@ -86,13 +96,13 @@ def run_units(
         "config": as_fields(config),
         "layout": str((design.sources[0].parent / "layout.json").resolve()),
         "transactions": target,
-        "command": reproduce("{unit}", config.name, simulator, seed),
+        "command": reproduce("{unit}", typed, simulator, seed),
     }
     modules = ",".join(f"tb.units.{unit}_tests" for unit in units)
     outcome = run(design, simulator, modules, folder, seed=seed, environment={SETTINGS: json.dumps(settings)})
     found = [json.loads(path.read_text()) for path in sorted((folder / RESULTS_FOLDER).glob("*.json"))]
     results = [
-        _verdict([entry for entry in found if entry["unit"] == unit], unit, config, simulator, seed, target, outcome)
+        verdict([entry for entry in found if entry["unit"] == unit], unit, config, simulator, seed, target, outcome)
         for unit in units
     ]
     if outcome.failed and all(result.ok for result in results):
@@ -100,7 +110,7 @@ def run_units(
     return results
 
 
-def _verdict(
+def verdict(
     parts: list[dict], unit: str, config: Accelerator, simulator: Simulator, seed: int, target: int, outcome: Outcome
 ) -> UnitResult:
     """Sum up the results that a unit's benches left; one that left none, or too little, has failed."""
@@ -110,7 +120,7 @@ def _verdict(
         part["transactions"] >= target and part["comparisons"] >= part["transactions"] for part in parts
     )
     if not problem and not complete:
-        problem = f"the bench did not come to its end, see {relative(outcome.log)}"
+        problem = f"{unit}: the bench did not come to its end, see {relative(outcome.log)}"
     return UnitResult(
         unit=unit,
         config=config.name,
@@ -151,7 +161,7 @@ def main(chosen: tuple[str, ...], name: str, sim: str, seed: int, transactions: 
     simulator = Simulator(sim)
     design = unit_design(load_accelerator(name), waves=waves)
     build(design, simulator)
-    results = run_units(design, simulator, units, seed=seed, transactions=transactions)
+    results = run_units(design, simulator, units, seed=seed, transactions=transactions, typed=name)
     print(table(results))
     path = write_json(
         RESULTS / "units.json",
@@ -161,10 +171,14 @@ def main(chosen: tuple[str, ...], name: str, sim: str, seed: int, transactions: 
         },
     )
     print(f"Results: {relative(path)}")
+    if waves:
+        # Verilator writes where the simulation runs, Icarus where it was built.
+        for dump in (run_folder(design, simulator) / "dump.vcd", design.build_folder(simulator) / f"{design.top}.fst"):
+            if dump.is_file():
+                print(f"Waves: {relative(dump)}")
     for result in results:
         if not result.ok:
-            print(f"{result.unit}: {result.problem}")
-            print(f"Reproduce with: {reproduce(result.unit, name, simulator, seed)}")
+            print(result.problem)
     if not all(result.ok for result in results):
         raise SystemExit(1)
 

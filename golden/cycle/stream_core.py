@@ -99,7 +99,7 @@ class DeadlockError(Exception):
 
 
 @njit(cache=True)
-def _step_blocks(
+def step_blocks(
     s: Sizes,
     work: Work,
     groups: Groups,
@@ -118,6 +118,16 @@ def _step_blocks(
     z_count: np.ndarray,
     counters: np.ndarray,
 ) -> None:
+    """One clock edge of every block.
+
+    Args:
+        beat_group, beat_part, beat_final: every beat written so far: its group, which part of it, and whether the last.
+        pass_starts: one more pass may run.
+        free: lines that the collector frees, as a bit mask.
+        z, z_cycle: int64 (BLOCKS, ROWS, pixels): the z that are written and ``cycle`` are added to them.
+        z_count: int64 (BLOCKS, ROWS): z written before; moved on.
+        counters: int64 (BLOCKS, 7), by BlockCounter; moved on.
+    """
     heads = np.zeros(s.rows, np.int64)
     for b in range(s.blocks):
         z_valid = True
@@ -224,7 +234,7 @@ def _simulate(
             left_groups += 1
             if leaving == last_group_of_pass[left_passes]:
                 left_passes += 1
-        _step_blocks(
+        step_blocks(
             s, work, groups, ring, rows, mac, lines, beat_group, beat_part, beat_final, pass_starts, free, cycle,
             z, z_cycle, z_count, block_counters,
         )  # fmt: skip
