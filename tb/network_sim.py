@@ -212,7 +212,7 @@ def _predict_all(
 def _golden_mismatches(config: Accelerator, job: _Job) -> int:
     """Outputs in which the cycle model differs from the functional model; channels beyond K must be 0."""
     kernels = job.layer.geometry.kernels
-    outputs = output_tensor(job.prediction.trace, job.prediction.run.passes, config)
+    outputs = output_tensor(job.prediction.trace.outputs, job.prediction.run.passes, config)
     return int(np.count_nonzero(outputs[..., :kernels] != job.expected) + np.count_nonzero(outputs[..., kernels:]))
 
 
@@ -353,11 +353,8 @@ def _accuracy(request: Request, images: tuple[int, ...], done: list[tuple[_Job, 
         return None
     right = 0
     for image, (job, comparison) in outputs.items():
-        g = job.layer.geometry
-        passes = job.prediction.run.passes
-        shape = (len(passes), g.out_height, g.out_width, request.config.blocks)
-        codes = comparison.outputs.reshape(shape).transpose(1, 2, 0, 3).reshape(g.out_height, g.out_width, -1)
-        codes = codes[None, ..., : g.kernels]
+        codes = output_tensor(comparison.outputs, job.prediction.run.passes, request.config)
+        codes = codes[None, ..., : job.layer.geometry.kernels]
         logits = classify(last, codes.view(np.int8) if job.layer.low < 0 else codes)
         right += int(logits.argmax() == request.package.labels[image])
     return right / len(images)

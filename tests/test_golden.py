@@ -88,7 +88,7 @@ def test_cycle_model_computes_what_the_functional_model_does(seed: int) -> None:
     stalls = random_stalls(rng) if seed % 2 else free_running()
     trace = simulate(TINY, passes, [sparse] * len(passes), [5] * len(passes), stalls)
     g = work.layer.geometry
-    outputs = output_tensor(trace, passes, TINY)
+    outputs = output_tensor(trace.outputs, passes, TINY)
     np.testing.assert_array_equal(outputs[..., : g.kernels], convolve(work.layer, work.activations)[0].view(np.uint8))
     assert not outputs[..., g.kernels :].any()
     z = combine(work.layer, work.activations)[0].reshape(g.kernels, work.layer.rows_used, -1)

@@ -316,8 +316,12 @@ def simulate(
     )
 
 
-def output_tensor(trace: Trace, passes: list[Pass], config: Accelerator) -> np.ndarray:
-    """The layer's output codes (OH, OW, passes * BLOCKS), as bytes, from a run of one layer's passes."""
+def output_tensor(outputs: np.ndarray, passes: list[Pass], config: Accelerator) -> np.ndarray:
+    """The layer's output codes (OH, OW, passes * BLOCKS), as bytes, from the output groups of its passes.
+
+    Args:
+        outputs: uint8 (groups, GROUP), as in Trace.
+    """
     g = passes[0].geometry
     shape = (len(passes), g.out_height, g.out_width, config.blocks)
-    return trace.outputs.reshape(shape).transpose(1, 2, 0, 3).reshape(g.out_height, g.out_width, -1)
+    return outputs.reshape(shape).transpose(1, 2, 0, 3).reshape(g.out_height, g.out_width, -1)

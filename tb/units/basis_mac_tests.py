@@ -12,6 +12,7 @@ from golden.cycle.psum_lines import make_psum_lines, step_psum_lines
 from golden.cycle.work import work_of
 from tb.load_port import LoadKind, LoadPort
 from tb.units.base import Inputs, UnitBench
+from tb.units.block_loads import BlockLoads
 from tb.units.passes import one_block, random_pass, transfers_of
 from tb.units.signals import Sample
 from tb.units.stimulus import Offer, Pace
@@ -31,12 +32,14 @@ class Target:
         self.parameters = parameters
 
 
-class BasisMacBench(UnitBench):
+class BasisMacBench(BlockLoads, UnitBench):
     """A transaction is a pixel that is taken.
 
     Assumptions: a bank of parameters is written only when all lines of the pass before the last are
     free again, and at most two passes are pending; a line that is not closed has been drained.
     """
+
+    ports = PORTS
 
     unit = "basis_mac"
     handshakes = ("z_ready_o", "target_valid_o")
@@ -93,28 +96,9 @@ class BasisMacBench(UnitBench):
             return z
         return np.array([self.random.randint(-limit, limit - 1) for _ in range(rows)], np.int64)
 
-    def _pass_of_line(self) -> int:
-        """The oldest pass with lines that are not free; lines are freed in order."""
-        return next((p for p, rows in enumerate(self.unfreed) if rows), len(self.unfreed))
-
-    def _load(self) -> dict[str, int]:
-        """The next parameters, where their bank is free."""
-        if self.loaded == len(self.loads):
-            return {}
-        number, transfer = self.loads[self.loaded]
-        pending = int(self.mac.loaded[0] - self.mac.work[0])
-        if number - self._pass_of_line() >= 2 or pending >= 2 or not self.load_pace():
-            return {}
-        return {
-            PORTS[transfer.kind]: 1,
-            "load_bank_i": number % 2,
-            "load_index_i": transfer.place,
-            "load_data_i": transfer.data,
-        }
-
     def _free(self) -> int:
         """The oldest line that is done, as a bit mask, or none."""
-        p = self._pass_of_line()
+        p = self.oldest_pass()
         if p == len(self.unfreed):
             return 0
         row = int(self.work.out_height[p]) - self.unfreed[p]
@@ -127,7 +111,7 @@ class BasisMacBench(UnitBench):
         """Load, offer z, show which lines are closed."""
         self.free = self._free()
         offered = self.offer(self.taken < self.pixels)
-        inputs = self._load() | {"z_valid_i": int(offered), "closed_i": int(self.lines.closed[0])}
+        inputs = self.next_load() | {"z_valid_i": int(offered), "closed_i": int(self.lines.closed[0])}
         return inputs | {f"z_{m}_i": int(value) for m, value in enumerate(self.z)}
 
     def _check_target(self, sample: Sample) -> None:
@@ -180,7 +164,7 @@ class BasisMacBench(UnitBench):
         self.seen["starved"] += starved
         step_psum_lines(self.lines, self.one, 0, close, self.free)
         if self.free:
-            self.unfreed[self._pass_of_line()] -= 1
+            self.unfreed[self.oldest_pass()] -= 1
         self.loaded += "load_data_i" in inputs
         if takes and running:
             self._note_pixel(p, row, column, dropped)

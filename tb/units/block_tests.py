@@ -16,6 +16,7 @@ from golden.cycle.stream_core import BlockCounter, step_blocks
 from golden.cycle.work import work_of
 from tb.load_port import LoadKind, LoadPort
 from tb.units.base import Inputs, UnitBench
+from tb.units.block_loads import BlockLoads
 from tb.units.groups import beats_of
 from tb.units.passes import one_block, random_pass, transfers_of
 from tb.units.signals import Sample
@@ -32,12 +33,14 @@ PORTS = {
 WORD = (1 << 32) - 1
 
 
-class BlockBench(UnitBench):
+class BlockBench(BlockLoads, UnitBench):
     """A transaction is a beat that is written or a column that is read.
 
     Assumptions: beats of a pass come after its parameters; a bank of parameters is written only when
     all lines of the pass before the last are free again and its input is read to its end.
     """
+
+    ports = PORTS
 
     unit = "block"
     handshakes = ("room_o",)
@@ -88,25 +91,6 @@ class BlockBench(UnitBench):
         self.shown: int | None = None
         self.write_pace, self.drain_pace, self.load_pace = (Pace(self.random) for _ in range(3))
 
-    def _current(self) -> int:
-        """The oldest pass with lines that are not free."""
-        return next((p for p, rows in enumerate(self.unfreed) if rows), len(self.unfreed))
-
-    def _load(self) -> dict[str, int]:
-        """The next parameters, where their bank is free."""
-        if self.loaded == len(self.loads):
-            return {}
-        number, transfer = self.loads[self.loaded]
-        pending = int(self.mac.loaded[0] - self.mac.work[0])
-        if number - self._current() >= 2 or pending >= 2 or not self.load_pace():
-            return {}
-        return {
-            PORTS[transfer.kind]: 1,
-            "load_bank_i": number % 2,
-            "load_index_i": transfer.place,
-            "load_data_i": transfer.data,
-        }
-
     def _write(self) -> dict[str, int]:
         """The next beat, where there is room and its pass has started."""
         written = int(self.ring.written[0])
@@ -119,7 +103,7 @@ class BlockBench(UnitBench):
 
     def _drain(self) -> dict[str, int]:
         """Read the next column of the oldest line, or free it after its last."""
-        p = self._current()
+        p = self.oldest_pass()
         if p == len(self.unfreed):
             return {}
         line = int(self.work.lines_before[p] + self.work.out_height[p] - self.unfreed[p]) % self.config.psum_lines
@@ -138,7 +122,7 @@ class BlockBench(UnitBench):
 
     def drive(self) -> Inputs:
         """Load, write, drain, and look at a counter."""
-        inputs = self._load() | self._write() | self._drain()
+        inputs = self.next_load() | self._write() | self._drain()
         inputs["counter_index_i"] = self.random.randrange(len(BlockCounter) + 1)
         inputs["counter_clear_i"] = int(self.random.random() < 0.002)
         return inputs
@@ -179,7 +163,7 @@ class BlockBench(UnitBench):
 
     def _note_drain(self, inputs: Inputs) -> None:
         """The psum that a read will show, and the line that is freed."""
-        p = self._current()
+        p = self.oldest_pass()
         if inputs.get("drain_read_i"):
             psum = int(self.lines.psum[0, inputs["drain_line_i"], self.column])
             self.shown = (psum + int(self.work.bias[p, 0])) & WORD

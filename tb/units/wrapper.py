@@ -9,6 +9,8 @@ import jinja2
 
 from common.results import BUILD, write_atomically
 from configs.accelerator import Accelerator
+from rtl.generator import TOP as RTL_TOP
+from rtl.generator import UNITS as RTL_UNITS
 from rtl.generator import configuration_hash, render
 from tb.simulator import Design
 from tb.units.ports import Port, parse_ports
@@ -16,23 +18,7 @@ from tb.units.ports import Port, parse_ports
 HDL = Path(__file__).resolve().parent.parent / "hdl"
 TOP = "unit_bench"
 #: Every unit that has a bench; stream_core has one of its own.
-UNITS = (
-    "fifo",
-    "gather_control",
-    "bit_gather",
-    "dilution",
-    "concentration",
-    "channel_accumulator",
-    "row",
-    "input_ring",
-    "basis_mac",
-    "psum_lines",
-    "block",
-    "feeder",
-    "requantize",
-    "sparsemap_encoder",
-    "collector",
-)
+UNITS = tuple(unit for unit in RTL_UNITS if unit != RTL_TOP)
 #: Instances of the units that have more than one, with their parameters: the gather network is used
 #: one bit wide for masks and eight bits wide for values.
 SHAPES: dict[str, dict[str, dict[str, int]]] = {
