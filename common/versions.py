@@ -17,9 +17,14 @@ def tool_versions(*packages: str) -> dict[str, str]:
     return found
 
 
+def simulation_tools() -> dict[str, str]:
+    """Versions of everything that a simulation depends on, by name."""
+    return tool_versions("cocotb", "verilator", "numpy", "numba") | {"icarus": icarus_version()}
+
+
 def icarus_version() -> str:
     """Version of the installed Icarus Verilog, or 'absent'."""
     if shutil.which("iverilog") is None:
         return "absent"
     first = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False).stdout.split("\n")[0]
-    return first.removeprefix("Icarus Verilog version ").strip()
+    return first.removeprefix("Icarus Verilog version ").split()[0]

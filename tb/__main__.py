@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from common.errors import run_command
 from common.results import relative
+from common.versions import simulation_tools
 from configs.accelerator import load_accelerator
 from golden.package import read_package
 from tb.bench import run_bench
@@ -39,9 +40,10 @@ def sim(
     start = time.perf_counter()
     console = Console()
     # Where the output is no terminal, rich would fold the tables at 80 columns.
-    console.width = max(console.width, 120)
+    console.width = max(console.width, 125)
     simulator = Simulator(sim)
     check_simulator(simulator)
+    console.print(", ".join(f"{tool} {found}" for tool, found in simulation_tools().items()), highlight=False)
     config = load_accelerator(config_name)
     package = read_package(Path(net) if Path(net).is_dir() else find_package(net))
     request = Request(package, config, simulator, layer, images, image, seed, waves)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.results import BUILD, RESULTS, write_json
-from common.versions import tool_versions
+from common.versions import simulation_tools
 from configs.accelerator import Accelerator, load_accelerator, preset_names
 from golden.cycle.stream_core import free_running
 from golden.geometry import Geometry
@@ -100,5 +100,5 @@ def run_bench(console: Console, configs: list[Accelerator]) -> Path:
         )
     console.print(table)
     return write_json(
-        RESULTS / "bench.json", {"presets": measured, "tools": tool_versions("cocotb", "verilator", "numba")}
+        RESULTS / "bench.json", {"presets": measured, "tools": simulation_tools()}
     )

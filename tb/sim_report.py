@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.results import RESULTS, relative, write_json
-from common.versions import icarus_version, tool_versions
+from common.versions import simulation_tools
 from golden.cycle.stream_core import BlockCounter
 from golden.geometry import Geometry
 from tb.network_sim import LayerResult, NetworkResult
@@ -45,7 +45,7 @@ def _layers_table(result: NetworkResult) -> Table:
         f"{images} image{'s' if images > 1 else ''}, cycles summed over them (T, a: share that is not 0)",
     )
     for name in ("layer", "geometry"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for name in (
         "T",
         "a",
@@ -206,7 +206,7 @@ def write_result(result: NetworkResult, wall_seconds: float) -> Path:
         "accuracy": result.accuracy,
         "cycles_per_second": result.simulated_cycles / result.simulation_seconds,
         "wall_seconds": wall_seconds,
-        "tools": tool_versions("cocotb", "verilator", "numpy", "numba") | {"icarus": icarus_version()},
+        "tools": simulation_tools(),
         "total": totals(result),
         "layers": [_layer_json(layer) for layer in result.layers],
     }

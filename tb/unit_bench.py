@@ -10,7 +10,7 @@ import click
 
 from common.errors import UserError, run_command
 from common.results import BUILD, RESULTS, relative, write_json
-from common.versions import icarus_version, tool_versions
+from common.versions import simulation_tools
 from configs.accelerator import Accelerator, as_fields, load_accelerator
 from tb.simulator import Design, Outcome, Simulator, build, run
 from tb.units.base import RESULTS as RESULTS_FOLDER
@@ -166,7 +166,7 @@ def main(chosen: tuple[str, ...], name: str, sim: str, seed: int, transactions: 
     path = write_json(
         RESULTS / "units.json",
         {
-            "versions": tool_versions("cocotb", "verilator") | {"icarus": icarus_version()},
+            "tools": simulation_tools(),
             "results": [asdict(result) for result in results],
         },
     )
