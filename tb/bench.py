@@ -99,6 +99,4 @@ def run_bench(console: Console, configs: list[Accelerator]) -> Path:
             "yes" if numbers["equal"] else "NO",
         )
     console.print(table)
-    return write_json(
-        RESULTS / "bench.json", {"presets": measured, "tools": simulation_tools()}
-    )
+    return write_json(RESULTS / "bench.json", {"presets": measured, "tools": simulation_tools()})
