@@ -55,9 +55,13 @@ FAULTS = [
     ("input_ring.v", "assign room_o = !(level_0[3] ||", "assign room_o = 1'b1 || !(level_0[3] ||"),
     ("feeder.v", "&& !group_eop_q;", ";"),
     ("requantize.v", "product_q + half", "product_q"),
-    ("collector.v", "(shifted < low)", "(shifted < 0)"),
+    (
+        "collector.v",
+        "drain_free_o       = (advance && final_part) ? freeing",
+        "drain_free_o       = (advance && final_part) ? 0 & freeing",
+    ),
     ("stream_core.v", "assign load_ready_o = !running_q[1] && !both_pending;", "assign load_ready_o = 1'b1;"),
-    ("sparsemap_encoder.v", "if (advance && map_valid_q) begin", "if (map_valid_q) begin"),
+    ("sparsemap_encoder.v", "wire advance = !group_valid_q || group_ready_i;", "wire advance = 1'b1;"),
 ]
 
 
