@@ -38,6 +38,7 @@ lint: $(VENV)/all.stamp ## ruff and mypy (Verilator's lint of every preset is am
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
+	@mkdir -p build/results && $(PYTHON) -m ruff check . --output-format json --output-file build/results/lint.json
 
 bench: $(VENV)/sim.stamp ## measure build time and simulated cycles per second of every preset
 	@$(PYTHON) -m tb bench

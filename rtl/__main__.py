@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from common.errors import run_command
+from common.results import RESULTS, write_json
 from configs.accelerator import load_accelerator
 from rtl.generator import configuration_hash, generate
 
@@ -16,6 +17,16 @@ def main(name: str, out: Path) -> None:
     """Write the Verilog of the accelerator's stream core."""
     config = load_accelerator(name)
     paths = generate(config, out)
+    write_json(
+        RESULTS / "rtl.json",
+        {
+            "config": config.name,
+            "configuration": configuration_hash(config),
+            "folder": str(out),
+            "files": [path.name for path in paths],
+            "lines": sum(path.read_text().count("\n") for path in paths),
+        },
+    )
     print(f"{len(paths)} files, configuration {config.name} ({configuration_hash(config)}), in {out}")
 
 

@@ -40,7 +40,7 @@ def sim(
     start = time.perf_counter()
     console = Console()
     # Where the output is no terminal, rich would fold the tables at 80 columns.
-    console.width = max(console.width, 125)
+    console.width = max(console.width, 132)
     simulator = Simulator(sim)
     check_simulator(simulator)
     console.print(", ".join(f"{tool} {found}" for tool, found in simulation_tools().items()), highlight=False)

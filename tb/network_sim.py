@@ -244,13 +244,14 @@ def run_request(
 
     # Longest runs first, dealt to the processes in turn, so that these end together.
     order = sorted(range(len(jobs)), key=lambda n: -jobs[n].prediction.trace.cycles)
-    lots = [order[n::PROCESSES] for n in range(PROCESSES)]
+    processes = 1 if design.threads > 1 else PROCESSES
+    lots = [order[n::processes] for n in range(processes)]
     simulated = begin("simulation", len(jobs))
     folder = BUILD / "work" / f"{request.package.manifest.network}_{kind}"
     comparisons: list[Comparison | None] = [None] * len(jobs)
     failed = 0
     start = time.perf_counter()
-    with ThreadPoolExecutor(PROCESSES) as pool:
+    with ThreadPoolExecutor(processes) as pool:
         futures = {}
         for n, lot in enumerate(lots):
             if lot:

@@ -44,6 +44,7 @@ class Design:
         hierarchical: compile each block once (Verilator); signals inside blocks are then out of reach.
         public: the bench may reach every signal; slower under Verilator.
         waves: signals can be recorded.
+        threads: that one simulation uses (Verilator).
     """
 
     top: str
@@ -54,6 +55,7 @@ class Design:
     hierarchical: bool = False
     public: bool = False
     waves: bool = False
+    threads: int = 1
     folder: Path = field(default=BUILD / "sim")
 
     def build_folder(self, simulator: Simulator) -> Path:
@@ -113,6 +115,8 @@ def _verilator_arguments(design: Design) -> list[str]:
         arguments += ["--hierarchical"]
     if design.waves:
         arguments += ["--trace-structs"]
+    if design.threads > 1:
+        arguments += ["--threads", str(design.threads)]
     return arguments
 
 

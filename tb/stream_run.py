@@ -20,6 +20,8 @@ from tb.random_work import STALL_LENGTH
 from tb.simulator import Design, Outcome, Simulator, run
 
 HDL = Path(__file__).resolve().parent / "hdl"
+#: From this many rows on, a second thread gains more than it costs.
+THREADED_ROWS = 256
 #: Transfers that the bench's memories hold.
 PLAYER_DEPTH = 65536
 MODULE = "tb.stream_bench_tests"
@@ -115,6 +117,7 @@ def stream_design(
         defines=("TRACE_Z",) if trace else (),
         hierarchical=hierarchical,
         waves=waves,
+        threads=2 if hierarchical and config.blocks * config.rows >= THREADED_ROWS else 1,
     )
 
 

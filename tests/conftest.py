@@ -1,0 +1,24 @@
+"""Writes build/results/test.json at the end of a run."""
+
+import time
+
+import pytest
+
+from common.results import RESULTS, write_json
+from common.versions import simulation_tools
+
+_BEGIN = time.time()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return
+    stats = terminalreporter.stats
+    document = {
+        "exit_status": int(exitstatus),
+        **{outcome: len(stats.get(outcome, [])) for outcome in ("passed", "failed", "error", "skipped")},
+        "failures": [report.nodeid for report in [*stats.get("failed", []), *stats.get("error", [])]],
+        "seconds": round(time.time() - _BEGIN, 1),
+        "tools": simulation_tools(),
+    }
+    write_json(RESULTS / "test.json", document)
