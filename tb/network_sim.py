@@ -244,7 +244,7 @@ def run_request(
 
     # Longest runs first, dealt to the processes in turn, so that these end together.
     order = sorted(range(len(jobs)), key=lambda n: -jobs[n].prediction.trace.cycles)
-    processes = 1 if design.threads > 1 else PROCESSES
+    processes = 1 if design.threads > 1 or design.waves else PROCESSES
     lots = [order[n::processes] for n in range(processes)]
     simulated = begin("simulation", len(jobs))
     folder = BUILD / "work" / f"{request.package.manifest.network}_{kind}"

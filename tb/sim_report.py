@@ -125,6 +125,11 @@ def _cycles_table(result: NetworkResult) -> Table:
     return table
 
 
+def _waves_file(result: NetworkResult) -> str:
+    files = sorted([*result.folder.glob("*/dump.fst"), *result.folder.glob("*/dump.vcd")])
+    return ", ".join(map(relative, files)) or "none were recorded"
+
+
 def reproduce_command(result: NetworkResult, layer: str, image: int) -> str:
     """The command that runs one layer on one image again, with waves."""
     request = result.request
@@ -161,7 +166,7 @@ def print_result(console: Console, result: NetworkResult, results_file: Path) ->
         console.print(f"Classification accuracy of these images through the RTL: {result.accuracy:.1%}")
     console.print(
         f"Simulated {result.simulated_cycles:,} cycles in {result.simulation_seconds:.1f} s; logs "
-        + ("and waves " if result.request.waves else "")
+        + (f"(waves: {_waves_file(result)}) " if result.request.waves else "")
         + f"under {relative(result.folder)}, results in {relative(results_file)}.",
         soft_wrap=True,
     )

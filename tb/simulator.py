@@ -222,6 +222,10 @@ def run(
     except (RuntimeError, SystemExit):
         if not results.is_file():
             return Outcome(1, 1, log)
+    recorded = design.build_folder(simulator) / f"{design.top}.fst"
+    if design.waves and recorded.is_file():
+        # Icarus records beside the build, under a fixed name.
+        recorded.replace(folder / "dump.fst")
     try:
         tests, failed = get_results(results)
     except RuntimeError:

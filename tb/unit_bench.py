@@ -172,8 +172,7 @@ def main(chosen: tuple[str, ...], name: str, sim: str, seed: int, transactions: 
     )
     print(f"Results: {relative(path)}")
     if waves:
-        # Verilator writes where the simulation runs, Icarus where it was built.
-        for dump in (run_folder(design, simulator) / "dump.vcd", design.build_folder(simulator) / f"{design.top}.fst"):
+        for dump in (run_folder(design, simulator) / "dump.vcd", run_folder(design, simulator) / "dump.fst"):
             if dump.is_file():
                 print(f"Waves: {relative(dump)}")
     for result in results:
