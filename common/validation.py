@@ -1,6 +1,11 @@
 """Turns pydantic's report into the one sentence that a user gets."""
 
+from pathlib import Path
+
+import yaml
 from pydantic import ValidationError
+
+from common.errors import UserError
 
 
 def first_problem(error: ValidationError) -> str:
@@ -15,3 +20,16 @@ def first_problem(error: ValidationError) -> str:
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"field '{where}' is not known"
     return f"field '{where}' is {problem['input']!r}: {rule}"
+
+
+def read_fields(path: Path, where: str) -> dict[str, object]:
+    """The fields of a YAML file; raises UserError that begins with ``where``."""
+    try:
+        fields = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UserError(f"{where} cannot be read: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise UserError(f"{where} is not YAML: it must be a list of 'field: value' lines.") from None
+    if not isinstance(fields, dict):
+        raise UserError(f"{where} has no fields: it must be a list of 'field: value' lines.")
+    return fields

@@ -4,13 +4,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from common.errors import UserError
 from common.results import relative
-from common.validation import first_problem
+from common.validation import first_problem, read_fields
 from compress.data import PER_CLASS
 
 RECIPE_FOLDER = Path(__file__).resolve().parent / "recipes"
@@ -134,14 +133,7 @@ def load_recipe(path: Path, seed: int | None = None) -> Recipe:
     Raises UserError naming file, field, value and rule.
     """
     where = f"Recipe {relative(path)}"
-    try:
-        fields = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise UserError(f"{where} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise UserError(f"{where} is not YAML: it must be a list of 'field: value' lines.") from None
-    if not isinstance(fields, dict):
-        raise UserError(f"{where} has no fields: it must be a list of 'field: value' lines.")
+    fields = read_fields(path, where)
     return parse_recipe(fields if seed is None else {**fields, "seed": seed}, where)
 
 

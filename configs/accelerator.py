@@ -8,12 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from common.errors import UserError
-from common.validation import first_problem
+from common.validation import first_problem, read_fields
 
 PRESET_FOLDER = Path(__file__).resolve().parent
 
@@ -121,14 +120,7 @@ def load_accelerator(name_or_file: str) -> Accelerator:
             raise UserError(
                 f"Configuration '{name_or_file}' is not known: use one of {known}, or the path of a .yaml file."
             )
-    try:
-        fields = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise UserError(f"Configuration {path} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise UserError(f"Configuration {path} is not YAML: it must be a list of 'field: value' lines.") from None
-    if not isinstance(fields, dict):
-        raise UserError(f"Configuration {path} has no fields: it must be a list of 'field: value' lines.")
+    fields = read_fields(path, f"Configuration {path}")
     return parse_accelerator({"name": path.stem, **fields}, f"Configuration {path.name}")
 
 

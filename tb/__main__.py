@@ -66,8 +66,10 @@ def sim(
 def bench(names: tuple[str, ...]) -> None:
     """Measure build time and simulated cycles per second of each preset under Verilator."""
     check_simulator(Simulator.VERILATOR)
-    results_file = run_bench(Console(), [load_accelerator(name) for name in names])
+    results_file, equal = run_bench(Console(), [load_accelerator(name) for name in names])
     print(f"results in {relative(results_file)}")
+    if not equal:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

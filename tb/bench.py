@@ -10,7 +10,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from common.results import BUILD, RESULTS, write_json
+from common.errors import UserError
+from common.results import BUILD, RESULTS, relative, write_json
 from common.versions import simulation_tools
 from configs.accelerator import Accelerator, load_accelerator, preset_names
 from golden.cycle.stream_core import free_running
@@ -69,6 +70,8 @@ def _measure(config: Accelerator) -> dict[str, float | int | bool]:
     work_folder = folder / "work" / config.name
     _, comparisons = run_batch(design, Simulator.VERILATOR, [prediction] * REPEATS, work_folder, seed=1)
     seconds = [json.loads(path.read_text())["seconds"] for path in sorted(work_folder.glob(f"*_bench/{RECORD}"))]
+    if len(seconds) < REPEATS:
+        raise UserError(f"The simulation of {config.name} ended early: see {relative(work_folder / 'simulation.log')}.")
     cycles = prediction.trace.cycles
     return {
         "build_seconds": build_seconds,
@@ -79,8 +82,11 @@ def _measure(config: Accelerator) -> dict[str, float | int | bool]:
     }
 
 
-def run_bench(console: Console, configs: list[Accelerator]) -> Path:
-    """Measure presets, all if none are given; prints a table and returns the path of bench.json."""
+def run_bench(console: Console, configs: list[Accelerator]) -> tuple[Path, bool]:
+    """Measure presets, all if none are given; prints a table.
+
+    Returns the path of bench.json, and whether every simulation agreed with the model.
+    """
     chosen = configs or [load_accelerator(name) for name in preset_names()]
     table = Table(title="Verilator, no Python in the clock loop")
     table.add_column("preset")
@@ -99,4 +105,5 @@ def run_bench(console: Console, configs: list[Accelerator]) -> Path:
             "yes" if numbers["equal"] else "NO",
         )
     console.print(table)
-    return write_json(RESULTS / "bench.json", {"presets": measured, "tools": simulation_tools()})
+    path = write_json(RESULTS / "bench.json", {"presets": measured, "tools": simulation_tools()})
+    return path, all(numbers["equal"] for numbers in measured.values())

@@ -5,13 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import jinja2
-
 from common.results import BUILD, write_atomically
 from configs.accelerator import Accelerator
 from rtl.generator import TOP as RTL_TOP
 from rtl.generator import UNITS as RTL_UNITS
-from rtl.generator import configuration_hash, render
+from rtl.generator import render, render_template
 from tb.simulator import Design
 from tb.units.ports import Port, parse_ports
 
@@ -72,19 +70,6 @@ def _layout(ports: tuple[Port, ...]) -> list[tuple[str, int, int]]:
     return fields
 
 
-def _render(instances: list[Instance], config: Accelerator) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HDL),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    stamp = f"Preset {config.name}, configuration {configuration_hash(config)}."
-    return environment.get_template("unit_bench.v.j2").render(instances=instances, clock=_CLOCK, stamp=stamp)
-
-
 def write_unit_bench(
     config: Accelerator,
     folder: Path,
@@ -108,7 +93,7 @@ def write_unit_bench(
     instances = [instance for unit in units for instance in _instances(unit, texts[f"{unit}.v"])]
     layout = {i.name: {"inputs": _layout(i.inputs), "outputs": _layout(i.outputs)} for i in instances}
     write_atomically(folder / "layout.json", json.dumps(layout).encode())
-    texts[f"{TOP}.v"] = _render(instances, config)
+    texts[f"{TOP}.v"] = render_template(HDL, "unit_bench.v.j2", config, instances=instances, clock=_CLOCK)
     for name, text in texts.items():
         write_atomically(folder / name, text.encode())
     return Design(
