@@ -10,7 +10,7 @@ from torch import Tensor
 
 from common.errors import UserError
 from common.results import relative
-from compress.data import SOURCE, Digits
+from compress.data import Data
 from compress.integer import ACTIVATION_MAX, IntegerNetwork, IntegerUnit
 from compress.network import INPUT_SCALE
 from compress.recipe import Recipe, as_fields
@@ -18,7 +18,7 @@ from golden.package import SCHEMA_VERSION, Package, write_package
 
 
 def export_package(
-    folder: Path, network: IntegerNetwork, digits: Digits, recipe: Recipe, accuracies: Mapping[str, float]
+    folder: Path, network: IntegerNetwork, digits: Data, recipe: Recipe, accuracies: Mapping[str, float]
 ) -> Package:
     """Write the package and read it back.
 
@@ -28,14 +28,15 @@ def export_package(
 
     Raises UserError where a layer could overflow, naming it, or where the folder cannot be written.
     """
+    assert digits.labels is not None and digits.held_out_labels is not None
     with torch.no_grad():
         layers, files = _layers(network)
-    files["images.npz"] = {"images": digits.held_out_images[..., None], "labels": digits.held_out_labels}
+    files["images.npz"] = {"images": np.moveaxis(digits.held_out_images, 1, -1), "labels": digits.held_out_labels}
     first = network.shape.convolutions[0]
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "network": network.shape.name,
-        "data": f"{SOURCE}; {len(digits.labels)} for training, {len(digits.held_out_labels)} held out, "
+        "data": f"{digits.description}; {len(digits.labels)} for training, {len(digits.held_out_labels)} held out, "
         f"the same number of each class, drawn from seed {recipe.seed}",
         "seed": recipe.seed,
         "recipe": as_fields(recipe),

@@ -12,7 +12,7 @@ import lightning
 import numpy as np
 import torch
 
-from compress.data import load_digits
+from compress.data.digits import load_digits
 from compress.decompose import decompose_network
 from compress.export import export_package
 from compress.integer import IntegerNetwork, calibrate_activations
@@ -50,7 +50,10 @@ class Compression:
         torch.use_deterministic_algorithms(True)
         lightning.seed_everything(recipe.seed, verbose=False)
         self.recipe = recipe
-        self.digits = load_digits(recipe.seed, recipe.split.training_per_class, recipe.split.held_out_per_class)
+        split = recipe.split
+        self.digits = load_digits(
+            recipe.seed, training_per_class=split.training_per_class, held_out_per_class=split.held_out_per_class
+        )
         self.network = Network(shape)
         self.runner = Runner(self.digits, recipe, checkpoints, progress)
         self.steps: list[Step] = []

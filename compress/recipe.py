@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from common.errors import UserError
 from common.results import relative
 from common.validation import first_problem, read_fields
-from compress.data import PER_CLASS
+from compress.data.digits import PER_CLASS
 
 RECIPE_FOLDER = Path(__file__).resolve().parent / "recipes"
 

@@ -17,7 +17,7 @@ from torch.optim.swa_utils import update_bn
 from torch.utils.data import DataLoader, TensorDataset
 
 from common.errors import UserError
-from compress.data import Digits
+from compress.data import Data
 from compress.integer import IntegerNetwork
 from compress.network import Network
 from compress.recipe import Augmentation, Phase, Recipe
@@ -117,15 +117,16 @@ def augment(images: Tensor, settings: Augmentation) -> Tensor:
 class Runner:
     """Runs phases of training on one data set, and measures."""
 
-    def __init__(self, digits: Digits, recipe: Recipe, checkpoints: Path, progress: bool) -> None:
+    def __init__(self, digits: Data, recipe: Recipe, checkpoints: Path, progress: bool) -> None:
         """``checkpoints`` is the folder that gets the weights after every phase."""
         self._recipe = recipe
         self._checkpoints = checkpoints
         self._progress = progress
         self._teacher: Callable[[Tensor], Tensor] | None = None
-        self.images = torch.from_numpy(digits.images).float()[:, None]
+        assert digits.labels is not None and digits.held_out_labels is not None
+        self.images = torch.from_numpy(digits.images).float()
         self._labels = torch.from_numpy(digits.labels)
-        self._held_out_images = torch.from_numpy(digits.held_out_images).float()[:, None]
+        self._held_out_images = torch.from_numpy(digits.held_out_images).float()
         self._held_out_labels = digits.held_out_labels
         # What Lightning warns of is meant here (images in memory need no worker process) or its own affair.
         for message in _EXPECTED_WARNINGS:
