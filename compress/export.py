@@ -14,7 +14,8 @@ from compress.data import SOURCE, Digits
 from compress.integer import ACTIVATION_MAX, IntegerNetwork, IntegerUnit
 from compress.network import INPUT_SCALE
 from compress.recipe import Recipe, as_fields
-from golden.package import SCHEMA_VERSION, Package, write_package
+from golden.manifest import SCHEMA_VERSION
+from golden.package import Package, write_package
 
 
 def export_package(
@@ -39,7 +40,8 @@ def export_package(
         f"the same number of each class, drawn from seed {recipe.seed}",
         "seed": recipe.seed,
         "recipe": as_fields(recipe),
-        "accuracies": dict(accuracies),
+        "measure": "accuracy",
+        "scores": dict(accuracies),
         "input": {
             "height": first.height,
             "width": first.width,
@@ -75,7 +77,7 @@ def _convolution(unit: IntegerUnit, source: str) -> tuple[dict[str, Any], dict[s
         "name": shape.name,
         "kind": "first" if codes.coefficients is None else "decomposed",
         "file": f"{shape.name}.npz",
-        "source": source,
+        "sources": [source],
         "channels": shape.channels,
         "height": shape.height,
         "width": shape.width,
@@ -110,7 +112,7 @@ def _classifier(network: IntegerNetwork, source: str) -> tuple[dict[str, Any], d
         "name": "classifier",
         "kind": "classifier",
         "file": "classifier.npz",
-        "source": source,
+        "sources": [source],
         "channels": last.kernels,
         "height": last.out_side,
         "width": last.out_side,

@@ -23,14 +23,14 @@ from compress.recipe import Phase, Recipe
 from compress.report import Report, Step
 from compress.retrain import Runner
 from compress.shapes import NetworkShape
-from golden.functional import accuracy, run_network
-from golden.package import Classifier, LayerKind, Package
+from golden.functional import run_network, score
+from golden.layers import Classifier, Convolution
+from golden.manifest import LayerKind
+from golden.package import Package
 
 _TOOLS = ("torch", "lightning", "numpy", "mlxtend")
 #: Held-out images on which every logit is compared.
 _CHECKED = 200
-#: Images the integer model takes at a time: few, so that a layer's z stay in the cache.
-_MEASURED_BATCH = 8
 
 
 class Compression:
@@ -123,7 +123,7 @@ class Compression:
             unmeasured = {**accuracies, "integer": 0.0}
             package = export_package(Path(trial) / "package", network, self.digits, self.recipe, unmeasured)
             check_agreement(network, package)
-            measured = accuracy(package, package.images, package.labels, batch=_MEASURED_BATCH)
+            measured = score(package)
         package = export_package(folder, network, self.digits, self.recipe, {**accuracies, "integer": measured})
         self._finish("integer", measured, package_sparsity(package))
         return package
@@ -141,7 +141,7 @@ class Compression:
             network=self.network.shape.name,
             seed=self.recipe.seed,
             steps=tuple(self.steps),
-            integer_accuracy=package.manifest.accuracies["integer"],
+            integer_accuracy=package.manifest.scores["integer"],
             coefficient_sparsity=package_sparsity(package),
             parameters_before=parameters,
             parameters_after=package_parameters(package),
@@ -203,6 +203,7 @@ def package_parameters(package: Package) -> int:
     for layer in package.layers:
         if isinstance(layer, Classifier):
             total += int(np.count_nonzero(layer.weight)) + layer.bias.size
+        if not isinstance(layer, Convolution):
             continue
         total += int(np.count_nonzero(layer.basis)) + layer.bias.size + layer.multiplier.size
         if layer.kind is LayerKind.DECOMPOSED:
