@@ -1,15 +1,34 @@
-"""Whether a layer fits an accelerator."""
+"""Whether the stream core runs a layer, and whether the layer fits an accelerator."""
 
 from common.errors import UserError
 from configs.accelerator import Accelerator
-from golden.overflow import check_z
-from golden.package import Convolution
+from golden.layers import Convolution, Layer
+from golden.overflow import z_problem
 
 HEIGHT_MAX = 4095
 
 
-def check_fit(layer: Convolution, config: Accelerator) -> None:
-    """Raises UserError naming layer, field, value and limit where the accelerator cannot run the layer."""
+def unsupported(layer: Layer) -> str | None:
+    """Why the stream core does not run a layer, whatever its configuration; None where it does.
+
+    It runs the layers of kinds decomposed and first that have one source, no skip tensor and are not flattened.
+    """
+    if not isinstance(layer, Convolution):
+        return f"the stream core does not run kind {layer.kind}"
+    if len(layer.sources) > 1:
+        return f"the stream core takes one source, it has {len(layer.sources)}"
+    if layer.skip is not None:
+        return f"the stream core adds no skip tensor, its is '{layer.skip.source}'"
+    if layer.flatten:
+        return "the stream core does not flatten"
+    return None
+
+
+def misfit(layer: Layer, config: Accelerator) -> str | None:
+    """Why an accelerator cannot run a layer: what the stream core lacks, or the limit exceeded; None where it can."""
+    lacking = unsupported(layer)
+    if lacking is not None or not isinstance(layer, Convolution):
+        return lacking
     g = layer.geometry
     lines = -(-g.kernel_height // g.stride) + 1
     limits = (
@@ -25,8 +44,12 @@ def check_fit(layer: Convolution, config: Accelerator) -> None:
     )
     for field, value, limit, allowed in limits:
         if value > allowed:
-            raise UserError(
-                f"Layer '{layer.name}' does not fit configuration '{config.name}': {field} is {value}, "
-                f"{limit} allows {allowed}."
-            )
-    check_z(layer.name, layer.coefficients, layer.signed_in, config.z_bits)
+            return f"{field} is {value}, {limit} allows {allowed}"
+    return z_problem(layer.coefficients, layer.signed_in, config.z_bits)
+
+
+def check_fit(layer: Layer, config: Accelerator) -> None:
+    """Raises UserError naming layer, field, value and limit where the accelerator cannot run the layer."""
+    problem = misfit(layer, config)
+    if problem is not None:
+        raise UserError(f"Layer '{layer.name}' does not fit configuration '{config.name}': {problem}.")

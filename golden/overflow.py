@@ -1,18 +1,18 @@
 """Proof from a layer's actual numbers that nothing overflows, for any input.
 
 Row outputs z must fit Z_BITS. The accumulator wraps modulo 2**32 on its way, so only its final
-value must fit: with effective weights W = sum_m 2**exp[m] * T[k, c, m] * B[m], each input code
-contributes W * a, and the extreme of a sum of independent terms is the sum of the extremes.
+value must fit: with effective weights W (in a decomposed layer sum_m 2**exp[m] * T[k, c, m] * B[m]), each input
+code contributes W * a, and the extreme of a sum of independent terms is the sum of the extremes. A skip tensor's
+code contributes 2**exponent[k] * value[k] * code.
 """
 
 import numpy as np
 
 from common.errors import UserError
+from golden.codes import code_range
+from golden.layers import Classifier, Convolution, Depthwise, Pointwise, Requantized, effective_kernels
 
-
-def input_range(signed: bool) -> tuple[int, int]:
-    """Smallest and largest activation code."""
-    return (-128, 127) if signed else (0, 255)
+ACCUMULATOR_MAX = 2**31 - 1
 
 
 def z_range(coefficients: np.ndarray, signed: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -25,42 +25,73 @@ def z_range(coefficients: np.ndarray, signed: bool) -> tuple[np.ndarray, np.ndar
     Returns:
         Two int64 arrays (K, M).
     """
-    low, high = input_range(signed)
     plus = np.count_nonzero(coefficients == 1, axis=1)
     minus = np.count_nonzero(coefficients == -1, axis=1)
-    return plus * low - minus * high, plus * high - minus * low
+    return _extremes(plus, -minus, signed)
 
 
-def accumulator_range(
-    coefficients: np.ndarray, basis: np.ndarray, exponent: np.ndarray, bias: np.ndarray, signed: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest and largest final accumulator of each output channel, two int64 arrays (K,).
-
-    Args:
-        coefficients: int8 (K, C, M).
-        basis: int8 (K, M, R, S) or (M, R, S).
-        exponent: uint8 (M,).
-        bias: int32 (K,).
-        signed: whether the input codes are signed.
-    """
-    low, high = input_range(signed)
-    scaled = basis.astype(np.float64) * np.exp2(exponent.astype(np.float64))[:, None, None]
-    kernels = scaled.reshape(-1, scaled.shape[-3], scaled.shape[-2] * scaled.shape[-1])
-    weights = coefficients.astype(np.float64) @ np.broadcast_to(kernels, (coefficients.shape[0], *kernels.shape[1:]))
-    positive = np.maximum(weights, 0).sum(axis=(1, 2)).astype(np.int64)
-    negative = np.minimum(weights, 0).sum(axis=(1, 2)).astype(np.int64)
-    start = bias.astype(np.int64)
-    return start + positive * low + negative * high, start + positive * high + negative * low
+def accumulator_range(layer: Requantized | Classifier) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest final accumulator (in a classifier: logit) of each output channel, two int64 arrays (K,)."""
+    positive, negative = _weight_sums(layer)
+    lowest, highest = _extremes(positive, negative, layer.signed_in)
+    start = layer.bias.astype(np.int64)
+    lowest, highest = lowest + start, highest + start
+    if not isinstance(layer, Classifier) and layer.skip is not None:
+        factor = layer.skip.value.astype(np.int64) << layer.skip.exponent
+        low, high = code_range(layer.skip.signed)
+        lowest, highest = lowest + factor * low, highest + factor * high
+    return lowest, highest
 
 
-def check_z(name: str, coefficients: np.ndarray, signed: bool, z_bits: int) -> None:
-    """Raises UserError naming layer, channel and row where a z could leave Z_BITS bits."""
+def _weight_sums(layer: Requantized | Classifier) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of the positive and of the negative weights that an output channel's accumulator sees, int64 (K,) each."""
+    match layer:
+        case Pointwise():
+            counts = [np.count_nonzero(layer.coefficients == sign, axis=1) for sign in (1, -1)]
+            return counts[0], -counts[1]
+        case Classifier():
+            pixels = layer.geometry.height * layer.geometry.width
+            weights = layer.weight.astype(np.int64) * pixels
+        case Depthwise():
+            weights = layer.basis.astype(np.int64)
+        case Convolution():
+            weights = effective_kernels(layer)
+    axes = tuple(range(1, weights.ndim))
+    positive, negative = np.maximum(weights, 0).sum(axis=axes), np.minimum(weights, 0).sum(axis=axes)
+    return positive.astype(np.int64), negative.astype(np.int64)
+
+
+def _extremes(positive: np.ndarray, negative: np.ndarray, signed: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest sum of weight * code, from the sums of the positive and of the negative weights."""
+    low, high = code_range(signed)
+    return positive * low + negative * high, positive * high + negative * low
+
+
+def check_accumulator(where: str, layer: Requantized | Classifier) -> None:
+    """Raises UserError, beginning with ``where``, naming a channel whose accumulator or logit could leave int32."""
+    lowest, highest = accumulator_range(layer)
+    wrong = np.flatnonzero((lowest < -ACCUMULATOR_MAX - 1) | (highest > ACCUMULATOR_MAX))
+    if not len(wrong):
+        return
+    channel = wrong[0]
+    what, cure = "the 32-bit accumulator", "smaller exponents, a smaller bias or sparser coefficients"
+    if isinstance(layer, Classifier):
+        what, cure = "the 32-bit logit", "smaller weights or a smaller bias"
+    raise UserError(
+        f"{where}: channel {channel} can reach {lowest[channel]}..{highest[channel]}: "
+        f"{what} would overflow, use {cure}."
+    )
+
+
+def z_problem(coefficients: np.ndarray, signed: bool, z_bits: int) -> str | None:
+    """Channel and row whose z could leave Z_BITS bits, with its range and the rule; None where there is none."""
     lowest, highest = z_range(coefficients, signed)
     limit = 2 ** (z_bits - 1)
     wrong = np.argwhere((lowest < -limit) | (highest >= limit))
-    if len(wrong):
-        k, m = (int(value) for value in wrong[0])
-        raise UserError(
-            f"Layer '{name}', channel {k}, row {m}: z can reach {lowest[k, m]}..{highest[k, m]}: it must fit "
-            f"{z_bits} bits, use sparser coefficients or a configuration with more z_bits."
-        )
+    if not len(wrong):
+        return None
+    k, m = (int(value) for value in wrong[0])
+    return (
+        f"channel {k}, row {m}: z can reach {lowest[k, m]}..{highest[k, m]}: it must fit {z_bits} bits, "
+        "use sparser coefficients or a configuration with more z_bits"
+    )

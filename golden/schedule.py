@@ -6,7 +6,7 @@ import numpy as np
 
 from configs.accelerator import Accelerator
 from golden.geometry import Geometry
-from golden.package import Convolution
+from golden.layers import Convolution
 
 
 @dataclass(frozen=True)

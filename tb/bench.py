@@ -16,7 +16,8 @@ from common.versions import simulation_tools
 from configs.accelerator import Accelerator, load_accelerator, preset_names
 from golden.cycle.stream_core import free_running
 from golden.geometry import Geometry
-from golden.package import Convolution, LayerKind
+from golden.layers import Convolution
+from golden.manifest import LayerKind
 from golden.schedule import passes_of
 from golden.sparsemap import encode
 from tb.simulator import Simulator, build
@@ -34,7 +35,7 @@ def bench_layer(config: Accelerator, rng: np.random.Generator) -> tuple[Convolut
     coefficients = rng.choice(np.array([-1, 1], np.int8), shape) * (rng.random(shape) < 0.1).astype(np.int8)
     layer = Convolution(
         name="bench",
-        source="input",
+        sources=("input",),
         kind=LayerKind.DECOMPOSED,
         geometry=g,
         coefficients=coefficients,
@@ -46,6 +47,7 @@ def bench_layer(config: Accelerator, rng: np.random.Generator) -> tuple[Convolut
         low=0,
         high=255,
         signed_in=False,
+        signed_out=False,
     )
     codes = rng.integers(0, 256, (1, g.height, g.width, g.channels))
     return layer, (codes * (rng.random(codes.shape) < 0.5)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A network's convolution layers through the generated accelerator.
+"""The layers of a network that the generated accelerator can run, through its simulation.
 
 package -> tensors (golden) -> predictions (cycle model) -> simulation -> comparison -> results.
 """
@@ -15,11 +15,13 @@ from common.errors import UserError
 from common.results import BUILD, ROOT
 from configs.accelerator import Accelerator
 from golden.bound import Bound, bound_of
+from golden.codes import code_dtype
 from golden.cycle.stream_core import BlockCounter, CoreCounter, free_running, output_tensor
 from golden.dense_array import dense_cycles
-from golden.fit import check_fit
-from golden.functional import classify, run_network
-from golden.package import Classifier, Convolution, Package
+from golden.fit import check_fit, misfit
+from golden.functional import layer_input, run_network, score
+from golden.layers import Convolution
+from golden.package import Package
 from golden.schedule import passes_of
 from golden.sparsemap import encode
 from tb.simulator import Simulator, build
@@ -44,7 +46,7 @@ class Request:
     """What the user asked for.
 
     Attributes:
-        layer: one layer's name, or None for all.
+        layer: one layer's name, or None for all that the accelerator can run.
         images: how many held-out images, drawn by the seed.
         image: one held-out image by its number, instead of drawing.
     """
@@ -108,11 +110,22 @@ class LayerResult:
 
 
 @dataclass(frozen=True)
+class LeftLayer:
+    """A layer that the accelerator cannot run, so that golden/ computes it."""
+
+    name: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class NetworkResult:
     """Everything that was measured.
 
     Attributes:
-        accuracy: share of the images whose label the RTL's outputs give, None where the last layer did not run.
+        left_to_golden: layers that the accelerator cannot run; none where one layer was asked for.
+        score: the network's score on these images with the RTL's outputs in place of the simulated layers' tensors,
+            None where a layer that the accelerator can run was not simulated.
         golden_mismatches: outputs in which the cycle model and the functional model differ.
         simulated_cycles, simulation_seconds: clock cycles simulated, and the wall time that they took.
     """
@@ -120,8 +133,9 @@ class NetworkResult:
     request: Request
     images: tuple[int, ...]
     layers: tuple[LayerResult, ...]
+    left_to_golden: tuple[LeftLayer, ...]
     mismatches: tuple[Mismatch, ...]
-    accuracy: float | None
+    score: float | None
     golden_mismatches: int
     simulated_cycles: int
     simulation_seconds: float
@@ -148,18 +162,41 @@ def find_package(network: str) -> Path:
     return folder
 
 
-def select_layers(package: Package, name: str | None) -> tuple[Convolution, ...]:
-    """The convolutions to simulate; raises UserError for an unknown layer."""
-    layers = package.convolutions
+def split_layers(package: Package, config: Accelerator) -> tuple[tuple[Convolution, ...], tuple[LeftLayer, ...]]:
+    """The layers that the accelerator can run, and the others, each with its reason."""
+    reasons = [(layer, misfit(layer, config)) for layer in package.layers]
+    runs = tuple(layer for layer, reason in reasons if reason is None and isinstance(layer, Convolution))
+    left = tuple(LeftLayer(layer.name, layer.kind.value, reason) for layer, reason in reasons if reason is not None)
+    return runs, left
+
+
+def select_layers(
+    package: Package, config: Accelerator, name: str | None
+) -> tuple[tuple[Convolution, ...], tuple[LeftLayer, ...]]:
+    """The layers to simulate, and those left to golden/ because the accelerator cannot run them.
+
+    Args:
+        name: one layer's name, or None for all.
+
+    Raises UserError for a layer that is unknown or cannot run, and where no layer can.
+    """
+    network = package.manifest.network
+    runs, left = split_layers(package, config)
     if name is None:
-        return layers
-    chosen = tuple(layer for layer in layers if layer.name == name)
+        if not runs:
+            raise UserError(
+                f"No layer of network '{network}' can run on configuration '{config.name}': "
+                f"layer '{left[0].name}': {left[0].reason}."
+            )
+        return runs, left
+    for layer in package.layers:
+        if layer.name == name:
+            check_fit(layer, config)
+    chosen = tuple(layer for layer in runs if layer.name == name)
     if not chosen:
-        known = ", ".join(layer.name for layer in layers)
-        raise UserError(
-            f"Layer '{name}' is not a convolution of network '{package.manifest.network}': use one of {known}."
-        )
-    return chosen
+        known = ", ".join(layer.name for layer in package.layers)
+        raise UserError(f"Layer '{name}' is not a layer of network '{network}': use one of {known}.")
+    return chosen, ()
 
 
 def select_images(package: Package, count: int, image: int | None, seed: int) -> tuple[int, ...]:
@@ -194,7 +231,7 @@ def _predict_all(
     tensors = run_network(package, package.images[list(images)])
 
     def job(layer: Convolution, place: int) -> _Job:
-        activations = tensors[layer.source][place]
+        activations = layer_input(layer, tensors)[place]
         passes = passes_of(layer, config)
         sparse = encode(activations, config.group)
         name = f"{layer.name}_image{images[place]}"
@@ -226,9 +263,7 @@ def run_request(
         begin: called with a step's name and its number of parts, returns what to call after each part.
     """
     config = request.config
-    layers = select_layers(request.package, request.layer)
-    for layer in layers:
-        check_fit(layer, config)
+    layers, left = select_layers(request.package, config, request.layer)
     images = select_images(request.package, request.images, request.image, request.seed)
     kind = f"{config.name}_{request.simulator}"
     design = stream_design(
@@ -278,8 +313,9 @@ def run_request(
         request=request,
         images=images,
         layers=tuple(_summarise(config, layer, [x for x in done if x[0].layer is layer]) for layer in layers),
+        left_to_golden=left,
         mismatches=tuple(_mismatches(done)),
-        accuracy=_accuracy(request, images, done),
+        score=_score(request, images, done),
         golden_mismatches=sum(_golden_mismatches(config, job) for job in jobs),
         simulated_cycles=sum(comparison.rtl_cycles for _, comparison in done),
         simulation_seconds=seconds,
@@ -345,17 +381,17 @@ def describe_in_layer(prediction: Prediction) -> Callable[[Difference], str]:
     return lambda difference: describe(difference, place)
 
 
-def _accuracy(request: Request, images: tuple[int, ...], done: list[tuple[_Job, Comparison]]) -> float | None:
-    """Classification from the RTL's outputs of the last convolution, by the package's classifier."""
-    last = request.package.layers[-1]
-    assert isinstance(last, Classifier)
-    outputs = {job.image: (job, comparison) for job, comparison in done if job.layer.name == last.source}
-    if set(outputs) != set(images):
+def _score(request: Request, images: tuple[int, ...], done: list[tuple[_Job, Comparison]]) -> float | None:
+    """The network's score with the RTL's outputs; None where something that the accelerator can run did not."""
+    outputs = {(job.layer.name, job.image): _codes(request.config, job, comparison) for job, comparison in done}
+    runs, _ = split_layers(request.package, request.config)
+    if set(outputs) != {(layer.name, image) for layer in runs for image in images}:
         return None
-    right = 0
-    for image, (job, comparison) in outputs.items():
-        codes = output_tensor(comparison.outputs, job.prediction.run.passes, request.config)
-        codes = codes[None, ..., : job.layer.geometry.kernels]
-        logits = classify(last, codes.view(np.int8) if job.layer.low < 0 else codes)
-        right += int(logits.argmax() == request.package.labels[image])
-    return right / len(images)
+    replace = {layer.name: np.stack([outputs[layer.name, image] for image in images]) for layer in runs}
+    return score(request.package, images, replace)
+
+
+def _codes(config: Accelerator, job: _Job, comparison: Comparison) -> np.ndarray:
+    """The RTL's output codes (OH, OW, K)."""
+    outputs = output_tensor(comparison.outputs, job.prediction.run.passes, config)
+    return outputs[..., : job.layer.geometry.kernels].view(code_dtype(job.layer.signed_out))

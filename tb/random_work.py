@@ -1,14 +1,15 @@
 """Random layers and streams; everything follows from one generator."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from configs.accelerator import Accelerator
 from golden.cycle.stream_core import Stalls
 from golden.geometry import Geometry
+from golden.layers import Convolution
+from golden.manifest import LayerKind
 from golden.overflow import accumulator_range, z_range
-from golden.package import Convolution, LayerKind
 
 STALL_LENGTH = 1024
 
@@ -74,13 +75,11 @@ def random_layer(rng: np.random.Generator, config: Accelerator, name: str = "ran
         basis[...] = rng.choice(np.array([-128, 127], np.int8), basis.shape)
     exponent = rng.integers(0, 8, rows).astype(np.uint8) if rng.random() < 0.5 else np.zeros(rows, np.uint8)
     bias = rng.integers(-100_000, 100_001, k).astype(np.int32)
-    while max(abs(v).max() for v in accumulator_range(coefficients, basis, exponent, bias, signed_in)) >= 2**31:
-        exponent = exponent // 2
     signed_out = bool(rng.random() < 0.3)
     low, high = (-128, 127) if signed_out else (0, int(rng.choice([255, 255, 100])))
     layer = Convolution(
         name=name,
-        source="input",
+        sources=("input",),
         kind=LayerKind.FIRST if first else LayerKind.DECOMPOSED,
         geometry=g,
         coefficients=coefficients,
@@ -94,7 +93,10 @@ def random_layer(rng: np.random.Generator, config: Accelerator, name: str = "ran
         low=low,
         high=high,
         signed_in=signed_in,
+        signed_out=signed_out,
     )
+    while max(abs(v).max() for v in accumulator_range(layer)) >= 2**31:
+        layer = replace(layer, exponent=layer.exponent // 2)
     lowest, highest = (-128, 128) if signed_in else (0, 256)
     codes = rng.integers(lowest, highest, (1, g.height, g.width, g.channels))
     if rng.random() < 0.2:

@@ -1,5 +1,6 @@
 """What `make sim` prints and writes."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from common.results import RESULTS, relative, write_json
 from common.versions import simulation_tools
 from golden.cycle.stream_core import BlockCounter
 from golden.geometry import Geometry
+from golden.manifest import Measure
 from tb.network_sim import LayerResult, NetworkResult
 
 
@@ -160,16 +162,23 @@ def print_result(console: Console, result: NetworkResult, results_file: Path) ->
         f"Compared {compared:,} output values with their cycles, {z:,} z with their cycles (first image), "
         f"and every counter: {verdict}."
     )
-    if result.accuracy is None:
-        console.print("Classification accuracy: not measured, the last convolution was not simulated.")
-    else:
-        console.print(f"Classification accuracy of these images through the RTL: {result.accuracy:.1%}")
+    for left in result.left_to_golden:
+        console.print(f"Left to golden/: {left.name} ({left.kind}): {left.reason}.", highlight=False, soft_wrap=True)
+    console.print(_score_text(result))
     console.print(
         f"Simulated {result.simulated_cycles:,} cycles in {result.simulation_seconds:.1f} s; logs "
         + (f"(waves: {_waves_file(result)}) " if result.request.waves else "")
         + f"under {relative(result.folder)}, results in {relative(results_file)}.",
         soft_wrap=True,
     )
+
+
+def _score_text(result: NetworkResult) -> str:
+    accuracy = result.request.package.manifest.measure is Measure.ACCURACY
+    what = "Classification accuracy" if accuracy else "Mean correlation with the floating-point network's maps"
+    if result.score is None:
+        return f"{what}: not measured, not every layer that the accelerator can run was simulated."
+    return f"{what} of these images through the RTL: {f'{result.score:.1%}' if accuracy else f'{result.score:.4f}'}"
 
 
 def _layer_json(layer: LayerResult) -> dict[str, Any]:
@@ -208,11 +217,13 @@ def write_result(result: NetworkResult, wall_seconds: float) -> Path:
         "cycle_mismatches": sum(layer.cycle_mismatches for layer in result.layers),
         "golden_mismatches": result.golden_mismatches,
         "failed_simulations": result.failed_simulations,
-        "accuracy": result.accuracy,
+        "measure": request.package.manifest.measure.value,
+        "score": result.score,
         "cycles_per_second": result.simulated_cycles / result.simulation_seconds,
         "wall_seconds": wall_seconds,
         "tools": simulation_tools(),
         "total": totals(result),
         "layers": [_layer_json(layer) for layer in result.layers],
+        "left_to_golden": [asdict(left) for left in result.left_to_golden],
     }
     return write_json(RESULTS / "sim.json", document)

@@ -35,7 +35,7 @@ from compress.retrain import Runner, augment
 from compress.shapes import NETWORKS, ConvolutionShape
 from configs.accelerator import load_accelerator, preset_names
 from golden.fit import check_fit
-from golden.functional import accuracy, run_network
+from golden.functional import run_network, score
 from golden.package import Package, read_package
 
 SHAPE = NETWORKS["digits"]
@@ -371,8 +371,8 @@ def test_overflow_is_refused(run: Run, tmp_path: Path) -> None:
 def test_manifest_holds_recipe_and_accuracies(run: Run) -> None:
     manifest = run.package.manifest
     assert manifest.recipe == as_fields(run.recipe)
-    assert list(manifest.accuracies) == ["float", "decomposed", "retrained", "pruned", "ternary", "integer"]
-    assert manifest.accuracies["integer"] == accuracy(run.package, run.package.images, run.package.labels)
+    assert list(manifest.scores) == ["float", "decomposed", "retrained", "pruned", "ternary", "integer"]
+    assert manifest.scores["integer"] == score(run.package)
     assert package_sparsity(run.package) >= 0.7
 
 
@@ -401,8 +401,8 @@ def test_same_seed_same_bytes(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_pat
     for name in names:
         assert (tmp_path / "again" / name).read_bytes() == (run.package.folder / name).read_bytes(), name
     report = yaml.safe_load((tmp_path / "results" / "compress.json").read_text())
-    assert report["integer_accuracy"] == run.package.manifest.accuracies["integer"]
-    assert [step["name"] for step in report["steps"]] == list(run.package.manifest.accuracies)
+    assert report["integer_accuracy"] == run.package.manifest.scores["integer"]
+    assert [step["name"] for step in report["steps"]] == list(run.package.manifest.scores)
 
 
 def altered_recipe(**changes: object) -> str:
@@ -513,10 +513,13 @@ def refused(capsys: pytest.CaptureFixture[str], folder: Path, sentence: str) -> 
 
 def test_shipped_package() -> None:
     package = read_package(SHIPPED)
-    # Small batches stay in the cache and take half the time.
-    measured = accuracy(package, package.images, package.labels, batch=8)
-    accuracies = package.manifest.accuracies
-    assert len(package.labels) == 1000 and np.bincount(package.labels).tolist() == [100] * 10
+    measured = score(package)
+    accuracies = package.manifest.scores
+    assert (
+        package.labels is not None
+        and len(package.labels) == 1000
+        and np.bincount(package.labels).tolist() == [100] * 10
+    )
     assert measured == accuracies["integer"] >= 0.985
     assert accuracies["float"] >= 0.986 and accuracies["float"] - measured <= 0.003 + 1e-9
     assert package_sparsity(package) >= 0.90

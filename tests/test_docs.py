@@ -12,7 +12,7 @@ import pytest
 
 from common.errors import UserError
 from configs.accelerator import as_fields, load_accelerator, parse_accelerator
-from golden.package import Manifest
+from golden.manifest import Manifest
 from rtl.generator import UNITS
 from rtl.widths import Widths
 
@@ -128,7 +128,7 @@ def test_derived_numbers() -> None:
 
 
 def test_schema() -> None:
-    """docs/package.schema.json is the schema of what golden.package reads."""
+    """docs/package.schema.json is the schema of what golden.manifest reads."""
     schema = json.dumps(Manifest.model_json_schema(), indent=2) + "\n"
     assert (DOCS / "package.schema.json").read_text() == schema
 

@@ -56,8 +56,7 @@ def test_ranges_contain_what_is_computed_and_are_reached(seed: int) -> None:
     scaled = basis.astype(int) * (1 << layer.exponent.astype(int))[:, None, None]
     effective = np.einsum("cm,mrs->crs", layer.coefficients[k].astype(int), scaled)
     reached = int(layer.bias[k]) + int((effective * np.where(effective > 0, high, low)).sum())
-    ranges = accumulator_range(layer.coefficients, layer.basis, layer.exponent, layer.bias, layer.signed_in)
-    assert ranges[1][k] == reached
+    assert accumulator_range(layer)[1][k] == reached
 
 
 @pytest.mark.parametrize("signed", [False, True])

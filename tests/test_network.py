@@ -10,6 +10,7 @@ import pytest
 
 from common.results import RESULTS, ROOT
 from configs.accelerator import as_fields, load_accelerator
+from golden.functional import score
 from golden.package import read_package
 from tb.network_sim import find_package, select_images, select_layers
 
@@ -40,11 +41,15 @@ def test_every_layer_of_the_network_on_small_under_verilator() -> None:
         assert entry["z_compared"] >= g.height * g.width * g.kernels * layer.rows_used
         assert entry["rtl_cycles"] == entry["golden_cycles"] >= entry["bound_cycles"] > 0
         assert entry["counters"]["products"] > 0
-    for field in ("network", "config", "simulator", "seed", "images", "compared", "accuracy", "tools", "wall_seconds"):
+    for field in ("network", "config", "simulator", "seed", "images", "compared", "score", "tools", "wall_seconds"):
         assert field in document
     assert document["cycles_per_second"] > 0
     assert document["images"] == list(select_images(package, 2, None, 3))
+    assert document["measure"] == "accuracy"
+    assert document["score"] == score(package, document["images"])
+    assert [layer["name"] for layer in document["left_to_golden"]] == ["classifier"]
     assert "Classification accuracy" in result.stdout
+    assert "Left to golden/: classifier (classifier): the stream core does not run kind classifier." in result.stdout
 
 
 @pytest.mark.xdist_group("sim")
@@ -53,7 +58,8 @@ def test_one_layer_on_tiny_under_icarus() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     document = json.loads((RESULTS / "sim.json").read_text())
     assert document["images"] == [17]
-    assert document["accuracy"] is None
+    assert document["score"] is None
+    assert document["left_to_golden"] == []
     assert document["compared"] == 7 * 7 * 128
     assert "not measured" in result.stdout
 
@@ -66,16 +72,20 @@ def test_images_follow_from_the_seed() -> None:
 
 
 def test_layers_can_be_chosen() -> None:
-    package = read_package(find_package("digits"))
-    assert [layer.name for layer in select_layers(package, "conv3")] == ["conv3"]
-    assert select_layers(package, None) == package.convolutions
+    package, config = read_package(find_package("digits")), load_accelerator("tiny")
+    chosen, left = select_layers(package, config, "conv3")
+    assert [layer.name for layer in chosen] == ["conv3"]
+    assert left == ()
+    chosen, left = select_layers(package, config, None)
+    assert chosen == package.convolutions
+    assert [layer.name for layer in left] == ["classifier"]
 
 
 @pytest.fixture
 def narrow(tmp_path: Path) -> Path:
     """A configuration that the network's layers do not fit."""
     path = tmp_path / "narrow.yaml"
-    fields = {**as_fields(load_accelerator("tiny")), "name": "narrow", "width_max": 16}
+    fields = {**as_fields(load_accelerator("tiny")), "name": "narrow", "width_max": 4}
     path.write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
     return path
 
@@ -85,7 +95,7 @@ def narrow(tmp_path: Path) -> Path:
     [
         (["--net", "lenet"], "Network 'lenet' is not known: use one of digits"),
         (["--config", "huge"], "Configuration 'huge' is not known: use one of full, small, tiny"),
-        (["--layer", "conv9"], "Layer 'conv9' is not a convolution of network 'digits': use one of conv1"),
+        (["--layer", "conv9"], "Layer 'conv9' is not a layer of network 'digits': use one of conv1, conv2"),
         (["--images", "0"], "IMAGES is 0: it must be in 1..1000"),
         (["--images", "1001"], "IMAGES is 1001: it must be in 1..1000"),
         (["--image", "1000"], "IMAGE is 1000: it must be in 0..999"),
@@ -93,7 +103,18 @@ def narrow(tmp_path: Path) -> Path:
         (["--sim", "vcs"], "Invalid value for '--sim': 'vcs' is not one of 'icarus', 'verilator'"),
         (["--seed", "-1"], "Invalid value for '--seed'"),
         (["--colour"], "No such option"),
-        (["--config", "NARROW"], "Layer 'conv1' does not fit configuration 'narrow': width is 28, width_max allows 16"),
+        (
+            ["--layer", "classifier"],
+            "Layer 'classifier' does not fit configuration 'small': the stream core does not run",
+        ),
+        (
+            ["--config", "NARROW", "--layer", "conv1"],
+            "Layer 'conv1' does not fit configuration 'narrow': width is 28, width_max allows 4.",
+        ),
+        (
+            ["--config", "NARROW"],
+            "No layer of network 'digits' can run on configuration 'narrow': layer 'conv1': width is 28, width_max",
+        ),
     ],
 )
 def test_bad_input_gets_one_sentence_and_status_2(arguments: list[str], sentence: str, narrow: Path) -> None:
