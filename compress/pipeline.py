@@ -65,6 +65,11 @@ class Compression:
         self.recipe = recipe
         self.folder = folder
         self.data = load_data(recipe.data.source, recipe.seed, recipe.data.folder, **recipe.data.options)
+        if self.data.labels is None and recipe.float_training.epochs:
+            raise UserError(
+                f"Data '{self.data.name}' has no labels to train the float network on: name a 'checkpoint' and set "
+                "'float_training.epochs' to 0."
+            )
         lightning.seed_everything(recipe.seed, verbose=False)
         network = build_network(recipe, self.data.classes)
         self.network = trace(network, recipe.network)

@@ -23,20 +23,22 @@ def load_synthetic(
 ) -> Data:
     """``training`` and ``held_out`` images of codes -128 .. 127, all equally likely; nothing can be learnt from them.
 
+    Without labels where ``classes`` is 0.
+
     Raises UserError where a limit is out of range.
     """
-    for limit, value, high in (
-        ("channels", channels, _CHANNELS_MAX),
-        ("height", height, _SIDE_MAX),
-        ("width", width, _SIDE_MAX),
-        ("classes", classes, _CLASSES_MAX),
-        ("training", training, _IMAGES_MAX),
-        ("held_out", held_out, _IMAGES_MAX),
+    for limit, value, low, high in (
+        ("channels", channels, 1, _CHANNELS_MAX),
+        ("height", height, 1, _SIDE_MAX),
+        ("width", width, 1, _SIDE_MAX),
+        ("classes", classes, 0, _CLASSES_MAX),
+        ("training", training, 1, _IMAGES_MAX),
+        ("held_out", held_out, 1, _IMAGES_MAX),
     ):
-        check_limit(NAME, limit, value, 1, high)
+        check_limit(NAME, limit, value, low, high)
     rng = np.random.default_rng(seed)
     parts = [
-        (rng.integers(-128, 128, (count, channels, height, width), np.int8), rng.integers(0, classes, count, np.int64))
+        (rng.integers(-128, 128, (count, channels, height, width), np.int8), rng.integers(0, max(classes, 1), count, np.int64))
         for count in (training, held_out)
     ]
     (images, labels), (held_out_images, held_out_labels) = parts
@@ -44,9 +46,9 @@ def load_synthetic(
         name=NAME,
         description="random images with random labels",
         images=images,
-        labels=labels,
+        labels=labels if classes else None,
         held_out_images=held_out_images,
-        held_out_labels=held_out_labels,
+        held_out_labels=held_out_labels if classes else None,
         scale=SIGNED_SCALE,
         classes=classes,
     )
