@@ -261,8 +261,11 @@ class _Intake:
                 self.begin(node, source, Role.POINTWISE, open_=True, module=str(node.target))
             case nn.BatchNorm2d():
                 layer = self.fused(node, source)
-                if layer is None or layer.norm or layer.skip or not isinstance(
-                    self.traced.get_submodule(layer.module), nn.Conv2d
+                if (
+                    layer is None
+                    or layer.norm
+                    or layer.skip
+                    or not isinstance(self.traced.get_submodule(layer.module), nn.Conv2d)
                 ):
                     raise self.refuse(node, "is a batch norm that does not follow a convolution of its own")
                 self.extend(node, layer, open_=True, norm=str(node.target))
@@ -373,7 +376,12 @@ class _Intake:
             raise self.refuse(node, "is a max pooling that rounds its size up")
         self.single(source, node)
         self.begin(
-            node, source, Role.MAX_POOL, kernel=(square[0], square[0]), stride=square[1], padding=square[2],
+            node,
+            source,
+            Role.MAX_POOL,
+            kernel=(square[0], square[0]),
+            stride=square[1],
+            padding=square[2],
             module=str(node.target),
         )
 

@@ -248,5 +248,3 @@ def as_fields(recipe: Recipe) -> dict[str, Any]:
     """The recipe as nested mappings of plain values, as manifests and YAML hold it."""
     fields: dict[str, Any] = _ADAPTER.dump_python(recipe, mode="json")
     return fields
-
-

@@ -142,4 +142,3 @@ def _restore_layer(network: nn.Module, layer: Layer, weights: Mapping[str, Tenso
 def held_codes(held: Mapping[str, Any]) -> dict[str, Codes]:
     """What each tensor's codes mean, empty before the calibration."""
     return {name: Codes(scale, signed) for name, (scale, signed) in held["codes"].items()}
-

@@ -216,9 +216,7 @@ class Runner:
         if not phase.epochs:
             return
         network.train()
-        module = Training(
-            name, network, features, self._teacher, phase, self._recipe, self.scale, penalised, l1
-        )
+        module = Training(name, network, features, self._teacher, phase, self._recipe, self.scale, penalised, l1)
         callbacks: list[Callback] = [
             ModelCheckpoint(self._checkpoints, filename=name, save_weights_only=True, enable_version_counter=False)
         ]

@@ -7,10 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import compress.network
+import compress.retrain
 import numpy as np
 import pytest
 import torch
 import yaml
+from compress.network import Network, Unit, coefficient_sparsity, combine_kernels
+from compress.retrain import Runner, augment
+from compress.shapes import NETWORKS, ConvolutionShape
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,21 +23,16 @@ import compress.__main__ as command
 import compress.data.digits
 import compress.export
 import compress.integer
-import compress.network
 import compress.quantize
-import compress.retrain
 from common.errors import UserError, run_command
 from common.results import ROOT
 from compress.data.digits import load_digits
 from compress.decompose import decompose_kernels, decompose_network, decompose_unit
 from compress.integer import IntegerNetwork
-from compress.network import Network, Unit, coefficient_sparsity, combine_kernels
 from compress.pipeline import Compression, check_agreement, package_sparsity
 from compress.prune import prune_network
 from compress.quantize import basis_codes, kernel_codes, quantize_kernels, straight_through, ternary_codes
 from compress.recipe import Phase, Recipe, as_fields, load_recipe, parse_recipe, recipe_file
-from compress.retrain import Runner, augment
-from compress.shapes import NETWORKS, ConvolutionShape
 from configs.accelerator import load_accelerator, preset_names
 from golden.fit import check_fit
 from golden.functional import run_network, score
