@@ -176,7 +176,7 @@ class Runner:
             logging.getLogger(name).setLevel(logging.ERROR)
 
     def learn_from(self, traced: fx.GraphModule, graph: Graph) -> None:
-        """From now on the network as it is teaches; without labels its held-out maps are what others are measured by."""
+        """From now on the network as it is teaches; without labels its held-out maps are the measure of others."""
         teacher = copy.deepcopy(traced).eval().requires_grad_(False)
         features = self.float_features(teacher, graph)
 
@@ -254,7 +254,7 @@ class Runner:
         return Measure.CORRELATION if self._held_out_labels is None else Measure.ACCURACY
 
     def score(self, network: nn.Module) -> float:
-        """Accuracy on the held-out images, or the mean correlation of the maps with the teacher's, of a float network."""
+        """Accuracy of a float network on the held-out images, or mean correlation of its maps with the teacher's."""
         if self._held_out_labels is not None:
             return float(np.mean(self._results(network).argmax(1).numpy() == self._held_out_labels))
         if self._maps is None:
