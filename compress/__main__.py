@@ -1,8 +1,10 @@
-"""``python -m compress``: compress a network into a package."""
+"""``python -m compress``: compress a network into a package, step by step or all at once."""
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -10,23 +12,66 @@ from rich.table import Table
 
 from common.errors import UserError, run_command
 from common.results import BUILD, RESULTS, ROOT, relative, write_json
-from compress.recipe import SEED_MAX, load_recipe, recipe_file
+from compress.recipe import SEED_MAX, load_recipe, recipe_file, recipe_names
 from compress.report import Report, Step
-from compress.shapes import NETWORKS
+
+#: The steps, in their order; each is a command of its own.
+_STEPS = {
+    "train": "Train the float network.",
+    "decompose": "Decompose its kernels into shared basis kernels, and turn the bases.",
+    "retrain": "Retrain coefficients and basis kernels in turns, with an l1 term.",
+    "prune": "Prune coefficients in rounds, fine-tuning after each.",
+    "shrink": "Slice away the channels that nothing reads.",
+    "quantize": "Make coefficients ternary and kernels 8-bit, and retrain.",
+    "fold": "Quantize activations, fold batch norm, fine-tune in integer arithmetic.",
+    "export": "Write the package, measured by the integer model.",
+}
 
 
-@click.command()
-@click.option("--net", "name", default="digits", show_default=True, help="Network to compress.")
-@click.option("--recipe", type=click.Path(path_type=Path), help="Settings [default: compress/recipes/NET.yaml]")
-@click.option("--out", type=click.Path(path_type=Path), help="Package folder [default: packages/NET]")
-@click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Replaces the recipe's seed.")
-def compress(name: str, recipe: Path | None, out: Path | None, seed: int | None) -> None:
-    """Train a network, decompose, prune and quantize it, and write it as a package."""
-    if name not in NETWORKS:
-        raise UserError(f"Network '{name}' is not known: use one of {', '.join(sorted(NETWORKS))}.")
-    settings = load_recipe(recipe or recipe_file(name), seed)
-    folder = out or ROOT / "packages" / name
-    check_folder(folder)
+@click.group()
+def compress() -> None:
+    """Compress a CNN: shared 8-bit basis kernels, sparse ternary coefficients, integer arithmetic.
+
+    'run' does all steps. Each step is a command as well, which does it and what is still to do before it. A step that
+    was done with the same recipe is not repeated.
+    """
+
+
+def _options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        (
+            click.option("--net", "name", help=f"A recipe that ships: {', '.join(recipe_names())}."),
+            click.option("--config", type=click.Path(path_type=Path), help="A recipe of your own, YAML."),
+            click.option("--out", type=click.Path(path_type=Path), help="Package folder [default: packages/RECIPE]"),
+            click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Replaces the recipe's seed."),
+            click.option("--work", type=click.Path(path_type=Path), help="What steps leave [default: build/compress/]"),
+            click.option("--again", metavar="STEP", help="Repeat from this step on."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def _step_command(last: str, name: str, text: str) -> None:
+    @compress.command(name, help=text)
+    @_options
+    def command(**arguments: Any) -> None:
+        _run(last, **arguments)
+
+
+def _run(
+    last: str, name: str | None, config: Path | None, out: Path | None, seed: int | None, work: Path | None,
+    again: str | None,
+) -> None:  # fmt: skip
+    if (name is None) == (config is None):
+        raise UserError("Give one of --net and --config: a recipe that ships, or a file of your own.")
+    if name is not None and name not in recipe_names():
+        raise UserError(f"Recipe '{name}' is not known: use one of {', '.join(recipe_names())}, or --config FILE.")
+    path = config if config is not None else recipe_file(str(name))
+    settings = load_recipe(path, seed)
+    folder = out or ROOT / "packages" / path.stem
+    if last == "export":
+        check_folder(folder)
     # Threads that spin while they wait take the processor from other work, and the run itself is then slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # PyTorch and Lightning take ten seconds to import: help and wrong arguments are answered without them.
@@ -34,16 +79,22 @@ def compress(name: str, recipe: Path | None, out: Path | None, seed: int | None)
 
     console = Console()
     report = compress_network(
-        NETWORKS[name],
         settings,
         folder,
-        checkpoints=BUILD / "checkpoints" / name,
+        work=work or BUILD / "compress" / path.stem,
         progress=sys.stdout.isatty(),
         report=lambda step: console.print(_sentence(step)),
+        last=last,
+        again=again,
     )
+    if report is None:
+        return
+    from compress.pages import write_pages
+
     _print_report(console, report, folder)
-    path = write_json(RESULTS / "compress.json", report.as_fields())
-    console.print(f"Written to {relative(folder)} and {relative(path)}.")
+    write_json(folder / "report.json", report.as_fields())
+    page = write_pages(RESULTS / "compress" / path.stem, report)
+    console.print(f"Package {relative(folder)}; report {relative(page)}.")
 
 
 def check_folder(folder: Path) -> None:
@@ -57,22 +108,40 @@ def check_folder(folder: Path) -> None:
 
 
 def _sentence(step: Step) -> str:
-    return f"{step.name}: accuracy {step.accuracy:.1%}, coefficient sparsity {step.sparsity:.1%}, {step.seconds:.0f} s"
+    return f"{step.name}: score {step.score:.4f}, coefficient sparsity {step.sparsity:.1%}, {step.seconds:.0f} s"
 
 
 def _print_report(console: Console, report: Report, folder: Path) -> None:
-    table = Table(title=f"{report.network}, seed {report.seed}")
-    table.add_column("step")
-    for heading in ("accuracy", "coefficient sparsity", "seconds"):
-        table.add_column(heading, justify="right")
-    for step in report.steps:
-        table.add_row(step.name, f"{step.accuracy:.1%}", f"{step.sparsity:.1%}", f"{step.seconds:.0f}")
-    console.print(table)
-    size = sum(path.stat().st_size for path in folder.iterdir())
-    console.print(
-        f"{report.parameters_before:,} parameters before, {report.parameters_after:,} non-zero after; "
-        f"package {size / 1024:.0f} KiB; {report.wall_seconds:.0f} s."
-    )
+    from compress.pages import layer_table, step_table
+
+    for title, (headings, rows) in (
+        (f"{report.network} on {report.data}, seed {report.seed}: {report.measure}", step_table(report)),
+        ("layers after the last step", layer_table(report)),
+    ):
+        table = Table(title=title)
+        for place, heading in enumerate(headings):
+            table.add_column(heading, justify="left" if place == 0 else "right")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+    size = sum(path.stat().st_size for path in folder.glob("*.npz"))
+    console.print(f"Package {size / 1024:.0f} KiB with its images; {report.seconds:.0f} s.")
+
+
+for _name, _text in _STEPS.items():
+    _step_command(_name, _name, _text)
+_step_command("export", "run", "Run all steps.")
+
+
+@compress.command("report")
+def report_command() -> None:
+    """Measure every package anew and write build/results/compress.json and its page."""
+    from compress.summary import write_summary
+
+    page, ok = write_summary(Console(), ROOT / "packages")
+    Console().print(f"Written to {relative(RESULTS / 'compress.json')} and {relative(page)}.")
+    if not ok:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

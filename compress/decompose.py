@@ -1,9 +1,31 @@
 """Kernel decomposition (PENNI, section 'kernel decomposition')."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
-from compress.network import DecomposedConv2d, Network, Unit
+from compress.graph import Graph, Layer, Role
+from compress.layers import DecomposedConv2d
+from compress.recipe import Decomposition
+from compress.rotate import Rotation, rotate
+
+
+@dataclass(frozen=True)
+class Decomposed:
+    """What decomposing one layer did.
+
+    Attributes:
+        singular: singular values of the layer's kernels, largest first.
+        error: Frobenius norm of what the basis does not hold, relative to the weight's.
+        rotation: what turning the basis brought, None where it was not turned.
+    """
+
+    name: str
+    rows: int
+    singular: tuple[float, ...]
+    error: float
+    rotation: Rotation | None
 
 
 def decompose_kernels(weight: Tensor, rows: int) -> tuple[Tensor, Tensor]:
@@ -18,25 +40,46 @@ def decompose_kernels(weight: Tensor, rows: int) -> tuple[Tensor, Tensor]:
     """
     k, c, r, s = weight.shape
     matrix = weight.detach().double().reshape(k * c, r * s)
-    _, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    # The right vectors of a tall matrix are those of its small triangular factor.
+    _, _, right = torch.linalg.svd(torch.linalg.qr(matrix, mode="r").R, full_matrices=False)
     basis = right[:rows]
-    coefficients = matrix @ basis.T
-    return coefficients.reshape(k, c, rows).to(weight.dtype), basis.reshape(rows, r, s).to(weight.dtype)
+    table = matrix @ basis.T
+    return table.reshape(k, c, -1).to(weight.dtype), basis.reshape(-1, r, s).to(weight.dtype)
 
 
-def decompose_unit(unit: Unit, rows: int) -> None:
-    """Replace a unit's dense convolution by its decomposition, in place."""
-    dense = unit.convolution
-    assert isinstance(dense, nn.Conv2d)
-    coefficients, basis = decompose_kernels(dense.weight, rows)
-    unit.convolution = DecomposedConv2d(coefficients, basis, unit.shape.stride, unit.shape.padding)
+def singular_values(weight: Tensor) -> Tensor:
+    """Singular values of the kernels (K, C, R, S) read as (K*C, R*S), largest first; float64 (min(K*C, R*S),)."""
+    return torch.linalg.svdvals(torch.linalg.qr(weight.detach().double().flatten(2).flatten(0, 1), mode="r").R)
 
 
-def decompose_network(network: Network, rows: int) -> None:
-    """Decompose every convolution but the first, in place.
+def rows_for(layer: Layer, singular: Tensor, settings: Decomposition) -> int:
+    """Number of basis kernels: the layer's own, or enough for the energy asked for, or the recipe's M."""
+    most = min(settings.basis, len(singular))
+    if layer.name in settings.layers:
+        return min(settings.layers[layer.name], len(singular))
+    if settings.energy is None:
+        return most
+    share = singular.square().cumsum(0) / singular.square().sum().clamp_min(1e-300)
+    return min(most, int((share < settings.energy).sum()) + 1)
 
-    The first layer has fewer channels than basis kernels, so sharing would cost more than it saves:
-    it keeps a kernel for each output channel.
-    """
-    for unit in network.chain()[1:]:
-        decompose_unit(unit, rows)
+
+def decompose_network(network: nn.Module, graph: Graph, settings: Decomposition) -> list[Decomposed]:
+    """Decompose every layer of role decomposed, in place."""
+    done = []
+    for layer in graph.layers:
+        if layer.role is not Role.DECOMPOSED:
+            continue
+        dense = network.get_submodule(layer.module)
+        assert isinstance(dense, nn.Conv2d)
+        singular = singular_values(dense.weight)
+        rows = rows_for(layer, singular, settings)
+        table, basis = decompose_kernels(dense.weight, rows)
+        rotation = None
+        if settings.rotate and rows > 1:
+            table, basis, rotation = rotate(table, basis)
+        bias = None if dense.bias is None else dense.bias.detach()
+        network.set_submodule(layer.module, DecomposedConv2d(table, basis, bias, layer.stride, layer.padding))
+        energy = singular.square()
+        error = float((energy[rows:].sum() / energy.sum().clamp_min(1e-300)).sqrt())
+        done.append(Decomposed(layer.name, rows, tuple(singular.tolist()), error, rotation))
+    return done

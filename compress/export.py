@@ -6,51 +6,72 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from common.errors import UserError
 from common.results import relative
-from compress.data import SOURCE, Digits
-from compress.integer import ACTIVATION_MAX, IntegerNetwork, IntegerUnit
-from compress.network import INPUT_SCALE
+from compress.data import Data
+from compress.graph import Layer, Role, Select
+from compress.integer import IntegerClassifier, IntegerLayer, IntegerNetwork
 from compress.recipe import Recipe, as_fields
-from golden.manifest import SCHEMA_VERSION
+from golden.manifest import SCHEMA_VERSION, LayerKind, Measure
 from golden.package import Package, write_package
+
+_KINDS = {
+    Role.DECOMPOSED: LayerKind.DECOMPOSED,
+    Role.FIRST: LayerKind.FIRST,
+    Role.DEPTHWISE: LayerKind.DEPTHWISE,
+    # A sum over all pixels with equal weights.
+    Role.AVERAGE_POOL: LayerKind.DEPTHWISE,
+    Role.POINTWISE: LayerKind.POINTWISE,
+    # One coefficient an output channel, +1, takes the pixel over.
+    Role.SELECT: LayerKind.POINTWISE,
+    Role.MAX_POOL: LayerKind.MAX_POOL,
+    Role.UPSAMPLE: LayerKind.UPSAMPLE,
+    Role.CLASSIFIER: LayerKind.CLASSIFIER,
+}
+Arrays = dict[str, np.ndarray]
 
 
 def export_package(
-    folder: Path, network: IntegerNetwork, digits: Digits, recipe: Recipe, accuracies: Mapping[str, float]
+    folder: Path,
+    network: IntegerNetwork,
+    data: Data,
+    held_out: Mapping[str, np.ndarray],
+    recipe: Recipe,
+    scores: Mapping[str, float],
 ) -> Package:
     """Write the package and read it back.
 
     Args:
         network: in float64, where its integers are exact.
-        accuracies: share of held-out images classified rightly after each step.
+        held_out: arrays of the images' file: ``images`` (N, H, W, C), and ``labels`` or ``maps``.
+        scores: measured after each step.
 
     Raises UserError where a layer could overflow, naming it, or where the folder cannot be written.
     """
     with torch.no_grad():
         layers, files = _layers(network)
-    files["images.npz"] = {"images": digits.held_out_images[..., None], "labels": digits.held_out_labels}
-    first = network.shape.convolutions[0]
+    files["images.npz"] = dict(held_out)
+    channels, height, width = network.graph.input_shape
+    source = network.tensors["input"]
     manifest = {
         "schema_version": SCHEMA_VERSION,
-        "network": network.shape.name,
-        "data": f"{SOURCE}; {len(digits.labels)} for training, {len(digits.held_out_labels)} held out, "
-        f"the same number of each class, drawn from seed {recipe.seed}",
+        "network": recipe_name(recipe),
+        "data": data.description,
         "seed": recipe.seed,
         "recipe": as_fields(recipe),
-        "measure": "accuracy",
-        "scores": dict(accuracies),
+        "measure": Measure.ACCURACY if "labels" in held_out else Measure.CORRELATION,
+        "scores": dict(scores),
         "input": {
-            "height": first.height,
-            "width": first.width,
-            "channels": first.channels,
-            "signed": False,
-            "scale": INPUT_SCALE,
+            "height": height,
+            "width": width,
+            "channels": channels,
+            "signed": source.signed,
+            "scale": source.scale,
         },
         "layers": layers,
-        "images": {"file": "images.npz", "count": len(digits.held_out_labels)},
+        "images": {"file": "images.npz", "count": len(held_out["images"])},
     }
     try:
         return write_package(folder, manifest, files)
@@ -58,77 +79,115 @@ def export_package(
         raise UserError(f"Package folder {relative(folder)} cannot be written: {error.strerror}.") from None
 
 
-def _layers(network: IntegerNetwork) -> tuple[list[dict[str, Any]], dict[str, dict[str, np.ndarray]]]:
+def recipe_name(recipe: Recipe) -> str:
+    """The network's name: the class's where it is the user's own, FILE.py:CLASS."""
+    return recipe.network.rpartition(":")[2]
+
+
+def _layers(network: IntegerNetwork) -> tuple[list[dict[str, Any]], dict[str, Arrays]]:
     entries, files = [], {}
-    source = "input"
-    for unit in network.chain():
-        entry, arrays = _convolution(unit, source)
-        files[entry["file"]] = arrays
-        entries.append(entry)
-        source = entry["name"]
-    entry, arrays = _classifier(network, source)
-    files[entry["file"]] = arrays
-    return [*entries, entry], files
+    for layer in network.graph.layers:
+        part = network.parts[layer.name]
+        fields: dict[str, Any] = {}
+        arrays: Arrays = {}
+        codes = network.tensors[layer.name]
+        low, high, scale, signed = codes.low, codes.high, codes.scale, codes.signed
+        basis = 0
+        if isinstance(part, IntegerClassifier):
+            arrays, scale = _classifier(layer, part)
+            low, high, signed = -128, 127, True
+        elif isinstance(part, IntegerLayer):
+            arrays, basis = _convolution(layer, part)
+            low, high = part.low, part.high
+        elif layer.role is Role.SELECT:
+            arrays, basis = _selection(layer, part), 1
+        if arrays:
+            fields["file"] = f"{layer.name}.npz"
+            files[fields["file"]] = arrays
+        entries.append({**_geometry(layer), **fields, "basis": basis, "signed": signed, "low": low, "high": high})
+        entries[-1]["scale"] = scale
+    return entries, files
 
 
-def _convolution(unit: IntegerUnit, source: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    codes, shape = unit.codes(), unit.shape
-    entry = {
-        "name": shape.name,
-        "kind": "first" if codes.coefficients is None else "decomposed",
-        "file": f"{shape.name}.npz",
-        "sources": [source],
-        "channels": shape.channels,
-        "height": shape.height,
-        "width": shape.width,
-        "kernels": shape.kernels,
-        "kernel_height": shape.size,
-        "kernel_width": shape.size,
-        "stride": shape.stride,
-        "padding": shape.padding,
-        "basis": len(codes.exponent),
-        "signed": False,
-        "low": 0,
-        "high": ACTIVATION_MAX,
-        "scale": unit.output_scale,
+def _geometry(layer: Layer) -> dict[str, Any]:
+    channels, height, width = layer.in_shape
+    if layer.flatten:
+        channels, height, width = channels * height * width, 1, 1
+    return {
+        "name": layer.name,
+        "kind": _KINDS[layer.role],
+        "sources": list(layer.sources),
+        "skip": layer.skip,
+        "flatten": layer.flatten,
+        "channels": channels,
+        "height": height,
+        "width": width,
+        "kernels": layer.out_shape[0],
+        "kernel_height": layer.kernel[0],
+        "kernel_width": layer.kernel[1],
+        "stride": layer.stride,
+        "padding": layer.padding,
+        "factor": layer.factor,
     }
-    bias, multiplier, shift = codes.requantization
-    arrays = {
-        "basis": _integers(codes.basis, np.int8),
-        "exponent": _integers(codes.exponent, np.uint8),
+
+
+def _convolution(layer: Layer, part: IntegerLayer) -> tuple[Arrays, int]:
+    """Arrays, and the number of basis kernels."""
+    codes = part.codes()
+    arrays = _requantization(*codes.requantization)
+    basis = 1
+    if codes.coefficients is not None:
+        table = by_pixel(layer, codes.coefficients) if layer.flatten else codes.coefficients
+        arrays["coefficients"] = _integers(table, np.int8)
+    if codes.basis is not None:
+        arrays["basis"] = _integers(codes.basis, np.int8)
+    if layer.role in (Role.DECOMPOSED, Role.FIRST):
+        arrays["exponent"] = _integers(codes.exponent, np.uint8)
+        basis = len(codes.exponent)
+    if codes.skip is not None:
+        arrays["skip_value"] = _integers(codes.skip.value, np.uint8)
+        arrays["skip_exponent"] = _integers(codes.skip.exponent, np.uint8)
+    return arrays, basis
+
+
+def _selection(layer: Layer, part: nn.Module) -> Arrays:
+    """A pointwise layer that hands codes on: multiplier / 2**shift is 1."""
+    assert isinstance(part, Select)
+    table = part.table.cpu()
+    coefficients = torch.zeros(len(table), layer.in_shape[0], dtype=torch.float64)
+    taken = torch.nonzero(table >= 0)[:, 0]
+    coefficients[taken, table[taken]] = 1
+    ones = torch.ones(len(table), dtype=torch.float64)
+    return {
+        "coefficients": _integers(coefficients, np.int8),
+        **_requantization(0 * ones, ones * 2**15, 15 * ones),
+    }
+
+
+def _requantization(bias: Tensor, multiplier: Tensor, shift: Tensor) -> Arrays:
+    return {
         "bias": _integers(bias, np.int32),
         "multiplier": _integers(multiplier, np.uint16),
         "shift": _integers(shift, np.uint8),
     }
-    if codes.coefficients is not None:
-        arrays["coefficients"] = _integers(codes.coefficients, np.int8)
-    return entry, arrays
 
 
-def _classifier(network: IntegerNetwork, source: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    weight, bias, unit = network.classifier_codes()
-    last = network.shape.convolutions[-1]
-    entry = {
-        "name": "classifier",
-        "kind": "classifier",
-        "file": "classifier.npz",
-        "sources": [source],
-        "channels": last.kernels,
-        "height": last.out_side,
-        "width": last.out_side,
-        "kernels": network.shape.classes,
-        "basis": 0,
-        "signed": True,
-        "low": -128,
-        "high": 127,
-        "scale": float(unit),
-    }
-    return entry, {"weight": _integers(weight, np.int8), "bias": _integers(bias, np.int32)}
+def _classifier(layer: Layer, part: IntegerClassifier) -> tuple[Arrays, float]:
+    """Arrays, and the real value of a logit's unit."""
+    weight, bias, unit = part.codes()
+    if layer.flatten:
+        weight = by_pixel(layer, weight)
+    return {"weight": _integers(weight, np.int8), "bias": _integers(bias, np.int32)}, float(unit)
+
+
+def by_pixel(layer: Layer, table: Tensor) -> Tensor:
+    """Columns (K, C*H*W) from PyTorch's order, channel first, to the package's, channel last."""
+    return table.reshape(-1, *layer.in_shape).permute(0, 2, 3, 1).flatten(1)
 
 
 def _integers(values: Tensor, dtype: type) -> np.ndarray:
     """Integers held in floating point as ``dtype``; ValueError where one does not fit."""
-    exact: np.ndarray = values.numpy()
+    exact: np.ndarray = values.cpu().numpy()
     converted: np.ndarray = exact.astype(dtype)
     if not np.array_equal(converted, exact):
         raise ValueError(f"{exact[converted != exact][0]} is not a number of type {dtype.__name__}")

@@ -1,211 +1,388 @@
-"""The steps of a compression run, in their order."""
+"""The steps of a compression run, in their order; each begins where the last one's file ends."""
 
 import importlib.metadata
+import importlib.util
+import json
 import platform
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import lightning
 import numpy as np
 import torch
+from lightning.pytorch.utilities import rank_zero_only
+from torch import nn
 
-from compress.data import load_digits
+from common.errors import UserError
+from common.results import relative
+from compress.account import account
+from compress.channels import Channels
+from compress.data import load_data
 from compress.decompose import decompose_network
 from compress.export import export_package
-from compress.integer import IntegerNetwork, calibrate_activations
-from compress.network import Network, coefficient_sparsity
-from compress.prune import prune_network
+from compress.graph import intake, trace
+from compress.integer import Codes, IntegerNetwork, calibrate
+from compress.layers import Coefficients, DecomposedConv2d, coefficient_counts, coefficients
+from compress.networks import NETWORKS, load_checkpoint, load_hed_weights
+from compress.prune import hold, prune_by_deviation, prune_channels, prune_to
 from compress.quantize import freeze_coefficients, quantize_kernels
-from compress.recipe import Phase, Recipe
-from compress.report import Report, Step
-from compress.retrain import Runner
-from compress.shapes import NetworkShape
+from compress.recipe import Classifier, Phase, Recipe
+from compress.report import Report, Step, step_of
+from compress.shrink import shrink
+from compress.state import digest, held_codes, load_state, restore, save_state
+from compress.training import Runner
 from golden.functional import run_network, score
-from golden.layers import Classifier, Convolution
-from golden.manifest import LayerKind
 from golden.package import Package
 
-_TOOLS = ("torch", "lightning", "numpy", "mlxtend")
-#: Held-out images on which every logit is compared.
-_CHECKED = 200
+_TOOLS = ("torch", "lightning", "numpy")
+#: Held-out images on which every integer of the result is compared.
+_CHECKED = 64
+#: Steps, in their order.
+STEPS = ("train", "decompose", "retrain", "prune", "shrink", "quantize", "fold", "export")
 
 
 class Compression:
     """One run: owns the network, which every step changes in place."""
 
-    def __init__(
-        self, shape: NetworkShape, recipe: Recipe, checkpoints: Path, *, progress: bool, report: Callable[[Step], None]
-    ) -> None:
+    def __init__(self, recipe: Recipe, folder: Path, *, progress: bool, report: Callable[[Step], None]) -> None:
         """Load the data and draw the initial weights.
 
         Args:
-            checkpoints: folder for the weights after every phase of training.
+            folder: for the file that each step leaves, and Lightning's checkpoints.
             progress: whether to show a progress bar.
             report: is given each step as it ends.
+
+        Raises UserError where data, network or checkpoint cannot be had, or do not fit each other.
         """
-        torch.set_num_threads(recipe.threads)
-        torch.use_deterministic_algorithms(True)
-        lightning.seed_everything(recipe.seed, verbose=False)
+        torch.set_num_threads(recipe.hardware.threads)
+        torch.use_deterministic_algorithms(True, warn_only=True)
         self.recipe = recipe
-        self.digits = load_digits(recipe.seed, recipe.split.training_per_class, recipe.split.held_out_per_class)
-        self.network = Network(shape)
-        self.runner = Runner(self.digits, recipe, checkpoints, progress)
+        self.folder = folder
+        self.data = load_data(recipe.data.source, recipe.seed, recipe.data.folder, **recipe.data.options)
+        if self.data.labels is None and recipe.float_training.epochs:
+            raise UserError(
+                f"Data '{self.data.name}' has no labels to train the float network on: name a 'checkpoint' and set "
+                "'float_training.epochs' to 0."
+            )
+        lightning.seed_everything(recipe.seed, verbose=False)
+        network = build_network(recipe, self.data.classes)
+        self.network = trace(network, recipe.network)
+        channels, height, width = (int(value) for value in self.data.held_out_images.shape[1:])
+        self.graph = intake(self.network, recipe.network, (channels, height, width))
+        self.tensors: dict[str, Codes] = {}
+        self.quantized = False
+        self.runner = Runner(self.data, recipe, folder / "lightning", progress)
         self.steps: list[Step] = []
+        self._ternary_classifier = recipe.quantization.classifier is Classifier.TERNARY
         self._report = report
-        self._began = self._step_began = time.perf_counter()
 
-    def train_float(self) -> None:
-        """Train the dense network."""
-        self.runner.train("float", self.network, self.recipe.float_training)
-        self.runner.learn_from(self.network)
-        self._measured("float")
+    # ---- the steps --------------------------------------------------------------------------------------
 
-    def decompose(self) -> None:
-        """Decompose the kernels."""
-        decompose_network(self.network, self.recipe.basis)
-        self.runner.reestimate_statistics(self.network)
-        self._measured("decomposed")
+    def train(self) -> list[dict[str, Any]]:
+        """Train the float network, from its checkpoint where there is one."""
+        self._train("float", self.recipe.float_training)
+        return []
 
-    def retrain(self) -> None:
+    def decompose(self) -> list[dict[str, Any]]:
+        """Decompose the kernels, and turn the bases."""
+        done = decompose_network(self.network, self.graph, self.recipe.decomposition)
+        self._after_change()
+        return [asdict(layer) for layer in done]
+
+    def retrain(self) -> list[dict[str, Any]]:
         """Retrain coefficients and basis kernels in turns, with an l1 term on the coefficients."""
         settings = self.recipe.retraining
-        layers = self.network.decomposed()
+        entries = self._entries()
         for turn in range(settings.turns):
-            for layer in layers:
-                layer.coefficients.requires_grad_(turn % 2 == 0)
-                layer.basis.requires_grad_(turn % 2 == 1)
-            phase = Phase(settings.epochs, settings.learning_rate)
+            for entry in entries:
+                if isinstance(entry.module, DecomposedConv2d):
+                    entry.module.coefficients.requires_grad_(turn % 2 == 0)
+                    entry.module.basis.requires_grad_(turn % 2 == 1)
             # A constant while the coefficients are frozen.
-            penalised = [layer.coefficients for layer in layers]
-            self.runner.train(f"retrained-{turn + 1}", self.network, phase, penalised, settings.l1)
-        for layer in layers:
-            layer.requires_grad_(True)
-        self._measured("retrained")
+            penalised = [partial(Coefficients.tensor.fget, entry) for entry in entries]  # type: ignore[attr-defined]
+            phase = Phase(settings.epochs, settings.learning_rate)
+            self._train(f"retrain-{turn + 1}", phase, penalised, settings.l1)
+        for entry in entries:
+            entry.module.requires_grad_(True)
+        return []
 
-    def prune(self) -> None:
-        """Prune coefficients in rounds, fine-tuning after each."""
+    def prune(self) -> list[dict[str, Any]]:
+        """Prune coefficients in rounds, fine-tuning after each; nothing is left that serves no result."""
         settings = self.recipe.pruning
-        for turn, sparsity in enumerate(settings.sparsities, start=1):
-            prune_network(self.network, sparsity, settings.row_density)
-            self.runner.reestimate_statistics(self.network)
-            self.runner.train(f"pruned-{turn}", self.network, Phase(settings.epochs, settings.learning_rate))
-        self._measured("pruned")
+        rounds = settings.sparsities or settings.deviations
+        details = []
+        for turn, target in enumerate(rounds, start=1):
+            entries = self._entries()
+            if turn == 1 and settings.channels:
+                prune_channels(entries, self.graph, self.network, settings.channels)
+            if settings.sparsities:
+                prune_to(entries, target, settings.row_density)
+            else:
+                prune_by_deviation(entries, target)
+            closed = Channels(self.network, self.graph).close(entries, hold)
+            self._after_change()
+            self._train(f"prune-{turn}", Phase(settings.epochs, settings.learning_rate))
+            details.append({"round": turn, "target": target, "sparsity": self.sparsity, "closed": closed})
+        return details
 
-    def quantize(self) -> None:
-        """Make coefficients ternary and basis kernels 8-bit, and retrain through the quantizers."""
-        quantize_kernels(self.network)
-        self.runner.reestimate_statistics(self.network)
-        self.runner.train("ternary", self.network, self.recipe.ternary_training)
-        self.runner.reestimate_statistics(self.network)
-        self._measured("ternary")
+    def shrink(self) -> list[dict[str, Any]]:
+        """Slice away the channels that nothing reads."""
+        if not self.recipe.shrink:
+            return []
+        self.graph, counts = shrink(self.network, self.graph, self._ternary_classifier)
+        return [asdict(count) for count in counts]
 
-    def train_integer(self) -> IntegerNetwork:
-        """Quantize activations, fold batch norm, fine-tune in integer arithmetic; the result is in float64."""
+    def quantize(self) -> list[dict[str, Any]]:
+        """Make coefficients ternary and kernels 8-bit, and retrain through the quantizers."""
+        quantize_kernels(self.network, self.graph, self.recipe.quantization)
+        self.quantized = True
+        self._after_change()
+        self._train("ternary", self.recipe.quantization.training)
+        self._after_change()
+        return []
+
+    def fold(self) -> list[dict[str, Any]]:
+        """Quantize activations, fold batch norm, fine-tune in integer arithmetic."""
         settings = self.recipe.calibration
-        scales = calibrate_activations(self.network, self.runner.images[: settings.images], settings.percentile)
+        source = Codes(self.data.scale, self.data.images.dtype == np.int8)
+        images = self.runner.images[: settings.images].float()
+        self.tensors = calibrate(self.network, self.graph, images, source, settings.percentile)
         # A coefficient that changed its sign would shift the batch norm statistics, which are constants from here.
-        freeze_coefficients(self.network)
-        network = IntegerNetwork(self.network, scales)
-        self.runner.train("integer", network, self.recipe.integer_training)
-        return network.double()
+        freeze_coefficients(self._entries())
+        network = IntegerNetwork(self.network, self.graph, self.tensors)
+        # Batch norm's statistics stay as they are: the float modules are never run.
+        self.runner.train("integer", network, network.features, self.recipe.integer_training)
+        return [{"name": name, "scale": codes.scale, "signed": codes.signed} for name, codes in self.tensors.items()]
 
-    def export(self, network: IntegerNetwork, folder: Path) -> Package:
-        """Write the package with the accuracy that the integer model measures.
+    def export(self, folder: Path) -> Package:
+        """Write the package with the score that the integer model measures.
 
         Raises SystemExit(1) where the integer model does not compute the trained network.
         """
-        accuracies = {step.name: step.accuracy for step in self.steps}
+        network = IntegerNetwork(self.network, self.graph, self.tensors).double().eval()
+        held_out = self.runner.held_out(self.recipe.package_images)
+        scores = {step.name: step.score for step in self.steps if step.name != "fold"}
         with tempfile.TemporaryDirectory() as trial:
-            # The manifest holds the accuracy, and only a written package can be measured.
-            unmeasured = {**accuracies, "integer": 0.0}
-            package = export_package(Path(trial) / "package", network, self.digits, self.recipe, unmeasured)
+            # The manifest holds the score, and only a written package can be measured.
+            package = export_package(
+                Path(trial) / "package", network, self.data, held_out, self.recipe, {**scores, "integer": 0.0}
+            )
             check_agreement(network, package)
             measured = score(package)
-        package = export_package(folder, network, self.digits, self.recipe, {**accuracies, "integer": measured})
-        self._finish("integer", measured, package_sparsity(package))
-        return package
+        return export_package(folder, network, self.data, held_out, self.recipe, {**scores, "integer": measured})
 
-    def run(self, folder: Path) -> Report:
-        """All steps, from the data to the package."""
-        parameters = sum(parameter.numel() for parameter in self.network.parameters())
-        self.train_float()
-        self.decompose()
-        self.retrain()
-        self.prune()
-        self.quantize()
-        package = self.export(self.train_integer(), folder)
+    # ---- running them -----------------------------------------------------------------------------------
+
+    def run(self, folder: Path, last: str = STEPS[-1], again: str | None = None) -> Report | None:
+        """All steps up to ``last``, each resumed from its file where that is of the same recipe.
+
+        Args:
+            folder: of the package.
+            again: a step that runs even so, with all after it.
+
+        Returns the report, None where ``last`` comes before export.
+        """
+        files = STEPS[:-1]
+        done = self._resume(files if again is None else files[: files.index(again)] if again in files else files)
+        if STEPS.index(last) < done:
+            done = STEPS.index(last) + 1
+        for number, name in enumerate(files[done : STEPS.index(last) + 1], start=done):
+            self._run_step(number, name)
+        if last != "export":
+            return None
+        start = time.perf_counter()
+        package = self.export(folder)
+        measured = package.manifest.scores["integer"]
+        self._finish("export", measured, time.perf_counter() - start, [])
+        return self._summary(measured)
+
+    def _run_step(self, number: int, name: str) -> None:
+        # Every step draws from its own seed, so that a resumed run equals one in a single stretch.
+        lightning.seed_everything(self.recipe.seed + 1000 * (number + 1), verbose=False)
+        start = time.perf_counter()
+        if number == 0:
+            details = self.train()
+            self.runner.learn_from(self.network, self.graph)
+        else:
+            details = getattr(self, name)()
+        self._finish(name, self._score(name), time.perf_counter() - start, details)
+        if rank_zero_only.rank == 0:
+            save_state(
+                self._file(name),
+                self._key(name),
+                self.network,
+                self.graph,
+                quantized=self.quantized,
+                tensors=self.tensors,
+                log=[asdict(step) for step in self.steps],
+            )
+
+    def _resume(self, names: tuple[str, ...]) -> int:
+        """Take up the last of these steps that has a file of this recipe; returns how many are done."""
+        for done in range(len(names), 0, -1):
+            held = load_state(self._file(names[done - 1]), self._key(names[done - 1]))
+            if held is None:
+                continue
+            first = load_state(self._file(STEPS[0]), self._key(STEPS[0]))
+            if first is None:
+                continue
+            restore(first, self.network, self.graph, self.recipe)
+            self.runner.learn_from(self.network, self.graph)
+            self.graph = restore(held, self.network, self.graph, self.recipe)
+            self.quantized = held["quantized"]
+            self.tensors = held_codes(held)
+            self.steps = [Step(**fields) for fields in json.loads(held["log"])]
+            for step in self.steps:
+                self._report(step)
+            return done
+        return 0
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{name}.pt"
+
+    def _key(self, name: str) -> str:
+        return digest(self.recipe, list(STEPS[: STEPS.index(name) + 1]))
+
+    def _score(self, name: str) -> float:
+        if name == "fold":
+            return self.runner.score(IntegerView(self.network, self.graph, self.tensors))
+        return self.runner.score(self.network)
+
+    def _finish(self, name: str, measured: float, seconds: float, details: list[dict[str, Any]]) -> None:
+        costs = account(self.network, self.graph)
+        self.steps.append(step_of(name, measured, self.sparsity, seconds, costs, details))
+        self._report(self.steps[-1])
+
+    def _summary(self, measured: float) -> Report:
+        first = [row for row in self.steps[0].layers if row["role"] != "classifier"]
+        last = account(self.network, self.graph)
         return Report(
-            network=self.network.shape.name,
+            recipe=self.recipe.network,
+            network=self.recipe.network,
+            data=self.data.name,
+            measure=self.runner.measure.value,
             seed=self.recipe.seed,
             steps=tuple(self.steps),
-            integer_accuracy=package.manifest.scores["integer"],
-            coefficient_sparsity=package_sparsity(package),
-            parameters_before=parameters,
-            parameters_after=package_parameters(package),
-            wall_seconds=round(time.perf_counter() - self._began, 1),
+            integer_score=measured,
+            coefficient_sparsity=self.sparsity,
+            convolution_weights=sum(row["weights"] for row in first),
+            convolution_bits=last.total("coded_bits", convolutions=True),
+            seconds=round(sum(step.seconds for step in self.steps), 1),
             tools={"python": platform.python_version(), **{tool: importlib.metadata.version(tool) for tool in _TOOLS}},
         )
 
-    def _measured(self, name: str) -> None:
-        self._finish(name, self.runner.accuracy(self.network), coefficient_sparsity(self.network))
+    @property
+    def sparsity(self) -> float:
+        """Share of zeros among the coefficients that become ternary; those of sliced channels count as zeros."""
+        slots, nonzero = coefficient_counts(self.network, self.graph, self._ternary_classifier)
+        before = max((sum(row["coefficients"] for row in step.layers) for step in self.steps), default=0)
+        return 1 - nonzero / max(slots, before, 1)
 
-    def _finish(self, name: str, measured: float, sparsity: float) -> None:
-        now = time.perf_counter()
-        self.steps.append(Step(name, measured, sparsity, round(now - self._step_began, 1)))
-        self._step_began = now
-        self._report(self.steps[-1])
+    def _entries(self) -> list[Coefficients]:
+        return list(coefficients(self.network, self.graph, self._ternary_classifier))
+
+    def _after_change(self) -> None:
+        self.runner.reestimate_statistics(self.network)
+
+    def _train(self, name: str, phase: Phase, penalised: Any = (), l1: float = 0.0) -> None:
+        features = self.runner.float_features(self.network, self.graph)
+        self.runner.train(name, self.network, features, phase, penalised, l1)
 
 
-def compress_network(
-    shape: NetworkShape,
-    recipe: Recipe,
-    folder: Path,
-    *,
-    checkpoints: Path,
-    progress: bool,
-    report: Callable[[Step], None],
-) -> Report:
-    """Compress a network and write its package to ``folder``; the other arguments are Compression's.
+class IntegerView(nn.Module):
+    """The integer network as a module on real images, for measuring."""
 
-    Raises UserError where the user can put something right; then ``folder`` is as it was.
+    def __init__(self, network: nn.Module, graph: Any, tensors: dict[str, Codes]) -> None:
+        super().__init__()
+        self.network = IntegerNetwork(network, graph, tensors)
+
+    def forward(self, real: torch.Tensor) -> torch.Tensor:
+        """Result of real images (N, C, H, W), which are codes times their scale."""
+        result: torch.Tensor = self.network(real / self.network.tensors["input"].scale)
+        return result
+
+
+def build_network(recipe: Recipe, classes: int) -> nn.Module:
+    """The recipe's network with its checkpoint.
+
+    Raises UserError for an unknown network, a file that cannot be run, or a checkpoint of another network.
     """
-    return Compression(shape, recipe, checkpoints, progress=progress, report=report).run(folder)
+    name = recipe.network
+    if ":" in name:
+        network = _user_network(name)
+    elif name in NETWORKS:
+        network = NETWORKS[name].build(classes)
+    else:
+        raise UserError(
+            f"Network '{name}' is not known: use one of {', '.join(sorted(NETWORKS))}, or FILE.py:CLASS of your own."
+        )
+    if recipe.checkpoint == "shipped":
+        if name != "hed":
+            raise UserError(f"Network '{name}' has no weights in a Python package: only hed has; name a file.")
+        load_hed_weights(network)  # type: ignore[arg-type]
+    elif recipe.checkpoint is not None:
+        load_checkpoint(network, Path(recipe.checkpoint))
+    return network
+
+
+def _user_network(name: str) -> nn.Module:
+    path, _, attribute = name.rpartition(":")
+    spec = importlib.util.spec_from_file_location("user_network", path)
+    if spec is None or spec.loader is None or not Path(path).is_file():
+        raise UserError(f"Network '{name}': {path} is not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        network = getattr(module, attribute)()
+    except Exception as error:  # the user's own code
+        raise UserError(f"Network '{name}' cannot be made: {type(error).__name__}: {error}.") from None
+    if not isinstance(network, nn.Module):
+        raise UserError(f"Network '{name}' is a {type(network).__name__}: it must be a torch.nn.Module.")
+    return network
 
 
 def check_agreement(network: IntegerNetwork, package: Package) -> None:
-    """Raises SystemExit(1) unless golden's integers are the trained network's, logit by logit.
+    """Raises SystemExit(1) unless golden's integers are the trained network's, value by value.
 
     Args:
         network: in float64.
     """
-    images = package.images[:_CHECKED]
-    logits = run_network(package, images)[package.layers[-1].name]
-    with torch.no_grad():
-        expected = network.logit_codes(torch.tensor(images, dtype=torch.float64).permute(0, 3, 1, 2)).numpy()
-    if not np.array_equal(logits, expected):
-        wrong = int(np.flatnonzero((logits != expected).any(axis=1))[0])
-        print(f"The integer model and the trained network differ on held-out image {wrong}.", file=sys.stderr)
-        raise SystemExit(1)
+    for start in range(0, min(_CHECKED, len(package.images)), 8):
+        images = package.images[start : start + 8]
+        found = run_network(package, images)[package.layers[-1].name]
+        with torch.no_grad():
+            result = network.result_codes(torch.tensor(images, dtype=torch.float64).permute(0, 3, 1, 2))
+        expected = (result.permute(0, 2, 3, 1) if result.dim() == 4 else result).numpy()
+        if not np.array_equal(found, expected):
+            wrong = start + int(np.flatnonzero((found != expected).reshape(len(images), -1).any(axis=1))[0])
+            print(f"The integer model and the trained network differ on held-out image {wrong}.", file=sys.stderr)
+            raise SystemExit(1)
 
 
-def package_sparsity(package: Package) -> float:
-    """Share of zeros among the coefficients of the package's decomposed layers."""
-    tables = [layer.coefficients for layer in package.convolutions if layer.kind is LayerKind.DECOMPOSED]
-    return 1 - sum(np.count_nonzero(table) for table in tables) / sum(table.size for table in tables)
+def compress_network(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    work: Path,
+    progress: bool,
+    report: Callable[[Step], None],
+    last: str = STEPS[-1],
+    again: str | None = None,
+) -> Report | None:
+    """Compress a network and write its package to ``folder``; the other arguments are Compression's and run's.
 
-
-def package_parameters(package: Package) -> int:
-    """Numbers in the package's layers that are not zero; a first layer's coefficients are wiring, not numbers."""
-    total = 0
-    for layer in package.layers:
-        if isinstance(layer, Classifier):
-            total += int(np.count_nonzero(layer.weight)) + layer.bias.size
-        if not isinstance(layer, Convolution):
-            continue
-        total += int(np.count_nonzero(layer.basis)) + layer.bias.size + layer.multiplier.size
-        if layer.kind is LayerKind.DECOMPOSED:
-            total += int(np.count_nonzero(layer.coefficients))
-    return total
+    Raises UserError where the user can put something right; then ``folder`` is as it was.
+    """
+    for name in (last, *([again] if again else [])):
+        if name not in STEPS:
+            raise UserError(f"Step '{name}' is not known: the steps are {', '.join(STEPS)}.")
+    work.mkdir(parents=True, exist_ok=True)
+    if not work.is_dir():
+        raise UserError(f"{relative(work)} is not a folder.")
+    return Compression(recipe, work, progress=progress, report=report).run(folder, last, again)

@@ -1,4 +1,4 @@
-"""Pruning of coefficients by magnitude."""
+"""Pruning of coefficients by magnitude, and of whole channels."""
 
 import math
 
@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from compress.network import DecomposedConv2d, Network
+from compress.channels import Channels
+from compress.graph import Graph
+from compress.layers import Coefficients
 
 
 class Masked(nn.Module):
@@ -19,7 +21,7 @@ class Masked(nn.Module):
         self.register_buffer("mask", mask)
 
     def forward(self, coefficients: Tensor) -> Tensor:
-        """Coefficients (K, C, M) with the pruned ones zero."""
+        """The coefficients with the pruned ones zero."""
         return coefficients * self.mask
 
     def right_inverse(self, coefficients: Tensor) -> Tensor:
@@ -27,13 +29,13 @@ class Masked(nn.Module):
         return coefficients
 
 
-def importance(layer: DecomposedConv2d) -> Tensor:
+def importance(entry: Coefficients) -> Tensor:
     """|c| * ||b||, relative to the layer's root mean square; (K, C, M).
 
     It is the norm of what the coefficient adds to its kernel.
     """
     with torch.no_grad():
-        size = layer.coefficients.abs() * layer.basis.flatten(1).norm(dim=1)
+        size = entry.table.abs() * entry.basis_norm
         relative: Tensor = size / size.square().mean().sqrt().clamp_min(1e-12)
         return relative
 
@@ -54,26 +56,51 @@ def balanced(score: Tensor, density: float) -> Tensor:
     return torch.where(beyond, flat * 1e-6, flat).reshape(score.shape)
 
 
-def prune_network(network: Network, sparsity: float, row_density: float = 1.0) -> None:
+def prune_to(entries: list[Coefficients], sparsity: float, row_density: float = 1.0) -> None:
     """Hold the least important coefficients at zero so that at least ``sparsity`` of all are, in place.
 
     One threshold serves the whole network (importance is normalised by layer), so layers that matter less
     become sparser. Coefficients that an earlier call pruned have importance 0 and go first; then those beyond
-    ``row_density``, see ``balanced``.
+    ``row_density``, see ``balanced``, which applies where there are several basis kernels.
     """
-    layers = network.decomposed()
-    scores = [balanced(importance(layer), row_density) for layer in layers]
+    scores = [balanced(s, row_density) if s.shape[2] > 1 else s for s in map(importance, entries)]
     everything = torch.cat([score.flatten() for score in scores])
     count = math.ceil(sparsity * everything.numel())
     # Ranks, not a threshold: equal scores must not push the number past the one asked for.
     kept = torch.ones_like(everything)
     kept[everything.argsort(stable=True)[:count]] = 0
     masks = torch.split(kept, [score.numel() for score in scores])
-    for layer, score, mask in zip(layers, scores, masks, strict=True):
-        _set_mask(layer, mask.reshape(score.shape))
+    for entry, score, mask in zip(entries, scores, masks, strict=True):
+        hold(entry, mask.reshape(score.shape))
 
 
-def _set_mask(layer: DecomposedConv2d, mask: Tensor) -> None:
-    if parametrize.is_parametrized(layer, "coefficients"):
-        parametrize.remove_parametrizations(layer, "coefficients", leave_parametrized=True)
-    parametrize.register_parametrization(layer, "coefficients", Masked(mask))
+def prune_by_deviation(entries: list[Coefficients], deviations: float) -> None:
+    """Hold at zero what is smaller than so many standard deviations of its layer's coefficients (PENNI), in place."""
+    for entry in entries:
+        with torch.no_grad():
+            table = entry.table
+            hold(entry, (table.abs() >= deviations * table.std()).to(table.dtype) * (table != 0))
+
+
+def prune_channels(entries: list[Coefficients], graph: Graph, network: nn.Module, share: float) -> None:
+    """Hold at zero every coefficient of the least important channels, in place.
+
+    A channel is what one output of a layer is to all its readers, tied by additions and depthwise layers to others.
+    Its importance is the root mean square of the importance of the coefficients that read it.
+    """
+    channels = Channels(network, graph)
+    score = channels.importance({entry.layer.name: importance(entry) for entry in entries})
+    removable = channels.removable(entries) & torch.isfinite(score)
+    ranked = torch.where(removable, score, torch.inf).argsort(stable=True)
+    gone = torch.zeros(channels.count, dtype=torch.bool)
+    gone[ranked[: int(share * int(removable.sum()))]] = True
+    channels.silence(gone, entries, hold)
+
+
+def hold(entry: Coefficients, mask: Tensor) -> None:
+    """Hold coefficients at zero where the mask (K, C, M) is 0, in place of the mask before."""
+    field, module = entry.field, entry.module
+    shape = entry.tensor.shape
+    if parametrize.is_parametrized(module, field):
+        parametrize.remove_parametrizations(module, field, leave_parametrized=True)
+    parametrize.register_parametrization(module, field, Masked(mask.reshape(shape).to(entry.tensor.dtype)))

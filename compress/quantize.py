@@ -4,6 +4,7 @@ Each quantizer is a parametrization: the optimizer keeps real-valued parameters,
 ones, and gradients pass straight through the rounding.
 """
 
+from enum import Enum, auto
 from typing import NamedTuple
 
 import torch
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 from torch.nn.utils import parametrize
 
-from compress.network import DecomposedConv2d, Network
+from compress.graph import Graph, Role
+from compress.layers import Coefficients, DecomposedConv2d, coefficients
+from compress.recipe import Classifier, Quantization, Scale
 
 CODE_MAX = 127
 EXPONENT_MAX = 7
@@ -38,7 +41,7 @@ def straight_through(exact: Tensor, smooth: Tensor) -> Tensor:
 
 
 class TernaryCodes(NamedTuple):
-    """T in {-1, 0, +1}, (K, C, M), and the scale alpha of each output channel, (K,)."""
+    """T in {-1, 0, +1}, (K, ...), and the scale alpha of each output channel, (K,)."""
 
     codes: Tensor
     scale: Tensor
@@ -59,24 +62,50 @@ class KernelCodes(NamedTuple):
     scale: Tensor
 
 
-class Ternary(nn.Module):
-    """c -> alpha[k] * sign(c), alpha[k] the mean magnitude of output channel k's coefficients that are not zero.
+class Alpha(Enum):
+    """Which ternary coefficients share a magnitude."""
 
-    One scale per output channel folds into the requantization; different scales for +1 and -1 would break
+    #: One an output channel.
+    CHANNEL = auto()
+    #: One for the layer: logits must stay comparable.
+    LAYER = auto()
+    #: 1: the magnitude is in the basis kernels.
+    NONE = auto()
+
+
+class Ternary(nn.Module):
+    """c -> alpha[k] * sign(c), alpha[k] the mean magnitude of the coefficients that are not zero and share it.
+
+    A scale per output channel folds into the requantization; different scales for +1 and -1 would break
     an add/subtract datapath.
     """
 
-    def split(self, coefficients: Tensor) -> TernaryCodes:
-        """Codes and scale of coefficients (K, C, M)."""
-        with torch.no_grad():
-            used = coefficients.count_nonzero(dim=(1, 2)).clamp_min(1)
-            alpha = (coefficients.abs().sum(dim=(1, 2)) / used).clamp_min(_TINY)
-        return TernaryCodes(straight_through(coefficients.sign(), coefficients / alpha[:, None, None]), alpha)
+    def __init__(self, alpha: Alpha) -> None:
+        super().__init__()
+        self.alpha = alpha
 
-    def forward(self, coefficients: Tensor) -> Tensor:
-        """Coefficients (K, C, M), at most three values in each output channel."""
-        codes, alpha = self.split(coefficients)
-        return codes * alpha[:, None, None]
+    def split(self, table: Tensor) -> TernaryCodes:
+        """Codes and scale of coefficients (K, ...)."""
+        with torch.no_grad():
+            k = table.shape[0]
+            flat = table.reshape(k, -1)
+            if self.alpha is Alpha.NONE:
+                alpha = flat.new_ones(k)
+            elif self.alpha is Alpha.LAYER:
+                alpha = (flat.abs().sum() / flat.count_nonzero().clamp_min(1)).clamp_min(_TINY).expand(k)
+            else:
+                alpha = (flat.abs().sum(dim=1) / flat.count_nonzero(dim=1).clamp_min(1)).clamp_min(_TINY)
+        return TernaryCodes(straight_through(table.sign(), table / _along(alpha, table)), alpha)
+
+    def forward(self, table: Tensor) -> Tensor:
+        """Coefficients (K, ...), at most three values in each output channel."""
+        codes, alpha = self.split(table)
+        return codes * _along(alpha, table)
+
+
+def _along(values: Tensor, table: Tensor) -> Tensor:
+    """Values (K,) in a shape that broadcasts over (K, ...)."""
+    return values.reshape(-1, *[1] * (table.dim() - 1))
 
 
 class RowInt8(nn.Module):
@@ -124,47 +153,62 @@ class KernelInt8(nn.Module):
         return codes * scale
 
 
-def quantize_kernels(network: Network) -> None:
-    """Attach the quantizers, in place: ternary and int8 to decomposed layers, int8 to the first and the classifier.
+def quantize_kernels(network: nn.Module, graph: Graph, settings: Quantization) -> None:
+    """Attach the quantizers, in place: ternary coefficients, int8 basis kernels and dense kernels.
 
     Raises ValueError unless the coefficients have been pruned: the mask decides which of them are zero.
     """
-    for unit in network.chain():
-        layer = unit.convolution
-        if not isinstance(layer, DecomposedConv2d):
-            parametrize.register_parametrization(layer, "weight", KernelInt8(per_channel=True))
+    ternary_classifier = settings.classifier is Classifier.TERNARY
+    sparse = {entry.layer.name: entry for entry in coefficients(network, graph, ternary_classifier)}
+    for layer in graph.layers:
+        entry = sparse.get(layer.name)
+        if entry is None:
+            if layer.role in (Role.FIRST, Role.DEPTHWISE, Role.CLASSIFIER):
+                kernels = network.get_submodule(layer.module)
+                per_channel = layer.role is not Role.CLASSIFIER
+                parametrize.register_parametrization(kernels, "weight", KernelInt8(per_channel))
             continue
-        if not parametrize.is_parametrized(layer, "coefficients"):
-            raise ValueError(f"layer '{unit.shape.name}' has not been pruned")
-        balance_rows(layer)
-        parametrize.register_parametrization(layer, "coefficients", Ternary())
-        parametrize.register_parametrization(layer, "basis", RowInt8())
-    parametrize.register_parametrization(network.classifier, "weight", KernelInt8(per_channel=False))
+        if entry.parametrizations is None:
+            raise ValueError(f"layer '{layer.name}' has not been pruned")
+        if layer.role is Role.CLASSIFIER:
+            alpha = Alpha.LAYER
+        elif settings.scale is Scale.BASIS and layer.role is Role.DECOMPOSED:
+            alpha = Alpha.NONE
+        else:
+            alpha = Alpha.CHANNEL
+        if isinstance(entry.module, DecomposedConv2d):
+            balance_rows(entry)
+            parametrize.register_parametrization(entry.module, "basis", RowInt8())
+        parametrize.register_parametrization(entry.module, entry.field, Ternary(alpha))
 
 
-def freeze_coefficients(network: Network) -> None:
-    """Stop training the coefficients of a quantized network, in place."""
-    for layer in network.decomposed():
-        _parametrizations(layer, "coefficients").requires_grad_(False)
+def freeze_coefficients(entries: list[Coefficients]) -> None:
+    """Stop training the coefficients of quantized layers, in place."""
+    for entry in entries:
+        assert entry.parametrizations is not None
+        entry.parametrizations.requires_grad_(False)
 
 
-def balance_rows(layer: DecomposedConv2d) -> None:
+def balance_rows(entry: Coefficients) -> None:
     """Move the mean coefficient magnitude of each basis kernel into the kernel, in place; the kernels' sum stays.
 
     Ternary coefficients have one magnitude for all rows, so the rows' scales must be in the basis.
     """
+    module = entry.module
+    assert isinstance(module, DecomposedConv2d)
     with torch.no_grad():
-        table = layer.coefficients
+        table = module.coefficients
         used = table.count_nonzero(dim=(0, 1))
         # A row that nothing uses must not become the smallest, which sets the unit of all.
         scale = torch.where(used > 0, table.abs().sum(dim=(0, 1)) / used.clamp_min(1), 1.0)
-        layer.coefficients = table / scale
-        layer.basis = nn.Parameter(layer.basis * scale[:, None, None])
+        module.coefficients = table / scale
+        module.basis = nn.Parameter(module.basis * scale[:, None, None])
 
 
-def ternary_codes(layer: DecomposedConv2d) -> TernaryCodes:
+def ternary_codes(entry: Coefficients) -> TernaryCodes:
     """The ternary codes of a quantized layer, with straight-through gradients."""
-    parts = _parametrizations(layer, "coefficients")
+    parts = entry.parametrizations
+    assert parts is not None
     *before, last = parts
     value: Tensor = parts.original
     for part in before:
@@ -180,7 +224,7 @@ def basis_codes(layer: DecomposedConv2d) -> BasisCodes:
     return parts[0].split(parts.original)
 
 
-def kernel_codes(layer: nn.Conv2d | nn.Linear) -> KernelCodes:
+def kernel_codes(layer: nn.Module) -> KernelCodes:
     """The 8-bit weights of a quantized dense layer, with straight-through gradients."""
     parts = _parametrizations(layer, "weight")
     assert isinstance(parts[0], KernelInt8)

@@ -1,6 +1,7 @@
 """The recipe: every setting of a compression run, read from YAML and validated."""
 
-from dataclasses import asdict
+from dataclasses import field
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,23 +11,71 @@ from pydantic.dataclasses import dataclass
 from common.errors import UserError
 from common.results import relative
 from common.validation import first_problem, read_fields
-from compress.data import PER_CLASS
 
 RECIPE_FOLDER = Path(__file__).resolve().parent / "recipes"
 
 _STRICT = ConfigDict(extra="forbid")
 Count = Annotated[int, Field(ge=1, le=1000, strict=True)]
+CountOrNone = Annotated[int, Field(ge=0, le=1000, strict=True)]
 Rate = Annotated[float, Field(gt=0, le=1)]
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 SEED_MAX = 2**32 - 1
+Seed = Annotated[int, Field(ge=0, le=SEED_MAX, strict=True)]
+
+
+class Scale(StrEnum):
+    """Which coefficients share a ternary scale."""
+
+    #: One an output channel: folds into the requantization.
+    CHANNEL = "channel"
+    #: One a basis kernel: folds into the kernel.
+    BASIS = "basis"
+
+
+class Classifier(StrEnum):
+    """How the last fully connected layer is held."""
+
+    TERNARY = "ternary"
+    INT8 = "int8"
+
+
+class Accelerator(StrEnum):
+    """Where PyTorch runs; Lightning's names."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    GPU = "gpu"
+
+
+class Precision(StrEnum):
+    """Arithmetic of training; Lightning's names. The integer step always trains in 32 bits."""
+
+    FULL = "32-true"
+    BFLOAT16 = "bf16-mixed"
+    FLOAT16 = "16-mixed"
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Split:
-    """Images of each class; the data set has 500."""
+class Source:
+    """Which images."""
 
-    training_per_class: Annotated[int, Field(ge=2, le=PER_CLASS, strict=True)]
-    held_out_per_class: Annotated[int, Field(ge=1, le=PER_CLASS - 2, strict=True)]
+    #: Name of a data source.
+    source: str
+    #: Where the user's own data lies, for the sources that need it.
+    folder: Path | None = None
+    #: Limits that the source knows, as images of each class.
+    options: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Hardware:
+    """Where to train; several devices run data-parallel."""
+
+    accelerator: Accelerator = Accelerator.CPU
+    devices: Count = 1
+    precision: Precision = Precision.FULL
+    #: Threads of PyTorch's operators on a CPU; a different number sums in a different order.
+    threads: Annotated[int, Field(ge=1, le=256, strict=True)] = 2
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -34,39 +83,57 @@ class Augmentation:
     """Random change of every training image, drawn anew in each epoch."""
 
     #: Largest shift in each direction, pixels.
-    shift: Annotated[float, Field(ge=0, le=8)]
+    shift: Annotated[float, Field(ge=0, le=64)] = 0
     #: Largest rotation, degrees.
-    rotation: Annotated[float, Field(ge=0, le=45)]
+    rotation: Annotated[float, Field(ge=0, le=45)] = 0
     #: Largest relative change of size.
-    zoom: Annotated[float, Field(ge=0, lt=1)]
+    zoom: Annotated[float, Field(ge=0, lt=1)] = 0
+    #: Mirror left and right, every second image.
+    flip: bool = False
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Phase:
-    """A stretch of training: AdamW with a one-cycle learning rate."""
+    """A stretch of training: AdamW with a one-cycle learning rate. No epochs: the step trains nothing."""
 
-    epochs: Count
+    epochs: CountOrNone
     #: Peak learning rate.
     learning_rate: Rate
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Distillation:
-    """What the steps after the first learn from the dense network, beside the labels (Hinton et al., 2015)."""
+class Decomposition:
+    """Basis kernels."""
 
-    #: Share of the loss; the labels have the rest.
-    weight: Annotated[float, Field(ge=0, lt=1)]
+    #: M, or the most where ``energy`` chooses.
+    basis: Annotated[int, Field(ge=1, le=9, strict=True)]
+    #: Share of the squared singular values that a layer's basis must hold; none: M of them everywhere.
+    energy: Annotated[float, Field(gt=0, le=1)] | None = None
+    #: M of single layers, by name.
+    layers: dict[str, Annotated[int, Field(ge=1, le=64, strict=True)]] = field(default_factory=dict)
+    #: Turn the basis to make the coefficients sparse.
+    rotate: bool = True
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Distillation:
+    """What the steps after the first learn from the float network, beside the labels (Hinton et al., 2015)."""
+
+    #: Share of the loss on the result; the labels have the rest. Without labels it is 1.
+    weight: Annotated[float, Field(ge=0, le=1)] = 0
     #: Both networks' logits are divided by it; larger tells more of the wrong classes.
-    temperature: Annotated[float, Field(ge=1, le=20)]
+    temperature: Annotated[float, Field(ge=1, le=20)] = 1
+    #: Weight of the relative squared error of the layers' outputs, averaged over layers.
+    features: Annotated[float, Field(ge=0, le=100)] = 0
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Retraining:
     """Alternating retraining of coefficients and basis kernels (PENNI)."""
 
-    #: Stretches; coefficients and basis kernels take turns, coefficients first.
-    turns: Count
-    #: Epochs of a turn.
+    #: Stretches; coefficients and basis kernels take turns, coefficients first. None: no retraining.
+    turns: CountOrNone
+    #: Epochs of a turn: the swap interval.
     epochs: Count
     learning_rate: Rate
     #: Strength of the l1 regulariser: it adds l1 * sum |coefficient| to the loss.
@@ -77,13 +144,34 @@ class Retraining:
 class Pruning:
     """Pruning in rounds, each followed by fine-tuning."""
 
-    #: Share of zero coefficients after each round, rising.
-    sparsities: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1, max_length=10)]
+    #: Share of zero coefficients after each round, rising. Give these or ``deviations``.
+    sparsities: Annotated[list[Share], Field(max_length=20)] = field(default_factory=list)
+    #: PENNI's own rule, a round each: a coefficient goes below so many standard deviations of its layer's.
+    deviations: Annotated[list[Annotated[float, Field(gt=0, le=10)]], Field(max_length=20)] = field(
+        default_factory=list
+    )
+    #: Share of channels that go whole in the first round, the least important first.
+    channels: Annotated[float, Field(ge=0, lt=1)] = 0
     #: Density of a layer's coefficients for one basis kernel beyond which the least important go first.
-    row_density: Annotated[float, Field(gt=0, le=1)]
+    row_density: Annotated[float, Field(gt=0, le=1)] = 1
     #: Fine-tuning after each round.
-    epochs: Count
-    learning_rate: Rate
+    epochs: CountOrNone = 1
+    learning_rate: Rate = 0.001
+
+    def __post_init__(self) -> None:
+        if bool(self.sparsities) == bool(self.deviations):
+            raise ValueError("give either 'sparsities' or 'deviations', a number a round")
+        if sorted(self.sparsities) != self.sparsities:
+            raise ValueError(f"'sparsities' is {self.sparsities}: it must rise")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Quantization:
+    """Ternary coefficients and 8-bit kernels."""
+
+    scale: Scale
+    classifier: Classifier
+    training: Phase
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -100,31 +188,42 @@ class Calibration:
 class Recipe:
     """All settings. The same recipe on the same machine gives the same package, byte for byte."""
 
+    #: A network of compress/networks, or FILE.py:CLASS.
+    network: str
+    data: Source
     seed: Seed
-    #: Threads of PyTorch's operators; a different number sums in a different order.
-    threads: Annotated[int, Field(ge=1, le=64, strict=True)]
     #: Training images of a step of the optimizer.
     batch: Annotated[int, Field(ge=2, le=4096, strict=True)]
     weight_decay: Annotated[float, Field(ge=0, le=1)]
-    #: Basis kernels M of a decomposed layer.
-    basis: Annotated[int, Field(ge=1, le=9, strict=True)]
-    split: Split
     augmentation: Augmentation
     float_training: Phase
+    decomposition: Decomposition
     distillation: Distillation
     retraining: Retraining
     pruning: Pruning
-    ternary_training: Phase
+    quantization: Quantization
     calibration: Calibration
     integer_training: Phase
+    #: Weights to begin from, a PyTorch state_dict; 'shipped': those in the network's own Python package.
+    checkpoint: str | None = None
+    #: Slice away channels that nothing reads.
+    shrink: bool = True
+    hardware: Hardware = field(default_factory=Hardware)
+    #: Held-out images that go into the package.
+    package_images: Annotated[int, Field(ge=1, le=100000, strict=True)] = 1000
 
 
 _ADAPTER = TypeAdapter(Recipe)
 
 
-def recipe_file(network: str) -> Path:
-    """The recipe that ships for a network."""
-    return RECIPE_FOLDER / f"{network}.yaml"
+def recipe_file(name: str) -> Path:
+    """The recipe of this name that ships."""
+    return RECIPE_FOLDER / f"{name}.yaml"
+
+
+def recipe_names() -> list[str]:
+    """Recipes that ship."""
+    return sorted(path.stem for path in RECIPE_FOLDER.glob("*.yaml"))
 
 
 def load_recipe(path: Path, seed: int | None = None) -> Recipe:
@@ -146,5 +245,8 @@ def parse_recipe(fields: object, where: str) -> Recipe:
 
 
 def as_fields(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as nested mappings, as the manifest holds it."""
-    return asdict(recipe)
+    """The recipe as nested mappings of plain values, as manifests and YAML hold it."""
+    fields: dict[str, Any] = _ADAPTER.dump_python(recipe, mode="json")
+    return fields
+
+

@@ -1,36 +1,81 @@
-"""What a compression run reports."""
+"""What a compression run reports: plain data, written beside the package."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
+
+from compress.account import Account, as_rows
 
 
 @dataclass(frozen=True)
 class Step:
-    """What a step left behind."""
+    """What a step left behind.
+
+    Attributes:
+        score: accuracy on the held-out images, or correlation with the float network's maps.
+        sparsity: share of zeros among the coefficients that become ternary.
+        parameters, operations: of the whole network, for one image; see account.Cost.
+        multiplications, additions: in ESCALATE's order.
+        coded_bits: of all weights.
+        layers: account of each layer.
+        details: what the step says of its own, by layer.
+    """
 
     name: str
-    #: Share of held-out images classified rightly.
-    accuracy: float
-    #: Share of zeros among the coefficients of the decomposed layers.
+    score: float
     sparsity: float
     seconds: float
+    parameters: int
+    operations: int
+    multiplications: int
+    additions: int
+    coded_bits: int
+    layers: list[dict[str, Any]]
+    details: list[dict[str, Any]]
+
+
+def step_of(
+    name: str, score: float, sparsity: float, seconds: float, costs: Account, details: list[dict[str, Any]]
+) -> Step:
+    """A step with its totals."""
+    return Step(
+        name=name,
+        score=score,
+        sparsity=sparsity,
+        seconds=round(seconds, 1),
+        parameters=costs.total("parameters"),
+        operations=costs.total("operations"),
+        multiplications=costs.total("multiplications"),
+        additions=costs.total("additions"),
+        coded_bits=costs.total("coded_bits"),
+        layers=[dict(row) for row in as_rows(costs)],
+        details=details,
+    )
 
 
 @dataclass(frozen=True)
 class Report:
-    """Result of a compression run."""
+    """Result of a compression run.
 
+    Attributes:
+        measure: accuracy or correlation.
+        convolution_weights: of the float network.
+        convolution_bits: of the convolutions' weights after the last step.
+        tools: versions.
+    """
+
+    recipe: str
     network: str
+    data: str
+    measure: str
     seed: int
     steps: tuple[Step, ...]
-    #: Accuracy of the package in integer arithmetic, by golden.functional.
-    integer_accuracy: float
+    integer_score: float
     coefficient_sparsity: float
-    parameters_before: int
-    #: Parameters that are not zero.
-    parameters_after: int
-    wall_seconds: float
+    convolution_weights: int
+    convolution_bits: int
+    seconds: float
     tools: dict[str, str]
 
-    def as_fields(self) -> dict[str, object]:
-        """The report as build/results/compress.json holds it."""
+    def as_fields(self) -> dict[str, Any]:
+        """Plain values."""
         return asdict(self)

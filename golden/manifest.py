@@ -142,7 +142,7 @@ class Manifest(_Strict):
     """manifest.json."""
 
     schema_version: int
-    network: Name
+    network: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=64)]
     data: Annotated[str, Field(description="Data set, package and split the network was trained on.")]
     seed: int
     recipe: Annotated[dict[str, Any], Field(description="Settings of the compression run.")]

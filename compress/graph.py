@@ -1,0 +1,488 @@
+"""A network as a list of layers: what torch.fx traces, fused to what the accelerator computes at once.
+
+A layer is a convolution or fully connected product with its batch norm, the tensor that a residual connection
+adds, and its activation; or a pooling, an upsampling, a channel selection. Dropout and reshapes vanish.
+"""
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, cast
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+from torch.nn import functional
+
+from common.errors import UserError
+from compress.networks import Subsample
+
+#: A convolution with at most so many channels keeps dense 8-bit kernels: a row of a block takes each channel.
+FIRST_CHANNELS_MAX = 6
+
+SUPPORTED = (
+    "Conv2d (groups 1 or depthwise, dilation 1, zero padding), Linear, BatchNorm2d after a convolution, ReLU, ReLU6, "
+    "addition of two tensors, concatenation of channels, MaxPool2d, global average pooling, bilinear upsampling by a "
+    "power of two, Flatten and Dropout"
+)
+
+
+class Role(StrEnum):
+    """How a layer's numbers are held."""
+
+    #: Ternary coefficients over shared 8-bit basis kernels.
+    DECOMPOSED = "decomposed"
+    #: Dense 8-bit kernels of a layer with few channels.
+    FIRST = "first"
+    #: One 8-bit kernel a channel.
+    DEPTHWISE = "depthwise"
+    #: 1 x 1 convolution or fully connected: ternary.
+    POINTWISE = "pointwise"
+    #: The last fully connected layer: gives the logits.
+    CLASSIFIER = "classifier"
+    MAX_POOL = "max_pool"
+    #: Global average.
+    AVERAGE_POOL = "average_pool"
+    UPSAMPLE = "upsample"
+    #: Takes every second pixel, and channels by a table.
+    SELECT = "select"
+
+
+class Activation(StrEnum):
+    """What follows the sum."""
+
+    LINEAR = "linear"
+    RELU = "relu"
+    RELU6 = "relu6"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of the fused network.
+
+    Attributes:
+        name: in packages and reports.
+        module: path of its convolution, linear, pooling or selection in the network; '' where it is a function.
+        norm: path of its batch norm.
+        sources: tensors whose channels it reads, one after the other; layers' names or 'input'.
+        skip: the tensor that is added before the activation.
+        flatten: it reads its source as one pixel.
+        output: node of the traced network that holds its result.
+        in_shape, out_shape: (channels, height, width); the first before flattening.
+        kernel: (height, width).
+        factor: of an upsampling.
+    """
+
+    name: str
+    role: Role
+    output: str
+    sources: tuple[str, ...]
+    in_shape: tuple[int, int, int]
+    out_shape: tuple[int, int, int]
+    module: str = ""
+    norm: str | None = None
+    skip: str | None = None
+    activation: Activation = Activation.LINEAR
+    flatten: bool = False
+    kernel: tuple[int, int] = (1, 1)
+    stride: int = 1
+    padding: int = 0
+    factor: int = 1
+
+    @property
+    def ternary(self) -> bool:
+        """Its coefficients are ternary, whatever the recipe."""
+        return self.role in (Role.DECOMPOSED, Role.POINTWISE)
+
+    @property
+    def keeps_scale(self) -> bool:
+        """Its output codes mean what its input codes mean."""
+        return self.role in (Role.MAX_POOL, Role.UPSAMPLE, Role.SELECT)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The fused network: layers in an order in which every source comes first; the last gives the result."""
+
+    network: str
+    input_shape: tuple[int, int, int]
+    layers: tuple[Layer, ...]
+
+    def layer(self, name: str) -> Layer:
+        """The layer of this name."""
+        return next(layer for layer in self.layers if layer.name == name)
+
+    def shape(self, tensor: str) -> tuple[int, int, int]:
+        """(channels, height, width) of a tensor."""
+        return self.input_shape if tensor == "input" else self.layer(tensor).out_shape
+
+    def consumers(self, tensor: str) -> list[Layer]:
+        """Layers that read a tensor, or add it."""
+        return [layer for layer in self.layers if tensor in layer.sources or layer.skip == tensor]
+
+
+class Select(nn.Module):
+    """Every ``stride``-th pixel, and for each output channel the input channel of ``table``; -1: zeros.
+
+    The shortcut of CIFAR's ResNets without weights (He et al., 2015, option A), in a form that loses channels easily.
+    """
+
+    table: Tensor
+
+    def __init__(self, table: Tensor, stride: int) -> None:
+        super().__init__()
+        self.register_buffer("table", table)
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, K, OH, OW)."""
+        x = x[:, :, :: self.stride, :: self.stride]
+        return x[:, self.table.clamp_min(0)] * (self.table >= 0).to(x.dtype)[:, None, None]
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, Subsample) or super().is_leaf_module(m, module_qualified_name)
+
+
+def trace(network: nn.Module, name: str) -> fx.GraphModule:
+    """The network as torch.fx traces it; raises UserError where it cannot."""
+    try:
+        graph = _Tracer().trace(network)
+    except Exception as error:  # torch.fx raises whatever the network's own code raises on its proxies
+        raise UserError(f"Network '{name}' cannot be traced by torch.fx: {str(error).splitlines()[0]}.") from None
+    return fx.GraphModule(network, graph, name)
+
+
+def _select(channels: int, kernels: int) -> Select:
+    """The selection that ``Subsample`` is: the input's channels in the middle of the output's."""
+    table = torch.full((kernels,), -1)
+    offset = (kernels - channels) // 2
+    table[offset : offset + channels] = torch.arange(channels)
+    return Select(table, 2)
+
+
+@dataclass(frozen=True)
+class _Value:
+    """What a node of the traced network holds: tensors side by side, or a layer that may still take more in."""
+
+    tensors: tuple[str, ...]
+    flatten: bool = False
+    open: bool = False
+
+
+@dataclass
+class _Intake:
+    """Turns traced nodes into layers, node by node."""
+
+    network: str
+    traced: fx.GraphModule
+    layers: dict[str, Layer] = field(default_factory=dict)
+    values: dict[fx.Node, _Value] = field(default_factory=dict)
+
+    def refuse(self, node: fx.Node, why: str) -> UserError:
+        return UserError(f"Layer '{_title(node)}' of network '{self.network}' {why}: supported are {SUPPORTED}.")
+
+    def shape(self, node: fx.Node) -> tuple[int, ...]:
+        return tuple(node.meta["tensor_meta"].shape[1:])
+
+    def closed(self, node: fx.Node) -> _Value:
+        value = self.values[node]
+        return replace(value, open=False)
+
+    def single(self, node: fx.Node, by: fx.Node) -> str:
+        value = self.closed(node)
+        if len(value.tensors) != 1 or value.flatten:
+            raise self.refuse(by, "takes a concatenated or flattened tensor")
+        return value.tensors[0]
+
+    def begin(self, node: fx.Node, source: fx.Node, role: Role, *, open_: bool = False, **fields: Any) -> None:
+        value = self.closed(source)
+        out = self.shape(node)
+        layer = Layer(
+            name=_identifier(node),
+            role=role,
+            output=node.name,
+            sources=value.tensors,
+            in_shape=self._in_shape(value),
+            out_shape=(out[0], out[1], out[2]) if len(out) == 3 else (out[0], 1, 1),
+            flatten=value.flatten,
+            **fields,
+        )
+        self.layers[layer.name] = layer
+        self.values[node] = _Value((layer.name,), open=open_)
+
+    def _in_shape(self, value: _Value) -> tuple[int, int, int]:
+        shapes = [self._tensor_shape(name) for name in value.tensors]
+        return sum(shape[0] for shape in shapes), shapes[0][1], shapes[0][2]
+
+    def _tensor_shape(self, name: str) -> tuple[int, int, int]:
+        return self.layers[name].out_shape if name in self.layers else self._input
+
+    def fused(self, node: fx.Node, source: fx.Node) -> Layer | None:
+        """The layer that ``node`` can become a part of: open, and nobody else sees it."""
+        value = self.values[source]
+        return self.layers[value.tensors[0]] if value.open and len(source.users) == 1 else None
+
+    def extend(self, node: fx.Node, layer: Layer, *, open_: bool, **fields: Any) -> None:
+        self.layers[layer.name] = replace(layer, output=node.name, **fields)
+        self.values[node] = _Value((layer.name,), open=open_)
+
+    # ---- the kinds of node ----------------------------------------------------------------------------
+
+    def run(self, input_shape: tuple[int, int, int]) -> Graph:
+        self._input = input_shape
+        result = None
+        for node in self.traced.graph.nodes:
+            if node.op == "placeholder":
+                self.values[node] = _Value(("input",))
+            elif node.op == "output":
+                result = node.args[0]
+            elif node.op == "call_module":
+                self.module(node, self.traced.get_submodule(str(node.target)))
+            elif node.op in ("call_function", "call_method"):
+                self.call(node)
+            else:
+                raise self.refuse(node, "is a constant of the network")
+        if not isinstance(result, fx.Node):
+            raise UserError(f"Network '{self.network}' gives several results: it must give one tensor.")
+        last = self.single(result, result)
+        return Graph(self.network, input_shape, _with_classifier(_sorted(self.layers), last))
+
+    def module(self, node: fx.Node, module: nn.Module) -> None:
+        source = cast(fx.Node, node.args[0])
+        match module:
+            case nn.Conv2d():
+                self.convolution(node, source, module)
+            case nn.Linear():
+                if not self.values[source].flatten and len(self.shape(source)) != 1:
+                    raise self.refuse(node, "works on every pixel of a tensor that is not flattened")
+                self.begin(node, source, Role.POINTWISE, open_=True, module=str(node.target))
+            case nn.BatchNorm2d():
+                layer = self.fused(node, source)
+                if layer is None or layer.norm or layer.skip or not isinstance(
+                    self.traced.get_submodule(layer.module), nn.Conv2d
+                ):
+                    raise self.refuse(node, "is a batch norm that does not follow a convolution of its own")
+                self.extend(node, layer, open_=True, norm=str(node.target))
+            case nn.ReLU():
+                self.activate(node, source, Activation.RELU)
+            case nn.ReLU6():
+                self.activate(node, source, Activation.RELU6)
+            case nn.MaxPool2d():
+                self.max_pool(node, source, module)
+            case nn.AdaptiveAvgPool2d() | nn.AvgPool2d():
+                self.average_pool(node, source)
+            case nn.Flatten():
+                self.flatten(node, source)
+            case nn.Dropout() | nn.Identity():
+                self.values[node] = self.values[source]
+            case Subsample():
+                select = _select(self.shape(source)[0], module.channels_out)
+                self.traced.set_submodule(str(node.target), select)
+                self.begin(node, source, Role.SELECT, module=str(node.target), stride=select.stride)
+            case _:
+                raise self.refuse(node, f"is a {type(module).__name__}")
+
+    def call(self, node: fx.Node) -> None:
+        name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+        source = next((argument for argument in node.args if isinstance(argument, fx.Node)), None)
+        if node.target in (operator.add, operator.iadd, torch.add) or name in ("add", "add_"):
+            self.add(node)
+        elif node.target is torch.cat:
+            self.concatenate(node)
+        elif source is None:
+            raise self.refuse(node, f"is a call of '{name}'")
+        elif name in ("relu", "relu_"):
+            self.activate(node, source, Activation.RELU)
+        elif name == "relu6":
+            self.activate(node, source, Activation.RELU6)
+        elif name in ("flatten", "view", "reshape"):
+            self.flatten(node, source)
+        elif name in ("adaptive_avg_pool2d", "avg_pool2d", "mean"):
+            self.average_pool(node, source)
+        elif name in ("dropout", "contiguous", "size", "getitem"):
+            # A size is only used to reshape, which is judged by its result.
+            self.values[node] = self.values[source]
+        elif node.target is functional.interpolate:
+            self.upsample(node, source)
+        else:
+            raise self.refuse(node, f"is a call of '{name}'")
+
+    def convolution(self, node: fx.Node, source: fx.Node, module: nn.Conv2d) -> None:
+        stride, padding, kernel = module.stride, module.padding, module.kernel_size
+        if stride[0] != stride[1] or isinstance(padding, str) or padding[0] != padding[1]:
+            raise self.refuse(node, f"has stride {stride} and padding {padding}, not the same in both directions")
+        if module.dilation != (1, 1) or module.padding_mode != "zeros":
+            raise self.refuse(node, f"has dilation {module.dilation} and padding mode '{module.padding_mode}'")
+        depthwise = module.groups == module.in_channels == module.out_channels
+        if module.groups != 1 and not depthwise:
+            raise self.refuse(node, f"has {module.groups} groups")
+        if depthwise and module.groups > 1:
+            role = Role.DEPTHWISE
+        elif module.in_channels <= FIRST_CHANNELS_MAX:
+            role = Role.FIRST
+        elif kernel == (1, 1):
+            role = Role.POINTWISE
+        else:
+            role = Role.DECOMPOSED
+        self.begin(
+            node,
+            source,
+            role,
+            open_=True,
+            module=str(node.target),
+            kernel=kernel,
+            stride=int(stride[0]),
+            padding=int(padding[0]),
+        )
+
+    def activate(self, node: fx.Node, source: fx.Node, activation: Activation) -> None:
+        layer = self.fused(node, source)
+        if layer is None or layer.activation is not Activation.LINEAR:
+            raise self.refuse(node, "is an activation that does not follow a layer or an addition of its own")
+        self.extend(node, layer, open_=False, activation=activation)
+
+    def add(self, node: fx.Node) -> None:
+        operands = [argument for argument in node.args if isinstance(argument, fx.Node)]
+        if len(operands) != 2 or self.shape(operands[0]) != self.shape(operands[1]):
+            raise self.refuse(node, "is not an addition of two tensors of one shape")
+        for host, other in (operands, operands[::-1]):
+            layer = self.fused(node, host)
+            if layer is not None and layer.skip is None:
+                self.extend(node, layer, open_=True, skip=self.single(other, node))
+                return
+        raise self.refuse(node, "adds two tensors of which none comes straight from a convolution")
+
+    def concatenate(self, node: fx.Node) -> None:
+        parts = cast(list[fx.Node], node.args[0])
+        dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
+        values = [self.closed(part) for part in parts]
+        if dim not in (1, -3) or any(value.flatten for value in values):
+            raise self.refuse(node, "is a concatenation of something else than channels")
+        self.values[node] = _Value(tuple(name for value in values for name in value.tensors))
+
+    def max_pool(self, node: fx.Node, source: fx.Node, module: nn.MaxPool2d) -> None:
+        numbers = [module.kernel_size, module.stride, module.padding, module.dilation]
+        square = [value[0] if isinstance(value, tuple) else int(value) for value in numbers]
+        if any(isinstance(value, tuple) and len(set(value)) > 1 for value in numbers) or square[3] != 1:
+            raise self.refuse(node, "is a max pooling that is not the same in both directions")
+        height = self.shape(source)[1]
+        if module.ceil_mode and (height + 2 * square[2] - square[0]) % square[1]:
+            raise self.refuse(node, "is a max pooling that rounds its size up")
+        self.single(source, node)
+        self.begin(
+            node, source, Role.MAX_POOL, kernel=(square[0], square[0]), stride=square[1], padding=square[2],
+            module=str(node.target),
+        )
+
+    def average_pool(self, node: fx.Node, source: fx.Node) -> None:
+        before, after = self.shape(source), self.shape(node)
+        if before == after:
+            self.values[node] = self.values[source]
+            return
+        if after[1:] not in ((1, 1), ()):
+            raise self.refuse(node, "is an average pooling that is not global")
+        self.single(source, node)
+        self.begin(node, source, Role.AVERAGE_POOL, kernel=(before[1], before[2]))
+
+    def flatten(self, node: fx.Node, source: fx.Node) -> None:
+        before, after = self.shape(source), self.shape(node)
+        if len(after) != 1 or len(self.closed(source).tensors) != 1:
+            raise self.refuse(node, "reshapes a tensor to something else than one row an image")
+        self.values[node] = replace(self.closed(source), flatten=len(before) == 3 and before[1:] != (1, 1))
+
+    def upsample(self, node: fx.Node, source: fx.Node) -> None:
+        before, after = self.shape(source), self.shape(node)
+        factor = after[1] // before[1]
+        exact = after[1:] == (before[1] * factor, before[2] * factor) and factor & (factor - 1) == 0
+        if node.kwargs.get("mode") != "bilinear" or node.kwargs.get("align_corners") or not exact:
+            raise self.refuse(node, "is not a bilinear upsampling by a power of two with align_corners=False")
+        self.single(source, node)
+        self.begin(node, source, Role.UPSAMPLE, factor=factor)
+
+
+def intake(traced: fx.GraphModule, name: str, input_shape: tuple[int, int, int]) -> Graph:
+    """The layers of a traced network.
+
+    Args:
+        input_shape: (channels, height, width).
+
+    Raises UserError naming the first layer that is not supported, and what is.
+    """
+    device = next((parameter.device for parameter in traced.parameters()), torch.device("cpu"))
+    training = traced.training
+    traced.eval()
+    try:
+        with torch.no_grad():
+            ShapeProp(traced).propagate(torch.zeros(1, *input_shape, device=device))
+    except RuntimeError as error:
+        raise UserError(
+            f"Network '{name}' does not take images of shape {input_shape}: {str(error).splitlines()[0]}."
+        ) from None
+    finally:
+        traced.train(training)
+    return _Intake(name, traced).run(input_shape)
+
+
+def _title(node: fx.Node) -> str:
+    return str(node.target) if node.op == "call_module" else node.name
+
+
+def _identifier(node: fx.Node) -> str:
+    text = _title(node).replace(".", "_")
+    return text if text[0].isalpha() else f"layer_{text}"
+
+
+def _sorted(layers: dict[str, Layer]) -> list[Layer]:
+    """Every source before its readers; otherwise in the network's order."""
+    done: list[Layer] = []
+    names = {"input"}
+    left = list(layers.values())
+    while left:
+        layer = next(layer for layer in left if {*layer.sources, layer.skip or "input"} <= names)
+        left.remove(layer)
+        done.append(layer)
+        names.add(layer.name)
+    return done
+
+
+def _with_classifier(layers: list[Layer], result: str) -> tuple[Layer, ...]:
+    """The layers up to the result; a last linear layer becomes the classifier, and takes an average before it in."""
+    by_name = {layer.name: layer for layer in layers}
+    needed = {result}
+    for layer in reversed(layers):
+        if layer.name in needed:
+            needed |= {*layer.sources, *([layer.skip] if layer.skip else [])}
+    kept = [layer for layer in layers if layer.name in needed and layer.name != result]
+    last = by_name[result]
+    if last.role is Role.POINTWISE and last.out_shape[1:] == (1, 1) and last.activation is Activation.LINEAR:
+        last = replace(last, role=Role.CLASSIFIER)
+        pool = by_name.get(last.sources[0])
+        readers = [layer for layer in kept if pool and pool.name in (*layer.sources, layer.skip)]
+        if pool is not None and pool.role is Role.AVERAGE_POOL and not readers:
+            kept.remove(pool)
+            last = replace(last, sources=pool.sources, in_shape=pool.in_shape)
+    return (*kept, last)
+
+
+def tensors_module(traced: fx.GraphModule, nodes: list[str]) -> fx.GraphModule:
+    """A module that shares the network's parameters and returns the values of these nodes as a tuple."""
+    graph = fx.Graph()
+    values: dict[fx.Node, Any] = {}
+    result = graph.graph_copy(traced.graph, values)
+    del result
+    named: dict[str, fx.Node] = {old.name: new for old, new in values.items()}
+    graph.output(tuple(named[name] for name in nodes))
+    graph.lint()
+    module = fx.GraphModule(traced, graph)
+    module.train(traced.training)
+    return module
+
+
+def module_at(network: nn.Module, path: str, kind: Callable[..., nn.Module] = nn.Module) -> Any:
+    """The network's module at a path."""
+    module = network.get_submodule(path)
+    assert isinstance(module, cast(type, kind))
+    return module

@@ -1,0 +1,64 @@
+"""The networks that can be compressed: plain modules on real-valued images (N, C, H, W) that torch.fx can trace.
+
+Where torchvision has a network, the keys and shapes of its state_dict are torchvision's.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from compress.networks.alexnet import AlexNet
+from compress.networks.checkpoint import load_checkpoint
+from compress.networks.digits import DigitsPlain, DigitsResidual
+from compress.networks.hed import Hed, load_hed_weights
+from compress.networks.mobilenet import MobileNetV2
+from compress.networks.resnet import resnet18, resnet50
+from compress.networks.resnet_cifar import Subsample, resnet20, resnet56
+from compress.networks.vgg import Vgg16
+
+__all__ = [
+    "NETWORKS",
+    "NetworkEntry",
+    "Subsample",
+    "load_checkpoint",
+    "load_hed_weights",
+]
+
+
+@dataclass(frozen=True)
+class NetworkEntry:
+    """A network by its name.
+
+    Attributes:
+        name: the name on the command line.
+        build: makes the network for a number of classes, with fresh weights.
+        input_shape: channels, height and width, in pixels, of one image.
+        classes: number of classes unless the data says otherwise; 0 where the output is a map, not classes.
+        data: name of the data source that it is trained on unless the user says otherwise.
+    """
+
+    name: str
+    build: Callable[[int], nn.Module]
+    input_shape: tuple[int, int, int]
+    classes: int
+    data: str
+
+
+def _hed(_: int) -> nn.Module:
+    return Hed()
+
+
+_ENTRIES = (
+    NetworkEntry("digits", DigitsPlain, (1, 28, 28), 10, "digits"),
+    NetworkEntry("digits-residual", DigitsResidual, (1, 28, 28), 10, "digits"),
+    NetworkEntry("vgg16", Vgg16, (3, 32, 32), 10, "photo-10"),
+    NetworkEntry("resnet18", resnet18, (3, 32, 32), 10, "photo-10"),
+    NetworkEntry("resnet20", resnet20, (3, 32, 32), 10, "photo-10"),
+    NetworkEntry("resnet56", resnet56, (3, 32, 32), 10, "photo-10"),
+    NetworkEntry("alexnet", AlexNet, (3, 224, 224), 1000, "image-folder"),
+    NetworkEntry("resnet50", resnet50, (3, 224, 224), 1000, "image-folder"),
+    NetworkEntry("mobilenetv2", MobileNetV2, (3, 224, 224), 1000, "image-folder"),
+    NetworkEntry("hed", _hed, (3, 160, 240), 0, "photographs"),
+)
+NETWORKS: dict[str, NetworkEntry] = {entry.name: entry for entry in _ENTRIES}

@@ -1,0 +1,145 @@
+"""What a step leaves for the next: a file from which the network can be rebuilt without running the steps again."""
+
+import hashlib
+import io
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from common.errors import UserError
+from common.results import relative, write_atomically
+from compress.graph import Graph, Layer, Select
+from compress.integer import Codes
+from compress.layers import DecomposedConv2d, coefficients
+from compress.prune import Masked
+from compress.quantize import quantize_kernels
+from compress.recipe import Classifier, Recipe, as_fields
+
+
+def digest(recipe: Recipe, steps: list[str]) -> str:
+    """Identifies the recipe and the steps up to one: a file of another recipe must not be resumed from."""
+    fields = {key: value for key, value in as_fields(recipe).items() if key != "hardware"}
+    return hashlib.sha256(json.dumps([fields, steps], sort_keys=True).encode()).hexdigest()
+
+
+def save_state(
+    path: Path,
+    key: str,
+    network: nn.Module,
+    graph: Graph,
+    *,
+    quantized: bool,
+    tensors: Mapping[str, Codes],
+    log: Any,
+) -> None:
+    """Write a network between two steps, with what the steps reported (plain values)."""
+    shapes = {layer.name: (layer.in_shape[0], layer.out_shape[0]) for layer in graph.layers}
+    codes = {name: (value.scale, value.signed) for name, value in tensors.items()}
+    buffer = io.BytesIO()
+    torch.save(
+        {
+            "key": key,
+            "shapes": shapes,
+            "quantized": quantized,
+            "codes": codes,
+            "log": json.dumps(log),
+            "weights": network.state_dict(),
+        },
+        buffer,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, buffer.getvalue())
+
+
+def load_state(path: Path, key: str) -> dict[str, Any] | None:
+    """A file that ``save_state`` wrote under the same key; None where there is none, or one of another recipe.
+
+    Raises UserError where it is damaged.
+    """
+    try:
+        held: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if held["key"] != key:
+            return None
+    except FileNotFoundError:
+        return None
+    except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError):
+        raise UserError(f"{relative(path)} is damaged: remove it, and the step runs again.") from None
+    return held
+
+
+def restore(held: Mapping[str, Any], network: nn.Module, graph: Graph, recipe: Recipe) -> Graph:
+    """Bring a fresh network into the form and the weights of a file, in place; returns its graph."""
+    weights: dict[str, Tensor] = held["weights"]
+    layers = []
+    for layer in graph.layers:
+        channels, kernels = held["shapes"][layer.name]
+        layer = replace(layer, in_shape=(channels, *layer.in_shape[1:]), out_shape=(kernels, *layer.out_shape[1:]))
+        layers.append(layer)
+        if layer.module:
+            _restore_layer(network, layer, weights)
+        if layer.norm:
+            norm = network.get_submodule(layer.norm)
+            assert isinstance(norm, nn.BatchNorm2d)
+            network.set_submodule(layer.norm, nn.BatchNorm2d(kernels, norm.eps, norm.momentum))
+    graph = replace(graph, layers=tuple(layers))
+    ternary = recipe.quantization.classifier is Classifier.TERNARY
+    for entry in coefficients(network, graph, ternary):
+        mask = weights.get(f"{entry.layer.module}.parametrizations.{entry.field}.0.mask")
+        if mask is not None:
+            parametrize.register_parametrization(entry.module, entry.field, Masked(mask))
+    if held["quantized"]:
+        quantize_kernels(network, graph, recipe.quantization)
+    network.load_state_dict(weights)
+    return graph
+
+
+def _restore_layer(network: nn.Module, layer: Layer, weights: Mapping[str, Tensor]) -> None:
+    """Replace a layer's module by an empty one of the kind and size that the weights have."""
+    path = layer.module
+    module = network.get_submodule(path)
+
+    def shape(field: str) -> torch.Size | None:
+        for name in (f"{path}.{field}", f"{path}.parametrizations.{field}.original"):
+            if name in weights:
+                return weights[name].shape
+        return None
+
+    table, basis, weight = shape("coefficients"), shape("basis"), shape("weight")
+    bias = torch.zeros(layer.out_shape[0]) if f"{path}.bias" in weights else None
+    if isinstance(module, Select):
+        module.table = torch.zeros_like(weights[f"{path}.table"])
+    elif table is not None and basis is not None:
+        empty = DecomposedConv2d(torch.zeros(table), torch.zeros(basis), bias, layer.stride, layer.padding)
+        network.set_submodule(path, empty)
+    elif weight is not None and weight != module.weight.shape:
+        size = (weight[1], weight[0])
+        if isinstance(module, nn.Linear):
+            network.set_submodule(path, nn.Linear(*size, bias=bias is not None))
+            return
+        assert isinstance(module, nn.Conv2d)
+        depthwise = module.groups > 1
+        network.set_submodule(
+            path,
+            nn.Conv2d(
+                weight[0] if depthwise else weight[1],
+                weight[0],
+                layer.kernel,
+                layer.stride,
+                layer.padding,
+                groups=weight[0] if depthwise else 1,
+                bias=bias is not None,
+            ),
+        )
+
+
+def held_codes(held: Mapping[str, Any]) -> dict[str, Codes]:
+    """What each tensor's codes mean, empty before the calibration."""
+    return {name: Codes(scale, signed) for name, (scale, signed) in held["codes"].items()}
+

@@ -1,0 +1,292 @@
+"""Training, as every step uses it: a Lightning module, and what runs it and measures."""
+
+import copy
+import logging
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from torch import Tensor, fx, nn
+from torch.nn import functional
+from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.swa_utils import update_bn
+from torch.utils.data import DataLoader, TensorDataset
+
+from common.errors import UserError
+from compress.data import Data
+from compress.graph import Graph, tensors_module
+from compress.integer import IntegerNetwork
+from compress.recipe import Augmentation, Phase, Precision, Recipe
+from golden.package import Measure
+
+_EVALUATION_PIXELS = 200 * 28 * 28
+_EXPECTED_WARNINGS = (
+    ".*does not have many workers.*",
+    ".*smaller than the logging interval.*",
+    ".*Checkpoint directory .* exists and is not empty.*",
+    ".*isinstance.treespec, LeafSpec.*",
+    ".*lr_scheduler.step.*before.*optimizer.step.*",
+)
+#: Real images to the outputs of the graph's layers, the result last.
+Features = Callable[[Tensor], tuple[Tensor, ...]]
+
+
+class Training(lightning.LightningModule):
+    """The labels' loss, the teacher's, and an l1 term on the coefficients where asked for.
+
+    Only parameters with ``requires_grad`` are given to the optimizer: a frozen one gets no momentum and no
+    weight decay either.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        network: nn.Module,
+        features: Features,
+        teacher: Features | None,
+        phase: Phase,
+        recipe: Recipe,
+        scale: float,
+        penalised: Iterable[Callable[[], Tensor]],
+        l1: float,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.network = network
+        self.phase = phase
+        self.recipe = recipe
+        self.l1 = l1
+        self._features = features
+        self._teacher = teacher
+        self._scale = scale
+        self._penalised = tuple(penalised)
+
+    def training_step(self, batch: tuple[Tensor, ...], _: int) -> Tensor:
+        """Loss of one batch: codes (N, C, H, W), and labels (N,) where there are any."""
+        codes = augment(batch[0].float(), self.recipe.augmentation)
+        *outputs, result = self._features(codes)
+        loss = result.new_zeros(())
+        labelled = len(batch) > 1
+        settings = self.recipe.distillation
+        teacher = self._teacher if settings.weight or settings.features or not labelled else None
+        weight = (1.0 if not labelled else settings.weight) if teacher is not None else 0.0
+        if labelled and weight < 1:
+            loss = (1 - weight) * functional.cross_entropy(result, batch[1])
+        if teacher is not None:
+            with torch.no_grad():
+                *wanted, target = teacher(codes)
+            if weight:
+                soft = distillation_loss(result, target, settings.temperature)
+                loss = loss + weight * soft
+            if settings.features:
+                loss = loss + settings.features * feature_loss(outputs, wanted)
+        if self.l1:
+            loss = loss + self.l1 * torch.stack([part().abs().sum() for part in self._penalised]).sum()
+        if not torch.isfinite(loss):
+            raise UserError(
+                f"Step '{self.name}': the loss is {loss.item()} in epoch {self.current_epoch}: "
+                f"use a learning rate below {self.phase.learning_rate}."
+            )
+        self.log("loss", loss, prog_bar=True)
+        return loss
+
+    def configure_optimizers(self) -> dict[str, object]:
+        """AdamW over what trains; one cycle of the learning rate over the phase."""
+        optimizer = torch.optim.AdamW(
+            [parameter for parameter in self.network.parameters() if parameter.requires_grad],
+            lr=self.phase.learning_rate,
+            weight_decay=self.recipe.weight_decay,
+        )
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = OneCycleLR(optimizer, max_lr=self.phase.learning_rate, total_steps=max(steps, 2))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def distillation_loss(result: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """How far a result is from the teacher's.
+
+    Of logits (N, classes): Kullback-Leibler divergence from the teacher's softened classes, times temperature**2, which
+    keeps the gradient's size independent of the temperature (Hinton et al., 2015, section 2). Of maps (N, 1, H, W):
+    cross-entropy with the teacher's sigmoid, less the least it can be.
+    """
+    if result.dim() == 4:
+        target = torch.sigmoid(teacher)
+        least = functional.binary_cross_entropy_with_logits(teacher, target)
+        return functional.binary_cross_entropy_with_logits(result, target) - least
+    log_student = functional.log_softmax(result / temperature, dim=1)
+    log_teacher = functional.log_softmax(teacher / temperature, dim=1)
+    divergence = functional.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True)
+    return divergence * temperature**2
+
+
+def feature_loss(outputs: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """Squared error of each layer's output relative to its energy, averaged over layers.
+
+    A layer that shrinking left with fewer channels than the teacher's has no partner and is passed over.
+    """
+    errors = [
+        (output - target).square().mean() / target.square().mean().clamp_min(1e-12)
+        for output, target in zip(outputs, wanted, strict=True)
+        if output.shape == target.shape
+    ]
+    return torch.stack(errors).mean() if errors else torch.zeros(())
+
+
+def augment(images: Tensor, settings: Augmentation) -> Tensor:
+    """Shift, rotate, resize and mirror each image (N, C, H, W) by amounts of its own; bilinear, code 0 outside."""
+    n, channels, height, width = images.shape
+    if settings.flip:
+        mirrored = torch.rand(n, 1, 1, 1, device=images.device) < 0.5
+        images = torch.where(mirrored, images.flip(3), images)
+    if not (settings.shift or settings.rotation or settings.zoom):
+        return images
+    draw = torch.rand(4, n, device=images.device) * 2 - 1
+    angle = draw[0] * (settings.rotation * torch.pi / 180)
+    size = 1 + draw[1] * settings.zoom
+    cosine, sine = angle.cos() / size, angle.sin() / size
+    # affine_grid measures in half images.
+    x, y = draw[2] * (2 * settings.shift / width), draw[3] * (2 * settings.shift / height)
+    transform = torch.stack([torch.stack([cosine, -sine, x], 1), torch.stack([sine, cosine, y], 1)], 1)
+    grid = functional.affine_grid(transform, [n, channels, height, width], align_corners=False)
+    return functional.grid_sample(images, grid, align_corners=False)
+
+
+class Runner:
+    """Runs phases of training on one data set, and measures."""
+
+    def __init__(self, data: Data, recipe: Recipe, checkpoints: Path, progress: bool) -> None:
+        """``checkpoints`` is the folder that gets Lightning's checkpoint of the running phase."""
+        self._recipe = recipe
+        self._checkpoints = checkpoints
+        self._progress = progress
+        self.scale = data.scale
+        self.images = torch.from_numpy(data.images)
+        self._labels = None if data.labels is None else torch.from_numpy(data.labels)
+        self._held_out_images = torch.from_numpy(data.held_out_images)
+        self._held_out_labels = data.held_out_labels
+        self._teacher: Features | None = None
+        self._maps: np.ndarray | None = None
+        for message in _EXPECTED_WARNINGS:
+            warnings.filterwarnings("ignore", message)
+        for name in ("lightning.pytorch", "lightning.fabric"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+
+    def learn_from(self, traced: fx.GraphModule, graph: Graph) -> None:
+        """From now on the network as it is teaches; without labels its held-out maps are what others are measured by."""
+        teacher = copy.deepcopy(traced).eval().requires_grad_(False)
+        features = self.float_features(teacher, graph)
+
+        def on_device(codes: Tensor) -> tuple[Tensor, ...]:
+            # Lightning moves the student; nobody moves the teacher.
+            teacher.to(codes.device)
+            return features(codes)
+
+        self._teacher = on_device
+        if self._held_out_labels is None:
+            self._maps = self.maps(teacher)
+
+    def float_features(self, traced: fx.GraphModule, graph: Graph) -> Features:
+        """The layers' outputs of a network in floating point, of codes."""
+        module = tensors_module(traced, [layer.output for layer in graph.layers])
+
+        def features(codes: Tensor) -> tuple[Tensor, ...]:
+            # On a CPU a training step is a quarter faster in this layout; the layers after keep it.
+            result: tuple[Tensor, ...] = module((codes * self.scale).contiguous(memory_format=torch.channels_last))
+            return result
+
+        return features
+
+    def train(
+        self,
+        name: str,
+        network: nn.Module,
+        features: Features,
+        phase: Phase,
+        penalised: Iterable[Callable[[], Tensor]] = (),
+        l1: float = 0.0,
+    ) -> None:
+        """Train in place; the weights go to the checkpoint folder too, under the phase's name.
+
+        Raises UserError where the loss is no longer a number, KeyboardInterrupt where the user stops it.
+        """
+        if not phase.epochs:
+            return
+        network.train()
+        module = Training(
+            name, network, features, self._teacher, phase, self._recipe, self.scale, penalised, l1
+        )
+        callbacks: list[Callback] = [
+            ModelCheckpoint(self._checkpoints, filename=name, save_weights_only=True, enable_version_counter=False)
+        ]
+        if self._progress:
+            callbacks.append(RichProgressBar(leave=False))
+        hardware = self._recipe.hardware
+        integer = isinstance(network, IntegerNetwork)
+        trainer = lightning.Trainer(
+            accelerator=hardware.accelerator.value,
+            devices=hardware.devices,
+            precision=Precision.FULL.value if integer else hardware.precision.value,
+            max_epochs=phase.epochs,
+            deterministic="warn",
+            logger=False,
+            callbacks=callbacks,
+            enable_model_summary=False,
+            enable_progress_bar=self._progress,
+        )
+        try:
+            trainer.fit(module, self._batches(shuffle=True))
+        except SystemExit:
+            # Lightning turns the user's interrupt into an exit status of its own.
+            if trainer.interrupted:
+                raise KeyboardInterrupt from None
+            raise
+        network.cpu()
+
+    def reestimate_statistics(self, traced: nn.Module) -> None:
+        """Batch norm statistics anew, averaged over all training images: they shift with every discrete step."""
+        update_bn((batch[0].float() * self.scale for batch in self._batches(shuffle=False)), traced)
+
+    @property
+    def measure(self) -> Measure:
+        """What ``score`` gives."""
+        return Measure.CORRELATION if self._held_out_labels is None else Measure.ACCURACY
+
+    def score(self, network: nn.Module) -> float:
+        """Accuracy on the held-out images, or the mean correlation of the maps with the teacher's, of a float network."""
+        if self._held_out_labels is not None:
+            return float(np.mean(self._results(network).argmax(1).numpy() == self._held_out_labels))
+        if self._maps is None:
+            return 1.0
+        pairs = zip(self.maps(network), self._maps, strict=True)
+        return float(np.mean([np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in pairs]))
+
+    def maps(self, network: nn.Module) -> np.ndarray:
+        """Sigmoid of the held-out images' results, float (N, H, W)."""
+        maps: np.ndarray = torch.sigmoid(self._results(network))[:, 0].numpy()
+        return maps
+
+    def held_out(self, count: int) -> dict[str, np.ndarray]:
+        """The first held-out images as a package holds them: images (N, H, W, C), and labels or the teacher's maps."""
+        images = self._held_out_images[:count].permute(0, 2, 3, 1).contiguous().numpy()
+        if self._held_out_labels is not None:
+            return {"images": images, "labels": self._held_out_labels[:count]}
+        assert self._maps is not None
+        return {"images": images, "maps": np.round(self._maps[:count] * 255).astype(np.uint8)}
+
+    def _results(self, network: nn.Module) -> Tensor:
+        network.eval()
+        images = self._held_out_images
+        batch = max(1, _EVALUATION_PIXELS // (images.shape[2] * images.shape[3]))
+        with torch.no_grad():
+            return torch.cat([network(part.float() * self.scale) for part in torch.split(images, batch)])
+
+    def _batches(self, shuffle: bool) -> DataLoader[tuple[Tensor, ...]]:
+        tensors = (self.images,) if self._labels is None else (self.images, self._labels)
+        dataset = TensorDataset(*tensors)
+        # A last batch of one image has no variance for batch norm to measure.
+        drop = len(dataset) % self._recipe.batch == 1
+        return DataLoader(dataset, self._recipe.batch, shuffle=shuffle, num_workers=0, drop_last=drop)
