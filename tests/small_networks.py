@@ -14,6 +14,7 @@ from compress.graph import Graph, intake, trace
 from compress.integer import Codes, IntegerNetwork, calibrate
 from compress.layers import Coefficients, coefficients
 from compress.networks import Subsample
+from compress.networks.alexnet import AlexNet
 from compress.prune import hold
 from compress.quantize import quantize_kernels
 from compress.recipe import Classifier, Decomposition, Phase, Quantization, Recipe, Scale, parse_recipe
@@ -141,6 +142,15 @@ class Squeeze(nn.Module):
         whole = functional.interpolate(small, scale_factor=8, mode="bilinear", align_corners=False)
         result: Tensor = self.mix(torch.cat([up, whole], 1))
         return result
+
+
+class NarrowAlexNet(AlexNet):
+    """AlexNet with fully connected layers of 32 outputs."""
+
+    def __init__(self) -> None:
+        super().__init__(CLASSES)
+        linear = [nn.Linear(256 * 6 * 6, 32), nn.ReLU(), nn.Dropout(), nn.Linear(32, 32), nn.ReLU()]
+        self.classifier = nn.Sequential(nn.Dropout(), *linear, nn.Linear(32, CLASSES))
 
 
 NETWORKS: tuple[type[nn.Module], ...] = (Plain, Residual, Mobile, Flat, Dense, Squeeze)
