@@ -29,6 +29,7 @@ from compress.export import export_package
 from compress.graph import intake, trace
 from compress.integer import Codes, IntegerNetwork, calibrate
 from compress.layers import Coefficients, DecomposedConv2d, coefficient_counts, coefficients
+from compress.measure import measure_package
 from compress.networks import NETWORKS, load_checkpoint, load_hed_weights
 from compress.prune import hold, prune_by_deviation, prune_channels, prune_to
 from compress.quantize import freeze_coefficients, quantize_kernels
@@ -199,7 +200,8 @@ class Compression:
         start = time.perf_counter()
         package = self.export(folder)
         measured = package.manifest.scores["integer"]
-        self._finish("export", measured, time.perf_counter() - start, [])
+        layers = [asdict(layer) for layer in measure_package(package)]
+        self._finish("export", measured, time.perf_counter() - start, layers)
         return self._summary(measured)
 
     def _run_step(self, number: int, name: str) -> None:
