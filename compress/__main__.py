@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from common.errors import UserError, run_command
 from common.results import BUILD, RESULTS, ROOT, relative, write_json
@@ -113,17 +112,13 @@ def _sentence(step: Step) -> str:
 
 def _print_report(console: Console, report: Report, folder: Path) -> None:
     from compress.pages import layer_table, step_table
+    from compress.tables import print_table
 
-    for title, (headings, rows) in (
+    for title, table in (
         (f"{report.network} on {report.data}, seed {report.seed}: {report.measure}", step_table(report)),
         ("layers after the last step", layer_table(report)),
     ):
-        table = Table(title=title)
-        for place, heading in enumerate(headings):
-            table.add_column(heading, justify="left" if place == 0 else "right")
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
+        print_table(console, title, *table)
     size = sum(path.stat().st_size for path in folder.glob("*.npz"))
     console.print(f"Package {size / 1024:.0f} KiB with its images; {report.seconds:.0f} s.")
 
