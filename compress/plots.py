@@ -143,7 +143,7 @@ def _steps(view: View) -> Figure:
     upper, lower = figure.subplots(2, 1, sharex=True)
     _path(upper, known, "score", 1, f"{view.measure} [0..1]", _FIRST)
     _path(lower, known, "sparsity", 100, "zero coefficients [%]", _SECOND)
-    lower.set_ylim(-8, 125)
+    lower.set_ylim(-30, 130)
     lower.set_yticks(range(0, 101, 25))
     lower.set_xscale("log")
     sizes = [float(step.coded_bits or 1) / 1000 for step in known]
@@ -162,10 +162,12 @@ def _path(axes: Axes, steps: list[StepRow], field: str, factor: float, label: st
     axes.set_ylabel(label)
     axes.margins(y=0.35)
     smallest, largest = min(x for x, _, _ in points), max(x for x, _, _ in points)
-    for x, y, names in _labels(points):
+    for turn, (x, y, names) in enumerate(_labels(points)):
+        # Neighbours' labels may be longer than the way between them.
+        above = turn % 2 == 0
         place = log(x / smallest) / max(log(largest / smallest), 1e-9)
         side = "left" if place < 0.3 else "right" if place > 0.7 else "center"
-        axes.annotate(names, (x, y), textcoords="offset points", xytext=(0, 7), ha=side, fontsize=8)
+        axes.annotate(names, (x, y), textcoords="offset points", xytext=(0, 7 if above else -14), ha=side, fontsize=8)
 
 
 def _labels(points: list[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
