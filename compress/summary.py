@@ -69,12 +69,14 @@ COLUMNS = (
     Column("parameters_after", "after", integer),
     Column("operations_before", "operations before", integer),
     Column("operations_after", "after", integer),
-    Column("exact_multiplications", "exact multiplications", integer),
-    Column("exact_additions", "exact additions", integer),
+    Column("exact_multiplications", "mult., exact", integer),
+    Column("exact_additions", "additions, exact", integer),
     Column("coded_bits", "coded size", integer, "bit"),
     Column("ratio", "ratio", fixed(1)),
     Column("seconds", "time", integer, "s"),
 )
+#: On the page, which is to be read without scrolling; each network's own has the rest.
+_SHOWN = tuple(column for column in COLUMNS if column.field != "seconds")
 _CONSOLE = tuple(
     column
     for column in COLUMNS
@@ -108,7 +110,7 @@ def write_summary(console: Console, packages: Path) -> tuple[Path, bool]:
     page = pages / "index.html"
     write_atomically(
         page,
-        render("networks.html.j2", columns=COLUMNS, rows=text_rows(COLUMNS, rows), entries=entries).encode(),
+        render("networks.html.j2", columns=_SHOWN, rows=text_rows(_SHOWN, rows), entries=entries).encode(),
     )
     headings = [column.title for column in _CONSOLE]
     print_table(console, "networks, integer score measured anew", headings, text_rows(_CONSOLE, rows))

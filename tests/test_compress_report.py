@@ -180,16 +180,22 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path / "results"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def report(packages: Path) -> Report:
     return read_report(packages / "every-kind" / "report.json")
+
+
+@pytest.fixture(scope="module")
+def written(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report's page."""
+    return write_pages(tmp_path_factory.mktemp("page"), report)
 
 
 # ---- the network's page ---------------------------------------------------------------------------------
 
 
-def test_steps_on_the_page_are_the_reports(report: Report, tmp_path: Path) -> None:
-    rows = Page(write_pages(tmp_path, report)).tables["steps"][1:]
+def test_steps_on_the_page_are_the_reports(report: Report, written: Path) -> None:
+    rows = Page(written).tables["steps"][1:]
     assert [row[0] for row in rows] == [step.name for step in report.steps]
     for row, step in zip(rows, report.steps, strict=True):
         assert [number(text) for text in row[1:]] == [
@@ -198,8 +204,8 @@ def test_steps_on_the_page_are_the_reports(report: Report, tmp_path: Path) -> No
         ]  # fmt: skip
 
 
-def test_layers_on_the_page_are_the_reports(report: Report, tmp_path: Path) -> None:
-    page = Page(write_pages(tmp_path, report))
+def test_layers_on_the_page_are_the_reports(report: Report, written: Path) -> None:
+    page = Page(written)
     before, last = report.steps[0].layers, report.steps[-1].layers
     measured = {layer["name"]: layer for layer in report.steps[-1].details}
     storage, operations = page.tables["storage"][1:], page.tables["operations"][1:]
@@ -228,8 +234,8 @@ def test_layers_on_the_page_are_the_reports(report: Report, tmp_path: Path) -> N
     assert number(operations[-1][2]) == report.steps[-1].multiplications
 
 
-def test_summary_on_the_page_is_the_reports(report: Report, tmp_path: Path) -> None:
-    lines = {row[0]: row[1:] for row in Page(write_pages(tmp_path, report)).tables["summary"][1:]}
+def test_summary_on_the_page_is_the_reports(report: Report, written: Path) -> None:
+    lines = {row[0]: row[1:] for row in Page(written).tables["summary"][1:]}
     assert lines["accuracy, on held-out images"] == ["0.5000", f"{report.integer_score:.4f}"]
     assert lines["coefficients that are zero"] == ["", "75.0 %"]
     assert [number(text) for text in lines["parameters"]] == [report.steps[0].parameters, report.steps[-1].parameters]
@@ -237,16 +243,16 @@ def test_summary_on_the_page_is_the_reports(report: Report, tmp_path: Path) -> N
     assert lines["convolutions' weights: 32-bit floating point, coded"] == [f"{32 * 123_456:,} bit", "65,432 bit"]
 
 
-def test_rotation_on_the_page_is_the_reports(report: Report, tmp_path: Path) -> None:
-    rows = Page(write_pages(tmp_path, report)).tables["bases"][1:]
+def test_rotation_on_the_page_is_the_reports(report: Report, written: Path) -> None:
+    rows = Page(written).tables["bases"][1:]
     decomposed = report.steps[1].details
     assert [row[0] for row in rows] == [layer["name"] for layer in decomposed]
     for row in rows:
         assert row[1:] == ["2", "12.5", "10.0", "20.0", "1.50", "1.25", "0.7500", "0.5000"]
 
 
-def test_page_needs_no_other_file(report: Report, tmp_path: Path) -> None:
-    page = Page(write_pages(tmp_path, report))
+def test_page_needs_no_other_file(written: Path) -> None:
+    page = Page(written)
     assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
     assert "@import" not in page.text and "url(http" not in page.text
     # What is drawn twice is named within the page.
@@ -254,28 +260,30 @@ def test_page_needs_no_other_file(report: Report, tmp_path: Path) -> None:
     assert len(page.ids) == len(set(page.ids))
     assert page.tags.count("svg") == 4
     for link in page.links:
-        assert (tmp_path / link).is_file()
+        assert (written.parent / link).is_file()
     for label in ("coded size of all weights [kbit]", "input codes that are not zero [%]", "accuracy [0..1]"):
         assert f">{label}</text>" in page.text
     assert "#010203" not in page.text
 
 
-def test_page_is_the_same_again(report: Report, tmp_path: Path) -> None:
-    first = write_pages(tmp_path / "a", report).read_bytes()
-    assert write_pages(tmp_path / "b", report).read_bytes() == first
+def test_page_is_the_same_again(report: Report, written: Path, tmp_path: Path) -> None:
+    again = write_pages(tmp_path, report)
+    for path in written.parent.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+    assert again.name == written.name
 
 
-def test_csv_is_the_json(report: Report, tmp_path: Path) -> None:
-    write_pages(tmp_path, report)
-    document = json.loads((tmp_path / "report.json").read_text())
-    assert read_report(tmp_path / "report.json") == report
-    with (tmp_path / "steps.csv").open() as file:
+def test_csv_is_the_json(report: Report, written: Path) -> None:
+    folder = written.parent
+    document = json.loads((folder / "report.json").read_text())
+    assert read_report(folder / "report.json") == report
+    with (folder / "steps.csv").open() as file:
         rows = list(csv.DictReader(file))
     for row, step in zip(rows, document["steps"], strict=True):
         assert row == {field: str(step[field]) for field in row}
     last = document["steps"][-1]
     measured = {layer["name"]: layer for layer in last["details"]}
-    with (tmp_path / "layers.csv").open() as file:
+    with (folder / "layers.csv").open() as file:
         rows = list(csv.DictReader(file))
     for row, cost in zip(rows, last["layers"], strict=True):
         for field in ("name", "role", "rows", "nonzero", "coded_bits", "multiplications", "additions"):
@@ -415,6 +423,7 @@ def test_results_of_all_packages(packages: Path, results: Path, report: Report) 
         assert second[field] is None
     assert second["coded_bits"] > 0 and second["exact_operations"]["multiplications"] > 0
     found = Page(page)
+    assert not found.loads and "script" not in found.tags
     assert [row[0] for row in found.tables["networks"][1:]] == ["every-kind", "maps"]
     for link in found.links:
         assert (page.parent / link).is_file()
@@ -433,11 +442,6 @@ def test_results_of_all_packages(packages: Path, results: Path, report: Report) 
             "seconds",
         ):
             assert row[field] == ("" if network[field] is None else str(network[field]))
-
-
-def test_page_of_all_packages_opens_from_disk(packages: Path, results: Path) -> None:
-    page, _ = summary.write_summary(Console(quiet=True), packages)
-    assert not Page(page).loads and "script" not in Page(page).tags
 
 
 @pytest.mark.parametrize("where", ["manifest.json", "report.json"])
