@@ -194,7 +194,8 @@ class Compression:
             done = STEPS.index(last) + 1
         for number, name in enumerate(files[done : STEPS.index(last) + 1], start=done):
             self._run_step(number, name)
-        if last != "export":
+        if last != "export" or rank_zero_only.rank != 0:
+            # Of several processes that trained together, the first writes.
             return None
         start = time.perf_counter()
         package = self.export(folder)
@@ -257,7 +258,8 @@ class Compression:
     def _finish(self, name: str, measured: float, seconds: float, details: list[dict[str, Any]]) -> None:
         costs = account(self.network, self.graph)
         self.steps.append(step_of(name, measured, self.sparsity, seconds, costs, details))
-        self._report(self.steps[-1])
+        if rank_zero_only.rank == 0:
+            self._report(self.steps[-1])
 
     def _summary(self, measured: float) -> Report:
         first = [row for row in self.steps[0].layers if row["role"] != "classifier"]
