@@ -26,7 +26,7 @@ from compress.channels import Channels
 from compress.data import load_data
 from compress.decompose import decompose_network
 from compress.export import export_package
-from compress.graph import intake, trace
+from compress.graph import Graph, Role, intake, trace
 from compress.integer import Codes, IntegerNetwork, calibrate
 from compress.layers import Coefficients, DecomposedConv2d, coefficient_counts, coefficients
 from compress.networks import NETWORKS, load_checkpoint, load_hed_weights
@@ -37,7 +37,10 @@ from compress.report import Report, Step, step_of
 from compress.shrink import shrink
 from compress.state import digest, held_codes, load_state, restore, save_state
 from compress.training import Runner
+from configs.accelerator import load_accelerator
+from golden.fit import exceeded
 from golden.functional import run_network, score
+from golden.geometry import Geometry
 from golden.package import Package
 
 _TOOLS = ("torch", "lightning", "numpy")
@@ -75,6 +78,7 @@ class Compression:
         self.network = trace(network, recipe.network)
         channels, height, width = (int(value) for value in self.data.held_out_images.shape[1:])
         self.graph = intake(self.network, recipe.network, (channels, height, width))
+        check_sizes(self.graph, recipe)
         self.tensors: dict[str, Codes] = {}
         self.quantized = False
         self.runner = Runner(self.data, recipe, folder / "lightning", progress)
@@ -300,7 +304,7 @@ class Compression:
 class IntegerView(nn.Module):
     """The integer network as a module on real images, for measuring."""
 
-    def __init__(self, network: nn.Module, graph: Any, tensors: dict[str, Codes]) -> None:
+    def __init__(self, network: nn.Module, graph: Graph, tensors: dict[str, Codes]) -> None:
         super().__init__()
         self.network = IntegerNetwork(network, graph, tensors)
 
@@ -331,6 +335,23 @@ def build_network(recipe: Recipe, classes: int) -> nn.Module:
     elif recipe.checkpoint is not None:
         load_checkpoint(network, Path(recipe.checkpoint))
     return network
+
+
+def check_sizes(graph: Graph, recipe: Recipe) -> None:
+    """Raises UserError naming the first convolution that is too large for the recipe's accelerator."""
+    if recipe.configuration is None:
+        return
+    config = load_accelerator(recipe.configuration)
+    for layer in graph.layers:
+        if layer.role not in (Role.DECOMPOSED, Role.FIRST):
+            continue
+        channels, height, width = layer.in_shape
+        size = Geometry(channels, height, width, layer.out_shape[0], *layer.kernel, layer.stride, layer.padding)
+        most = recipe.decomposition.layers.get(layer.name, recipe.decomposition.basis)
+        rows = channels if layer.role is Role.FIRST else min(most, layer.kernel[0] * layer.kernel[1])
+        problem = exceeded(size, rows, config)
+        if problem is not None:
+            raise UserError(f"Layer '{layer.name}' does not fit configuration '{config.name}': {problem}.")
 
 
 def _user_network(name: str) -> nn.Module:

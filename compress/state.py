@@ -22,10 +22,13 @@ from compress.prune import Masked
 from compress.quantize import quantize_kernels
 from compress.recipe import Classifier, Recipe, as_fields
 
+#: Fields of a recipe that do not change what a step computes.
+_WITHOUT_EFFECT = ("hardware", "configuration")
+
 
 def digest(recipe: Recipe, steps: list[str]) -> str:
     """Identifies the recipe and the steps up to one: a file of another recipe must not be resumed from."""
-    fields = {key: value for key, value in as_fields(recipe).items() if key != "hardware"}
+    fields = {key: value for key, value in as_fields(recipe).items() if key not in _WITHOUT_EFFECT}
     return hashlib.sha256(json.dumps([fields, steps], sort_keys=True).encode()).hexdigest()
 
 
