@@ -9,6 +9,7 @@ from pathlib import Path
 import lightning
 import numpy as np
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from torch import Tensor, fx, nn
 from torch.nn import functional
@@ -18,7 +19,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from common.errors import UserError
 from compress.data import Data
-from compress.graph import Graph, tensors_module
+from compress.graph import Graph, first_line, tensors_module
 from compress.integer import IntegerNetwork
 from compress.recipe import Augmentation, Phase, Precision, Recipe
 from golden.package import Measure
@@ -224,17 +225,23 @@ class Runner:
             callbacks.append(RichProgressBar(leave=False))
         hardware = self._recipe.hardware
         integer = isinstance(network, IntegerNetwork)
-        trainer = lightning.Trainer(
-            accelerator=hardware.accelerator.value,
-            devices=hardware.devices,
-            precision=Precision.FULL.value if integer else hardware.precision.value,
-            max_epochs=phase.epochs,
-            deterministic="warn",
-            logger=False,
-            callbacks=callbacks,
-            enable_model_summary=False,
-            enable_progress_bar=self._progress,
-        )
+        try:
+            trainer = lightning.Trainer(
+                accelerator=hardware.accelerator.value,
+                devices=hardware.devices,
+                precision=Precision.FULL.value if integer else hardware.precision.value,
+                max_epochs=phase.epochs,
+                deterministic="warn",
+                logger=False,
+                callbacks=callbacks,
+                enable_model_summary=False,
+                enable_progress_bar=self._progress,
+            )
+        except MisconfigurationException as error:
+            raise UserError(
+                f"Field 'hardware' asks for {hardware.devices} of '{hardware.accelerator.value}', which this machine "
+                f"does not have: {first_line(error)}."
+            ) from None
         try:
             trainer.fit(module, self._batches(shuffle=True))
         except SystemExit:
