@@ -13,6 +13,7 @@ from common.errors import UserError, run_command
 from common.results import BUILD, RESULTS, ROOT, relative, write_json
 from compress.recipe import SEED_MAX, load_recipe, recipe_file, recipe_names
 from compress.report import Report, Step
+from golden.package import Measure, read_package
 
 #: The steps, in their order; each is a command of its own.
 _STEPS = {
@@ -94,6 +95,11 @@ def _run(
     write_json(folder / "report.json", report.as_fields())
     page = write_pages(RESULTS / "compress" / path.stem, report)
     console.print(f"Package {relative(folder)}; report {relative(page)}.")
+    if report.measure == Measure.CORRELATION:
+        from compress.pictures import write_picture
+
+        picture = write_picture(folder / "maps.png", read_package(folder))
+        console.print(f"Input, float map and integer map of each held-out image: {relative(picture)}.")
 
 
 def check_folder(folder: Path) -> None:

@@ -64,9 +64,7 @@ class Account:
     def total(self, field: str, convolutions: bool = False) -> int:
         """Sum of a field over all layers, or over all but fully connected ones."""
         return sum(
-            int(getattr(cost, field))
-            for cost in self.layers
-            if not convolutions or cost.role is not Role.CLASSIFIER
+            int(getattr(cost, field)) for cost in self.layers if not convolutions or cost.role is not Role.CLASSIFIER
         )
 
 

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from compress.graph import Graph, Role, Select
 from compress.layers import Coefficients
 
+#: Layers that mix their input channels.
+_MIXING = (Role.FIRST, Role.DECOMPOSED, Role.POINTWISE, Role.CLASSIFIER)
 #: Layers whose output channel c is made of input channel c alone.
 _BY_CHANNEL = (Role.DEPTHWISE, Role.MAX_POOL, Role.AVERAGE_POOL, Role.UPSAMPLE)
 
@@ -72,7 +74,12 @@ class Channels:
         result[self._fixed] = False
         sparse = {entry.layer.name for entry in entries}
         for layer in self._graph.layers:
-            if layer.name not in sparse and layer.role in (Role.FIRST, Role.DECOMPOSED, Role.POINTWISE, Role.CLASSIFIER):
+            if layer.name not in sparse and layer.role in (
+                Role.FIRST,
+                Role.DECOMPOSED,
+                Role.POINTWISE,
+                Role.CLASSIFIER,
+            ):
                 result[self.read[layer.name]] = False
         return result
 
@@ -91,7 +98,7 @@ class Channels:
         for layer in self._graph.layers:
             if layer.name in sparse:
                 result[self.written[layer.name][_any(sparse[layer.name], (1, 2))]] = False
-            elif layer.role in (Role.FIRST, Role.DECOMPOSED, Role.POINTWISE, Role.CLASSIFIER):
+            elif layer.role in _MIXING:
                 result[self.written[layer.name]] = False
         return result
 
@@ -133,5 +140,3 @@ class Channels:
 def _any(entry: Coefficients, over: tuple[int, ...]) -> Tensor:
     """Whether any coefficient is not zero, over these dimensions of (K, C, M)."""
     return (entry.table.detach() != 0).sum(dim=over).cpu() > 0
-
-

@@ -5,14 +5,14 @@ adds, and its activation; or a pooling, an upsampling, a channel selection. Drop
 """
 
 import operator
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, cast
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional
 
 from common.errors import UserError
@@ -20,6 +20,9 @@ from compress.networks import Subsample
 
 #: A convolution with at most so many channels keeps dense 8-bit kernels: a row of a block takes each channel.
 FIRST_CHANNELS_MAX = 6
+
+#: Letters of a layer's name, so that a number still fits a package's 64.
+_NAME_MAX = 56
 
 SUPPORTED = (
     "Conv2d (groups 1 or depthwise, dilation 1, zero padding), Linear, BatchNorm2d after a convolution, ReLU, ReLU6, "
@@ -55,6 +58,10 @@ class Activation(StrEnum):
     LINEAR = "linear"
     RELU = "relu"
     RELU6 = "relu6"
+
+
+#: Kinds whose module can serve several layers.
+_WITHOUT_WEIGHTS = (Role.MAX_POOL,)
 
 
 @dataclass(frozen=True)
@@ -141,6 +148,15 @@ class Select(nn.Module):
         return x[:, self.table.clamp_min(0)] * (self.table >= 0).to(x.dtype)[:, None, None]
 
 
+class _Shapes(fx.Interpreter):
+    """Notes the shape of what every node gives; torch's own ShapeProp prints a traceback where a node fails."""
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        n.meta["shape"] = tuple(result.shape) if isinstance(result, Tensor) else None
+        return result
+
+
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, Subsample) or super().is_leaf_module(m, module_qualified_name)
@@ -151,7 +167,7 @@ def trace(network: nn.Module, name: str) -> fx.GraphModule:
     try:
         graph = _Tracer().trace(network)
     except Exception as error:  # torch.fx raises whatever the network's own code raises on its proxies
-        raise UserError(f"Network '{name}' cannot be traced by torch.fx: {str(error).splitlines()[0]}.") from None
+        raise UserError(f"Network '{name}' cannot be traced by torch.fx: {first_line(error)}.") from None
     return fx.GraphModule(network, graph, name)
 
 
@@ -185,7 +201,7 @@ class _Intake:
         return UserError(f"Layer '{_title(node)}' of network '{self.network}' {why}: supported are {SUPPORTED}.")
 
     def shape(self, node: fx.Node) -> tuple[int, ...]:
-        return tuple(node.meta["tensor_meta"].shape[1:])
+        return tuple((node.meta["shape"] or ())[1:])
 
     def closed(self, node: fx.Node) -> _Value:
         value = self.values[node]
@@ -200,8 +216,11 @@ class _Intake:
     def begin(self, node: fx.Node, source: fx.Node, role: Role, *, open_: bool = False, **fields: Any) -> None:
         value = self.closed(source)
         out = self.shape(node)
+        module = fields.get("module")
+        if module and role not in _WITHOUT_WEIGHTS and any(layer.module == module for layer in self.layers.values()):
+            raise self.refuse(node, "is used twice, and each use would need weights of its own")
         layer = Layer(
-            name=_identifier(node),
+            name=_identifier(node, self.layers),
             role=role,
             output=node.name,
             sources=value.tensors,
@@ -223,11 +242,16 @@ class _Intake:
     def fused(self, node: fx.Node, source: fx.Node) -> Layer | None:
         """The layer that ``node`` can become a part of: open, and nobody else sees it."""
         value = self.values[source]
-        return self.layers[value.tensors[0]] if value.open and len(source.users) == 1 else None
+        return self.layers[value.tensors[0]] if value.open and _readers(source) == 1 else None
 
     def extend(self, node: fx.Node, layer: Layer, *, open_: bool, **fields: Any) -> None:
         self.layers[layer.name] = replace(layer, output=node.name, **fields)
         self.values[node] = _Value((layer.name,), open=open_)
+
+    def passed(self, node: fx.Node, source: fx.Node) -> None:
+        """``node`` hands its source on; the layer stays open only where nobody else sees the source."""
+        value = self.values[source]
+        self.values[node] = replace(value, open=value.open and _readers(source) == 1)
 
     # ---- the kinds of node ----------------------------------------------------------------------------
 
@@ -247,11 +271,18 @@ class _Intake:
                 raise self.refuse(node, "is a constant of the network")
         if not isinstance(result, fx.Node):
             raise UserError(f"Network '{self.network}' gives several results: it must give one tensor.")
+        if result.op == "placeholder":
+            raise UserError(f"Network '{self.network}' gives its input back: it must have layers.")
         last = self.single(result, result)
-        return Graph(self.network, input_shape, _with_classifier(_sorted(self.layers), last))
+        linear = [
+            name
+            for name, layer in self.layers.items()
+            if layer.module and isinstance(self.traced.get_submodule(layer.module), nn.Linear)
+        ]
+        return Graph(self.network, input_shape, _with_classifier(_sorted(self.layers), last, linear))
 
     def module(self, node: fx.Node, module: nn.Module) -> None:
-        source = cast(fx.Node, node.args[0])
+        source = next(iter(node.all_input_nodes))
         match module:
             case nn.Conv2d():
                 self.convolution(node, source, module)
@@ -261,10 +292,15 @@ class _Intake:
                 self.begin(node, source, Role.POINTWISE, open_=True, module=str(node.target))
             case nn.BatchNorm2d():
                 layer = self.fused(node, source)
-                if layer is None or layer.norm or layer.skip or not isinstance(
-                    self.traced.get_submodule(layer.module), nn.Conv2d
+                if (
+                    layer is None
+                    or layer.norm
+                    or layer.skip
+                    or not isinstance(self.traced.get_submodule(layer.module), nn.Conv2d)
                 ):
                     raise self.refuse(node, "is a batch norm that does not follow a convolution of its own")
+                if not module.affine or not module.track_running_stats:
+                    raise self.refuse(node, "is a batch norm without weights or without running statistics")
                 self.extend(node, layer, open_=True, norm=str(node.target))
             case nn.ReLU():
                 self.activate(node, source, Activation.RELU)
@@ -272,12 +308,14 @@ class _Intake:
                 self.activate(node, source, Activation.RELU6)
             case nn.MaxPool2d():
                 self.max_pool(node, source, module)
-            case nn.AdaptiveAvgPool2d() | nn.AvgPool2d():
+            case nn.AdaptiveAvgPool2d():
                 self.average_pool(node, source)
+            case nn.AvgPool2d():
+                self.average_pool(node, source, window=module.kernel_size)
             case nn.Flatten():
                 self.flatten(node, source)
             case nn.Dropout() | nn.Identity():
-                self.values[node] = self.values[source]
+                self.passed(node, source)
             case Subsample():
                 select = _select(self.shape(source)[0], module.channels_out)
                 self.traced.set_submodule(str(node.target), select)
@@ -288,7 +326,10 @@ class _Intake:
     def call(self, node: fx.Node) -> None:
         name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
         source = next((argument for argument in node.args if isinstance(argument, fx.Node)), None)
-        if node.target in (operator.add, operator.iadd, torch.add) or name in ("add", "add_"):
+        if node.meta["shape"] is None and source is not None:
+            # A size is only used to reshape, which is judged by its result.
+            self.values[node] = self.values[source]
+        elif node.target in (operator.add, operator.iadd, torch.add) or name in ("add", "add_"):
             self.add(node)
         elif node.target is torch.cat:
             self.concatenate(node)
@@ -300,11 +341,16 @@ class _Intake:
             self.activate(node, source, Activation.RELU6)
         elif name in ("flatten", "view", "reshape"):
             self.flatten(node, source)
-        elif name in ("adaptive_avg_pool2d", "avg_pool2d", "mean"):
+        elif name == "adaptive_avg_pool2d":
             self.average_pool(node, source)
-        elif name in ("dropout", "contiguous", "size", "getitem"):
-            # A size is only used to reshape, which is judged by its result.
-            self.values[node] = self.values[source]
+        elif name == "avg_pool2d":
+            self.average_pool(node, source, window=_argument(node, 1, "kernel_size"))
+        elif name == "mean" and _pixel_dims(_argument(node, 1, "dim"), len(self.shape(source)) + 1):
+            self.average_pool(node, source)
+        elif name == "contiguous":
+            self.passed(node, source)
+        elif name == "dropout":
+            raise self.refuse(node, "is a function that torch.fx would leave on in evaluation, use nn.Dropout")
         elif node.target is functional.interpolate:
             self.upsample(node, source)
         else:
@@ -316,6 +362,8 @@ class _Intake:
             raise self.refuse(node, f"has stride {stride} and padding {padding}, not the same in both directions")
         if module.dilation != (1, 1) or module.padding_mode != "zeros":
             raise self.refuse(node, f"has dilation {module.dilation} and padding mode '{module.padding_mode}'")
+        if padding[0] >= min(kernel):
+            raise self.refuse(node, f"has padding {padding[0]}, which must be smaller than its kernel {kernel}")
         depthwise = module.groups == module.in_channels == module.out_channels
         if module.groups != 1 and not depthwise:
             raise self.refuse(node, f"has {module.groups} groups")
@@ -346,7 +394,7 @@ class _Intake:
 
     def add(self, node: fx.Node) -> None:
         operands = [argument for argument in node.args if isinstance(argument, fx.Node)]
-        if len(operands) != 2 or self.shape(operands[0]) != self.shape(operands[1]):
+        if len({*operands}) != 2 or self.shape(operands[0]) != self.shape(operands[1]) or node.kwargs:
             raise self.refuse(node, "is not an addition of two tensors of one shape")
         for host, other in (operands, operands[::-1]):
             layer = self.fused(node, host)
@@ -356,8 +404,8 @@ class _Intake:
         raise self.refuse(node, "adds two tensors of which none comes straight from a convolution")
 
     def concatenate(self, node: fx.Node) -> None:
-        parts = cast(list[fx.Node], node.args[0])
-        dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
+        parts = cast(list[fx.Node], _argument(node, 0, "tensors"))
+        dim = _argument(node, 1, "dim")
         values = [self.closed(part) for part in parts]
         if dim not in (1, -3) or any(value.flatten for value in values):
             raise self.refuse(node, "is a concatenation of something else than channels")
@@ -368,21 +416,27 @@ class _Intake:
         square = [value[0] if isinstance(value, tuple) else int(value) for value in numbers]
         if any(isinstance(value, tuple) and len(set(value)) > 1 for value in numbers) or square[3] != 1:
             raise self.refuse(node, "is a max pooling that is not the same in both directions")
-        height = self.shape(source)[1]
-        if module.ceil_mode and (height + 2 * square[2] - square[0]) % square[1]:
+        if module.ceil_mode and any((side + 2 * square[2] - square[0]) % square[1] for side in self.shape(source)[1:]):
             raise self.refuse(node, "is a max pooling that rounds its size up")
         self.single(source, node)
         self.begin(
-            node, source, Role.MAX_POOL, kernel=(square[0], square[0]), stride=square[1], padding=square[2],
+            node,
+            source,
+            Role.MAX_POOL,
+            kernel=(square[0], square[0]),
+            stride=square[1],
+            padding=square[2],
             module=str(node.target),
         )
 
-    def average_pool(self, node: fx.Node, source: fx.Node) -> None:
+    def average_pool(self, node: fx.Node, source: fx.Node, window: Any = None) -> None:
+        """An average over ``window`` pixels (one number or two); None: over as many as the result's size asks for."""
         before, after = self.shape(source), self.shape(node)
-        if before == after:
-            self.values[node] = self.values[source]
+        sides = (window, window) if isinstance(window, int) else window
+        if before == after and (sides is None or tuple(sides) == (1, 1)):
+            self.passed(node, source)
             return
-        if after[1:] not in ((1, 1), ()):
+        if after[1:] not in ((1, 1), ()) or (sides is not None and tuple(sides) != before[1:]):
             raise self.refuse(node, "is an average pooling that is not global")
         self.single(source, node)
         self.begin(node, source, Role.AVERAGE_POOL, kernel=(before[1], before[2]))
@@ -416,23 +470,45 @@ def intake(traced: fx.GraphModule, name: str, input_shape: tuple[int, int, int])
     traced.eval()
     try:
         with torch.no_grad():
-            ShapeProp(traced).propagate(torch.zeros(1, *input_shape, device=device))
-    except RuntimeError as error:
-        raise UserError(
-            f"Network '{name}' does not take images of shape {input_shape}: {str(error).splitlines()[0]}."
-        ) from None
+            _Shapes(traced).run(torch.zeros(1, *input_shape, device=device))
+    except Exception as error:  # what PyTorch raises for a wrong shape depends on the operator
+        raise UserError(f"Network '{name}' does not take images of shape {input_shape}: {first_line(error)}.") from None
     finally:
         traced.train(training)
     return _Intake(name, traced).run(input_shape)
+
+
+def _argument(node: fx.Node, place: int, name: str) -> Any:
+    """An argument of a call, given by place or by name."""
+    return node.args[place] if len(node.args) > place else node.kwargs.get(name)
+
+
+def _pixel_dims(dims: Any, count: int) -> bool:
+    """Whether these dimensions of a tensor of ``count`` are height and width, and no other."""
+    return isinstance(dims, list | tuple) and count == 4 and sorted(dim % 4 for dim in dims) == [2, 3]
+
+
+def _readers(node: fx.Node) -> int:
+    """Nodes that read a node's values; its size is none of them."""
+    return sum(bool(user.op == "output" or user.meta["shape"] is not None) for user in node.users)
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, for a sentence: its first line without the full stop, or its type."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".: ") if lines else type(error).__name__
 
 
 def _title(node: fx.Node) -> str:
     return str(node.target) if node.op == "call_module" else node.name
 
 
-def _identifier(node: fx.Node) -> str:
-    text = _title(node).replace(".", "_")
-    return text if text[0].isalpha() else f"layer_{text}"
+def _identifier(node: fx.Node, taken: Collection[str]) -> str:
+    """A name for packages: of the module, numbered where a pooling is used twice."""
+    text = re.sub(r"[^A-Za-z0-9_]", "_", _title(node))
+    text = (text if text[0].isalpha() else f"layer_{text}")[:_NAME_MAX]
+    names = (text, *(f"{text}_{number}" for number in range(2, len(taken) + 3)))
+    return next(name for name in names if name != "input" and name not in taken)
 
 
 def _sorted(layers: dict[str, Layer]) -> list[Layer]:
@@ -448,8 +524,12 @@ def _sorted(layers: dict[str, Layer]) -> list[Layer]:
     return done
 
 
-def _with_classifier(layers: list[Layer], result: str) -> tuple[Layer, ...]:
-    """The layers up to the result; a last linear layer becomes the classifier, and takes an average before it in."""
+def _with_classifier(layers: list[Layer], result: str, linear: Collection[str]) -> tuple[Layer, ...]:
+    """The layers up to the result; a last linear layer becomes the classifier, and takes an average before it in.
+
+    Args:
+        linear: names of the layers that are fully connected by their module.
+    """
     by_name = {layer.name: layer for layer in layers}
     needed = {result}
     for layer in reversed(layers):
@@ -457,9 +537,9 @@ def _with_classifier(layers: list[Layer], result: str) -> tuple[Layer, ...]:
             needed |= {*layer.sources, *([layer.skip] if layer.skip else [])}
     kept = [layer for layer in layers if layer.name in needed and layer.name != result]
     last = by_name[result]
-    if last.role is Role.POINTWISE and last.out_shape[1:] == (1, 1) and last.activation is Activation.LINEAR:
+    if result in linear and last.activation is Activation.LINEAR and last.skip is None:
         last = replace(last, role=Role.CLASSIFIER)
-        pool = by_name.get(last.sources[0])
+        pool = by_name.get(last.sources[0]) if len(last.sources) == 1 else None
         readers = [layer for layer in kept if pool and pool.name in (*layer.sources, layer.skip)]
         if pool is not None and pool.role is Role.AVERAGE_POOL and not readers:
             kept.remove(pool)

@@ -283,7 +283,7 @@ class IntegerNetwork(nn.Module):
                 value = part(x)
             values[layer.name] = value
             yield layer, value
-            for name in {*layer.sources, layer.skip} - {None}:
+            for name in {*layer.sources, *([layer.skip] if layer.skip else [])}:
                 readers[name] -= 1
                 if not readers[name]:
                     del values[name]
@@ -298,8 +298,9 @@ class IntegerNetwork(nn.Module):
     @property
     def unit(self) -> Tensor | float:
         """Real value of the result's code 1."""
-        last = self.parts[self.graph.layers[-1].name]
-        return last.codes().unit if isinstance(last, IntegerClassifier) else self.tensors[last.layer.name].scale
+        name = self.graph.layers[-1].name
+        last = self.parts[name]
+        return last.codes().unit if isinstance(last, IntegerClassifier) else self.tensors[name].scale
 
     def forward(self, codes: Tensor) -> Tensor:
         """Result in real units, of input codes (N, C, H, W)."""

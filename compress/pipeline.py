@@ -23,22 +23,25 @@ from common.errors import UserError
 from common.results import relative
 from compress.account import account
 from compress.channels import Channels
-from compress.data import load_data
+from compress.data import Data, load_data
 from compress.decompose import decompose_network
 from compress.export import export_package
-from compress.graph import intake, trace
+from compress.graph import Graph, Role, first_line, intake, trace
 from compress.integer import Codes, IntegerNetwork, calibrate
 from compress.layers import Coefficients, DecomposedConv2d, coefficient_counts, coefficients
 from compress.measure import measure_package
 from compress.networks import NETWORKS, load_checkpoint, load_hed_weights
 from compress.prune import hold, prune_by_deviation, prune_channels, prune_to
 from compress.quantize import freeze_coefficients, quantize_kernels
-from compress.recipe import Classifier, Phase, Recipe
+from compress.recipe import SEED_MAX, Classifier, Phase, Recipe
 from compress.report import Report, Step, step_of
 from compress.shrink import shrink
 from compress.state import digest, held_codes, load_state, restore, save_state
 from compress.training import Runner
+from configs.accelerator import load_accelerator
+from golden.fit import exceeded
 from golden.functional import run_network, score
+from golden.geometry import Geometry
 from golden.package import Package
 
 _TOOLS = ("torch", "lightning", "numpy")
@@ -76,6 +79,8 @@ class Compression:
         self.network = trace(network, recipe.network)
         channels, height, width = (int(value) for value in self.data.held_out_images.shape[1:])
         self.graph = intake(self.network, recipe.network, (channels, height, width))
+        check_result(self.graph, recipe, self.data)
+        check_sizes(self.graph, recipe)
         self.tensors: dict[str, Codes] = {}
         self.quantized = False
         self.runner = Runner(self.data, recipe, folder / "lightning", progress)
@@ -190,12 +195,17 @@ class Compression:
         Returns the report, None where ``last`` comes before export.
         """
         files = STEPS[:-1]
+        if again in files:
+            for name in files[files.index(again) :]:
+                # A later file would be resumed from where this run is interrupted.
+                self._file(name).unlink(missing_ok=True)
         done = self._resume(files if again is None else files[: files.index(again)] if again in files else files)
         if STEPS.index(last) < done:
             done = STEPS.index(last) + 1
         for number, name in enumerate(files[done : STEPS.index(last) + 1], start=done):
             self._run_step(number, name)
-        if last != "export":
+        if last != "export" or rank_zero_only.rank != 0:
+            # Of several processes that trained together, the first writes.
             return None
         start = time.perf_counter()
         package = self.export(folder)
@@ -206,7 +216,7 @@ class Compression:
 
     def _run_step(self, number: int, name: str) -> None:
         # Every step draws from its own seed, so that a resumed run equals one in a single stretch.
-        lightning.seed_everything(self.recipe.seed + 1000 * (number + 1), verbose=False)
+        lightning.seed_everything((self.recipe.seed + 1000 * (number + 1)) % (SEED_MAX + 1), verbose=False)
         start = time.perf_counter()
         if number == 0:
             details = self.train()
@@ -259,7 +269,8 @@ class Compression:
     def _finish(self, name: str, measured: float, seconds: float, details: list[dict[str, Any]]) -> None:
         costs = account(self.network, self.graph)
         self.steps.append(step_of(name, measured, self.sparsity, seconds, costs, details))
-        self._report(self.steps[-1])
+        if rank_zero_only.rank == 0:
+            self._report(self.steps[-1])
 
     def _summary(self, measured: float) -> Report:
         first = [row for row in self.steps[0].layers if row["role"] != "classifier"]
@@ -284,7 +295,7 @@ class Compression:
         """Share of zeros among the coefficients that become ternary; those of sliced channels count as zeros."""
         slots, nonzero = coefficient_counts(self.network, self.graph, self._ternary_classifier)
         before = max((sum(row["coefficients"] for row in step.layers) for step in self.steps), default=0)
-        return 1 - nonzero / max(slots, before, 1)
+        return 1 - nonzero / max(slots, before) if slots else 0.0
 
     def _entries(self) -> list[Coefficients]:
         return list(coefficients(self.network, self.graph, self._ternary_classifier))
@@ -300,7 +311,7 @@ class Compression:
 class IntegerView(nn.Module):
     """The integer network as a module on real images, for measuring."""
 
-    def __init__(self, network: nn.Module, graph: Any, tensors: dict[str, Codes]) -> None:
+    def __init__(self, network: nn.Module, graph: Graph, tensors: dict[str, Codes]) -> None:
         super().__init__()
         self.network = IntegerNetwork(network, graph, tensors)
 
@@ -308,6 +319,22 @@ class IntegerView(nn.Module):
         """Result of real images (N, C, H, W), which are codes times their scale."""
         result: torch.Tensor = self.network(real / self.network.tensors["input"].scale)
         return result
+
+
+def check_result(graph: Graph, recipe: Recipe, data: Data) -> None:
+    """Raises UserError where the network's result is not what the data measures, or the recipe names other layers."""
+    last = graph.layers[-1]
+    ends = f"Network '{recipe.network}' ends in '{last.name}' with {last.out_shape[0]} channels: data '{data.name}'"
+    if data.labels is not None and (last.role is not Role.CLASSIFIER or last.out_shape[0] < data.classes):
+        raise UserError(f"{ends} needs a Linear at the end, with an output for each of {data.classes} classes.")
+    if data.labels is None and (last.role is Role.CLASSIFIER or last.out_shape[0] != 1):
+        raise UserError(f"{ends} has no labels and needs a map of one channel at the end.")
+    known = [layer.name for layer in graph.layers if layer.role is Role.DECOMPOSED]
+    for name in recipe.decomposition.layers:
+        if name not in known:
+            raise UserError(
+                f"Field 'decomposition.layers' names '{name}': '{recipe.network}' decomposes {', '.join(known)}."
+            )
 
 
 def build_network(recipe: Recipe, classes: int) -> nn.Module:
@@ -333,6 +360,23 @@ def build_network(recipe: Recipe, classes: int) -> nn.Module:
     return network
 
 
+def check_sizes(graph: Graph, recipe: Recipe) -> None:
+    """Raises UserError naming the first convolution that is too large for the recipe's accelerator."""
+    if recipe.configuration is None:
+        return
+    config = load_accelerator(recipe.configuration)
+    for layer in graph.layers:
+        if layer.role not in (Role.DECOMPOSED, Role.FIRST):
+            continue
+        channels, height, width = layer.in_shape
+        size = Geometry(channels, height, width, layer.out_shape[0], *layer.kernel, layer.stride, layer.padding)
+        most = recipe.decomposition.layers.get(layer.name, recipe.decomposition.basis)
+        rows = channels if layer.role is Role.FIRST else min(most, layer.kernel[0] * layer.kernel[1])
+        problem = exceeded(size, rows, config)
+        if problem is not None:
+            raise UserError(f"Layer '{layer.name}' does not fit configuration '{config.name}': {problem}.")
+
+
 def _user_network(name: str) -> nn.Module:
     path, _, attribute = name.rpartition(":")
     spec = importlib.util.spec_from_file_location("user_network", path)
@@ -343,7 +387,7 @@ def _user_network(name: str) -> nn.Module:
         spec.loader.exec_module(module)
         network = getattr(module, attribute)()
     except Exception as error:  # the user's own code
-        raise UserError(f"Network '{name}' cannot be made: {type(error).__name__}: {error}.") from None
+        raise UserError(f"Network '{name}' cannot be made: {type(error).__name__}: {first_line(error)}.") from None
     if not isinstance(network, nn.Module):
         raise UserError(f"Network '{name}' is a {type(network).__name__}: it must be a torch.nn.Module.")
     return network
@@ -384,7 +428,8 @@ def compress_network(
     for name in (last, *([again] if again else [])):
         if name not in STEPS:
             raise UserError(f"Step '{name}' is not known: the steps are {', '.join(STEPS)}.")
-    work.mkdir(parents=True, exist_ok=True)
-    if not work.is_dir():
-        raise UserError(f"{relative(work)} is not a folder.")
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Work folder {relative(work)} cannot be made: {error.strerror}.") from None
     return Compression(recipe, work, progress=progress, report=report).run(folder, last, again)

@@ -79,7 +79,7 @@ def _best_angle(a: Tensor, b: Tensor, angles: Tensor) -> Tensor:
 
 
 def kept_at(coefficients: Tensor, error: float) -> Tensor:
-    """Which coefficients (N, M) stay when the smallest go, as many as a relative Frobenius error allows; bool (N, M)."""
+    """Which coefficients stay when the smallest go, as many as a relative Frobenius error allows; bool (N, M)."""
     energy = coefficients.flatten().square()
     order = energy.argsort()
     gone = energy[order].cumsum(0) <= error**2 * energy.sum()

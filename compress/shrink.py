@@ -103,7 +103,7 @@ def _sliced(module: nn.Module, layer: Layer, inputs: Tensor, outputs: Tensor) ->
     with torch.no_grad():
         getattr(result, entry.field).copy_(value)
         if bias is not None:
-            result.bias.copy_(bias)  # type: ignore[operator,union-attr]
+            result.bias.copy_(bias)  # type: ignore[union-attr]
     if held is not None:
         mask = held[0]
         assert isinstance(mask, Masked)

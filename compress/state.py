@@ -22,10 +22,19 @@ from compress.prune import Masked
 from compress.quantize import quantize_kernels
 from compress.recipe import Classifier, Recipe, as_fields
 
+#: Fields of a recipe that do not change what a step computes.
+_WITHOUT_EFFECT = ("hardware", "configuration")
+
 
 def digest(recipe: Recipe, steps: list[str]) -> str:
-    """Identifies the recipe and the steps up to one: a file of another recipe must not be resumed from."""
-    fields = {key: value for key, value in as_fields(recipe).items() if key != "hardware"}
+    """Identifies the recipe and the steps up to one: a file of another recipe must not be resumed from.
+
+    What the user's own files hold, the network and its checkpoint, is a part of the recipe.
+    """
+    fields = {key: value for key, value in as_fields(recipe).items() if key not in _WITHOUT_EFFECT}
+    for path in (Path(recipe.network.rpartition(":")[0] or "."), Path(recipe.checkpoint or ".")):
+        if path.is_file():
+            fields[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
     return hashlib.sha256(json.dumps([fields, steps], sort_keys=True).encode()).hexdigest()
 
 
@@ -69,7 +78,7 @@ def load_state(path: Path, key: str) -> dict[str, Any] | None:
             return None
     except FileNotFoundError:
         return None
-    except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError):
+    except (OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError, pickle.UnpicklingError):
         raise UserError(f"{relative(path)} is damaged: remove it, and the step runs again.") from None
     return held
 
@@ -142,4 +151,3 @@ def _restore_layer(network: nn.Module, layer: Layer, weights: Mapping[str, Tenso
 def held_codes(held: Mapping[str, Any]) -> dict[str, Codes]:
     """What each tensor's codes mean, empty before the calibration."""
     return {name: Codes(scale, signed) for name, (scale, signed) in held["codes"].items()}
-

@@ -9,6 +9,7 @@ from pathlib import Path
 import lightning
 import numpy as np
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from torch import Tensor, fx, nn
 from torch.nn import functional
@@ -18,7 +19,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from common.errors import UserError
 from compress.data import Data
-from compress.graph import Graph, tensors_module
+from compress.graph import Graph, first_line, tensors_module
 from compress.integer import IntegerNetwork
 from compress.recipe import Augmentation, Phase, Precision, Recipe
 from golden.package import Measure
@@ -176,7 +177,7 @@ class Runner:
             logging.getLogger(name).setLevel(logging.ERROR)
 
     def learn_from(self, traced: fx.GraphModule, graph: Graph) -> None:
-        """From now on the network as it is teaches; without labels its held-out maps are what others are measured by."""
+        """From now on the network as it is teaches; without labels its held-out maps are the measure of others."""
         teacher = copy.deepcopy(traced).eval().requires_grad_(False)
         features = self.float_features(teacher, graph)
 
@@ -216,9 +217,7 @@ class Runner:
         if not phase.epochs:
             return
         network.train()
-        module = Training(
-            name, network, features, self._teacher, phase, self._recipe, self.scale, penalised, l1
-        )
+        module = Training(name, network, features, self._teacher, phase, self._recipe, self.scale, penalised, l1)
         callbacks: list[Callback] = [
             ModelCheckpoint(self._checkpoints, filename=name, save_weights_only=True, enable_version_counter=False)
         ]
@@ -226,17 +225,23 @@ class Runner:
             callbacks.append(RichProgressBar(leave=False))
         hardware = self._recipe.hardware
         integer = isinstance(network, IntegerNetwork)
-        trainer = lightning.Trainer(
-            accelerator=hardware.accelerator.value,
-            devices=hardware.devices,
-            precision=Precision.FULL.value if integer else hardware.precision.value,
-            max_epochs=phase.epochs,
-            deterministic="warn",
-            logger=False,
-            callbacks=callbacks,
-            enable_model_summary=False,
-            enable_progress_bar=self._progress,
-        )
+        try:
+            trainer = lightning.Trainer(
+                accelerator=hardware.accelerator.value,
+                devices=hardware.devices,
+                precision=Precision.FULL.value if integer else hardware.precision.value,
+                max_epochs=phase.epochs,
+                deterministic="warn",
+                logger=False,
+                callbacks=callbacks,
+                enable_model_summary=False,
+                enable_progress_bar=self._progress,
+            )
+        except MisconfigurationException as error:
+            raise UserError(
+                f"Field 'hardware' asks for {hardware.devices} of '{hardware.accelerator.value}', which this machine "
+                f"does not have: {first_line(error)}."
+            ) from None
         try:
             trainer.fit(module, self._batches(shuffle=True))
         except SystemExit:
@@ -256,7 +261,7 @@ class Runner:
         return Measure.CORRELATION if self._held_out_labels is None else Measure.ACCURACY
 
     def score(self, network: nn.Module) -> float:
-        """Accuracy on the held-out images, or the mean correlation of the maps with the teacher's, of a float network."""
+        """Accuracy of a float network on the held-out images, or mean correlation of its maps with the teacher's."""
         if self._held_out_labels is not None:
             return float(np.mean(self._results(network).argmax(1).numpy() == self._held_out_labels))
         if self._maps is None:

@@ -28,7 +28,7 @@ def main() -> None:
 @click.option("--net", default="digits", show_default=True, help="Network in packages/, or a package's folder.")
 @click.option("--config", "config_name", default="small", show_default=True, help="Preset, or path of a .yaml file.")
 @click.option("--sim", type=click.Choice([s.value for s in Simulator]), default="verilator", show_default=True)
-@click.option("--layer", default=None, help="One layer only.")
+@click.option("--layer", default=None, help="One layer only, instead of all that the accelerator can run.")
 @click.option("--images", default=8, show_default=True, help="Held-out images, drawn by the seed.")
 @click.option("--image", type=int, default=None, help="One held-out image by its number, instead of drawing.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
@@ -36,7 +36,7 @@ def main() -> None:
 def sim(
     net: str, config_name: str, sim: str, layer: str | None, images: int, image: int | None, seed: int, waves: bool
 ) -> None:
-    """Run a network's convolutions through the RTL and compare values and cycles with golden/."""
+    """Run the layers that the accelerator can run through the RTL and compare values and cycles with golden/."""
     start = time.perf_counter()
     console = Console()
     # Where the output is no terminal, rich would fold the tables at 80 columns.

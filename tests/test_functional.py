@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from golden.codes import code_range
-from golden.functional import accumulate, image_scores, run_layer, run_network, score
+from golden.functional import accumulate, convolution, image_scores, run_layer, run_network, score
 from golden.functional.convolution import classify
 from golden.functional.network import needed
 from golden.geometry import Geometry
-from golden.layers import Classifier, Depthwise, MaxPool, Upsample
+from golden.layers import Classifier, Convolution, Depthwise, MaxPool, Pointwise, Upsample
 from golden.manifest import LayerKind
 from golden.overflow import accumulator_range
 from tests.naive import naive_layer, naive_network
@@ -33,6 +33,45 @@ def test_every_kind_equals_nested_loops(kind: LayerKind, seed: int) -> None:
     for n in range(IMAGES):
         expected = naive_layer(layer, {name: tensor[n] for name, tensor in tensors.items()})
         np.testing.assert_array_equal(found[n].astype(np.int64), expected)
+
+
+@pytest.mark.parametrize("block", [1, 100, 700])
+@pytest.mark.parametrize("kind", [LayerKind.DECOMPOSED, LayerKind.FIRST, LayerKind.POINTWISE])
+def test_blocks_of_a_product_change_nothing(monkeypatch: pytest.MonkeyPatch, kind: LayerKind, block: int) -> None:
+    """Large layers are computed a few rows, images or output channels at a time."""
+    for seed in range(10):
+        layer, tensors = random_layer_of(np.random.default_rng(seed), kind)
+        whole = run_layer(layer, tensors)
+        with monkeypatch.context() as patch:
+            patch.setattr(convolution, "_BLOCK", block)
+            np.testing.assert_array_equal(run_layer(layer, tensors), whole)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_the_largest_sums_are_exact(sign: int) -> None:
+    """65,536 channels of the largest code in a pointwise layer; an accumulator at int32's end in a decomposed one."""
+    requantization = {"multiplier": np.full(1, 1, np.uint16), "shift": np.full(1, 47, np.uint8), "low": 0, "high": 255}
+    common = {"name": "large", "sources": ("a",), "signed_in": False, "signed_out": False, **requantization}
+    channels = 1 << 16
+    ones = Geometry(channels, 1, 1, 1, 1, 1)
+    table = np.full((1, channels), sign, np.int8)
+    pointwise = Pointwise(**common, geometry=ones, coefficients=table, bias=np.array([3], np.int32))
+    codes = np.full((1, 1, 1, channels), 255, np.uint8)
+    codes[..., -1] = 254
+    assert accumulate(pointwise, codes).item() == sign * (255 * channels - 1) + 3
+    bias = 2**31 - 1 - 255 * 512 * 127 * 128 if sign > 0 else -(2**31) + 255 * 512 * 127 * 128
+    decomposed = Convolution(
+        **common,
+        kind=LayerKind.DECOMPOSED,
+        geometry=Geometry(512, 1, 1, 1, 1, 1),
+        coefficients=np.full((1, 512, 1), sign, np.int8),
+        basis=np.full((1, 1, 1), 127, np.int8),
+        exponent=np.array([7], np.uint8),
+        bias=np.array([bias], np.int32),
+    )
+    expected = 2**31 - 1 if sign > 0 else -(2**31)
+    assert accumulate(decomposed, np.full((1, 1, 1, 512), 255, np.uint8)).item() == expected
+    assert expected in (accumulator_range(decomposed)[0].item(), accumulator_range(decomposed)[1].item())
 
 
 def test_random_layers_reach_what_they_should() -> None:

@@ -13,6 +13,7 @@ from configs.accelerator import as_fields, load_accelerator
 from golden.functional import score
 from golden.package import read_package
 from tb.network_sim import find_package, select_images, select_layers
+from tests.random_layers import write_every_kind
 
 
 def sim(*arguments: str, timeout: int = 600) -> subprocess.CompletedProcess[str]:
@@ -62,6 +63,28 @@ def test_one_layer_on_tiny_under_icarus() -> None:
     assert document["left_to_golden"] == []
     assert document["compared"] == 7 * 7 * 128
     assert "not measured" in result.stdout
+
+
+@pytest.mark.xdist_group("sim")
+@pytest.mark.parametrize("measure", ["accuracy", "correlation"])
+def test_a_network_of_every_kind(tmp_path: Path, measure: str) -> None:
+    """Layers that the stream core does not run are left to golden/, each with a line."""
+    package = write_every_kind(tmp_path / "every_kind", 1, measure)
+    result = sim("--net", str(package.folder), "--config", "tiny", "--sim", "icarus", "--images", "2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    document = json.loads((RESULTS / "sim.json").read_text())
+    assert [layer["name"] for layer in document["layers"]] == ["first0"]
+    left = document["left_to_golden"]
+    assert [layer["name"] for layer in left] == [layer.name for layer in package.layers[1:]]
+    assert left[0] == {
+        "name": "decomposed1",
+        "kind": "decomposed",
+        "reason": "the stream core adds no skip tensor, its is 'first0'",
+    }
+    for layer in left:
+        assert f"Left to golden/: {layer['name']} ({layer['kind']}): {layer['reason']}." in result.stdout
+    assert document["measure"] == measure
+    assert document["score"] == pytest.approx(score(package, document["images"]))
 
 
 def test_images_follow_from_the_seed() -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ import pytest
 
 from common.errors import UserError
 from common.results import ROOT
+from golden.fit import unsupported
+from golden.layers import Convolution
+from golden.overflow import accumulator_range
 from golden.package import checksum, pack_arrays, read_package, write_package
+from tests.random_layers import write_every_kind
 
 DIGITS = ROOT / "packages" / "digits"
 
@@ -31,16 +36,19 @@ def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], None]) -> Non
     path.write_text(json.dumps(document))
 
 
-def edit_arrays(folder: Path, layer: int, change: Callable[[dict[str, np.ndarray]], None]) -> None:
-    """Change a layer's arrays and put their new checksum into the manifest."""
-    document = json.loads((folder / "manifest.json").read_text())
-    path = folder / document["layers"][layer]["file"]
+def edit_arrays(folder: Path, layer: int | None, change: Callable[[dict[str, np.ndarray]], None]) -> None:
+    """Change a layer's arrays, or the images' (None), and put their new checksum into the manifest."""
+
+    def entry(document: dict[str, Any]) -> dict[str, Any]:
+        return document["images"] if layer is None else document["layers"][layer]
+
+    path = folder / entry(json.loads((folder / "manifest.json").read_text()))["file"]
     with np.load(path) as archive:
         arrays = {name: archive[name] for name in archive.files}
     change(arrays)
     data = pack_arrays(arrays)
     path.write_bytes(data)
-    edit_manifest(folder, lambda d: d["layers"][layer].update(sha256=checksum(data)))
+    edit_manifest(folder, lambda d: entry(d).update(sha256=checksum(data)))
 
 
 def refused(folder: Path) -> str:
@@ -140,6 +148,121 @@ def test_a_wrong_manifest(package: Path, change: Callable[[dict[str, Any]], None
     assert expected in refused(package)
 
 
+#: Layers of the network of every kind by number: first, decomposed with a skip tensor, depthwise, max pool, pointwise,
+#: max pool, decomposed with three sources and a skip tensor, upsample, pointwise with two sources, pointwise that
+#: flattens, classifier.
+@pytest.mark.parametrize(
+    ("layer", "change", "expected"),
+    [
+        (4, {"sources": []}, "field 'layers.4.sources' is []: List should have at least 1 item"),
+        (4, {"sources": "first0"}, "field 'layers.4.sources' is 'first0'"),
+        (4, {"sources": ["upsample7"]}, "field 'sources' holds 'upsample7': it must be 'input' or an earlier layer"),
+        (
+            6,
+            {"sources": ["depthwise2", "first0"]},
+            "joins 'depthwise2' with height 4 and 'first0' with height 8: tensors",
+        ),
+        (8, {"sources": ["first0", "decomposed1"]}, "'first0' with signed false and 'decomposed1' with signed true"),
+        (8, {"sources": ["first0", "input"]}, "'first0' with scale 0.5 and 'input' with scale 0.1"),
+        (6, {"channels": 5}, "are (5, 4, 3): its sources 'depthwise2', 'pointwise4', 'max_pool5' give (14, 4, 3)"),
+        (9, {"flatten": False}, "are (84, 1, 1): its sources 'pointwise8', 'decomposed6' give (7, 4, 3)"),
+        (9, {"channels": 83}, "are (83, 1, 1): its sources 'pointwise8', 'decomposed6' give (84, 1, 1) flattened"),
+        (9, {"flatten": 1}, "field 'layers.9.flatten' is 1"),
+        (1, {"skip": "depthwise2"}, "field 'skip' is 'depthwise2': it must be null, 'input' or an earlier layer"),
+        (
+            1,
+            {"skip": "input"},
+            "'input' with channels, height, width (3, 8, 6): it must have the layer's output's (5, 8, 6)",
+        ),
+        (3, {"skip": "first0"}, "field 'skip' is 'first0': a max_pool has no accumulator"),
+        (7, {"skip": "first0"}, "field 'skip' is 'first0': an upsample has no accumulator"),
+        (10, {"skip": "first0"}, "field 'skip' is 'first0': a classifier has no accumulator"),
+        (0, {"basis": 2}, "field 'basis' is 2: a first layer has one row a channel (3)"),
+        (1, {"basis": 0}, "field 'basis' is 0: a decomposed layer needs at least one basis kernel"),
+        (2, {"kernels": 4}, "field 'kernels' is 4: a depthwise has as many as channels (5)"),
+        (2, {"basis": 2}, "field 'basis' is 2: a depthwise's is 1"),
+        (3, {"kernels": 4}, "field 'kernels' is 4: a max_pool has as many as channels (5)"),
+        (3, {"basis": 1}, "field 'basis' is 1: a max_pool's is 0"),
+        (3, {"signed": True, "high": 127}, "field 'signed' is true: the max_pool's source has false"),
+        (3, {"scale": 0.25}, "field 'scale' is 0.25: the max_pool's source has 0.5"),
+        (3, {"high": 200}, "fields 'low, high' are (0, 200): the max_pool hands its source's codes on, use (0, 255)"),
+        (3, {"file": "pool.npz"}, "field 'file' is 'pool.npz': a max_pool has no arrays, use null"),
+        (3, {"sha256": "0" * 64}, "a max_pool has no arrays, use null"),
+        (4, {"file": None}, "field 'file' is null: a pointwise layer has arrays"),
+        (4, {"sha256": None}, "field 'sha256' is null: a pointwise layer has arrays"),
+        (4, {"kernel_width": 3}, "field 'kernel_width' is 3: a pointwise's is 1"),
+        (4, {"padding": 1}, "field 'padding' is 1: a pointwise's is 0"),
+        (4, {"basis": 0}, "field 'basis' is 0: a pointwise's is 1"),
+        (4, {"factor": 2}, "field 'factor' is 2: a pointwise's is 1"),
+        (7, {"factor": 3}, "field 'factor' is 3: it must be a power of two"),
+        (7, {"factor": 128}, "field 'layers.7.factor' is 128"),
+        (7, {"kernels": 3}, "field 'kernels' is 3: an upsample has as many as channels (4)"),
+        (7, {"stride": 2}, "field 'stride' is 2: an upsample's is 1"),
+        (7, {"basis": 1}, "field 'basis' is 1: an upsample's is 0"),
+        (7, {"scale": 2.0}, "field 'scale' is 2.0: the upsample's source has 0.5"),
+        (7, {"low": 0, "high": 9}, "fields 'low, high' are (0, 9): the upsample hands its source's codes on"),
+    ],
+)
+def test_a_wrong_layer(tmp_path: Path, layer: int, change: dict[str, Any], expected: str) -> None:
+    folder = write_every_kind(tmp_path / "every_kind", 1, "accuracy").folder
+    edit_manifest(folder, lambda d: d["layers"][layer].update(change))
+    message = refused(folder)
+    assert expected in message
+    assert "manifest.json: " in message
+    if "'layers." not in message:
+        name = json.loads((folder / "manifest.json").read_text())["layers"][layer]["name"]
+        assert f"layer '{name}': field" in message
+
+
+@pytest.mark.parametrize(
+    ("measure", "change", "expected"),
+    [
+        ("accuracy", lambda d: d.pop("measure"), "field 'measure' is missing"),
+        ("accuracy", lambda d: d.update(measure="loss"), "field 'measure' is 'loss'"),
+        (
+            "accuracy",
+            lambda d: d["scores"].update(float=-0.1),
+            "field 'scores.float' is -0.1: an accuracy must be in 0..1",
+        ),
+        ("accuracy", lambda d: d["scores"].update(float=1.1), "field 'scores.float' is 1.1"),
+        ("correlation", lambda d: d["scores"].update(float=-1.1), "field 'scores.float' is -1.1"),
+        (
+            "accuracy",
+            lambda d: d.update(measure="correlation"),
+            "layer 'classifier10': field 'kind' is 'classifier': where field 'measure' is 'correlation', "
+            "the last layer must be of another kind than classifier",
+        ),
+        (
+            "correlation",
+            lambda d: d.update(measure="accuracy"),
+            "layer 'upsample10': field 'kind' is 'upsample': where field 'measure' is 'accuracy', "
+            "the last layer must be a classifier",
+        ),
+        (
+            "correlation",
+            lambda d: [d["layers"].pop(), d["layers"].pop()],
+            "layer 'pointwise8': field 'kernels' is 3: where field 'measure' is 'correlation'",
+        ),
+        ("correlation", lambda d: d["images"].update(count=2), "array 'images' has shape"),
+    ],
+)
+def test_a_wrong_measure(tmp_path: Path, measure: str, change: Callable[[dict[str, Any]], None], expected: str) -> None:
+    folder = write_every_kind(tmp_path / "every_kind", 1, measure).folder
+    edit_manifest(folder, change)
+    assert expected in refused(folder)
+
+
+def test_clamps_of_resampling_layers_may_be_the_sources(tmp_path: Path) -> None:
+    """A max pool after a ReLU6 may say the codes' type's range or the ReLU6's."""
+    folder = write_every_kind(tmp_path / "every_kind", 1, "accuracy").folder
+    edit_manifest(folder, lambda d: [d["layers"][n].update(high=77) for n in (0, 3)])
+    read_package(folder)
+    edit_manifest(folder, lambda d: d["layers"][3].update(high=255))
+    read_package(folder)
+    edit_manifest(folder, lambda d: d["layers"][3].update(high=78))
+    assert "use (0, 255) or (0, 77)" in refused(folder)
+
+
 def _set(name: str, index: tuple[int, ...], value: int) -> Callable[[dict[str, np.ndarray]], None]:
     def change(arrays: dict[str, np.ndarray]) -> None:
         arrays[name] = arrays[name].copy()
@@ -166,6 +289,103 @@ def test_wrong_arrays(package: Path, change: Callable[[dict[str, np.ndarray]], N
     message = refused(package)
     assert "layer 'conv2'" in message
     assert expected in message
+
+
+def _replace(name: str, array: np.ndarray) -> Callable[[dict[str, np.ndarray]], None]:
+    return lambda arrays: arrays.update({name: array})
+
+
+@pytest.mark.parametrize(
+    ("layer", "change", "expected"),
+    [
+        (0, lambda a: a.update(coefficients=np.zeros((5, 3, 3), np.int8)), "array 'coefficients' is not known"),
+        (1, lambda a: a.pop("skip_value"), "array 'skip_value' is missing: the file must hold it as uint8 (5,)"),
+        (1, lambda a: a.pop("skip_exponent"), "array 'skip_exponent' is missing"),
+        (1, _set("skip_value", (2,), 128), "array 'skip_value' holds 128: values must be in 0..127"),
+        (1, _set("skip_exponent", (2,), 8), "array 'skip_exponent' holds 8: values must be in 0..7"),
+        (1, _replace("skip_value", np.zeros(5, np.int8)), "array 'skip_value' is int8: it must be uint8"),
+        (2, lambda a: a.update(skip_value=np.zeros(5, np.uint8)), "array 'skip_value' is not known"),
+        (2, lambda a: a.update(exponent=np.zeros(1, np.uint8)), "array 'exponent' is not known"),
+        (
+            2,
+            _replace("basis", np.zeros((1, 3, 3), np.int8)),
+            "array 'basis' has shape (1, 3, 3): the geometry asks for",
+        ),
+        (2, _set("bias", (4,), -(2**31)), "channel 4 can reach"),
+        (4, _set("coefficients", (0, 1), -2), "array 'coefficients' holds -2: values must be in -1..1"),
+        (4, _replace("coefficients", np.zeros((4, 5, 1), np.int8)), "array 'coefficients' has shape (4, 5, 1)"),
+        (4, lambda a: a.update(basis=np.zeros((1, 1, 1), np.int8)), "array 'basis' is not known"),
+        (4, _set("shift", (1,), 48), "array 'shift' holds 48: values must be in 1..47"),
+        (4, _set("bias", (3,), 2**31 - 1), "channel 3 can reach"),
+        (10, _set("bias", (3,), 2**31 - 1), "the 32-bit logit would overflow"),
+        (10, lambda a: a.update(shift=np.zeros(4, np.uint8)), "array 'shift' is not known"),
+    ],
+)
+def test_wrong_arrays_of_every_kind(
+    tmp_path: Path, layer: int, change: Callable[[dict[str, np.ndarray]], None], expected: str
+) -> None:
+    folder = write_every_kind(tmp_path / "every_kind", 1, "accuracy").folder
+    edit_arrays(folder, layer, change)
+    message = refused(folder)
+    name = json.loads((folder / "manifest.json").read_text())["layers"][layer]["name"]
+    assert f"{name}.npz, layer '{name}': " in message
+    assert expected in message
+
+
+def test_the_skip_tensor_counts_in_the_overflow_proof(tmp_path: Path) -> None:
+    """A bias that the convolution alone leaves room for, and the convolution with the skip tensor does not."""
+    package = write_every_kind(tmp_path / "every_kind", 1, "accuracy")
+    layer = package.layers[6]
+    assert isinstance(layer, Convolution)
+    assert layer.skip is not None
+    _, highest = accumulator_range(layer)
+    _, without = accumulator_range(replace(layer, skip=None))
+    channel = int(np.argmax(highest - without))
+    most = 2**31 - 1 - int(highest[channel]) + int(layer.bias[channel])
+    edit_arrays(package.folder, 6, _set("bias", (channel,), most))
+    read_package(package.folder)
+    edit_arrays(package.folder, 6, _set("bias", (channel,), most + 1))
+    assert f"channel {channel} can reach" in refused(package.folder)
+
+
+@pytest.mark.parametrize(
+    ("measure", "change", "expected"),
+    [
+        ("accuracy", lambda a: a.pop("labels"), "array 'labels' is missing"),
+        ("accuracy", _set("labels", (1,), 4), "array 'labels' holds 4: values must be in 0..3"),
+        ("accuracy", lambda a: a.update(maps=np.zeros((3, 16, 12), np.uint8)), "array 'maps' is not known"),
+        ("correlation", lambda a: a.pop("maps"), "array 'maps' is missing: the file must hold it as uint8 (3, 16, 12)"),
+        ("correlation", _replace("maps", np.zeros((3, 4, 3), np.uint8)), "array 'maps' has shape (3, 4, 3)"),
+        ("correlation", _replace("maps", np.zeros((3, 16, 12))), "array 'maps' is float64: it must be uint8"),
+        ("correlation", lambda a: a.update(labels=np.zeros(3, np.int64)), "array 'labels' is not known"),
+    ],
+)
+def test_wrong_labels_and_maps(
+    tmp_path: Path, measure: str, change: Callable[[dict[str, np.ndarray]], None], expected: str
+) -> None:
+    folder = write_every_kind(tmp_path / "every_kind", 1, measure).folder
+    edit_arrays(folder, None, change)
+    assert expected in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        (0, None),
+        (1, "the stream core adds no skip tensor, its is 'first0'"),
+        (2, "the stream core does not run kind depthwise"),
+        (3, "the stream core does not run kind max_pool"),
+        (4, "the stream core does not run kind pointwise"),
+        (6, "the stream core takes one source, it has 3"),
+        (7, "the stream core does not run kind upsample"),
+        (10, "the stream core does not run kind classifier"),
+    ],
+)
+def test_what_the_stream_core_runs(tmp_path: Path, layer: int, reason: str | None) -> None:
+    package = write_every_kind(tmp_path / "every_kind", 1, "accuracy")
+    assert unsupported(package.layers[layer]) == reason
+    assert package.convolutions == (package.layers[0],)
+    assert unsupported(replace(package.layers[0], flatten=True)) == "the stream core does not flatten"
 
 
 @pytest.mark.parametrize("change", [{"schema_version": 7}, {"layers": None}, {"images": None}, {"layers": [{}]}])

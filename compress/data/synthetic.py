@@ -38,7 +38,10 @@ def load_synthetic(
         check_limit(NAME, limit, value, low, high)
     rng = np.random.default_rng(seed)
     parts = [
-        (rng.integers(-128, 128, (count, channels, height, width), np.int8), rng.integers(0, max(classes, 1), count, np.int64))
+        (
+            rng.integers(-128, 128, (count, channels, height, width), np.int8),
+            rng.integers(0, max(classes, 1), count, np.int64),
+        )
         for count in (training, held_out)
     ]
     (images, labels), (held_out_images, held_out_labels) = parts
