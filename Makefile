@@ -19,10 +19,10 @@ export NUMBA_CACHE_DIR := $(CURDIR)/build/numba
 export YOWASP_CACHE_DIR := $(CURDIR)/build/yowasp
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test lint bench units compress rtl icarus clean
+.PHONY: help sim test lint bench units compress compress-report rtl icarus clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 	@echo
 	@echo "Settings: NET=$(NET) CONFIG=$(CONFIG) (tiny, small, full or a .yaml file) SIM=$(SIM) (verilator, icarus)"
 	@echo "          LAYER=name IMAGES=$(IMAGES) IMAGE=number SEED=$(SEED) WAVES=1 UNIT=$(UNIT) OUT=$(OUT)"
@@ -47,7 +47,10 @@ units: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run the bench o
 	@$(PYTHON) -m tb.unit_bench --unit "$(UNIT)" --config "$(CONFIG)" --sim "$(SIM)" --seed "$(SEED)" $(if $(WAVES),--waves)
 
 compress: $(VENV)/all.stamp ## train and compress a network, and write its package to packages/
-	@$(PYTHON) -m compress --net "$(NET)"
+	@$(PYTHON) -m compress run --net "$(NET)"
+
+compress-report: $(VENV)/all.stamp ## measure every package in packages/ anew, and write build/results/compress.json and pages
+	@$(PYTHON) -m compress report
 
 rtl: $(VENV)/sim.stamp ## write the Verilog of a configuration to OUT
 	@$(PYTHON) -m rtl --config "$(CONFIG)" --out "$(OUT)"

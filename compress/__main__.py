@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from common.errors import UserError, run_command
 from common.results import BUILD, RESULTS, ROOT, relative, write_json
 from compress.recipe import SEED_MAX, load_recipe, recipe_file, recipe_names
 from compress.report import Report, Step
+from golden.package import Measure, read_package
 
 #: The steps, in their order; each is a command of its own.
 _STEPS = {
@@ -95,6 +95,11 @@ def _run(
     write_json(folder / "report.json", report.as_fields())
     page = write_pages(RESULTS / "compress" / path.stem, report)
     console.print(f"Package {relative(folder)}; report {relative(page)}.")
+    if report.measure == Measure.CORRELATION:
+        from compress.pictures import write_picture
+
+        picture = write_picture(folder / "maps.png", read_package(folder))
+        console.print(f"Input, float map and integer map of each held-out image: {relative(picture)}.")
 
 
 def check_folder(folder: Path) -> None:
@@ -113,17 +118,13 @@ def _sentence(step: Step) -> str:
 
 def _print_report(console: Console, report: Report, folder: Path) -> None:
     from compress.pages import layer_table, step_table
+    from compress.tables import print_table
 
-    for title, (headings, rows) in (
+    for title, table in (
         (f"{report.network} on {report.data}, seed {report.seed}: {report.measure}", step_table(report)),
         ("layers after the last step", layer_table(report)),
     ):
-        table = Table(title=title)
-        for place, heading in enumerate(headings):
-            table.add_column(heading, justify="left" if place == 0 else "right")
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
+        print_table(console, title, *table)
     size = sum(path.stat().st_size for path in folder.glob("*.npz"))
     console.print(f"Package {size / 1024:.0f} KiB with its images; {report.seconds:.0f} s.")
 

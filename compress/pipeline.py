@@ -29,6 +29,7 @@ from compress.export import export_package
 from compress.graph import Graph, Role, first_line, intake, trace
 from compress.integer import Codes, IntegerNetwork, calibrate
 from compress.layers import Coefficients, DecomposedConv2d, coefficient_counts, coefficients
+from compress.measure import measure_package
 from compress.networks import NETWORKS, load_checkpoint, load_hed_weights
 from compress.prune import hold, prune_by_deviation, prune_channels, prune_to
 from compress.quantize import freeze_coefficients, quantize_kernels
@@ -37,7 +38,10 @@ from compress.report import Report, Step, step_of
 from compress.shrink import shrink
 from compress.state import digest, held_codes, load_state, restore, save_state
 from compress.training import Runner
+from configs.accelerator import load_accelerator
+from golden.fit import exceeded
 from golden.functional import run_network, score
+from golden.geometry import Geometry
 from golden.package import Package
 
 _TOOLS = ("torch", "lightning", "numpy")
@@ -75,7 +79,8 @@ class Compression:
         self.network = trace(network, recipe.network)
         channels, height, width = (int(value) for value in self.data.held_out_images.shape[1:])
         self.graph = intake(self.network, recipe.network, (channels, height, width))
-        check_fit(self.graph, recipe, self.data)
+        check_result(self.graph, recipe, self.data)
+        check_sizes(self.graph, recipe)
         self.tensors: dict[str, Codes] = {}
         self.quantized = False
         self.runner = Runner(self.data, recipe, folder / "lightning", progress)
@@ -199,12 +204,14 @@ class Compression:
             done = STEPS.index(last) + 1
         for number, name in enumerate(files[done : STEPS.index(last) + 1], start=done):
             self._run_step(number, name)
-        if last != "export":
+        if last != "export" or rank_zero_only.rank != 0:
+            # Of several processes that trained together, the first writes.
             return None
         start = time.perf_counter()
         package = self.export(folder)
         measured = package.manifest.scores["integer"]
-        self._finish("export", measured, time.perf_counter() - start, [])
+        layers = [asdict(layer) for layer in measure_package(package)]
+        self._finish("export", measured, time.perf_counter() - start, layers)
         return self._summary(measured)
 
     def _run_step(self, number: int, name: str) -> None:
@@ -262,7 +269,8 @@ class Compression:
     def _finish(self, name: str, measured: float, seconds: float, details: list[dict[str, Any]]) -> None:
         costs = account(self.network, self.graph)
         self.steps.append(step_of(name, measured, self.sparsity, seconds, costs, details))
-        self._report(self.steps[-1])
+        if rank_zero_only.rank == 0:
+            self._report(self.steps[-1])
 
     def _summary(self, measured: float) -> Report:
         first = [row for row in self.steps[0].layers if row["role"] != "classifier"]
@@ -287,7 +295,7 @@ class Compression:
         """Share of zeros among the coefficients that become ternary; those of sliced channels count as zeros."""
         slots, nonzero = coefficient_counts(self.network, self.graph, self._ternary_classifier)
         before = max((sum(row["coefficients"] for row in step.layers) for step in self.steps), default=0)
-        return 1 - nonzero / max(slots, before, 1)
+        return 1 - nonzero / max(slots, before) if slots else 0.0
 
     def _entries(self) -> list[Coefficients]:
         return list(coefficients(self.network, self.graph, self._ternary_classifier))
@@ -313,7 +321,7 @@ class IntegerView(nn.Module):
         return result
 
 
-def check_fit(graph: Graph, recipe: Recipe, data: Data) -> None:
+def check_result(graph: Graph, recipe: Recipe, data: Data) -> None:
     """Raises UserError where the network's result is not what the data measures, or the recipe names other layers."""
     last = graph.layers[-1]
     ends = f"Network '{recipe.network}' ends in '{last.name}' with {last.out_shape[0]} channels: data '{data.name}'"
@@ -350,6 +358,23 @@ def build_network(recipe: Recipe, classes: int) -> nn.Module:
     elif recipe.checkpoint is not None:
         load_checkpoint(network, Path(recipe.checkpoint))
     return network
+
+
+def check_sizes(graph: Graph, recipe: Recipe) -> None:
+    """Raises UserError naming the first convolution that is too large for the recipe's accelerator."""
+    if recipe.configuration is None:
+        return
+    config = load_accelerator(recipe.configuration)
+    for layer in graph.layers:
+        if layer.role not in (Role.DECOMPOSED, Role.FIRST):
+            continue
+        channels, height, width = layer.in_shape
+        size = Geometry(channels, height, width, layer.out_shape[0], *layer.kernel, layer.stride, layer.padding)
+        most = recipe.decomposition.layers.get(layer.name, recipe.decomposition.basis)
+        rows = channels if layer.role is Role.FIRST else min(most, layer.kernel[0] * layer.kernel[1])
+        problem = exceeded(size, rows, config)
+        if problem is not None:
+            raise UserError(f"Layer '{layer.name}' does not fit configuration '{config.name}': {problem}.")
 
 
 def _user_network(name: str) -> nn.Module:

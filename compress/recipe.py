@@ -39,7 +39,7 @@ class Classifier(StrEnum):
     INT8 = "int8"
 
 
-class Accelerator(StrEnum):
+class Device(StrEnum):
     """Where PyTorch runs; Lightning's names."""
 
     AUTO = "auto"
@@ -71,7 +71,7 @@ class Source:
 class Hardware:
     """Where to train; several devices run data-parallel."""
 
-    accelerator: Accelerator = Accelerator.CPU
+    accelerator: Device = Device.CPU
     devices: Count = 1
     precision: Precision = Precision.FULL
     #: Threads of PyTorch's operators on a CPU; a different number sums in a different order.
@@ -209,6 +209,8 @@ class Recipe:
     #: Slice away channels that nothing reads.
     shrink: bool = True
     hardware: Hardware = field(default_factory=Hardware)
+    #: Configuration of the accelerator, a preset or a YAML file, on which its convolutions must fit; none: any.
+    configuration: str | None = None
     #: Held-out images that go into the package.
     package_images: Annotated[int, Field(ge=1, le=100000, strict=True)] = 1000
 

@@ -2,6 +2,7 @@
 
 from common.errors import UserError
 from configs.accelerator import Accelerator
+from golden.geometry import Geometry
 from golden.layers import Convolution, Layer
 from golden.overflow import z_problem
 
@@ -29,7 +30,12 @@ def misfit(layer: Layer, config: Accelerator) -> str | None:
     lacking = unsupported(layer)
     if lacking is not None or not isinstance(layer, Convolution):
         return lacking
-    g = layer.geometry
+    problem = exceeded(layer.geometry, layer.rows_used, config)
+    return problem or z_problem(layer.coefficients, layer.signed_in, config.z_bits)
+
+
+def exceeded(g: Geometry, rows_used: int, config: Accelerator) -> str | None:
+    """The limit of an accelerator that a convolution's size exceeds; None where there is none."""
     lines = -(-g.kernel_height // g.stride) + 1
     limits = (
         ("kernel_height", g.kernel_height, "kernel_max", config.kernel_max),
@@ -39,13 +45,13 @@ def misfit(layer: Layer, config: Accelerator) -> str | None:
         ("output width", g.out_width, "width_max", config.width_max),
         ("height", g.height, "height limit", HEIGHT_MAX),
         ("channels", g.channels, "channels_max", config.channels_max),
-        ("basis", layer.rows_used, "rows", config.rows),
+        ("basis", rows_used, "rows", config.rows),
         ("output rows in flight", lines, "psum_lines", config.psum_lines),
     )
     for field, value, limit, allowed in limits:
         if value > allowed:
             return f"{field} is {value}, {limit} allows {allowed}"
-    return z_problem(layer.coefficients, layer.signed_in, config.z_bits)
+    return None
 
 
 def check_fit(layer: Layer, config: Accelerator) -> None:

@@ -62,9 +62,7 @@ def _measure(config: Accelerator) -> dict[str, float | int | bool]:
     prediction = predict(config, work)
     golden_seconds = time.perf_counter() - start
     folder = BUILD / "bench"
-    design = replace(
-        stream_design(config, folder / "rtl" / config.name, trace=False, hierarchical=True), folder=folder / "sim"
-    )
+    design = replace(stream_design(config, folder / "rtl" / config.name, trace=False), folder=folder / "sim")
     shutil.rmtree(design.build_folder(Simulator.VERILATOR), ignore_errors=True)
     start = time.perf_counter()
     build(design, Simulator.VERILATOR)

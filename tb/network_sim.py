@@ -266,9 +266,7 @@ def run_request(
     layers, left = select_layers(request.package, config, request.layer)
     images = select_images(request.package, request.images, request.image, request.seed)
     kind = f"{config.name}_{request.simulator}"
-    design = stream_design(
-        config, BUILD / "rtl" / config.name, hierarchical=_hierarchical(request), waves=request.waves
-    )
+    design = stream_design(config, BUILD / "rtl" / config.name, waves=request.waves)
     built = begin(f"building {config.name} under {request.simulator}", 1)
     predicted = begin("cycle model", len(layers) * len(images))
     with ThreadPoolExecutor(1) as builder:
@@ -279,7 +277,7 @@ def run_request(
 
     # Longest runs first, dealt to the processes in turn, so that these end together.
     order = sorted(range(len(jobs)), key=lambda n: -jobs[n].prediction.trace.cycles)
-    processes = 1 if design.threads > 1 or design.waves else PROCESSES
+    processes = 1 if design.waves else PROCESSES
     lots = [order[n::processes] for n in range(processes)]
     simulated = begin("simulation", len(jobs))
     folder = BUILD / "work" / f"{request.package.manifest.network}_{kind}"
@@ -322,11 +320,6 @@ def run_request(
         failed_simulations=failed,
         folder=folder,
     )
-
-
-def _hierarchical(request: Request) -> bool:
-    """Verilator compiles each block once, except when waves of its inside are wanted."""
-    return request.simulator is Simulator.VERILATOR and not request.waves
 
 
 def _summarise(config: Accelerator, layer: Convolution, done: list[tuple[_Job, Comparison]]) -> LayerResult:

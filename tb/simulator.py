@@ -41,10 +41,8 @@ class Design:
         sources: Verilog files.
         controls: Verilator control files.
         defines: preprocessor names that are set.
-        hierarchical: compile each block once (Verilator); signals inside blocks are then out of reach.
         public: the bench may reach every signal; slower under Verilator.
         waves: signals can be recorded.
-        threads: that one simulation uses (Verilator).
     """
 
     top: str
@@ -52,19 +50,13 @@ class Design:
     sources: tuple[Path, ...]
     controls: tuple[Path, ...] = ()
     defines: tuple[str, ...] = ()
-    hierarchical: bool = False
     public: bool = False
     waves: bool = False
-    threads: int = 1
     folder: Path = field(default=BUILD / "sim")
 
     def build_folder(self, simulator: Simulator) -> Path:
         """Where the simulation is built: one folder a configuration, simulator and kind of build."""
-        kind = "".join(
-            suffix
-            for suffix, on in (("_hier", self.hierarchical), ("_public", self.public), ("_waves", self.waves))
-            if on
-        )
+        kind = "".join(suffix for suffix, on in (("_public", self.public), ("_waves", self.waves)) if on)
         configuration = f"{self.config.name}_{configuration_hash(self.config)}"
         return self.folder / configuration / f"{self.top}_{simulator}{kind}"
 
@@ -76,7 +68,8 @@ def _prepare_environment() -> None:
     os.environ["VERILATOR_ROOT"] = str(verilator)
     os.environ["PATH"] = f"{verilator / 'bin'}{os.pathsep}{os.environ['PATH']}"
     # The package's makefile was configured without the compiler's -include, which large designs need.
-    os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
+    # What runs every cycle is optimized; set-up code, half of the text, is not.
+    os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O2"
     # A make that called us must not hand its job server on.
     for name in ("MAKELEVEL", "MFLAGS"):
         os.environ.pop(name, None)
@@ -106,17 +99,15 @@ def check_simulator(simulator: Simulator) -> None:
 
 
 def _verilator_arguments(design: Design) -> list[str]:
-    arguments = ["-Wno-fatal", "-Wno-WIDTH", "--x-initial", "0", "-O3", "-CFLAGS", "-O2"]
+    # Instances of a module that is not inlined (see the control file) share one function when the optimizer
+    # writes the same text for each; its graph over the whole design names temporaries apart.
+    arguments = ["-Wno-fatal", "-Wno-WIDTH", "--x-initial", "0", "-O3", "-fno-dfg-scoped"]
     if not design.public:
         # cocotb asks for every signal to be public, at five times the run time.
         # A control file among the sources names what the bench needs.
         arguments += ["--no-public-flat-rw"]
-    if design.hierarchical:
-        arguments += ["--hierarchical"]
     if design.waves:
         arguments += ["--trace-structs"]
-    if design.threads > 1:
-        arguments += ["--threads", str(design.threads)]
     return arguments
 
 

@@ -20,8 +20,6 @@ from tb.random_work import STALL_LENGTH
 from tb.simulator import Design, Outcome, Simulator, run
 
 HDL = Path(__file__).resolve().parent / "hdl"
-#: From this many rows on, a second thread gains more than it costs.
-THREADED_ROWS = 256
 #: Transfers that the bench's memories hold.
 PLAYER_DEPTH = 65536
 MODULE = "tb.stream_bench_tests"
@@ -102,9 +100,7 @@ class Comparison:
         return self.values > 0 and self.cycles > 0 and not self.value_mismatches and not self.cycle_mismatches
 
 
-def stream_design(
-    config: Accelerator, folder: Path, *, trace: bool = True, hierarchical: bool = False, waves: bool = False
-) -> Design:
+def stream_design(config: Accelerator, folder: Path, *, trace: bool = True, waves: bool = False) -> Design:
     """Write the stream core's Verilog and its bench into ``folder``; returns what to build."""
     sources = generate(config, folder)
     bench = folder / "stream_bench.v"
@@ -115,9 +111,7 @@ def stream_design(
         sources=(*sources, HDL / "player.v", bench),
         controls=(HDL / "stream_bench.vlt",),
         defines=("TRACE_Z",) if trace else (),
-        hierarchical=hierarchical,
         waves=waves,
-        threads=2 if hierarchical and config.blocks * config.rows >= THREADED_ROWS else 1,
     )
 
 

@@ -1,0 +1,42 @@
+"""The picture of a network whose result is a map: each held-out image with the float and the integer network's map."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from golden.functional import run_network
+from golden.package import Package
+
+_GAP = 4
+
+
+def write_picture(path: Path, package: Package, count: int = 8) -> Path:
+    """Write a PNG of up to ``count`` rows: input, float network's map, integer network's map; returns ``path``."""
+    assert package.maps is not None
+    scale = package.manifest.layers[-1].scale
+    rows = []
+    for image, before in zip(package.images[:count], package.maps, strict=False):
+        codes = run_network(package, image[None])[package.layers[-1].name][0, ..., 0]
+        after = np.round(255 / (1 + np.exp(-scale * codes.astype(np.float64)))).astype(np.uint8)
+        # Edges dark on white, as papers print them.
+        rows.append(_beside(_visible(image), 255 - before, 255 - after))
+    gap = np.full((_GAP, rows[0].shape[1], 3), 255, np.uint8)
+    picture = np.concatenate([part for row in rows for part in (row, gap)][:-1])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)
+    return path
+
+
+def _visible(image: np.ndarray) -> np.ndarray:
+    """Input codes (H, W, C) as an RGB picture, stretched to its range; three channels are blue, green, red."""
+    values = image.astype(np.float64)
+    values = (values - values.min()) * (255 / max(np.ptp(values), 1))
+    channels = values[..., ::-1] if values.shape[2] == 3 else np.repeat(values[..., :1], 3, axis=2)
+    return channels.astype(np.uint8)
+
+
+def _beside(*pictures: np.ndarray) -> np.ndarray:
+    colour = [part if part.ndim == 3 else np.repeat(part[..., None], 3, axis=2) for part in pictures]
+    gap = np.full((colour[0].shape[0], _GAP, 3), 255, np.uint8)
+    return np.concatenate([part for picture in colour for part in (picture, gap)][:-1], axis=1)
