@@ -15,7 +15,7 @@ import compress.export
 import compress.integer
 from common.errors import UserError
 from compress.export import export_package
-from compress.graph import Activation, Graph, Role
+from compress.graph import Activation, Graph, Layer, Role
 from compress.integer import Codes, IntegerClassifier, IntegerLayer, IntegerNetwork, calibrate, upsample
 from compress.layers import DecomposedConv2d, combine_kernels
 from compress.pipeline import check_agreement
@@ -307,6 +307,15 @@ def test_upsampling_is_rounded_bilinear() -> None:
     smooth = functional.interpolate(codes, scale_factor=2, mode="bilinear", align_corners=False)
     assert torch.equal(upsample(codes, 2), torch.floor(smooth + 0.5))
     assert upsample(codes, 2)[0, 0, 0].tolist() == [0, 1, 3, 4]
+
+
+def test_halves_are_rounded_up() -> None:
+    """As (acc * mult + half) >> shift does: neither to even nor away from zero."""
+    pair = Layer("pair", Role.AVERAGE_POOL, "pair", ("input",), (1, 1, 2), (1, 1, 1), kernel=(1, 2))
+    average = IntegerLayer(pair, None, None, Codes(1.0, True), None, Codes(1.0, True)).double()
+    sums = torch.tensor([-5, -3, -2, -1, 0, 1, 3, 4, 5], dtype=torch.float64)
+    codes = torch.stack([sums, torch.zeros(9, dtype=torch.float64)], 1).reshape(9, 1, 1, 2)
+    assert average(codes, None).flatten().tolist() == [-2, -1, -1, 0, 0, 1, 2, 2, 3]
 
 
 def test_multipliers_use_their_bits(tmp_path: Path) -> None:
