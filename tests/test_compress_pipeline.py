@@ -433,6 +433,11 @@ UNLABELLED = {"source": "synthetic", "options": options(SHAPE, classes=0)}
         ({"pruning": {"sparsities": [0.5, 0.4]}}, "'sparsities' is [0.5, 0.4]: it must rise"),
         ({"pruning": {"epochs": 1}}, "give either 'sparsities' or 'deviations'"),
         ({"pruning": {"sparsities": [0.5], "deviations": [1.0]}}, "give either 'sparsities' or 'deviations'"),
+        (
+            {"data": {"source": "synthetic", "options": {"height": 40, "width": 40, "classes": 4}}, "configuration": "tiny"},
+            "Layer 'conv1' does not fit configuration 'tiny': width is 40, width_max allows 32.",
+        ),
+        ({"configuration": "huge"}, "Configuration 'huge' is not known: use one of"),
         ({"weight_decay": "much"}, "field 'weight_decay' is 'much'"),
         ({"momentum": 1}, "momentum"),
         ({"quantization": {"scale": "row", "classifier": "int8", "training": NONE}}, "quantization.scale"),
