@@ -144,6 +144,14 @@ class Squeeze(nn.Module):
         return result
 
 
+class Plain5x5(Plain):
+    """A kernel that the smallest accelerator does not hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv2 = conv(8, 12, 5)
+
+
 class NarrowAlexNet(AlexNet):
     """AlexNet with fully connected layers of 32 outputs."""
 

@@ -36,6 +36,7 @@ from tests.small_networks import (
     Mobile,
     NarrowAlexNet,
     Plain,
+    Plain5x5,
     Residual,
     Squeeze,
     options,
@@ -431,6 +432,7 @@ UNLABELLED = {"source": "synthetic", "options": options(SHAPE, classes=0)}
         ({"decomposition": {"basis": 5, "layers": {"conv9": 3}}}, "Field 'decomposition.layers' names 'conv9'"),
         ({"decomposition": {"basis": 0}}, "field 'decomposition.basis' is 0"),
         ({"pruning": {"sparsities": [0.5, 0.4]}}, "'sparsities' is [0.5, 0.4]: it must rise"),
+        ({"configuration": "tiny", "network": own(Plain5x5)}, "Layer 'conv2' does not fit configuration 'tiny': "),
         ({"pruning": {"epochs": 1}}, "give either 'sparsities' or 'deviations'"),
         ({"pruning": {"sparsities": [0.5], "deviations": [1.0]}}, "give either 'sparsities' or 'deviations'"),
         (

@@ -1,5 +1,6 @@
 """The pages of docs/: their examples run, their links lead somewhere, the JSON schema is the reader's own."""
 
+import dataclasses
 import doctest
 import json
 import os
@@ -7,10 +8,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from common.errors import UserError
+from compress.recipe import Recipe
 from configs.accelerator import as_fields, load_accelerator, parse_accelerator
 from golden.manifest import Manifest
 from rtl.generator import UNITS
@@ -125,6 +128,26 @@ def test_derived_numbers() -> None:
     widths = [Widths(load_accelerator(name)) for name in PRESETS]
     for name, *values in rows:
         assert [int(value) for value in values] == [getattr(preset, attributes[name]) for preset in widths], name
+
+
+def recipe_fields(kind: Any, prefix: str = "") -> list[str]:
+    """Names of a recipe's fields, nested ones with a dot."""
+    names: list[str] = []
+    for field in dataclasses.fields(kind):
+        nested = dataclasses.is_dataclass(field.type)
+        names += recipe_fields(field.type, f"{prefix}{field.name}.") if nested else [prefix + field.name]
+    return names
+
+
+def test_recipe_fields() -> None:
+    """The table of a recipe's fields in compression.md has all of them, and no other."""
+    table = (DOCS / "compression.md").read_text().partition("\n## Recipe\n")[2].partition("\n## ")[0]
+    found = []
+    for cell in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE):
+        names = re.findall(r"`([\w.]+)`", cell)
+        group = names[0].rpartition(".")[0]
+        found += [group + name if name.startswith(".") else name for name in names]
+    assert sorted(found) == sorted(recipe_fields(Recipe)), set(found) ^ set(recipe_fields(Recipe))
 
 
 def test_schema() -> None:
