@@ -71,10 +71,6 @@ class Coefficients:
         value = self.tensor
         return value if value.dim() == 3 else value.flatten(1)[..., None]
 
-    def assign(self, table: Tensor) -> None:
-        """Set the coefficients from (K, C, M), through the parametrizations."""
-        setattr(self.module, self.field, table.reshape(self.tensor.shape))
-
     @property
     def parametrizations(self) -> parametrize.ParametrizationList | None:
         """What stands between the parameter and the coefficients; the first is the pruning mask."""

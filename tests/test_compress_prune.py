@@ -348,7 +348,7 @@ def test_masks_stay_after_shrinking() -> None:
         assert entry.parametrizations is not None
         mask = entry.parametrizations[0].get_buffer("mask")
         assert torch.equal((entry.tensor != 0).float(), mask * (entry.tensor != 0)), name
-        entry.assign(torch.ones(entry.table.shape))
+        setattr(entry.module, entry.field, torch.ones(entry.tensor.shape))
         assert torch.equal(entry.tensor, mask), name
     # Channels 2 and 3 of the joined tensor are conv3's first two, which conv4 reads.
     assert smaller.layer("conv5").out_shape[0] == 14 and smaller.layer("option").out_shape[0] == 14
