@@ -436,7 +436,7 @@ UNLABELLED = {"source": "synthetic", "options": options(SHAPE, classes=0)}
         ({"pruning": {"epochs": 1}}, "give either 'sparsities' or 'deviations'"),
         ({"pruning": {"sparsities": [0.5], "deviations": [1.0]}}, "give either 'sparsities' or 'deviations'"),
         (
-            {"data": {"source": "synthetic", "options": {"height": 40, "width": 40, "classes": 4}}, "configuration": "tiny"},
+            {"data": {"source": "synthetic", "options": options((3, 40, 40), CLASSES)}, "configuration": "tiny"},
             "Layer 'conv1' does not fit configuration 'tiny': width is 40, width_max allows 32.",
         ),
         ({"configuration": "huge"}, "Configuration 'huge' is not known: use one of"),
