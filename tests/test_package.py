@@ -75,8 +75,8 @@ def test_writing_what_was_read_gives_the_same_bytes(tmp_path: Path) -> None:
             files[entry["file"]] = {name: archive[name] for name in archive.files}
         del entry["sha256"]
     write_package(tmp_path / "digits", document, files)
-    for path in DIGITS.iterdir():
-        assert (tmp_path / "digits" / path.name).read_bytes() == path.read_bytes(), path.name
+    for name in (*files, "manifest.json"):
+        assert (tmp_path / "digits" / name).read_bytes() == (DIGITS / name).read_bytes(), name
 
 
 def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
