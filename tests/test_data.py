@@ -98,7 +98,7 @@ def test_wrong_limits() -> None:
     refused("Data 'photographs': crop must be a multiple of 16, not 40.", "photographs", crop=40)
     refused("Data 'photographs': height must be a multiple of 16, not 150.", "photographs", height=150)
     refused("Data 'photographs': width must be between 16 and 448, not 8.", "photographs", width=8)
-    refused("Data 'synthetic': classes must be between 1 and 100000, not 0.", "synthetic", classes=0)
+    refused("Data 'synthetic': classes must be between 0 and 100000, not -1.", "synthetic", classes=-1)
 
 
 def test_folder_where_none_is_read(tmp_path: Path) -> None:
@@ -508,3 +508,8 @@ def test_synthetic() -> None:
     assert data.images.shape == (50, 5, 7, 9) and data.held_out_images.shape == (4, 5, 7, 9)
     assert data.images.min() == -128 and data.images.max() == 127
     assert data.labels is not None and set(data.labels.tolist()) == {0, 1, 2}
+
+
+def test_synthetic_images_without_labels() -> None:
+    data = load_data("synthetic", 1, classes=0)
+    assert data.labels is None and data.held_out_labels is None and data.classes == 0
