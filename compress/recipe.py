@@ -186,7 +186,7 @@ class Calibration:
 
 @dataclass(frozen=True, config=_STRICT)
 class Recipe:
-    """All settings. The same recipe on the same machine gives the same package, byte for byte."""
+    """All settings. The same recipe with one thread on the same machine gives the same package, byte for byte."""
 
     #: A network of compress/networks, or FILE.py:CLASS.
     network: str
