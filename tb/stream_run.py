@@ -22,7 +22,7 @@ from tb.simulator import Design, Outcome, Simulator, run
 HDL = Path(__file__).resolve().parent / "hdl"
 #: Transfers that the bench's memories hold.
 PLAYER_DEPTH = 65536
-MODULE = "tb.stream_bench_tests"
+MODULE = "tb.units.stream_core.stream_core_tests"
 #: What the simulation writes when a run has ended: the counters.
 RECORD = "counters.json"
 

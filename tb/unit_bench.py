@@ -12,10 +12,10 @@ from common.errors import UserError, run_command
 from common.results import BUILD, RESULTS, relative, write_json
 from common.versions import simulation_tools
 from configs.accelerator import Accelerator, as_fields, load_accelerator
+from tb.lockstep.base import RESULTS as RESULTS_FOLDER
+from tb.lockstep.base import SETTINGS
+from tb.lockstep.wrapper import SHAPES, UNITS, write_unit_bench
 from tb.simulator import Design, Outcome, Simulator, build, run
-from tb.units.base import RESULTS as RESULTS_FOLDER
-from tb.units.base import SETTINGS
-from tb.units.wrapper import SHAPES, UNITS, write_unit_bench
 
 FOLDER = BUILD / "units"
 #: Transactions of a bench where nobody says how many: Icarus is slower by an order of magnitude.
@@ -98,7 +98,7 @@ def run_units(
         "transactions": target,
         "command": reproduce("{unit}", typed, simulator, seed),
     }
-    modules = ",".join(f"tb.units.{unit}_tests" for unit in units)
+    modules = ",".join(f"tb.units.{unit}.{unit}_tests" for unit in units)
     outcome = run(design, simulator, modules, folder, seed=seed, environment={SETTINGS: json.dumps(settings)})
     found = [json.loads(path.read_text()) for path in sorted((folder / RESULTS_FOLDER).glob("*.json"))]
     results = [

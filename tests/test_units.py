@@ -11,10 +11,10 @@ import pytest
 from common.errors import UserError
 from common.results import ROOT
 from configs.accelerator import load_accelerator
+from tb.lockstep.ports import parse_ports
+from tb.lockstep.wrapper import UNITS
 from tb.simulator import Outcome, Simulator, build
 from tb.unit_bench import main, run_units, table, unit_design, verdict
-from tb.units.ports import parse_ports
-from tb.units.wrapper import UNITS
 
 #: Units whose logic grows with the configuration most, and that are quick to build even at full size.
 WIDE = ("gather_control", "bit_gather", "dilution", "concentration")
@@ -22,7 +22,7 @@ ROUNDS = (
     ("small", Simulator.VERILATOR, UNITS),
     ("tiny", Simulator.ICARUS, UNITS),
     ("tiny", Simulator.VERILATOR, UNITS),
-    ("tb/units/eight.yaml", Simulator.ICARUS, UNITS),
+    ("tb/lockstep/eight.yaml", Simulator.ICARUS, UNITS),
     ("full", Simulator.ICARUS, WIDE),
 )
 
@@ -45,7 +45,7 @@ def test_unknown_unit_is_a_user_error() -> None:
 
 
 def test_every_unit_has_its_bench() -> None:
-    benches = {path.name.removesuffix("_tests.py") for path in (ROOT / "tb" / "units").glob("*_tests.py")}
+    benches = {path.parent.name for path in (ROOT / "tb" / "units").glob("*/*_tests.py")}
     assert set(UNITS) <= benches
 
 

@@ -12,11 +12,11 @@ import pytest
 
 from configs.accelerator import load_accelerator
 from rtl.generator import render
+from tb.lockstep.wrapper import UNITS, write_unit_bench
 from tb.simulator import Simulator, build
 from tb.unit_bench import run_units
-from tb.units.wrapper import UNITS, write_unit_bench
 
-CONFIG = "tb/units/eight.yaml"
+CONFIG = "tb/lockstep/eight.yaml"
 TRANSACTIONS = 300
 #: What a bench says of a difference, an X, or a unit that no longer moves; an error in the bench reads otherwise.
 NOTICED = re.compile(r"cycle \d+: (.*: expected .*, got |\w+ is [01XZ]*[XZ]|no transaction in)")

@@ -1,0 +1,213 @@
+"""What every unit bench shares: the cycle loop, episodes, comparing, counting and reporting.
+
+In every cycle a bench chooses inputs, which reach the unit right after the clock edge, and samples
+all outputs before the next. It compares them with the model, moves the model over the edge, and
+goes on. An episode is a stretch from reset with its own random work and stall patterns; some end
+early, in the middle of everything, so that reset is seen to clear what it must.
+
+Assumption: outputs are functions of the registers and of the inputs of the same cycle.
+"""
+
+import json
+import os
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.handle import HierarchyObject
+from cocotb.triggers import FallingEdge
+
+from configs.accelerator import Accelerator, parse_accelerator
+from golden.cycle.sizes import Sizes, sizes_of
+from rtl.widths import Widths
+from tb.lockstep.signals import Sample, UnitSignals, UnresolvedError
+
+#: Environment: what the bench is told from outside the simulator.
+SETTINGS = "UNIT_SETTINGS"
+#: Folder, below the simulation's, of the benches' results: one file a bench.
+RESULTS = "results"
+PERIOD_NS = 10
+#: Share of the episodes that end early.
+CUT_SHARE = 0.2
+#: Cycles shown of a failure.
+SHOWN = 4
+
+
+#: Port name to value.
+Inputs = Mapping[str, int]
+
+
+class MismatchError(AssertionError):
+    """The unit and the model differ."""
+
+
+class UnitBench:
+    """One unit in lockstep with its model; a subclass says what is driven and expected."""
+
+    #: Name of the unit, and the instance of the wrapper that is driven.
+    unit: ClassVar[str]
+    instance: ClassVar[str] = ""
+    #: Valid and ready outputs: they must be 0 or 1 in every cycle.
+    handshakes: tuple[str, ...] = ()
+    #: Situations that a run must have met.
+    required: tuple[str, ...] = ()
+    #: Whether episodes may end early.
+    cuttable: ClassVar[bool] = True
+    #: Cycles without a transaction after which the bench gives up.
+    patience: ClassVar[int] = 2000
+
+    def __init__(self, dut: HierarchyObject) -> None:
+        settings = json.loads(os.environ[SETTINGS])
+        self.config: Accelerator = parse_accelerator(settings["config"], SETTINGS)
+        self.sizes: Sizes = sizes_of(self.config)
+        self.widths = Widths(self.config)
+        self.target: int = settings["transactions"]
+        self.command: str = settings["command"].format(unit=self.unit)
+        self.random = random.Random(cocotb.RANDOM_SEED)
+        self.numbers = np.random.default_rng(cocotb.RANDOM_SEED)
+        layout = json.loads(Path(settings["layout"]).read_text())
+        name = self.instance or self.unit
+        self.dut = dut
+        self._instances = tuple(layout)
+        self.signals = UnitSignals(dut, name, layout[name])
+        self.transactions = 0
+        self.comparisons = 0
+        self.cycle = 0
+        self.episode = 0
+        #: How often each situation was met.
+        self.seen: Counter[str] = Counter()
+        self._history: deque[tuple[int, Inputs, Sample]] = deque(maxlen=SHOWN)
+
+    # ---- what a subclass says --------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Prepare an episode: new work, the model after reset."""
+
+    def drive(self) -> Inputs:
+        """Inputs of the coming cycle; what is not named is 0."""
+        raise NotImplementedError
+
+    def check(self, inputs: Inputs, sample: Sample) -> None:
+        """Compare the outputs of a cycle with the model, and move the model over the edge."""
+        raise NotImplementedError
+
+    def ended(self) -> bool:
+        """Whether the episode's work is done and every queue is empty."""
+        raise NotImplementedError
+
+    def waiting(self) -> str:
+        """What the episode still waits for, for the report of a bench that is stuck."""
+        return ""
+
+    # ---- for the subclass ------------------------------------------------------------------------
+
+    def expect(self, sample: Sample, name: str, value: int) -> None:
+        """Compare one output; negative values as two's complement."""
+        self.comparisons += 1
+        got = sample[name]
+        wanted = value & ((1 << self.signals.outputs[name][1]) - 1)
+        if got != wanted:
+            raise MismatchError(f"{name}: expected {wanted:#x}, got {got:#x}")
+
+    def compare(self, what: str, got: object, wanted: object) -> None:
+        """Compare something that was worked out from outputs."""
+        self.comparisons += 1
+        if got != wanted:
+            raise MismatchError(f"{what}: expected {wanted}, got {got}")
+
+    # ---- the loop --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run episodes until the target is met; raises MismatchError at the first difference."""
+        problem = ""
+        begin = time.perf_counter()
+        try:
+            await self._start()
+            while self.transactions < self.target or self.lacking():
+                await self._episode()
+                if self.episode > 20 * (self.target + 10):
+                    raise MismatchError(f"{self.episode} episodes did not meet: {', '.join(self.lacking())}")
+            assert self.comparisons >= self.transactions > 0, "nothing was compared"
+        except (MismatchError, UnresolvedError) as error:
+            problem = self._report(str(error))
+            raise AssertionError(problem) from None
+        except Exception as error:
+            problem = self._report(f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            result = {
+                "unit": self.unit,
+                "seconds": time.perf_counter() - begin,
+                "transactions": self.transactions,
+                "comparisons": self.comparisons,
+                "cycles": self.cycle,
+                "episodes": self.episode,
+                "seen": {name: int(count) for name, count in self.seen.items()},
+                "problem": problem,
+            }
+            (Path(RESULTS) / f"{self.instance or self.unit}.json").write_text(json.dumps(result))
+
+    def lacking(self) -> list[str]:
+        """Required situations that have not been met."""
+        return [name for name in self.required if not self.seen[name]]
+
+    async def _start(self) -> None:
+        self.dut.clk.value = 0
+        for name in self._instances:
+            getattr(self.dut, f"{name}_enable").value = 0
+        self.signals.enable.value = 1
+        self.signals.write_word(0)
+        Clock(self.dut.clk, PERIOD_NS, unit="ns").start(start_high=False)
+        self._edge = FallingEdge(self.dut.clk)
+        await self._edge
+
+    async def _reset(self) -> None:
+        """Two cycles of reset with random inputs."""
+        if "rst_i" not in self.signals.inputs:
+            return
+        offset, _ = self.signals.inputs["rst_i"]
+        for _ in range(2):
+            self.signals.write_word(self.random.getrandbits(self.signals.input_bits) | 1 << offset)
+            await self._edge
+
+    async def _episode(self) -> None:
+        self.episode += 1
+        self._history.clear()
+        self.begin()
+        await self._reset()
+        cut = self.random.randrange(1, 60) if self.cuttable and self.random.random() < CUT_SHARE else -1
+        before, since = self.transactions, 0
+        while not self.ended():
+            if since == cut:
+                self.seen["cut"] += 1
+                break
+            inputs = self.drive()
+            self.signals.write(inputs)
+            await self._edge
+            sample = self.signals.read()
+            self._history.append((self.cycle, inputs, sample))
+            if not sample.resolved:
+                for name in self.handshakes:
+                    sample[name]
+            self.check(inputs, sample)
+            self.cycle += 1
+            since += 1
+            if since % self.patience == 0:
+                if self.transactions == before:
+                    raise MismatchError(f"no transaction in {self.patience} cycles; waiting for {self.waiting()}")
+                before = self.transactions
+
+    def _report(self, problem: str) -> str:
+        lines = [f"{self.unit}, episode {self.episode}, cycle {self.cycle}: {problem}"]
+        for cycle, inputs, sample in self._history:
+            driven = " ".join(f"{name}={value:x}" for name, value in inputs.items())
+            lines.append(f"  cycle {cycle} in:  {driven}")
+            lines.append(f"  cycle {cycle} out: {sample.describe()}")
+        lines.append(f"Reproduce with: {self.command}")
+        return "\n".join(lines)

@@ -1,0 +1,107 @@
+"""Generates ``unit_bench``: one module that instantiates every unit, so that one build serves all benches."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from common.results import BUILD, write_atomically
+from configs.accelerator import Accelerator
+from rtl.generator import TOP as RTL_TOP
+from rtl.generator import UNITS as RTL_UNITS
+from rtl.generator import render, render_template
+from tb.lockstep.ports import Port, parse_ports
+from tb.simulator import Design
+
+HDL = Path(__file__).resolve().parent.parent / "hdl"
+TOP = "unit_bench"
+#: Every unit that has a bench; stream_core has one of its own.
+UNITS = tuple(unit for unit in RTL_UNITS if unit != RTL_TOP)
+#: Instances of the units that have more than one, with their parameters: the gather network is used
+#: one bit wide for masks and eight bits wide for values.
+SHAPES: dict[str, dict[str, dict[str, int]]] = {
+    "bit_gather": {"bit_gather_1": {"LANE_BITS": 1}, "bit_gather_8": {"LANE_BITS": 8}},
+}
+_CLOCK = "clk_i"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One unit inside the wrapper.
+
+    Attributes:
+        name: what its signals begin with.
+        parameters: values that override the unit's own.
+    """
+
+    name: str
+    unit: str
+    ports: tuple[Port, ...]
+    parameters: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> tuple[Port, ...]:
+        """Inputs in order, without the clock."""
+        return tuple(port for port in self.ports if port.is_input and port.name != _CLOCK)
+
+    @property
+    def outputs(self) -> tuple[Port, ...]:
+        """Outputs in order."""
+        return tuple(port for port in self.ports if not port.is_input)
+
+    @property
+    def clocked(self) -> bool:
+        """Whether the unit has a clock."""
+        return any(port.name == _CLOCK for port in self.ports)
+
+
+def _instances(unit: str, text: str) -> Iterable[Instance]:
+    for name, parameters in SHAPES.get(unit, {unit: {}}).items():
+        yield Instance(name, unit, parse_ports(text, parameters), parameters)
+
+
+def _layout(ports: tuple[Port, ...]) -> list[tuple[str, int, int]]:
+    """Name, offset and bits of each port in the packed word, the first lowest."""
+    fields = []
+    offset = 0
+    for port in ports:
+        fields.append((port.name, offset, port.width))
+        offset += port.width
+    return fields
+
+
+def write_unit_bench(
+    config: Accelerator,
+    folder: Path,
+    units: Iterable[str] = UNITS,
+    files: Mapping[str, str] | None = None,
+    *,
+    waves: bool = False,
+    builds: Path = BUILD / "units" / "sim",
+) -> Design:
+    """Write the Verilog of the units, the wrapper and ``layout.json``, its packed words, into ``folder``.
+
+    Args:
+        units: which units the wrapper instantiates.
+        files: text of the Verilog files by name, where it is not the generator's.
+        builds: folder of the built simulations.
+
+    Returns what to build.
+    """
+    texts = dict(files if files is not None else render(config))
+    texts.pop("stream_core.v", None)
+    instances = [instance for unit in units for instance in _instances(unit, texts[f"{unit}.v"])]
+    layout = {i.name: {"inputs": _layout(i.inputs), "outputs": _layout(i.outputs)} for i in instances}
+    write_atomically(folder / "layout.json", json.dumps(layout).encode())
+    texts[f"{TOP}.v"] = render_template(HDL, "unit_bench.v.j2", config, instances=instances, clock=_CLOCK)
+    for name, text in texts.items():
+        write_atomically(folder / name, text.encode())
+    return Design(
+        top=TOP,
+        config=config,
+        sources=tuple(folder / name for name in texts),
+        controls=(HDL / "unit_bench.vlt",),
+        defines=("TRACE_Z",),
+        waves=waves,
+        folder=builds,
+    )

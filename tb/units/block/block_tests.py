@@ -1,0 +1,207 @@
+"""Block against the cycle model: beats and parameters in, psums and counters out.
+
+The bench plays the feeder (beats where there is room) and the collector (drains done lines).
+"""
+
+import cocotb
+import numpy as np
+from cocotb.handle import HierarchyObject
+
+from golden.cycle.basis_mac import make_basis_mac
+from golden.cycle.beats import groups_of
+from golden.cycle.input_ring import make_input_ring, ring_has_room
+from golden.cycle.psum_lines import make_psum_lines
+from golden.cycle.row import make_rows
+from golden.cycle.stream_core import BlockCounter, step_blocks
+from golden.cycle.work import work_of
+from tb.load_port import LoadKind, LoadPort
+from tb.lockstep.base import Inputs, UnitBench
+from tb.lockstep.block_loads import BlockLoads
+from tb.lockstep.groups import beats_of
+from tb.lockstep.passes import one_block, random_pass, transfers_of
+from tb.lockstep.signals import Sample
+from tb.lockstep.stimulus import Pace, unpack
+
+KINDS = {LoadKind.COEFFICIENTS, LoadKind.BASIS, LoadKind.EXPONENTS, LoadKind.CHANNEL}
+PORTS = {
+    LoadKind.COEFFICIENTS: "load_coefficients_i",
+    LoadKind.BASIS: "load_basis_i",
+    LoadKind.EXPONENTS: "load_exponent_i",
+    LoadKind.CHANNEL: "load_channel_i",
+    LoadKind.PASS: "load_pass_i",
+}
+WORD = (1 << 32) - 1
+
+
+class BlockBench(BlockLoads, UnitBench):
+    """A transaction is a beat that is written or a column that is read.
+
+    Assumptions: beats of a pass come after its parameters; a bank of parameters is written only when
+    all lines of the pass before the last are free again and its input is read to its end.
+    """
+
+    ports = PORTS
+
+    unit = "block"
+    handshakes = ("room_o",)
+    patience = 5000
+    required = (
+        "ring full",
+        "z FIFO full",
+        "line wait",
+        "pass after pass",
+        "two passes pending",
+        "counters cleared",
+        "line read while the MAC works",
+    )
+
+    def begin(self) -> None:
+        """Random passes with their inputs."""
+        self.one = self.sizes._replace(blocks=1)
+        port = LoadPort(self.config)
+        drawn = [random_pass(self.numbers, self.config, 120) for _ in range(self.random.randint(1, 4))]
+        passes = [one_block(entry.work) for entry in drawn]
+        signed = [work.signed_in for work in passes]
+        self.work = work_of(passes, [0] * len(passes), self.one)
+        self.groups = groups_of([entry.tensor for entry in drawn], signed)
+        self.beats = beats_of(self.groups, signed, self.config, self.random)
+        self.words = [
+            sum(beat.fields[field.name] << field.offset for field in self.widths.beat.fields) for beat in self.beats
+        ]
+        self.loads = [
+            (p, transfer) for p, work in enumerate(passes) for transfer in transfers_of(port, work, KINDS, self.random)
+        ]
+        self.loaded = 0
+        self.ring = make_input_ring(self.one)
+        self.rows = make_rows(self.one)
+        self.mac = make_basis_mac(self.one)
+        self.lines = make_psum_lines(self.one)
+        pixels = int((self.work.height * self.work.width).sum())
+        self.z = np.zeros((1, self.config.rows, pixels), np.int64)
+        self.z_cycle = np.zeros_like(self.z)
+        self.z_count = np.zeros((1, self.config.rows), np.int64)
+        self.counters = np.zeros((1, len(BlockCounter)), np.int64)
+        self.counter: int | None = None
+        self.beat_group = np.array([beat.number for beat in self.beats], np.int64)
+        self.beat_part = np.array([beat.part for beat in self.beats], np.int64)
+        self.beat_final = np.array([beat.final for beat in self.beats], np.bool_)
+        #: Output lines not freed yet, of each pass; the column to read next, the psum that is shown.
+        self.unfreed = [int(rows) for rows in self.work.out_height]
+        self.column = 0
+        self.shown: int | None = None
+        self.write_pace, self.drain_pace, self.load_pace = (Pace(self.random) for _ in range(3))
+
+    def _write(self) -> dict[str, int]:
+        """The next beat, where there is room and its pass has started."""
+        written = int(self.ring.written[0])
+        if written == len(self.beats) or not ring_has_room(self.ring, self.one):
+            return {}
+        started = self.groups.work[self.beats[written].number] < self.mac.loaded[0]
+        if not started or not self.write_pace():
+            return {}
+        return {"beat_write_i": 1, "beat_i": self.words[written]}
+
+    def _drain(self) -> dict[str, int]:
+        """Read the next column of the oldest line, or free it after its last."""
+        p = self.oldest_pass()
+        if p == len(self.unfreed):
+            return {}
+        line = int(self.work.lines_before[p] + self.work.out_height[p] - self.unfreed[p]) % self.config.psum_lines
+        if not (int(self.lines.done[0]) >> line) & 1 or not self.drain_pace():
+            return {}
+        if self.column == self.work.out_width[p]:
+            return {"drain_free_i": 1 << line}
+        taps = self.config.taps
+        return {
+            "drain_read_i": 1,
+            "drain_line_i": line,
+            "drain_entry_i": self.column // taps,
+            "drain_bank_i": self.column % taps,
+            "drain_parameters_i": p % 2,
+        }
+
+    def drive(self) -> Inputs:
+        """Load, write, drain, and look at a counter."""
+        inputs = self.next_load() | self._write() | self._drain()
+        inputs["counter_index_i"] = self.random.randrange(len(BlockCounter) + 1)
+        inputs["counter_clear_i"] = int(self.random.random() < 0.002)
+        return inputs
+
+    def check(self, inputs: Inputs, sample: Sample) -> None:
+        """What registers show; then one edge; then what was written into the z FIFOs."""
+        pending = int(self.mac.loaded[0] - self.mac.work[0])
+        self.expect(sample, "room_o", ring_has_room(self.ring, self.one))
+        self.expect(sample, "pending_o", pending)
+        self.expect(sample, "done_o", int(self.lines.done[0]))
+        if self.shown is not None:
+            self.expect(sample, "drain_psum_o", self.shown)
+        if self.counter is not None:
+            self.expect(sample, "counter_o", self.counter)
+        self.seen["ring full"] += not ring_has_room(self.ring, self.one)
+        self.seen["two passes pending"] += pending == 2
+        index = inputs["counter_index_i"]
+        self.counter = int(self.counters[0, index]) if index < len(BlockCounter) else 0
+        self._note_drain(inputs)
+        counts, before, work = self.z_count.copy(), self.counters.copy(), int(self.mac.work[0])
+        starts = bool(inputs.get("load_pass_i"))
+        step_blocks(
+            self.one, self.work, self.groups, self.ring, self.rows, self.mac, self.lines, self.beat_group,
+            self.beat_part, self.beat_final, starts, inputs.get("drain_free_i", 0), self.cycle,
+            self.z, self.z_cycle, self.z_count, self.counters,
+        )  # fmt: skip
+        self._check_z(sample, counts)
+        self.seen["z FIFO full"] += self.counters[0, BlockCounter.Z_FULL] > before[0, BlockCounter.Z_FULL]
+        self.seen["line wait"] += self.counters[0, BlockCounter.LINE_WAIT] > before[0, BlockCounter.LINE_WAIT]
+        self.seen["pass after pass"] += work < self.mac.work[0] < self.mac.loaded[0]
+        if inputs["counter_clear_i"]:
+            self.counters[:] = 0
+            self.seen["counters cleared"] += 1
+        if inputs.get("beat_write_i"):
+            self.ring.written[0] += 1
+            self.transactions += 1
+        self.loaded += "load_data_i" in inputs
+
+    def _note_drain(self, inputs: Inputs) -> None:
+        """The psum that a read will show, and the line that is freed."""
+        p = self.oldest_pass()
+        if inputs.get("drain_read_i"):
+            psum = int(self.lines.psum[0, inputs["drain_line_i"], self.column])
+            self.shown = (psum + int(self.work.bias[p, 0])) & WORD
+            self.column += 1
+            self.transactions += 1
+            self.seen["line read while the MAC works"] += bool(self.mac.walk_valid[0])
+        elif inputs.get("drain_free_i"):
+            self.shown = None
+            self.column = 0
+            self.unfreed[p] -= 1
+
+    def _check_z(self, sample: Sample, counts: np.ndarray) -> None:
+        """Every z that is written in this cycle."""
+        written = 0
+        values = {}
+        for m in range(self.config.rows):
+            if self.z_count[0, m] > counts[0, m]:
+                written |= 1 << m
+                values[m] = int(self.z[0, m, counts[0, m]]) & ((1 << self.config.z_bits) - 1)
+        self.expect(sample, "trace_written_o", written)
+        if values:
+            got = unpack(sample["trace_z_o"], self.config.z_bits, self.config.rows)
+            self.compare("z written", {m: got[m] for m in values}, values)
+
+    def ended(self) -> bool:
+        """Every beat was read and every line freed."""
+        everything = int(self.ring.read.min()) == len(self.beats)
+        return everything and not any(self.unfreed) and self.mac.work[0] == len(self.unfreed)
+
+    def waiting(self) -> str:
+        """Beats and lines that are left."""
+        return (
+            f"{len(self.beats)} beats, {self.ring.written[0]} written, read {self.ring.read[0].tolist()}, "
+            f"lines to be freed {self.unfreed}, {len(self.loads) - self.loaded} transfers to be loaded"
+        )
+
+
+@cocotb.test()
+async def lockstep(dut: HierarchyObject) -> None:
+    """Random passes, one after the other without a reset."""
+    await BlockBench(dut).run()

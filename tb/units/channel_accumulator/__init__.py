@@ -1,0 +1,1 @@
+"""The unit channel_accumulator."""

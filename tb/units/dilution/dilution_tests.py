@@ -1,0 +1,80 @@
+"""Dilution against the cycle model's ``dilute``: activation mask and sign mask of every part of a group."""
+
+import cocotb
+import numpy as np
+from cocotb.handle import HierarchyObject
+
+from golden.cycle.beats import groups_of
+from golden.cycle.dilution import dilute
+from golden.sparsemap import SparseTensor
+from tb.lockstep.base import Inputs, UnitBench
+from tb.lockstep.gather_network import settings_for
+from tb.lockstep.signals import Sample
+from tb.lockstep.stimulus import sparse_word
+
+DENSITIES = (0.0, 0.03, 0.2, 0.5, 0.9, 1.0)
+
+
+class DilutionBench(UnitBench):
+    """Assumption: the settings are those of the map; signs of channels without a coefficient mean nothing.
+
+    The model gets channel numbers and coefficients, never a mask. A transaction is one part of a group.
+    """
+
+    unit = "dilution"
+    cuttable = False
+    required = ("empty map", "full map", "no match", "all match", "last part")
+
+    def begin(self) -> None:
+        """Random groups of every pair of densities, part by part."""
+        width, parts = self.config.group, self.config.group // self.config.lanes
+        self.work = []
+        for activations in DENSITIES:
+            for coefficients in DENSITIES:
+                for _ in range(3):
+                    words = [sparse_word(self.random, width, density) for density in (activations, coefficients, 0.5)]
+                    control = settings_for(words[0], width, self.random)
+                    self.work += [(*words, control, part) for part in range(parts)]
+        self.random.shuffle(self.work)
+
+    def drive(self) -> Inputs:
+        """The next part."""
+        selected, nonzero, negative, control, part = self.work.pop()
+        return {
+            "map_i": selected,
+            "control_i": control,
+            "part_i": part,
+            "coefficient_map_i": nonzero,
+            "coefficient_sign_i": negative,
+        }
+
+    def check(self, inputs: Inputs, sample: Sample) -> None:
+        """Both masks."""
+        width, lanes = self.config.group, self.config.lanes
+        selected, part = inputs["map_i"], inputs["part_i"]
+        active = np.array([[[(selected >> c) & 1 for c in range(width)]]], np.bool_)
+        groups = groups_of([SparseTensor(active, active.astype(np.uint8))], [False])
+        coefficients = np.zeros((1, 1, 1, width), np.int8)
+        for c in range(width):
+            if (inputs["coefficient_map_i"] >> c) & 1:
+                coefficients[..., c] = -1 if (inputs["coefficient_sign_i"] >> c) & 1 else 1
+        mask, sign = dilute(groups, 0, part, lanes, coefficients, 0, 0)
+        self.expect(sample, "activation_mask_o", mask)
+        self.expect(sample, "sign_mask_o", sign)
+        self.transactions += 1
+        count = selected.bit_count()
+        self.seen["empty map"] += selected == 0
+        self.seen["full map"] += count == width
+        self.seen["no match"] += mask == 0 and part * lanes < count
+        self.seen["all match"] += mask == (1 << lanes) - 1
+        self.seen["last part"] += part == width // lanes - 1 and mask != 0
+
+    def ended(self) -> bool:
+        """All parts were tried."""
+        return not self.work
+
+
+@cocotb.test()
+async def lockstep(dut: HierarchyObject) -> None:
+    """Random groups of every pair of densities."""
+    await DilutionBench(dut).run()

@@ -1,0 +1,71 @@
+"""FIFO against a queue: order, full, empty, and both ends moving at once."""
+
+from collections import deque
+
+import cocotb
+from cocotb.handle import HierarchyObject
+
+from tb.lockstep.base import Inputs, UnitBench
+from tb.lockstep.signals import Sample
+from tb.lockstep.stimulus import Offer, Pace, extreme_word
+
+
+class FifoBench(UnitBench):
+    """Assumption: data is stable while it is offered and not taken. A transaction is an entry that leaves."""
+
+    unit = "fifo"
+    handshakes = ("ready_o", "valid_o")
+    required = ("full", "empty", "both at full - 1", "pop at full", "push at empty")
+
+    def begin(self) -> None:
+        """A number of entries to push, and the pace of both ends."""
+        self.left = self.random.randrange(1, 80)
+        self.queue: deque[int] = deque()
+        self.offer = Offer(self.random)
+        self.pace = Pace(self.random)
+        self.data = 0
+
+    def drive(self) -> Inputs:
+        """Offer the next entry; take or not."""
+        held = self.offer.held
+        offered = self.offer(self.left > 0)
+        if not held:
+            self.data = extreme_word(self.random, self.signals.inputs["data_i"][1])
+        return {"valid_i": int(offered), "data_i": self.data, "ready_i": int(self.pace())}
+
+    def check(self, inputs: Inputs, sample: Sample) -> None:
+        """Room, presence and the head; then push and pop."""
+        depth = self.config.z_fifo
+        level = len(self.queue)
+        self.expect(sample, "ready_o", level < depth)
+        self.expect(sample, "valid_o", level > 0)
+        if level:
+            self.expect(sample, "data_o", self.queue[0])
+        pops = bool(level and inputs["ready_i"])
+        pushes = bool(inputs["valid_i"] and level < depth)
+        self.seen["full"] += level == depth
+        self.seen["empty"] += level == 0
+        self.seen["pop at full"] += level == depth and pops
+        self.seen["push at empty"] += level == 0 and pushes
+        self.seen["both at full - 1"] += level == depth - 1 and pops and pushes
+        if pops:
+            self.queue.popleft()
+            self.transactions += 1
+        if pushes:
+            self.queue.append(inputs["data_i"])
+            self.left -= 1
+            self.offer.taken()
+
+    def ended(self) -> bool:
+        """Everything was pushed and popped."""
+        return self.left == 0 and not self.queue
+
+    def waiting(self) -> str:
+        """Entries on either side."""
+        return f"{self.left} entries to push, {len(self.queue)} to pop"
+
+
+@cocotb.test()
+async def lockstep(dut: HierarchyObject) -> None:
+    """Random pushes and pops."""
+    await FifoBench(dut).run()

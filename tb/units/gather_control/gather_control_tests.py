@@ -1,0 +1,64 @@
+"""Gather control against the network by its definition: the settings that it gives must pack the selected lanes."""
+
+import cocotb
+from cocotb.handle import HierarchyObject
+
+from tb.lockstep.base import Inputs, UnitBench
+from tb.lockstep.gather_network import exchange, gather, lower_lanes
+from tb.lockstep.signals import Sample
+from tb.lockstep.stimulus import extreme_word, sparse_word
+
+#: Widths up to which every map is tried.
+EXHAUSTIVE = 12
+
+
+class GatherControlBench(UnitBench):
+    """Checks that upper lanes have no setting, and where the settings lead every selected lane.
+
+    Settings of switches that no selected lane meets are free. A transaction is a map.
+    """
+
+    unit = "gather_control"
+    cuttable = False
+    required = ("none", "one", "all")
+
+    def begin(self) -> None:
+        """Corner maps, or all maps of a narrow group, then random ones of any density."""
+        width = self.config.group
+        everything = (1 << width) - 1
+        if width <= EXHAUSTIVE:
+            self.maps = list(range(1 << width))
+        else:
+            self.maps = [0, everything] + [1 << lane for lane in range(width)]
+            self.maps += [everything ^ 1 << lane for lane in range(width)]
+        self.maps += [sparse_word(self.random, width, self.random.random()) for _ in range(200)]
+        self.maps += [extreme_word(self.random, width) for _ in range(50)]
+
+    def drive(self) -> Inputs:
+        """The next map."""
+        return {"map_i": self.maps.pop()}
+
+    def check(self, inputs: Inputs, sample: Sample) -> None:
+        """Send lane numbers through the network."""
+        width, selected = self.config.group, inputs["map_i"]
+        control = sample["control_o"]
+        self.expect(sample, "control_o", control & lower_lanes(width))
+        labels = list(range(1, width + 1))
+        wanted = gather(selected, labels)
+        got = exchange(control, labels)
+        ones = selected.bit_count()
+        self.compare("lanes behind the network", got[:ones], wanted[:ones])
+        self.seen["none"] += ones == 0
+        self.seen["one"] += ones == 1
+        self.seen["all"] += ones == width
+        self.transactions += 1
+
+    def ended(self) -> bool:
+        """All maps were tried."""
+        return not self.maps
+
+
+@cocotb.test()
+async def lockstep(dut: HierarchyObject) -> None:
+    """All maps of a narrow group; corners and random maps of a wide one."""
+    await GatherControlBench(dut).run()

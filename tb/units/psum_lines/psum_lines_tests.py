@@ -1,0 +1,207 @@
+"""Psum lines against the cycle model: additions, forwarding, closing, draining and freeing.
+
+The bench plays the MAC (issue, a cycle later the target, a cycle later the sums) and the collector.
+"""
+
+from typing import NamedTuple
+
+import cocotb
+from cocotb.handle import HierarchyObject
+
+from golden.cycle.psum_lines import make_psum_lines, step_psum_lines
+from tb.lockstep.base import Inputs, UnitBench
+from tb.lockstep.signals import Sample
+from tb.lockstep.stimulus import Pace, pack
+
+WORD = (1 << 32) - 1
+EXTREMES = (0, 1, WORD, 1 << 31, (1 << 31) - 1)
+
+
+class Issue(NamedTuple):
+    """What the MAC issued in one cycle: columns of a line from ``column`` on, a sum each, and lines closed."""
+
+    line: int
+    column: int
+    sums: tuple[int, ...]
+    close: int
+
+
+NOTHING = Issue(0, 0, (), 0)
+
+
+class PsumLinesBench(UnitBench):
+    """A transaction is an addition or a read for draining.
+
+    Assumptions: a line is added to only while it is not closed, and drained only when it is done; one
+    bank of biases serves a line from its first addition until it is freed, and stays as it is.
+    """
+
+    unit = "psum_lines"
+    patience = 4000
+    required = (
+        "same entry in consecutive cycles",
+        "same entry two cycles apart",
+        "several lines close at once",
+        "all lines closed",
+        "entry never written",
+        "line never written",
+        "free and close in one cycle",
+        "bias changes",
+    )
+
+    def begin(self) -> None:
+        """Lines free, biases about to be loaded."""
+        self.model = make_psum_lines(self.sizes._replace(blocks=1))
+        self.bias = [0, 0]
+        self.to_load = [0, 1]
+        self.bank: list[int] = []
+        lines = self.config.psum_lines
+        #: Bank of biases of each line in use, None for a free one.
+        self.uses: list[int | None] = [None] * lines
+        self.written: list[set[int]] = [set() for _ in range(lines)]
+        self.pipe = [NOTHING, NOTHING]
+        self.current = 0
+        self.held: tuple[int, int] | None = None
+        self.drained = 0
+        self.left = self.random.randrange(20, 400)
+        self.recent: list[tuple[int, int]] = []
+        self.issue_pace, self.drain_pace = Pace(self.random), Pace(self.random)
+        self.close_share = self.random.choice((0.01, 0.05, 0.3))
+
+    def _choose_load(self) -> dict[str, int]:
+        """A bias for a bank that no line uses."""
+        idle = [bank for bank in (0, 1) if bank not in self.uses]
+        if self.to_load and self.to_load[0] in idle:
+            bank = self.to_load.pop(0)
+        elif idle and not self.to_load and idle[0] != self.current and self.random.random() < 0.1:
+            bank = idle[0]
+            self.seen["bias changes"] += 1
+        else:
+            return {}
+        self.bias[bank] = self.random.choice(EXTREMES) if self.random.random() < 0.3 else self.random.getrandbits(32)
+        return {"load_i": 1, "load_bank_i": bank, "load_bias_i": self.bias[bank]}
+
+    def _choose_issue(self) -> Issue:
+        """An addition near the last ones, and lines that close with it."""
+        closed = int(self.model.closed[0])
+        lines = [line for line in range(self.config.psum_lines) if not (closed >> line) & 1]
+        if not lines or self.to_load or not self.left:
+            return NOTHING
+        line, column = 0, 0
+        sums: tuple[int, ...] = ()
+        if self.issue_pace():
+            near = [(n, x) for n, x in self.recent[-2:] if n in lines]
+            if near and self.random.random() < 0.6:
+                line, column = self.random.choice(near)
+            else:
+                line, column = self.random.choice(lines), self.random.randrange(self.config.width_max)
+            most = min(self.config.taps, self.config.width_max - column)
+            count = self.random.randint(1, most)
+            sums = tuple(
+                self.random.choice(EXTREMES) if self.random.random() < 0.3 else self.random.getrandbits(32)
+                for _ in range(count)
+            )
+            self.left -= 1
+        close = 0
+        if self.random.random() < self.close_share:
+            for other in self.random.sample(lines, self.random.randint(1, len(lines))):
+                close |= 1 << other
+        return Issue(line, column, sums, close)
+
+    def _choose_drain(self) -> dict[str, int]:
+        """Read a column of a done line, or free the line that was read."""
+        done = [line for line in range(self.config.psum_lines) if (int(self.model.done[0]) >> line) & 1]
+        if not done or not self.drain_pace():
+            return {}
+        if self.held is not None and self.held[0] in done and self.random.random() < 0.2:
+            return {"drain_free_i": 1 << self.held[0]}
+        line = self.held[0] if self.held is not None and self.held[0] in done else self.random.choice(done)
+        columns = sorted(self.written[line])
+        column = self.random.randrange(self.config.width_max)
+        if columns and self.random.random() < 0.7:
+            column = self.random.choice(columns)
+        bank = self.uses[line]
+        assert bank is not None
+        return {
+            "drain_read_i": 1,
+            "drain_line_i": line,
+            "drain_entry_i": column // self.config.taps,
+            "drain_bank_i": column % self.config.taps,
+            "drain_parameters_i": bank,
+        }
+
+    def drive(self) -> Inputs:
+        """Issue, the target of the last issue, the sums of the one before, and the drain."""
+        inputs = self._choose_load()
+        self.issue = self._choose_issue()
+        for line in range(self.config.psum_lines):
+            used = (self.issue.sums and self.issue.line == line) or (self.issue.close >> line) & 1
+            if used and self.uses[line] is None:
+                self.uses[line] = self.current
+        if self.random.random() < 0.02 and not self.to_load and not inputs:
+            self.current = 1 - self.current
+        target, addition = self.pipe
+        inputs |= {"close_i": self.issue.close, "target_done_i": target.close}
+        if target.sums:
+            bank = self.uses[target.line]
+            assert bank is not None
+            inputs |= {
+                "target_valid_i": 1,
+                "target_line_i": target.line,
+                "target_entry_i": target.column // self.config.taps,
+                "target_bank_i": target.column % self.config.taps,
+                "target_mask_i": (1 << len(target.sums)) - 1,
+                "target_parameters_i": bank,
+            }
+        inputs["sum_i"] = pack(addition.sums, 32) if addition.sums else self.random.getrandbits(32 * self.config.taps)
+        return inputs | self._choose_drain()
+
+    def check(self, inputs: Inputs, sample: Sample) -> None:
+        """Closed, done, and the psum that the drain shows."""
+        model, issue = self.model, self.issue
+        self.expect(sample, "closed_o", int(model.closed[0]))
+        self.expect(sample, "done_o", int(model.done[0]))
+        if self.held is not None:
+            self.expect(sample, "drain_psum_o", self.drained)
+        self.seen["all lines closed"] += int(model.closed[0]) == (1 << self.config.psum_lines) - 1
+        self.seen["several lines close at once"] += issue.close.bit_count() > 1
+        if issue.sums:
+            place = (issue.line, issue.column)
+            self.seen["same entry in consecutive cycles"] += self.recent[-1:] == [place]
+            self.seen["same entry two cycles apart"] += self.recent[-2:-1] == [place]
+            for tap, value in enumerate(issue.sums):
+                model.psum[0, issue.line, issue.column + tap] += value
+                self.written[issue.line].add(issue.column + tap)
+            self.transactions += 1
+        self.recent = [*self.recent[-2:], (issue.line, issue.column) if issue.sums else (-1, -1)]
+        free = inputs.get("drain_free_i", 0)
+        self.seen["free and close in one cycle"] += free != 0 and issue.close != 0
+        if inputs.get("drain_read_i"):
+            line = inputs["drain_line_i"]
+            column = inputs["drain_entry_i"] * self.config.taps + inputs["drain_bank_i"]
+            bank = inputs["drain_parameters_i"]
+            self.held = (line, column)
+            self.drained = (int(model.psum[0, line, column]) + self.bias[bank]) & WORD
+            self.seen["entry never written"] += column not in self.written[line]
+            self.seen["line never written"] += not self.written[line]
+            self.transactions += 1
+        if free and self.held is not None:
+            self.uses[self.held[0]] = None
+            self.written[self.held[0]] = set()
+            self.held = None
+        step_psum_lines(model, self.sizes, 0, issue.close, free)
+        self.pipe = [issue, self.pipe[0]]
+
+    def ended(self) -> bool:
+        """All additions were made and no closed line waits."""
+        return not self.left and not self.model.closed[0] and self.pipe == [NOTHING, NOTHING]
+
+    def waiting(self) -> str:
+        """Additions to make and lines closed."""
+        return f"{self.left} additions, closed lines {int(self.model.closed[0]):b}, done {int(self.model.done[0]):b}"
+
+
+@cocotb.test()
+async def lockstep(dut: HierarchyObject) -> None:
+    """Random additions and drains."""
+    await PsumLinesBench(dut).run()

@@ -1,0 +1,1 @@
+"""The unit sparsemap_encoder."""
