@@ -12,8 +12,8 @@ from common.errors import UserError, run_command
 from common.results import BUILD, RESULTS, relative, write_json
 from common.versions import simulation_tools
 from configs.accelerator import Accelerator, as_fields, load_accelerator
+from tb.lockstep.base import COVERAGE, SETTINGS
 from tb.lockstep.base import RESULTS as RESULTS_FOLDER
-from tb.lockstep.base import SETTINGS
 from tb.lockstep.wrapper import SHAPES, UNITS, write_unit_bench
 from tb.simulator import Design, Outcome, Simulator, build, run
 
@@ -89,7 +89,8 @@ def run_units(
     config = design.config
     typed = typed or config.name
     folder = folder or run_folder(design, simulator)
-    shutil.rmtree(folder / RESULTS_FOLDER, ignore_errors=True)
+    for name in (RESULTS_FOLDER, COVERAGE):
+        shutil.rmtree(folder / name, ignore_errors=True)
     (folder / RESULTS_FOLDER).mkdir(parents=True)
     target = transactions or TRANSACTIONS[simulator]
     settings = {

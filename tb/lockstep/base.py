@@ -12,7 +12,7 @@ import json
 import os
 import random
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -26,12 +26,15 @@ from cocotb.triggers import FallingEdge
 from configs.accelerator import Accelerator, parse_accelerator
 from golden.cycle.sizes import Sizes, sizes_of
 from rtl.widths import Widths
+from tb.coverage import Collector, load_model
 from tb.lockstep.signals import Sample, UnitSignals, UnresolvedError
 
 #: Environment: what the bench is told from outside the simulator.
 SETTINGS = "UNIT_SETTINGS"
 #: Folder, below the simulation's, of the benches' results: one file a bench.
 RESULTS = "results"
+#: Folder, likewise, of their functional coverage.
+COVERAGE = "coverage"
 PERIOD_NS = 10
 #: Share of the episodes that end early.
 CUT_SHARE = 0.2
@@ -55,7 +58,7 @@ class UnitBench:
     instance: ClassVar[str] = ""
     #: Valid and ready outputs: they must be 0 or 1 in every cycle.
     handshakes: tuple[str, ...] = ()
-    #: Situations that a run must have met.
+    #: Points of the unit's coverage that every run of this bench must hit, though not every bench of the unit can.
     required: tuple[str, ...] = ()
     #: Whether episodes may end early.
     cuttable: ClassVar[bool] = True
@@ -80,8 +83,9 @@ class UnitBench:
         self.comparisons = 0
         self.cycle = 0
         self.episode = 0
-        #: How often each situation was met.
-        self.seen: Counter[str] = Counter()
+        self.coverage = Collector(load_model(self.unit), self.config)
+        #: Episodes that ended early.
+        self.cuts = 0
         self._history: deque[tuple[int, Inputs, Sample]] = deque(maxlen=SHOWN)
 
     # ---- what a subclass says --------------------------------------------------------------------
@@ -148,14 +152,16 @@ class UnitBench:
                 "comparisons": self.comparisons,
                 "cycles": self.cycle,
                 "episodes": self.episode,
-                "seen": {name: int(count) for name, count in self.seen.items()},
+                "cuts": self.cuts,
                 "problem": problem,
             }
-            (Path(RESULTS) / f"{self.instance or self.unit}.json").write_text(json.dumps(result))
+            name = self.instance or self.unit
+            (Path(RESULTS) / f"{name}.json").write_text(json.dumps(result))
+            self.coverage.write(Path(COVERAGE) / f"{name}.json")
 
     def lacking(self) -> list[str]:
-        """Required situations that have not been met."""
-        return [name for name in self.required if not self.seen[name]]
+        """Bins that this run must hit and has not."""
+        return self.coverage.lacking(*self.required)
 
     async def _start(self) -> None:
         self.dut.clk.value = 0
@@ -185,7 +191,7 @@ class UnitBench:
         before, since = self.transactions, 0
         while not self.ended():
             if since == cut:
-                self.seen["cut"] += 1
+                self.cuts += 1
                 break
             inputs = self.drive()
             self.signals.write(inputs)

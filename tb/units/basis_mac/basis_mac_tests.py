@@ -43,18 +43,6 @@ class BasisMacBench(BlockLoads, UnitBench):
 
     unit = "basis_mac"
     handshakes = ("z_ready_o", "target_valid_o")
-    required = (
-        "dropped",
-        "idle pixel that closes lines",
-        "several lines close at once",
-        "line wait",
-        "starved",
-        "two passes pending",
-        "stride above kernel",
-        "border",
-        "pixel that reaches no output",
-        "lowest product",
-    )
 
     def begin(self) -> None:
         """Random passes; z of random density."""
@@ -80,7 +68,7 @@ class BasisMacBench(BlockLoads, UnitBench):
         self.zero_share = self.random.choice((0.0, 0.3, 0.9))
         self.z = self._new_z()
         for g in (work.geometry for work in passes):
-            self.seen["stride above kernel"] += g.stride > g.kernel_height
+            self.coverage.met("stride above kernel", g.stride > g.kernel_height)
 
     def _new_z(self) -> np.ndarray:
         """z of every row: all 0, all extreme, or anything."""
@@ -135,7 +123,7 @@ class BasisMacBench(BlockLoads, UnitBench):
         mac, work = self.mac, self.work
         self._check_target(sample)
         self.expect(sample, "pending_o", int(mac.loaded[0] - mac.work[0]))
-        self.seen["two passes pending"] += int(mac.loaded[0] - mac.work[0]) == 2
+        self.coverage.met("two passes pending", int(mac.loaded[0] - mac.work[0]) == 2)
         walks = int(mac.walk_work[0]), int(mac.walk_y[0]), int(mac.walk_x[0])
         line = int(work.lines_before[walks[0]] + walks[1]) % self.config.psum_lines
         before = self.lines.psum[0, line].copy()
@@ -157,11 +145,11 @@ class BasisMacBench(BlockLoads, UnitBench):
             sums = self.lines.psum[0, line, walks[2] : walks[2] + products] - before[walks[2] : walks[2] + products]
             self.issued = Target(line, walks[2], [int(value) for value in sums], walks[0] % 2)
             limit = 2 ** (self.config.z_bits - 1)
-            self.seen["lowest product"] += -limit in mac.walk_z[0] and -128 in work.kernels[walks[0]]
-        self.seen["dropped"] += dropped
-        self.seen["several lines close at once"] += close.bit_count() > 1
-        self.seen["line wait"] += wait
-        self.seen["starved"] += starved
+            self.coverage.met("lowest product", -limit in mac.walk_z[0] and -128 in work.kernels[walks[0]])
+        self.coverage.met("dropped", dropped)
+        self.coverage.met("several lines close at once", close.bit_count() > 1)
+        self.coverage.met("line wait", wait)
+        self.coverage.met("starved", starved)
         step_psum_lines(self.lines, self.one, 0, close, self.free)
         if self.free:
             self.unfreed[self.oldest_pass()] -= 1
@@ -183,9 +171,9 @@ class BasisMacBench(BlockLoads, UnitBench):
         columns = last_output(column, stride, padding, work.out_width[p]) - first_output(
             column, work.kernel_width[p], stride, padding
         )
-        self.seen["pixel that reaches no output"] += rows < 0 or columns < 0
-        self.seen["border"] += padding > 0 and 0 in (row, column)
-        self.seen["idle pixel that closes lines"] += not dropped and not self.z.any()
+        self.coverage.met("pixel that reaches no output", rows < 0 or columns < 0)
+        self.coverage.met("border", padding > 0 and 0 in (row, column))
+        self.coverage.met("idle pixel that closes lines", not dropped and not self.z.any())
 
     def ended(self) -> bool:
         """Every pixel was taken and every line freed."""

@@ -21,7 +21,6 @@ class BitGatherBench(UnitBench):
 
     unit = "bit_gather"
     cuttable = False
-    required: tuple[str, ...] = ("none", "all", "any settings", "packed")
     lane_bits = 1
 
     def begin(self) -> None:
@@ -57,15 +56,15 @@ class BitGatherBench(UnitBench):
         lanes = unpack(inputs["data_i"], self.lane_bits, width)
         if self.selected is None:
             wanted = exchange(inputs["control_i"], lanes)
-            self.seen["any settings"] += 1
+            self.coverage.met("any settings")
         else:
             wanted = gather(self.selected, lanes)
-            self.seen["packed"] += 1
-            self.seen["none"] += self.selected == 0
-            self.seen["all"] += self.selected == (1 << width) - 1
+            self.coverage.met("packed")
+            self.coverage.met("none", self.selected == 0)
+            self.coverage.met("all", self.selected == (1 << width) - 1)
         self.expect(sample, "data_o", pack(wanted, self.lane_bits))
         self.transactions += 1
-        self.seen["every map with all data"] += self.transactions == 3**width
+        self.coverage.met("every map with all data", self.transactions == 3**width)
 
     def ended(self) -> bool:
         """All data were sent."""

@@ -45,15 +45,6 @@ class BlockBench(BlockLoads, UnitBench):
     unit = "block"
     handshakes = ("room_o",)
     patience = 5000
-    required = (
-        "ring full",
-        "z FIFO full",
-        "line wait",
-        "pass after pass",
-        "two passes pending",
-        "counters cleared",
-        "line read while the MAC works",
-    )
 
     def begin(self) -> None:
         """Random passes with their inputs."""
@@ -137,8 +128,8 @@ class BlockBench(BlockLoads, UnitBench):
             self.expect(sample, "drain_psum_o", self.shown)
         if self.counter is not None:
             self.expect(sample, "counter_o", self.counter)
-        self.seen["ring full"] += not ring_has_room(self.ring, self.one)
-        self.seen["two passes pending"] += pending == 2
+        self.coverage.met("ring full", not ring_has_room(self.ring, self.one))
+        self.coverage.met("two passes pending", pending == 2)
         index = inputs["counter_index_i"]
         self.counter = int(self.counters[0, index]) if index < len(BlockCounter) else 0
         self._note_drain(inputs)
@@ -150,12 +141,12 @@ class BlockBench(BlockLoads, UnitBench):
             self.z, self.z_cycle, self.z_count, self.counters,
         )  # fmt: skip
         self._check_z(sample, counts)
-        self.seen["z FIFO full"] += self.counters[0, BlockCounter.Z_FULL] > before[0, BlockCounter.Z_FULL]
-        self.seen["line wait"] += self.counters[0, BlockCounter.LINE_WAIT] > before[0, BlockCounter.LINE_WAIT]
-        self.seen["pass after pass"] += work < self.mac.work[0] < self.mac.loaded[0]
+        self.coverage.met("z FIFO full", self.counters[0, BlockCounter.Z_FULL] > before[0, BlockCounter.Z_FULL])
+        self.coverage.met("line wait", self.counters[0, BlockCounter.LINE_WAIT] > before[0, BlockCounter.LINE_WAIT])
+        self.coverage.met("pass after pass", work < self.mac.work[0] < self.mac.loaded[0])
         if inputs["counter_clear_i"]:
             self.counters[:] = 0
-            self.seen["counters cleared"] += 1
+            self.coverage.met("counters cleared")
         if inputs.get("beat_write_i"):
             self.ring.written[0] += 1
             self.transactions += 1
@@ -169,7 +160,7 @@ class BlockBench(BlockLoads, UnitBench):
             self.shown = (psum + int(self.work.bias[p, 0])) & WORD
             self.column += 1
             self.transactions += 1
-            self.seen["line read while the MAC works"] += bool(self.mac.walk_valid[0])
+            self.coverage.met("line read while the MAC works", bool(self.mac.walk_valid[0]))
         elif inputs.get("drain_free_i"):
             self.shown = None
             self.column = 0

@@ -17,7 +17,6 @@ class ChannelAccumulatorBench(UnitBench):
 
     unit = "channel_accumulator"
     handshakes = ("operand_ready_o", "z_valid_o")
-    required = ("largest z", "lowest z", "end of pixel back to back", "z stalled", "single operand")
 
     def begin(self) -> None:
         """Pixels of random lengths and signs."""
@@ -72,12 +71,12 @@ class ChannelAccumulatorBench(UnitBench):
         self.expect(sample, "z_valid_o", given)
         if given:
             self.expect(sample, "z_o", z)
-            self.seen["largest z"] += z == 2 ** (self.config.z_bits - 1) - 1
-            self.seen["lowest z"] += z == 1 - 2 ** (self.config.z_bits - 1)
-            self.seen["z stalled"] += not ready
+            self.coverage.met("largest z", z == 2 ** (self.config.z_bits - 1) - 1)
+            self.coverage.met("lowest z", z == 1 - 2 ** (self.config.z_bits - 1))
+            self.coverage.met("z stalled", not ready)
         if valid and ready:
-            self.seen["single operand"] += eop and self.after_end
-            self.seen["end of pixel back to back"] += eop and self.after_end and len(self.work) > 1
+            self.coverage.met("single operand", eop and self.after_end)
+            self.coverage.met("end of pixel back to back", eop and self.after_end and len(self.work) > 1)
             self.after_end = eop
             self.work.pop()
             self.offer.taken()

@@ -32,15 +32,6 @@ class CollectorBench(UnitBench):
 
     unit = "collector"
     handshakes = ("values_valid_o",)
-    required = (
-        "stalled",
-        "line waits for one block",
-        "pass after pass",
-        "two passes loaded",
-        "largest psum",
-        "clamped value",
-        "one-column line",
-    )
 
     def begin(self) -> None:
         """Random passes; blocks that finish their lines one by one."""
@@ -119,7 +110,7 @@ class CollectorBench(UnitBench):
         inputs = self._load()
         self._finish_lines()
         done = int(np.bitwise_and.reduce(self.lines.done))
-        self.seen["line waits for one block"] += done != int(np.bitwise_or.reduce(self.lines.done))
+        self.coverage.met("line waits for one block", done != int(np.bitwise_or.reduce(self.lines.done)))
         psums = self.shown or [self.random.getrandbits(32) for _ in range(self.config.blocks)]
         inputs |= {"done_i": done, "values_ready_i": int(self.out_pace())}
         return inputs | {f"psum_{b}_i": value for b, value in enumerate(psums)}
@@ -135,8 +126,8 @@ class CollectorBench(UnitBench):
             self.expect(sample, "values_eop_o", group % per_column == per_column - 1)
             self.expect(sample, "values_last_o", group in self.last_groups)
             self.transactions += inputs["values_ready_i"]
-        self.seen["stalled"] += not inputs["values_ready_i"]
-        self.seen["two passes loaded"] += int(model.loaded[0]) - self.passes_left == 2
+        self.coverage.met("stalled", not inputs["values_ready_i"])
+        self.coverage.met("two passes loaded", int(model.loaded[0]) - self.passes_left == 2)
         place = p, row, column = int(model.work[0]), int(model.row[0]), int(model.column[0])
         starts = bool(inputs.get("load_pass_i"))
         free, leaving = self._step(bool(inputs["values_ready_i"]), starts)
@@ -155,11 +146,11 @@ class CollectorBench(UnitBench):
             self.expect(sample, "drain_parameters_o", p % 2)
             psums = self.lines.psum[:, line, column] + self.work.bias[p]
             self.shown = [int(value) & WORD for value in psums]
-            self.seen["largest psum"] += 2**31 - 1 in psums
-            self.seen["pass after pass"] += p != int(model.work[0]) and model.work[0] < model.loaded[0]
-            self.seen["one-column line"] += self.work.out_width[p] == 1
+            self.coverage.met("largest psum", 2**31 - 1 in psums)
+            self.coverage.met("pass after pass", p != int(model.work[0]) and model.work[0] < model.loaded[0])
+            self.coverage.met("one-column line", self.work.out_width[p] == 1)
             codes = model.outputs[model.entered[0]]
-            self.seen["clamped value"] += int(self.work.high[p]) & 255 in codes
+            self.coverage.met("clamped value", int(self.work.high[p]) & 255 in codes)
         if leaving >= 0:
             self.left += 1
             self.passes_left += leaving in self.last_groups

@@ -21,14 +21,6 @@ class ConcentrationBench(UnitBench):
 
     unit = "concentration"
     handshakes = ("column_ready_o", "operand_valid_o")
-    required = (
-        "window full",
-        "columns retire together",
-        "end of pixel back to back",
-        "empty column",
-        "operand stalled",
-        "dense column",
-    )
 
     def begin(self) -> None:
         """Random columns."""
@@ -82,7 +74,7 @@ class ConcentrationBench(UnitBench):
         if model.operand_valid[0, 0]:
             self.expect(sample, "operand_values_o", pack(model.operand[0, 0], 9))
             self.expect(sample, "operand_eop_o", model.operand_eop[0, 0])
-            self.seen["operand stalled"] += not inputs["operand_ready_i"]
+            self.coverage.met("operand stalled", not inputs["operand_ready_i"])
         valid, eop, mask = bool(inputs["column_valid_i"]), bool(inputs["column_eop_i"]), inputs["column_mask_i"]
         ready, taken = step_concentration(
             model, self.sizes, 0, 0, bool(inputs["operand_ready_i"]), valid, mask, self._meant(inputs), eop
@@ -90,12 +82,12 @@ class ConcentrationBench(UnitBench):
         self.expect(sample, "column_ready_o", ready)
         self.expect(sample, "taken_o", taken)
         loaded = valid and ready
-        self.seen["window full"] += before == 1 + self.config.lookahead
-        self.seen["columns retire together"] += before + loaded - int(model.count[0, 0]) > 1
+        self.coverage.met("window full", before == 1 + self.config.lookahead)
+        self.coverage.met("columns retire together", before + loaded - int(model.count[0, 0]) > 1)
         if loaded:
-            self.seen["end of pixel back to back"] += eop and self.after_end
-            self.seen["empty column"] += mask == 0
-            self.seen["dense column"] += mask == (1 << self.config.lanes) - 1
+            self.coverage.met("end of pixel back to back", eop and self.after_end)
+            self.coverage.met("empty column", mask == 0)
+            self.coverage.met("dense column", mask == (1 << self.config.lanes) - 1)
             self.after_end = eop
             self.work.pop()
             self.offer.taken()

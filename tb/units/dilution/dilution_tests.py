@@ -23,7 +23,6 @@ class DilutionBench(UnitBench):
 
     unit = "dilution"
     cuttable = False
-    required = ("empty map", "full map", "no match", "all match", "last part")
 
     def begin(self) -> None:
         """Random groups of every pair of densities, part by part."""
@@ -63,11 +62,11 @@ class DilutionBench(UnitBench):
         self.expect(sample, "sign_mask_o", sign)
         self.transactions += 1
         count = selected.bit_count()
-        self.seen["empty map"] += selected == 0
-        self.seen["full map"] += count == width
-        self.seen["no match"] += mask == 0 and part * lanes < count
-        self.seen["all match"] += mask == (1 << lanes) - 1
-        self.seen["last part"] += part == width // lanes - 1 and mask != 0
+        self.coverage.met("empty map", selected == 0)
+        self.coverage.met("full map", count == width)
+        self.coverage.met("no match", mask == 0 and part * lanes < count)
+        self.coverage.met("all match", mask == (1 << lanes) - 1)
+        self.coverage.met("last part", part == width // lanes - 1 and mask != 0)
 
     def ended(self) -> bool:
         """All parts were tried."""

@@ -20,15 +20,6 @@ class FeederBench(UnitBench):
 
     unit = "feeder"
     handshakes = ("group_ready_o", "beat_valid_o")
-    required = (
-        "empty group without a beat",
-        "empty group that ends a pixel",
-        "dense group",
-        "beat stalled",
-        "two passes pending",
-        "starved",
-        "signedness changes",
-    )
 
     def begin(self) -> None:
         """Random passes of random tensors."""
@@ -86,10 +77,10 @@ class FeederBench(UnitBench):
         self.expect(sample, "beat_valid_o", beat_valid)
         if beat_valid:
             self._check_beat(sample["beat_o"], int(model.sending[0]), int(model.part[0]))
-            self.seen["beat stalled"] += not inputs["beat_ready_i"]
+            self.coverage.met("beat stalled", not inputs["beat_ready_i"])
         self.expect(sample, "starved_o", running and not offered)
-        self.seen["starved"] += running and not offered
-        self.seen["two passes pending"] += model.pending[0] == 2
+        self.coverage.met("starved", running and not offered)
+        self.coverage.met("two passes pending", model.pending[0] == 2)
         ready, starts = bool(inputs["beat_ready_i"]), bool(inputs["pass_i"])
         takes = step_feeder(model, self.sizes, self.groups, ready, offered, self.next, starts)
         # Without a group on offer, the group register is free after the edge exactly if it was ready.
@@ -98,11 +89,11 @@ class FeederBench(UnitBench):
         if takes:
             number = self.next
             empty = self.groups.count[number] == 0
-            self.seen["empty group without a beat"] += empty and not self.groups.eop[number]
-            self.seen["empty group that ends a pixel"] += empty and self.groups.eop[number]
-            self.seen["dense group"] += self.groups.count[number] == self.config.group
+            self.coverage.met("empty group without a beat", empty and not self.groups.eop[number])
+            self.coverage.met("empty group that ends a pixel", empty and self.groups.eop[number])
+            self.coverage.met("dense group", self.groups.count[number] == self.config.group)
             work = self.groups.work[number]
-            self.seen["signedness changes"] += work > 0 and self.signed[work] != self.signed[work - 1]
+            self.coverage.met("signedness changes", work > 0 and self.signed[work] != self.signed[work - 1])
             self.next += 1
             self.offer.taken()
             self.transactions += 1

@@ -15,7 +15,6 @@ class FifoBench(UnitBench):
 
     unit = "fifo"
     handshakes = ("ready_o", "valid_o")
-    required = ("full", "empty", "both at full - 1", "pop at full", "push at empty")
 
     def begin(self) -> None:
         """A number of entries to push, and the pace of both ends."""
@@ -43,11 +42,11 @@ class FifoBench(UnitBench):
             self.expect(sample, "data_o", self.queue[0])
         pops = bool(level and inputs["ready_i"])
         pushes = bool(inputs["valid_i"] and level < depth)
-        self.seen["full"] += level == depth
-        self.seen["empty"] += level == 0
-        self.seen["pop at full"] += level == depth and pops
-        self.seen["push at empty"] += level == 0 and pushes
-        self.seen["both at full - 1"] += level == depth - 1 and pops and pushes
+        self.coverage.met("full", level == depth)
+        self.coverage.met("empty", level == 0)
+        self.coverage.met("pop at full", level == depth and pops)
+        self.coverage.met("push at empty", level == 0 and pushes)
+        self.coverage.met("both at full - 1", level == depth - 1 and pops and pushes)
         if pops:
             self.queue.popleft()
             self.transactions += 1

@@ -13,7 +13,6 @@ class InputRingBench(UnitBench):
     """Assumption: a beat is written only when there is room. A transaction is a beat that every row has read."""
 
     unit = "input_ring"
-    required = ("full", "empty", "rows a whole ring apart", "write at full - 1")
 
     def begin(self) -> None:
         """Random beats; every row at its own pace."""
@@ -42,10 +41,10 @@ class InputRingBench(UnitBench):
         written = int(self.model.written[0])
         levels = [written - int(read) for read in self.model.read[0]]
         self.expect(sample, "room_o", ring_has_room(self.model, self.one_block))
-        self.seen["full"] += max(levels) == self.config.ring
-        self.seen["empty"] += max(levels) == 0
-        self.seen["rows a whole ring apart"] += max(levels) == self.config.ring and min(levels) == 0
-        self.seen["write at full - 1"] += max(levels) == self.config.ring - 1 and inputs["write_i"]
+        self.coverage.met("full", max(levels) == self.config.ring)
+        self.coverage.met("empty", max(levels) == 0)
+        self.coverage.met("rows a whole ring apart", max(levels) == self.config.ring and min(levels) == 0)
+        self.coverage.met("write at full - 1", max(levels) == self.config.ring - 1 and inputs["write_i"])
         oldest = int(self.model.read.min())
         for m, level in enumerate(levels):
             self.expect(sample, f"row_{m}_valid_o", level > 0)

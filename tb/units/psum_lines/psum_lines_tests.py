@@ -38,16 +38,6 @@ class PsumLinesBench(UnitBench):
 
     unit = "psum_lines"
     patience = 4000
-    required = (
-        "same entry in consecutive cycles",
-        "same entry two cycles apart",
-        "several lines close at once",
-        "all lines closed",
-        "entry never written",
-        "line never written",
-        "free and close in one cycle",
-        "bias changes",
-    )
 
     def begin(self) -> None:
         """Lines free, biases about to be loaded."""
@@ -75,7 +65,7 @@ class PsumLinesBench(UnitBench):
             bank = self.to_load.pop(0)
         elif idle and not self.to_load and idle[0] != self.current and self.random.random() < 0.1:
             bank = idle[0]
-            self.seen["bias changes"] += 1
+            self.coverage.met("bias changes")
         else:
             return {}
         self.bias[bank] = self.random.choice(EXTREMES) if self.random.random() < 0.3 else self.random.getrandbits(32)
@@ -163,27 +153,27 @@ class PsumLinesBench(UnitBench):
         self.expect(sample, "done_o", int(model.done[0]))
         if self.held is not None:
             self.expect(sample, "drain_psum_o", self.drained)
-        self.seen["all lines closed"] += int(model.closed[0]) == (1 << self.config.psum_lines) - 1
-        self.seen["several lines close at once"] += issue.close.bit_count() > 1
+        self.coverage.met("all lines closed", int(model.closed[0]) == (1 << self.config.psum_lines) - 1)
+        self.coverage.met("several lines close at once", issue.close.bit_count() > 1)
         if issue.sums:
             place = (issue.line, issue.column)
-            self.seen["same entry in consecutive cycles"] += self.recent[-1:] == [place]
-            self.seen["same entry two cycles apart"] += self.recent[-2:-1] == [place]
+            self.coverage.met("same entry in consecutive cycles", self.recent[-1:] == [place])
+            self.coverage.met("same entry two cycles apart", self.recent[-2:-1] == [place])
             for tap, value in enumerate(issue.sums):
                 model.psum[0, issue.line, issue.column + tap] += value
                 self.written[issue.line].add(issue.column + tap)
             self.transactions += 1
         self.recent = [*self.recent[-2:], (issue.line, issue.column) if issue.sums else (-1, -1)]
         free = inputs.get("drain_free_i", 0)
-        self.seen["free and close in one cycle"] += free != 0 and issue.close != 0
+        self.coverage.met("free and close in one cycle", free != 0 and issue.close != 0)
         if inputs.get("drain_read_i"):
             line = inputs["drain_line_i"]
             column = inputs["drain_entry_i"] * self.config.taps + inputs["drain_bank_i"]
             bank = inputs["drain_parameters_i"]
             self.held = (line, column)
             self.drained = (int(model.psum[0, line, column]) + self.bias[bank]) & WORD
-            self.seen["entry never written"] += column not in self.written[line]
-            self.seen["line never written"] += not self.written[line]
+            self.coverage.met("entry never written", column not in self.written[line])
+            self.coverage.met("line never written", not self.written[line])
             self.transactions += 1
         if free and self.held is not None:
             self.uses[self.held[0]] = None

@@ -26,7 +26,6 @@ class RequantizeBench(UnitBench):
 
     unit = "requantize"
     cuttable = False
-    required = ("at low", "at high", "between", "tie", "smallest shift", "largest shift", "lowest psum", "stalled")
 
     def begin(self) -> None:
         """Corner operands in the first episode, then random ones near the clamp's range."""
@@ -70,7 +69,7 @@ class RequantizeBench(UnitBench):
         if self.value is not None:
             self.expect(sample, "value_o", self.value & 255)
         if not inputs["advance_i"]:
-            self.seen["stalled"] += 1
+            self.coverage.met("stalled")
             return
         if self.product is not None:
             psum, multiplier, shift = self.product
@@ -78,13 +77,13 @@ class RequantizeBench(UnitBench):
             low, high = inputs["low_i"], inputs["high_i"]
             self.value = min(max(exact, low), high)
             self.transactions += 1
-            self.seen["at low"] += exact < low
-            self.seen["at high"] += exact > high
-            self.seen["between"] += low < exact < high
-            self.seen["tie"] += psum * multiplier % 2**shift == 2 ** (shift - 1) and low < exact < high
-            self.seen["smallest shift"] += shift == 1
-            self.seen["largest shift"] += shift == 47
-            self.seen["lowest psum"] += psum == -(2**31)
+            self.coverage.met("at low", exact < low)
+            self.coverage.met("at high", exact > high)
+            self.coverage.met("between", low < exact < high)
+            self.coverage.met("tie", psum * multiplier % 2**shift == 2 ** (shift - 1) and low < exact < high)
+            self.coverage.met("smallest shift", shift == 1)
+            self.coverage.met("largest shift", shift == 47)
+            self.coverage.met("lowest psum", psum == -(2**31))
         self.product = self.work.pop()
 
     def ended(self) -> bool:

@@ -25,7 +25,6 @@ class RowBench(UnitBench):
 
     unit = "row"
     handshakes = ("beat_ready_o", "z_valid_o")
-    required = ("z FIFO full", "z FIFO empty", "pass after pass", "load while running", "beat without a match")
 
     def begin(self) -> None:
         """Random passes with their coefficients."""
@@ -103,14 +102,14 @@ class RowBench(UnitBench):
         self.expect(sample, "z_full_o", full)
         if written or full:
             self.expect(sample, "z_sum_o", z)
-        self.seen["z FIFO full"] += full
-        self.seen["z FIFO empty"] += level == 0
+        self.coverage.met("z FIFO full", full)
+        self.coverage.met("z FIFO empty", level == 0)
         if inputs.get("load_i"):
             self.loaded += 1
-            self.seen["load while running"] += valid
+            self.coverage.met("load while running", valid)
         if reads:
-            self.seen["beat without a match"] += not model.column_valid[0, 0]
-            self.seen["pass after pass"] += beat.fields["last"] and self.next + 1 < len(self.beats)
+            self.coverage.met("beat without a match", not model.column_valid[0, 0])
+            self.coverage.met("pass after pass", beat.fields["last"] and self.next + 1 < len(self.beats))
             self.passes_read += beat.fields["last"]
             self.next += 1
             self.offer.taken()

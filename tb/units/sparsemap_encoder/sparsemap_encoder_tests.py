@@ -20,7 +20,6 @@ class SparsemapEncoderBench(UnitBench):
 
     unit = "sparsemap_encoder"
     handshakes = ("ready_o", "group_valid_o")
-    required = ("empty group", "dense group", "one value", "stalled", "eop", "last")
 
     def begin(self) -> None:
         """Groups to send with what they must become."""
@@ -77,13 +76,13 @@ class SparsemapEncoderBench(UnitBench):
             self.expect(sample, "group_last_o", group["last"])
             if moves:
                 self.transactions += 1
-                self.seen["empty group"] += group["count"] == 0
-                self.seen["one value"] += group["count"] == 1
-                self.seen["dense group"] += group["count"] == self.config.group
-                self.seen["eop"] += group["eop"]
-                self.seen["last"] += group["last"]
+                self.coverage.met("empty group", group["count"] == 0)
+                self.coverage.met("one value", group["count"] == 1)
+                self.coverage.met("dense group", group["count"] == self.config.group)
+                self.coverage.met("eop", group["eop"])
+                self.coverage.met("last", group["last"])
             else:
-                self.seen["stalled"] += 1
+                self.coverage.met("stalled")
         if moves:
             self.second = self.first
             self.first = None

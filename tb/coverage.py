@@ -1,0 +1,233 @@
+"""Functional coverage: what a unit's benches must have met, counted in each run and added over runs.
+
+A unit's model is the ``MODEL`` of ``tb/units/<unit>/coverage.py``. An own small class: the known package keeps one
+database a process, in which a point silently takes the place of another of its name.
+"""
+
+import hashlib
+import importlib
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from common.errors import UserError
+from common.results import relative, write_atomically
+from configs.accelerator import Accelerator
+
+#: The only bin of a situation.
+MET = "met"
+UNITS = Path(__file__).resolve().parent / "units"
+
+
+def _always(config: Accelerator) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Point:
+    """A quantity whose values fall into bins.
+
+    Attributes:
+        why: a sentence that says why it matters.
+        bins: names of the bins, each of which must be hit.
+        every_run: a single run of the bench goes on until all bins are hit.
+        applies: whether a configuration can have it.
+    """
+
+    name: str
+    why: str
+    bins: tuple[str, ...]
+    every_run: bool = False
+    applies: Callable[[Accelerator], bool] = _always
+
+
+def situation(name: str, why: str, *, applies: Callable[[Accelerator], bool] = _always) -> Point:
+    """Something that each run must have met at least once."""
+    return Point(name, why, (MET,), every_run=True, applies=applies)
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """Combinations of a cross that cannot be: a bin for each point, None for any; and why."""
+
+    bins: tuple[str | None, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Cross:
+    """All combinations of the bins of some points, sampled together."""
+
+    name: str
+    why: str
+    points: tuple[str, ...]
+    ignored: tuple[Ignored, ...] = ()
+    applies: Callable[[Accelerator], bool] = _always
+
+
+@dataclass(frozen=True)
+class CoverageModel:
+    """Everything that the benches of a unit have to meet.
+
+    Raises ValueError where names repeat, a reason is no sentence, a cross names no point of the model, or an ignored
+    combination is none of its cross.
+    """
+
+    unit: str
+    items: tuple[Point | Cross, ...]
+    points: Mapping[str, Point] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        points = {item.name: item for item in self.items if isinstance(item, Point)}
+        object.__setattr__(self, "points", points)
+        names = [item.name for item in self.items]
+        for item in self.items:
+            if names.count(item.name) > 1:
+                raise ValueError(f"{self.unit}: '{item.name}' is there twice")
+            if not item.why.endswith("."):
+                raise ValueError(f"{self.unit}: the reason of '{item.name}' is no sentence")
+            if isinstance(item, Point) and len(set(item.bins)) != len(item.bins):
+                raise ValueError(f"{self.unit}: a bin of '{item.name}' is there twice")
+            if isinstance(item, Cross):
+                for name in item.points:
+                    if name not in points:
+                        raise ValueError(f"{self.unit}: cross '{item.name}' names '{name}', which is no point")
+                for ignored in item.ignored:
+                    if not any(_matches(ignored, bins) for bins in self._combinations(item)):
+                        raise ValueError(f"{self.unit}: cross '{item.name}' has no {ignored.bins} to ignore")
+
+    def _combinations(self, cross: Cross) -> Iterable[tuple[str, ...]]:
+        return itertools.product(*(self.points[name].bins for name in cross.points))
+
+    def bins(self, item: Point | Cross) -> tuple[tuple[str, ...], ...]:
+        """Bins of an item: one name each of a point, one for each of its points of a cross."""
+        if isinstance(item, Point):
+            return tuple((name,) for name in item.bins)
+        return tuple(b for b in self._combinations(item) if not any(_matches(i, b) for i in item.ignored))
+
+    def all_bins(self, config: Accelerator | None = None) -> tuple[str, ...]:
+        """``item/bin`` of every bin, or of those that a configuration can have."""
+        return tuple(
+            bin_name(item.name, bins)
+            for item in self.items
+            if config is None or item.applies(config)
+            for bins in self.bins(item)
+        )
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal models: counts of another model must not be added."""
+        return hashlib.sha256(json.dumps([self.unit, self.all_bins()]).encode()).hexdigest()[:16]
+
+
+def _matches(ignored: Ignored, bins: tuple[str, ...]) -> bool:
+    return all(mine is None or mine == other for mine, other in zip(ignored.bins, bins, strict=True))
+
+
+def bin_name(item: str, bins: tuple[str, ...]) -> str:
+    """How files name a bin."""
+    return f"{item}/{' x '.join(bins)}"
+
+
+class Collector:
+    """Counts the hits of one run on one configuration."""
+
+    def __init__(self, model: CoverageModel, config: Accelerator) -> None:
+        self.model = model
+        self.counts: Counter[str] = Counter(dict.fromkeys(model.all_bins(config), 0))
+        self._crosses = [item for item in model.items if isinstance(item, Cross) and item.applies(config)]
+        #: Bins without which a run does not end.
+        self._every_run = tuple(
+            bin_name(item.name, (name,))
+            for item in model.points.values()
+            if item.every_run and item.applies(config)
+            for name in item.bins
+        )
+        self._names = {(item.name, b): bin_name(item.name, (b,)) for item in model.points.values() for b in item.bins}
+        self._cross_names = {
+            (item.name, bins): bin_name(item.name, bins) for item in self._crosses for bins in model.bins(item)
+        }
+
+    def sample(self, hits: Mapping[str, str]) -> None:
+        """Count a bin of each point in ``hits``, and of every cross all of whose points are in it.
+
+        Raises KeyError for a point or bin that the model does not have.
+        """
+        counts = self.counts
+        for hit in hits.items():
+            counts[self._names[hit]] += 1
+        for cross in self._crosses:
+            bins = tuple(hits.get(name, "") for name in cross.points)
+            if "" not in bins:
+                name = self._cross_names.get((cross.name, bins))
+                if name is not None:
+                    counts[name] += 1
+
+    def met(self, situation: str, times: bool | int = True) -> None:
+        """Count a situation. Raises KeyError for one that the model does not have."""
+        self.counts[self._names[situation, MET]] += int(times)
+
+    def lacking(self, *others: str) -> list[str]:
+        """Bins that a single run must hit and has not; ``others``: more points of which this is asked."""
+        names = [self._names[other, name] for other in others for name in self.model.points[other].bins]
+        return [name for name in (*self._every_run, *names) if not self.counts[name]]
+
+    def write(self, path: Path) -> None:
+        """Write the counts, for ``merge``."""
+        held = {"unit": self.model.unit, "model": self.model.digest, "counts": self.counts}
+        write_atomically(path, json.dumps(held).encode())
+
+
+@dataclass(frozen=True)
+class FunctionalCoverage:
+    """Counts over runs of one unit, by bin."""
+
+    unit: str
+    counts: Mapping[str, int]
+
+    @property
+    def hit(self) -> int:
+        """Bins with a count."""
+        return sum(count > 0 for count in self.counts.values())
+
+    @property
+    def total(self) -> int:
+        """Bins that some run's configuration can have."""
+        return len(self.counts)
+
+    @property
+    def holes(self) -> tuple[str, ...]:
+        """Bins without a count."""
+        return tuple(name for name, count in self.counts.items() if not count)
+
+
+def load_model(unit: str) -> CoverageModel:
+    """The model of ``tb/units/<unit>/coverage.py``."""
+    model = importlib.import_module(f"tb.units.{unit}.coverage").MODEL
+    assert isinstance(model, CoverageModel)
+    return model
+
+
+def merge(model: CoverageModel, files: Iterable[Path]) -> FunctionalCoverage:
+    """Add up the counts of files that ``Collector.write`` wrote.
+
+    Raises UserError for a file that cannot be read, or of another model.
+    """
+    counts: Counter[str] = Counter()
+    for path in files:
+        try:
+            held = json.loads(path.read_text())
+            digest, found = held["model"], held["counts"]
+        except (OSError, ValueError, KeyError):
+            raise UserError(f"Coverage file {relative(path)} is no coverage file: run the regression anew.") from None
+        if held["unit"] != model.unit or digest != model.digest:
+            raise UserError(
+                f"Coverage file {relative(path)} is of another model of '{held['unit']}' than "
+                f"tb/units/{model.unit}/coverage.py: run the regression anew."
+            )
+        counts.update(found)
+    # The model's order, for reading.
+    return FunctionalCoverage(model.unit, {name: counts[name] for name in model.all_bins() if name in counts})
