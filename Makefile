@@ -7,6 +7,11 @@ IMAGES ?= 8
 SEED   ?= 1
 UNIT   ?= all
 OUT    ?= build/rtl/$(CONFIG)
+SUITE  ?= smoke
+TEST   ?= *
+SEEDS  ?=
+JOBS   ?= 2
+SCHEDULER ?= local
 LAYER  ?=
 IMAGE  ?=
 WAVES  ?=
@@ -19,12 +24,13 @@ export NUMBA_CACHE_DIR := $(CURDIR)/build/numba
 export YOWASP_CACHE_DIR := $(CURDIR)/build/yowasp
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test lint bench units compress compress-report rtl icarus clean
+.PHONY: help sim test lint bench units regress rerun compress compress-report rtl icarus clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 	@echo
 	@echo "Settings: NET=$(NET) CONFIG=$(CONFIG) (tiny, small, full or a .yaml file) SIM=$(SIM) (verilator, icarus)"
+	@echo "          SUITE=$(SUITE) (smoke, nightly, soak) TEST=pattern SEEDS=n JOBS=$(JOBS) SCHEDULER=$(SCHEDULER) (slurm, lsf, address)"
 	@echo "          LAYER=name IMAGES=$(IMAGES) IMAGE=number SEED=$(SEED) WAVES=1 UNIT=$(UNIT) OUT=$(OUT)"
 
 sim: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run a network's layers through the RTL and compare with golden/
@@ -45,6 +51,13 @@ bench: $(VENV)/sim.stamp ## measure build time and simulated cycles per second o
 
 units: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run the bench of one unit (UNIT=...) or of all
 	@$(PYTHON) -m tb.unit_bench --unit "$(UNIT)" --config "$(CONFIG)" --sim "$(SIM)" --seed "$(SEED)" $(if $(WAVES),--waves)
+
+regress: $(VENV)/all.stamp icarus ## run a suite of tests with many seeds; what was interrupted is taken up
+	@$(PYTHON) -m tb.regress run --suite "$(SUITE)" --test "$(TEST)" --seed "$(SEED)" $(if $(SEEDS),--seeds "$(SEEDS)") \
+	  --jobs "$(JOBS)" --scheduler "$(SCHEDULER)"
+
+rerun: $(VENV)/all.stamp icarus ## run one run of a regression again (JOB=..., as the regression printed it)
+	@$(PYTHON) -m tb.regress rerun "$(JOB)" $(if $(WAVES),--waves)
 
 compress: $(VENV)/all.stamp ## train and compress a network, and write its package to packages/
 	@$(PYTHON) -m compress run --net "$(NET)"

@@ -15,10 +15,11 @@ def random_run(seed: int, config: Accelerator) -> StreamRun:
     rng = np.random.default_rng(seed)
     passes: list[Pass] = []
     inputs: list[SparseTensor] = []
-    for number in range(int(rng.integers(1, 4))):
+    layers = int(rng.integers(1, 4))
+    for number in range(layers):
         work = random_layer(rng, config, f"random{number}")
         layer_passes = passes_of(work.layer, config)
         passes += layer_passes
         inputs += [encode(work.activations, config.group)] * len(layer_passes)
     stalls = random_stalls(rng) if seed % 2 else free_running()
-    return StreamRun(f"seed{seed}", passes, inputs, stalls, trace_z=True)
+    return StreamRun(f"seed{seed}", passes, inputs, stalls, trace_z=True, layers=layers)

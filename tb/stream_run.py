@@ -35,6 +35,7 @@ class StreamRun:
         name: unique in its batch; a folder is named after it.
         inputs: the input of each pass.
         trace_z: compare every z too, not only outputs and counters.
+        layers: of which the passes are.
     """
 
     name: str
@@ -42,6 +43,7 @@ class StreamRun:
     inputs: list[SparseTensor]
     stalls: Stalls
     trace_z: bool = False
+    layers: int = 1
 
 
 @dataclass(frozen=True)

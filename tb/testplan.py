@@ -1,5 +1,6 @@
 """Testplans: what must be shown of each unit, by which stage, and which tests, proofs and coverage show it."""
 
+import dataclasses
 from collections.abc import Collection, Mapping
 from enum import Enum, StrEnum
 from pathlib import Path
@@ -85,7 +86,7 @@ class Status(Enum):
     NOT_RUN = "not run"
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Evidence:
     """What is known of a unit: tests and proofs by name, and the coverage items whose bins were all hit."""
 
@@ -139,7 +140,7 @@ def status_of(point: Testpoint, evidence: Evidence) -> Status:
 
 
 def stage_reached(plan: Testplan, evidence: Evidence) -> Stage | None:
-    """The last stage up to which every testpoint has passed; None before V1. A stage without testpoints is not reached."""
+    """The last stage up to which every testpoint has passed; a stage without testpoints is not reached."""
     reached = None
     for stage in Stage:
         points = [point for point in plan.testpoints if point.stage is stage]

@@ -30,6 +30,7 @@ class UnitResult:
         transactions: what the unit moved; each bench says what it counts.
         comparisons: outputs compared with the model, one a port and cycle.
         problem: the first difference; empty where there is none.
+        check: names what fired; empty where nothing did, or where the bench itself failed.
     """
 
     unit: str
@@ -42,6 +43,7 @@ class UnitResult:
     ok: bool
     seconds: float
     problem: str
+    check: str
 
 
 def check_unit(unit: str) -> None:
@@ -76,11 +78,13 @@ def run_units(
     transactions: int | None = None,
     typed: str | None = None,
     folder: Path | None = None,
+    function: str | None = None,
 ) -> list[UnitResult]:
     """Run the benches of some units, one after the other in one simulator process, on a design that is built.
 
     Args:
         typed: how a user names the configuration; its name where not given.
+        function: only this test of the units' benches.
 
     Raises UserError for a unit without a bench.
     """
@@ -100,23 +104,31 @@ def run_units(
         "command": reproduce("{unit}", typed, simulator, seed),
     }
     modules = ",".join(f"tb.units.{unit}.{unit}_tests" for unit in units)
-    outcome = run(design, simulator, modules, folder, seed=seed, environment={SETTINGS: json.dumps(settings)})
+    environment = {SETTINGS: json.dumps(settings)}
+    outcome = run(design, simulator, modules, folder, seed=seed, environment=environment, testcase=function)
     found = [json.loads(path.read_text()) for path in sorted((folder / RESULTS_FOLDER).glob("*.json"))]
-    results = [
-        verdict([entry for entry in found if entry["unit"] == unit], unit, config, simulator, seed, target, outcome)
-        for unit in units
-    ]
+    results = []
+    for unit in units:
+        parts = [entry for entry in found if entry["unit"] == unit]
+        expected = len(SHAPES.get(unit, (unit,))) if function is None else 1
+        results.append(verdict(parts, expected, unit, config, simulator, seed, target, outcome))
     if outcome.failed and all(result.ok for result in results):
         raise UserError(f"The simulation failed outside the benches: see {relative(outcome.log)}.")
     return results
 
 
 def verdict(
-    parts: list[dict], unit: str, config: Accelerator, simulator: Simulator, seed: int, target: int, outcome: Outcome
+    parts: list[dict],
+    expected: int,
+    unit: str,
+    config: Accelerator,
+    simulator: Simulator,
+    seed: int,
+    target: int,
+    outcome: Outcome,
 ) -> UnitResult:
-    """Sum up the results that a unit's benches left; one that left none, or too little, has failed."""
+    """Sum up the results that a unit's benches left; one of the ``expected`` that left none, or too little, failed."""
     problem = next((part["problem"] for part in parts if part["problem"]), "")
-    expected = len(SHAPES.get(unit, (unit,)))
     complete = len(parts) == expected and all(
         part["transactions"] >= target and part["comparisons"] >= part["transactions"] for part in parts
     )
@@ -133,6 +145,7 @@ def verdict(
         ok=not problem,
         seconds=round(sum(part["seconds"] for part in parts), 2),
         problem=problem,
+        check=next((part["check"] for part in parts if part["check"]), ""),
     )
 
 

@@ -67,6 +67,7 @@ def test_a_bench_that_compared_nothing_fails(tmp_path: Path) -> None:
     outcome = Outcome(tests=1, failed=0, log=tmp_path / "simulation.log")
     config = load_accelerator("tiny")
     part = {"unit": "fifo", "problem": "", "transactions": 300, "comparisons": 900, "cycles": 400, "seconds": 0.1}
+    part |= {"check": ""}
     for parts, passes in (
         ([part], True),
         ([], False),
@@ -74,4 +75,4 @@ def test_a_bench_that_compared_nothing_fails(tmp_path: Path) -> None:
         ([part | {"transactions": 299}], False),
         ([part | {"problem": "data_o: expected 0x1, got 0x0"}], False),
     ):
-        assert verdict(parts, "fifo", config, Simulator.ICARUS, 1, 300, outcome).ok is passes
+        assert verdict(parts, 1, "fifo", config, Simulator.ICARUS, 1, 300, outcome).ok is passes

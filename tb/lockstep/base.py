@@ -47,7 +47,11 @@ Inputs = Mapping[str, int]
 
 
 class MismatchError(AssertionError):
-    """The unit and the model differ."""
+    """The unit and the model differ; ``check`` names what fired: a port, or what was worked out from ports."""
+
+    def __init__(self, check: str, message: str) -> None:
+        super().__init__(message)
+        self.check = check
 
 
 class UnitBench:
@@ -117,29 +121,30 @@ class UnitBench:
         got = sample[name]
         wanted = value & ((1 << self.signals.outputs[name][1]) - 1)
         if got != wanted:
-            raise MismatchError(f"{name}: expected {wanted:#x}, got {got:#x}")
+            raise MismatchError(name, f"{name}: expected {wanted:#x}, got {got:#x}")
 
     def compare(self, what: str, got: object, wanted: object) -> None:
         """Compare something that was worked out from outputs."""
         self.comparisons += 1
         if got != wanted:
-            raise MismatchError(f"{what}: expected {wanted}, got {got}")
+            raise MismatchError(what, f"{what}: expected {wanted}, got {got}")
 
     # ---- the loop --------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Run episodes until the target is met; raises MismatchError at the first difference."""
-        problem = ""
+        problem = check = ""
         begin = time.perf_counter()
         try:
             await self._start()
             while self.transactions < self.target or self.lacking():
                 await self._episode()
                 if self.episode > 20 * (self.target + 10):
-                    raise MismatchError(f"{self.episode} episodes did not meet: {', '.join(self.lacking())}")
+                    raise MismatchError("lacking", f"{self.episode} episodes did not meet: {', '.join(self.lacking())}")
             assert self.comparisons >= self.transactions > 0, "nothing was compared"
         except (MismatchError, UnresolvedError) as error:
             problem = self._report(str(error))
+            check = error.check if isinstance(error, MismatchError) else "X"
             raise AssertionError(problem) from None
         except Exception as error:
             problem = self._report(f"{type(error).__name__}: {error}")
@@ -154,6 +159,7 @@ class UnitBench:
                 "episodes": self.episode,
                 "cuts": self.cuts,
                 "problem": problem,
+                "check": check,
             }
             name = self.instance or self.unit
             (Path(RESULTS) / f"{name}.json").write_text(json.dumps(result))
@@ -206,7 +212,8 @@ class UnitBench:
             since += 1
             if since % self.patience == 0:
                 if self.transactions == before:
-                    raise MismatchError(f"no transaction in {self.patience} cycles; waiting for {self.waiting()}")
+                    problem = f"no transaction in {self.patience} cycles; waiting for {self.waiting()}"
+                    raise MismatchError("no transaction", problem)
                 before = self.transactions
 
     def _report(self, problem: str) -> str:

@@ -1,0 +1,137 @@
+"""python -m tb.regress run | rerun: runs a suite, or one of its runs."""
+
+import json
+import shutil
+import time
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from common.errors import run_command
+from common.results import BUILD, RESULTS, relative, write_json
+from common.versions import simulation_tools, tool_versions
+from tb.regress.engines import build_job, run_job
+from tb.regress.job import JobResult, Status, parse_job
+from tb.regress.runner import connect, run_all
+from tb.regress.store import FOLDER, Store
+from tb.regress.suite import jobs_of, load_suite
+from tb.regress.summary import as_document, buckets_of, functional_coverage, write_junit
+from tb.simulator import check_simulator
+
+#: A line for each regression that came to its end: the report's trend.
+HISTORY = RESULTS / "history.jsonl"
+
+
+@click.group()
+def main() -> None:
+    """Run many tests with many seeds, and gather what they found."""
+
+
+@main.command()
+@click.option("--suite", default="smoke", show_default=True, help="A suite of tb/suites/.")
+@click.option("--test", "pattern", default="*", show_default=True, help="Only tests of such names.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Of the first run of each test.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Runs of each test, in place of the suite's numbers.")
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Workers.")
+@click.option("--scheduler", default="local", show_default=True, help="local, slurm, lsf, or a scheduler's address.")
+def run(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, scheduler: str) -> None:
+    """Run a suite; one that was interrupted is taken up where it was."""
+    begin = time.perf_counter()
+    planned = jobs_of(load_suite(suite), seed, seeds, pattern)
+    for simulator in {job.simulator for job in planned}:
+        check_simulator(simulator)
+    store = Store(FOLDER / suite)
+    results = store.open(planned)
+    console = Console()
+    if results:
+        console.print(f"{len(results)} of {len(planned)} runs are there already", highlight=False)
+    resumed = len(results)
+    columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress, connect(scheduler, jobs) as client:
+        task = progress.add_task(f"regression {suite}", total=len(planned), completed=resumed)
+
+        def advance(result: JobResult) -> None:
+            if result.verdict.status is not Status.PASSED:
+                progress.console.print(f"{result.verdict.status}: {result.job.name}", markup=False, highlight=False)
+            progress.advance(task)
+
+        waiting = [job for job in planned if job.name not in results]
+        results |= run_all(client, waiting, store, advance)
+    ordered = [results[job.name] for job in planned]
+    document = as_document(suite, ordered, time.perf_counter() - begin, resumed, _tools())
+    document["functional"] = [asdict(c) | {"hit": c.hit, "total": c.total} for c in functional_coverage(ordered)]
+    path = write_json(RESULTS / "regress.json", document)
+    write_junit(ordered, RESULTS / "regress.xml")
+    store.close()
+    _remember(document)
+    _print(console, ordered, document)
+    console.print(f"results in {relative(path)}, regress.xml beside it", highlight=False)
+    if document["failed"]:
+        raise SystemExit(1)
+
+
+@main.command()
+@click.argument("name")
+@click.option("--waves", is_flag=True, help="Record the signals.")
+def rerun(name: str, waves: bool) -> None:
+    """Run one run of a regression again, here."""
+    job = parse_job(name)
+    check_simulator(job.simulator)
+    folder = BUILD / "rerun" / job.folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    build_job(job, waves=waves)
+    verdict = run_job(job, folder, waves=waves)
+    print(f"{verdict.status}: {verdict.compared:,} comparisons, {verdict.cycles:,} cycles")
+    if verdict.problem:
+        print(verdict.problem)
+    print(f"folder: {relative(folder)}")
+    for dump in sorted(folder.glob("dump.*")):
+        print(f"waves: {relative(dump)}")
+    if verdict.status is not Status.PASSED:
+        raise SystemExit(1)
+
+
+def _tools() -> dict[str, str]:
+    return simulation_tools() | tool_versions("pyuvm", "cocotb-bus", "distributed")
+
+
+def _remember(document: dict) -> None:
+    kept = ("suite", "seconds", "runs", "passed", "failed", "layers")
+    line = {"time": time.strftime("%Y-%m-%dT%H:%M:%S")} | {key: document[key] for key in kept}
+    functional = document["functional"]
+    line["functional"] = [sum(unit["hit"] for unit in functional), sum(unit["total"] for unit in functional)]
+    HISTORY.parent.mkdir(parents=True, exist_ok=True)
+    with HISTORY.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def _print(console: Console, results: list[JobResult], document: dict) -> None:
+    table = Table("test", "runs", "passed", "comparisons", "functional coverage", box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    covered = {unit["unit"]: f"{unit['hit']} of {unit['total']} bins" for unit in document["functional"]}
+    for test in dict.fromkeys(result.job.test for result in results):
+        mine = [result for result in results if result.job.test == test]
+        passed = sum(result.verdict.status is Status.PASSED for result in mine)
+        compared = sum(result.verdict.compared for result in mine)
+        table.add_row(test, str(len(mine)), str(passed), f"{compared:,}", covered.get(test.split(".")[0], "none"))
+    console.print(table)
+    for bucket in buckets_of(results):
+        console.print(f"\n{len(bucket.runs)} failed in {bucket.signature}", style="bold", markup=False, highlight=False)
+        console.print("\n".join(bucket.problem.splitlines()[:4]), markup=False, highlight=False)
+        console.print(f"reproduce with: {bucket.command}", markup=False, highlight=False, soft_wrap=True)
+        if bucket.waves:
+            console.print(f"waves: {bucket.waves}", markup=False, highlight=False)
+    console.print(
+        f"{document['passed']} of {document['runs']} runs passed, {document['layers']} layers of the stream core, "
+        f"{document['compared']:,} comparisons, {document['seconds']:.0f} s",
+        highlight=False,
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

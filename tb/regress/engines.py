@@ -1,0 +1,119 @@
+"""How each kind of test is built and run."""
+
+import json
+from pathlib import Path
+
+from common.results import BUILD, relative
+from configs.accelerator import Accelerator, load_accelerator
+from tb.coverage import Collector
+from tb.lockstep.wrapper import UNITS
+from tb.random_run import random_run
+from tb.regress.catalog import Engine, find_test
+from tb.regress.job import Job, Status, Verdict
+from tb.simulator import Design, build
+from tb.stream_run import Comparison, Prediction, describe, predict, run_batch, stream_design
+from tb.unit_bench import run_units, unit_design
+from tb.units.stream_core.coverage import MODEL, sample_run
+
+#: Folder, below a run's, of its functional coverage: a file a bench.
+COVERAGE = "coverage"
+
+
+def configuration_of(job: Job) -> Accelerator:
+    """The accelerator that a run is of. Raises UserError where there is none of this name."""
+    return load_accelerator(job.configuration)
+
+
+def design_of(job: Job, *, waves: bool = False) -> Design:
+    """Write what a run simulates; runs of one configuration, simulator and kind share it."""
+    config = configuration_of(job)
+    if find_test(job.test).engine is Engine.LOCKSTEP:
+        return unit_design(config, UNITS, waves=waves)
+    return stream_design(config, BUILD / "rtl" / config.name, waves=waves)
+
+
+def build_job(job: Job, *, waves: bool = False) -> None:
+    """Build what a run simulates, unless it is built. Raises UserError where it does not build."""
+    build(design_of(job, waves=waves), job.simulator)
+
+
+def run_job(job: Job, folder: Path, *, waves: bool = False) -> Verdict:
+    """Run a test in ``folder``, which gets all that it leaves."""
+    test = find_test(job.test)
+    design = design_of(job, waves=waves)
+    if test.engine is Engine.LOCKSTEP:
+        return _run_lockstep(job, test.unit, test.function, design, folder)
+    return _run_random(job, design, folder)
+
+
+def _run_lockstep(job: Job, unit: str, function: str, design: Design, folder: Path) -> Verdict:
+    (result,) = run_units(
+        design,
+        job.simulator,
+        [unit],
+        seed=job.seed,
+        transactions=job.size,
+        typed=job.configuration,
+        folder=folder,
+        function=function,
+    )
+    status = Status.PASSED if result.ok else Status.FAILED if result.check else Status.CRASHED
+    return Verdict(
+        status=status,
+        compared=result.comparisons,
+        transactions=result.transactions,
+        cycles=result.cycles,
+        problem=result.problem,
+        check=result.check,
+    )
+
+
+def _run_random(job: Job, design: Design, folder: Path) -> Verdict:
+    config = design.config
+    runs = [random_run(seed, config) for seed in range(job.seed, job.seed + job.size)]
+    predictions = [predict(config, work) for work in runs]
+    outcome, comparisons = run_batch(design, job.simulator, predictions, folder, job.seed)
+    collector = Collector(MODEL, config)
+    for prediction, comparison in zip(predictions, comparisons, strict=True):
+        if comparison.ok:
+            sample_run(collector, config, prediction, comparison)
+    collector.write(folder / COVERAGE / "stream_core.json")
+    wrong = next((n for n, c in enumerate(comparisons) if not c.ok or c.z != predictions[n].trace.z.size), None)
+    verdict = Verdict(
+        status=Status.PASSED,
+        compared=sum(c.values + c.cycles + c.z for c in comparisons),
+        transactions=len(comparisons),
+        layers=sum(work.layers for work in runs),
+        cycles=sum(c.rtl_cycles for c in comparisons),
+    )
+    if wrong is None and not outcome.failed:
+        return verdict
+    return _failed(job, verdict, predictions, comparisons, wrong or 0, relative(outcome.log))
+
+
+def _failed(
+    job: Job, verdict: Verdict, predictions: list[Prediction], comparisons: list[Comparison], wrong: int, log: str
+) -> Verdict:
+    differences = comparisons[wrong].differences
+    seed = job.seed + wrong
+    problem = "\n".join(
+        [f"{predictions[wrong].run.name}: {describe(d)}" for d in differences]
+        or [f"{predictions[wrong].run.name}: the simulation failed, see {log}"]
+    )
+    crashed = not differences or any(d.what in ("run", "groups") and d.got == 0 for d in differences[:1])
+    fields = {name: getattr(verdict, name) for name in ("compared", "transactions", "layers", "cycles")}
+    return Verdict(
+        status=Status.CRASHED if crashed else Status.FAILED,
+        problem=problem,
+        check=differences[0].what if differences else "log",
+        narrowed=Job(job.test, job.configuration, job.simulator, job.variant, seed, 1),
+        **fields,
+    )
+
+
+def coverage_files(folder: Path) -> dict[str, list[Path]]:
+    """Functional coverage that a run left, by unit."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted((folder / COVERAGE).glob("*.json")):
+        found.setdefault(json.loads(path.read_text())["unit"], []).append(path)
+    return found

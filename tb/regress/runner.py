@@ -1,0 +1,176 @@
+"""Spreads runs over Dask's workers, on this machine or a cluster."""
+
+import errno
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dask
+from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
+from distributed.deploy.cluster import Cluster
+
+from common.errors import UserError
+from common.results import relative
+from tb.regress.engines import build_job, design_of, run_job
+from tb.regress.job import Job, JobResult, Status, Verdict
+from tb.regress.store import Store
+
+#: Workers that a run may lose before it is given up: a dying worker is held against all that it had been given.
+LOSSES = 5
+#: Seconds for a scheduler to answer.
+_TIMEOUT = 10
+#: Errors of a file system that is full.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class DiskFullError(Exception):
+    """A run could not keep what it found."""
+
+
+@contextmanager
+def connect(scheduler: str, jobs: int) -> Iterator[Client]:
+    """A Dask client.
+
+    Args:
+        scheduler: 'local'; 'slurm' or 'lsf', whose workers Dask's configuration describes; or a scheduler's address.
+        jobs: workers to ask for.
+
+    Raises UserError where there is no such scheduler.
+    """
+    dask.config.set({"distributed.scheduler.allowed-failures": LOSSES, "distributed.worker.daemon": False})
+    cluster: Cluster | None = None
+    if scheduler == "local":
+        cluster = LocalCluster(
+            n_workers=jobs, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", memory_limit=0
+        )
+    elif scheduler in ("slurm", "lsf"):
+        cluster = _job_queue(scheduler, jobs)
+    try:
+        client = Client(cluster if cluster is not None else scheduler, timeout=_TIMEOUT)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"Scheduler '{scheduler}' cannot be reached ({type(error).__name__}): use local, slurm, lsf, or the "
+            "address of a running Dask scheduler, like tcp://host:8786."
+        ) from None
+    try:
+        yield client
+    finally:
+        client.close()
+        if cluster is not None:
+            cluster.close()
+
+
+def _job_queue(scheduler: str, jobs: int) -> Cluster:
+    from dask_jobqueue import LSFCluster, SLURMCluster
+
+    command = {"slurm": "sbatch", "lsf": "bsub"}[scheduler]
+    if shutil.which(command) is None:
+        raise UserError(f"Scheduler '{scheduler}' needs the command '{command}', which is not here: use local.")
+    try:
+        cluster = {"slurm": SLURMCluster, "lsf": LSFCluster}[scheduler]()
+    except ValueError as error:
+        raise UserError(
+            f"Scheduler '{scheduler}' is not configured ({str(error).splitlines()[0]}): describe its workers in "
+            "~/.config/dask/jobqueue.yaml."
+        ) from None
+    cluster.scale(jobs=jobs)
+    return cluster
+
+
+def execute(job: Job, folder: Path, built: str = "") -> JobResult:
+    """Run a job on a worker, once more with waves where it fails, and keep the result.
+
+    Args:
+        folder: of the regression.
+        built: why the design could not be built; empty where it was.
+
+    Raises DiskFullError where nothing more can be written.
+    """
+    store = Store(folder)
+    held = store.read(job)
+    if held is not None:
+        # A worker was lost after it had kept the result, before it could hand it over.
+        return held
+    begin = time.perf_counter()
+    work = store.run_folder(job)
+    try:
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        verdict = Verdict(Status.CRASHED, problem=built, check="build") if built else run_job(job, work)
+        waves, repeated = "", None
+        if verdict.status is not Status.PASSED and not built:
+            waves, repeated = _repeat(verdict.narrowed or job, work / "waves")
+        result = JobResult(job, verdict, round(time.perf_counter() - begin, 2), relative(work), waves, repeated)
+        store.write(result)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFullError(relative(folder)) from None
+        raise
+    return result
+
+
+def _repeat(job: Job, folder: Path) -> tuple[str, bool | None]:
+    """Run a failed job once more and record its signals; returns where they are and whether it failed again."""
+    folder.mkdir()
+    try:
+        build_job(job, waves=True)
+        verdict = run_job(job, folder, waves=True)
+    except UserError:
+        return "", None
+    dumps = [folder / name for name in ("dump.vcd", "dump.fst") if (folder / name).is_file()]
+    return relative(dumps[0]) if dumps else "", verdict.status is not Status.PASSED
+
+
+def prepare(job: Job) -> str:
+    """Build a job's design on a worker; returns why it could not be built, or nothing."""
+    try:
+        build_job(job)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def run_all(
+    client: Client, jobs: list[Job], store: Store, advance: Callable[[JobResult], None]
+) -> dict[str, JobResult]:
+    """Run jobs on a client's workers; ``advance`` is given each result as it comes.
+
+    Raises UserError where the disk is full; what has run by then is kept.
+    """
+    results: dict[str, JobResult] = {}
+    builds: dict[Path, Future] = {}
+    futures: dict[Future, Job] = {}
+    for job in jobs:
+        # Writing the sources is quick; building, on a worker, is not.
+        place = design_of(job).build_folder(job.simulator)
+        if place not in builds:
+            builds[place] = client.submit(
+                prepare, job, key=f"build-{place.name}-{len(builds)}-{os.getpid()}", priority=1
+            )
+        future = client.submit(execute, job, store.folder, builds[place], key=f"{job.name}-{os.getpid()}")
+        futures[future] = job
+    for future in as_completed(futures):
+        job = futures[future]
+        error = future.exception()
+        if isinstance(error, DiskFullError):
+            client.cancel(list(futures))
+            raise UserError(
+                f"The disk is full: {len(results)} results are kept in {error}; make room and start the same "
+                "regression again, which takes them up."
+            )
+        if isinstance(error, KilledWorker):
+            problem = f"{LOSSES} workers were lost while they ran it"
+            verdict = Verdict(Status.CRASHED, problem=problem, check="worker lost")
+            result = JobResult(job, verdict, 0.0, relative(store.run_folder(job)))
+        elif error is not None:
+            problem = f"{type(error).__name__}: {error}"
+            verdict = Verdict(Status.CRASHED, problem=problem, check=type(error).__name__)
+            result = JobResult(job, verdict, 0.0, relative(store.run_folder(job)))
+        else:
+            result = future.result()
+        results[job.name] = result
+        advance(result)
+    return results

@@ -1,0 +1,85 @@
+"""What a regression keeps on disk: a folder a run, and which regression it belongs to."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from common.errors import UserError
+from common.results import BUILD, ROOT, relative, write_atomically
+from tb.regress.job import Job, JobResult
+
+FOLDER = BUILD / "regress"
+RESULT = "result.json"
+#: Names the regression whose runs a folder holds, and whether it came to its end.
+PLAN = "plan.json"
+#: What a result depends on; compress/ and the packages do not matter.
+SOURCES = ("rtl", "tb", "golden", "configs", "common")
+
+_RESULT = TypeAdapter(JobResult)
+
+
+def sources_digest() -> str:
+    """Identifies everything that a run's result follows from."""
+    digest = hashlib.sha256()
+    for part in SOURCES:
+        for path in sorted((ROOT / part).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+class Store:
+    """The runs of one regression, below ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def open(self, jobs: list[Job]) -> dict[str, JobResult]:
+        """Begin a regression, or take up one of the same runs and sources that was interrupted.
+
+        Returns the results that there are already. Raises UserError where the folder cannot be written.
+        """
+        plan = {"jobs": [job.name for job in jobs], "sources": sources_digest()}
+        held = self._plan()
+        try:
+            if held is None or held["complete"] or {key: held[key] for key in plan} != plan:
+                shutil.rmtree(self.folder, ignore_errors=True)
+                self._write_plan(plan, complete=False)
+                return {}
+        except OSError as error:
+            raise UserError(f"Folder {relative(self.folder)} cannot be written: {error.strerror}.") from None
+        return {job.name: result for job in jobs if (result := self.read(job)) is not None}
+
+    def close(self) -> None:
+        """The regression came to its end: the next begins anew."""
+        plan = self._plan()
+        assert plan is not None
+        self._write_plan({key: plan[key] for key in ("jobs", "sources")}, complete=True)
+
+    def run_folder(self, job: Job) -> Path:
+        """Where a run works."""
+        return self.folder / job.folder
+
+    def read(self, job: Job) -> JobResult | None:
+        """A run's result; None where there is none."""
+        try:
+            return _RESULT.validate_json((self.run_folder(job) / RESULT).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def write(self, result: JobResult) -> None:
+        """Keep a run's result."""
+        write_atomically(self.run_folder(result.job) / RESULT, json.dumps(asdict(result)).encode())
+
+    def _plan(self) -> dict | None:
+        try:
+            return json.loads((self.folder / PLAN).read_text())
+        except (OSError, ValueError):
+            return None
+
+    def _write_plan(self, plan: dict, *, complete: bool) -> None:
+        write_atomically(self.folder / PLAN, json.dumps({**plan, "complete": complete}).encode())

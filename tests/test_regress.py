@@ -1,0 +1,225 @@
+"""Regressions: what is run, how failures are gathered, and that nothing is lost on the way."""
+
+import errno
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from distributed import get_worker
+from junitparser import JUnitXml
+
+import tb.regress.runner as runner
+from common.errors import UserError
+from tb.regress.__main__ import main
+from tb.regress.catalog import Engine, catalog, find_test
+from tb.regress.job import Job, JobResult, Status, Variant, Verdict, parse_job
+from tb.regress.runner import DiskFullError, connect, execute, run_all
+from tb.regress.store import Store
+from tb.regress.suite import SUITES, jobs_of, load_suite
+from tb.regress.summary import as_document, buckets_of, write_junit
+from tb.simulator import Simulator
+
+FIFO = Job("fifo.lockstep", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 20)
+
+
+def result(job: Job, status: Status = Status.PASSED, check: str = "", problem: str = "", waves: str = "") -> JobResult:
+    return JobResult(job, Verdict(status, 10, problem=problem, check=check), 1.0, "build/none", waves)
+
+
+def test_the_catalog_finds_every_bench() -> None:
+    assert find_test("fifo.lockstep").engine is Engine.LOCKSTEP
+    assert {"bit_gather.masks", "bit_gather.values"} <= set(catalog())
+    assert find_test("stream_core.random").engine is Engine.PLAYER
+    with pytest.raises(UserError, match=r"Test 'fifo\.none' is not known: use one of .*fifo\.lockstep"):
+        find_test("fifo.none")
+
+
+def test_a_run_is_known_by_its_name() -> None:
+    assert parse_job(FIFO.name) == FIFO
+    for text in ("", "fifo.lockstep", FIFO.name.replace("icarus", "vcs"), FIFO.name + ":1", FIFO.name[:-2] + "x"):
+        with pytest.raises(UserError, match="is not one: it must be TEST:CONFIGURATION"):
+            parse_job(text)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SUITES.glob("*.yaml")))
+def test_suites_are_valid(name: str) -> None:
+    jobs = jobs_of(load_suite(name), seed=1)
+    assert len({job.folder for job in jobs}) == len(jobs)
+    if name != "soak":
+        assert {job.test for job in jobs} == set(catalog()), "a test that no suite runs"
+
+
+def test_seeds_of_played_runs_do_not_overlap() -> None:
+    jobs = [job for job in jobs_of(load_suite("nightly"), 5, seeds=3) if job.test == "stream_core.random"]
+    alike = [job for job in jobs if replace(job, seed=0) == replace(jobs[0], seed=0)]
+    assert [job.seed for job in alike] == [5, 5 + alike[0].size, 5 + 2 * alike[0].size]
+
+
+def test_unknown_suite_and_test() -> None:
+    with pytest.raises(UserError, match="Suite 'weekly' is not known: use one of nightly, smoke, soak"):
+        load_suite("weekly")
+    with pytest.raises(UserError, match=r"Test 'adder\.\*' is not in the suite"):
+        jobs_of(load_suite("smoke"), 1, pattern="adder.*")
+    with pytest.raises(UserError, match="Suite 'weekly' is not known"):
+        main(["run", "--suite", "weekly"], standalone_mode=False)
+
+
+def test_a_suite_with_an_unknown_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tb.regress.suite.SUITES", tmp_path)
+    (tmp_path / "own.yaml").write_text("summary: Own.\nentries:\n  - {tests: ['*'], runs: 3}\n")
+    with pytest.raises(UserError, match=r"own\.yaml: field 'entries\.0\.\w+' is (not known|missing)"):
+        load_suite("own")
+
+
+def test_failures_fall_into_buckets() -> None:
+    other = replace(FIFO, seed=2)
+    third = replace(FIFO, test="row.lockstep")
+    results = [
+        result(FIFO, Status.FAILED, "data_o", "data_o: expected 0x1, got 0x2"),
+        result(other, Status.FAILED, "data_o", "data_o: expected 0x3, got 0x4", waves="build/x.fst"),
+        result(third, Status.CRASHED, "", "the bench did not come to its end"),
+        result(replace(FIFO, seed=3)),
+    ]
+    first, second = buckets_of(results)
+    assert first.signature == "fifo.lockstep, data_o"
+    assert first.runs == (FIFO.name, other.name)
+    assert first.example == other.name, "the one with waves is the example"
+    assert first.command == f"make rerun JOB={other.name} WAVES=1"
+    assert second.runs == (third.name,)
+
+
+def test_junit_and_json_hold_every_run(tmp_path: Path) -> None:
+    results = [
+        result(FIFO, Status.FAILED, "data_o", "data_o: expected 0x1, got 0x2\nmore"),
+        result(replace(FIFO, seed=2)),
+        result(replace(FIFO, simulator=Simulator.VERILATOR), Status.CRASHED, "worker lost", "gone"),
+    ]
+    write_junit(results, tmp_path / "regress.xml")
+    document = JUnitXml.fromfile(str(tmp_path / "regress.xml"))
+    assert (document.tests, document.failures, document.errors) == (3, 1, 1)
+    assert f"make rerun JOB={FIFO.name}" in (tmp_path / "regress.xml").read_text()
+    held = as_document("own", results, 3.0, 1, {})
+    assert (held["runs"], held["passed"], held["failed"], held["resumed"]) == (3, 1, 2, 1)
+    assert len(held["buckets"]) == 2
+
+
+def test_an_interrupted_regression_is_taken_up(tmp_path: Path) -> None:
+    jobs = [replace(FIFO, seed=seed) for seed in (1, 2, 3)]
+    store = Store(tmp_path / "own")
+    assert store.open(jobs) == {}
+    store.write(result(jobs[1]))
+    assert set(store.open(jobs)) == {jobs[1].name}, "interrupted: what there is counts"
+    assert store.open(jobs[:2]) == {}, "other runs: all anew"
+    store.write(result(jobs[0]))
+    store.close()
+    assert store.open(jobs[:2]) == {}, "it came to its end: all anew"
+
+
+def test_changed_sources_begin_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "own")
+    store.open([FIFO])
+    store.write(result(FIFO))
+    monkeypatch.setattr("tb.regress.store.sources_digest", lambda: "other")
+    assert store.open([FIFO]) == {}
+
+
+def test_a_run_passes_and_leaves_its_coverage(tmp_path: Path) -> None:
+    found = execute(FIFO, tmp_path)
+    assert found.verdict.status is Status.PASSED
+    assert found.verdict.compared > found.verdict.transactions >= FIFO.size
+    assert Store(tmp_path).read(FIFO) == found
+    assert (tmp_path / FIFO.folder / "coverage" / "fifo.json").is_file()
+
+
+def test_a_failing_run_is_repeated_with_waves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def failing(job: Job, folder: Path, *, waves: bool = False) -> Verdict:
+        seen.append((job, waves))
+        if waves:
+            (folder / "dump.vcd").write_text("waves")
+        return Verdict(
+            Status.FAILED, problem="data_o: expected 1, got 2", check="data_o", narrowed=replace(job, size=1)
+        )
+
+    monkeypatch.setattr(runner, "run_job", failing)
+    monkeypatch.setattr(runner, "build_job", lambda job, waves=False: None)
+    found = execute(FIFO, tmp_path)
+    assert seen == [(FIFO, False), (replace(FIFO, size=1), True)]
+    assert found.repeated is True
+    assert found.waves.endswith("waves/dump.vcd")
+
+
+def test_a_killed_simulator_is_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tb.unit_bench.run", _killed)
+    found = execute(FIFO, tmp_path)
+    assert found.verdict.status is Status.CRASHED
+    assert "did not come to its end" in found.verdict.problem
+
+
+def _killed(design, simulator, module, folder, **_):  # type: ignore[no-untyped-def]
+    from tb.simulator import Outcome
+
+    return Outcome(1, 1, folder / "simulation.log")
+
+
+def test_a_full_disk_keeps_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tb.regress.store.write_atomically", full)
+    with pytest.raises(DiskFullError):
+        execute(FIFO, tmp_path)
+
+
+def _dies_once(job: Job, folder: Path, built: str = "") -> JobResult:
+    """Kills its own worker the first time."""
+    mark = folder / f"{job.seed}.mark"
+    if job.seed == 2 and not mark.exists():
+        mark.write_text("")
+        os.kill(os.getpid(), signal.SIGKILL)
+    assert get_worker() is not None
+    return result(job)
+
+
+def _full(job: Job, folder: Path, built: str = "") -> JobResult:
+    if job.seed == 3:
+        raise DiskFullError(str(folder))
+    return result(job)
+
+
+def test_a_killed_worker_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [replace(FIFO, seed=seed) for seed in range(1, 7)]
+    monkeypatch.setattr(runner, "execute", _dies_once)
+    monkeypatch.setattr(runner, "prepare", len_of_name)
+    came = []
+    with connect("local", 2) as client:
+        found = run_all(client, jobs, Store(tmp_path), came.append)
+    assert (tmp_path / "2.mark").exists(), "no worker was killed"
+    assert set(found) == {job.name for job in jobs}
+    assert all(entry.verdict.status is Status.PASSED for entry in found.values())
+    assert len(came) == len(jobs)
+
+
+def len_of_name(job: Job) -> str:
+    """A build that has nothing to do."""
+    return ""
+
+
+def test_a_full_disk_ends_the_regression_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "execute", _full)
+    monkeypatch.setattr(runner, "prepare", len_of_name)
+    jobs = [replace(FIFO, seed=seed) for seed in (1, 2, 3)]
+    with connect("local", 1) as client, pytest.raises(UserError, match=r"The disk is full: \d results are kept in"):
+        run_all(client, jobs, Store(tmp_path), lambda result: None)
+
+
+def test_schedulers_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_TIMEOUT", 1)
+    with pytest.raises(UserError, match="Scheduler 'slurm' needs the command 'sbatch'"), connect("slurm", 1):
+        pass
+    unreachable = pytest.raises(UserError, match=r"Scheduler 'tcp://127\.0\.0\.1:9' cannot be reached")
+    with unreachable, connect("tcp://127.0.0.1:9", 1):
+        pass
