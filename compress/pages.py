@@ -1,12 +1,10 @@
 """A network's page: one HTML file that needs no other, with its figures as CSV and JSON beside it."""
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
+from common.html import render_page
 from common.results import write_atomically, write_json
 from compress.plots import plots
 from compress.report import Report
@@ -145,19 +143,7 @@ def write_view(folder: Path, view: View, files: tuple[str, ...] = ()) -> Path:
 
 def render(template: str, **values: Any) -> str:
     """A page of templates/."""
-    return _environment().get_template(template).render(**values)
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    return render_page(_TEMPLATES, template, **values)
 
 
 def _text_table(columns: tuple[Column, ...], rows: Any) -> TextTable:

@@ -1,58 +1,20 @@
-"""Plots of a network's page, as SVG that takes its colours from the page: text stays text, light or dark."""
+"""Plots of a network's page."""
 
-import io
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from math import ceil, log
-from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from common.figures import Plot, draw_plot
 from compress.view import StepRow, View
 
-#: Colours that are exchanged for the page's own in the SVG.
-_INK, _GRID = "#010203", "#040506"
-_PAGE_COLOURS = {_INK: "currentColor", _GRID: "var(--line)"}
 #: Readable on white and on near black.
 _FIRST, _SECOND = "#2f7fd6", "#d9772b"
 #: Layers that a legend can name; more are told by their colour's place in a scale.
 _NAMED = 8
 _WIDTH = 9.2
-
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "font.family": ["DejaVu Sans"],
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "grid.color": _GRID,
-    **{
-        name: _INK
-        for name in ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "axes.titlecolor")
-    },
-}
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A plot: SVG to stand in a page, and a sentence that says what it shows."""
-
-    name: str
-    title: str
-    caption: str
-    svg: str
 
 
 def plots(view: View) -> list[Plot]:
@@ -60,7 +22,7 @@ def plots(view: View) -> list[Plot]:
     made = []
     if len({step.coded_bits for step in view.steps} - {None}) > 1:
         made.append(
-            _plot(
+            draw_plot(
                 "steps",
                 f"{view.measure.capitalize()} and sparsity against size",
                 "Each point is the network after a step. Before quantization a weight counts 8 bits and a coefficient "
@@ -70,7 +32,7 @@ def plots(view: View) -> list[Plot]:
         )
     if view.bases:
         made.append(
-            _plot(
+            draw_plot(
                 "singular",
                 "Singular values of the kernels",
                 "Each line is a layer. Filled: held by its basis kernels; hollow: left out.",
@@ -80,7 +42,7 @@ def plots(view: View) -> list[Plot]:
     sparse = [(layer.name, layer.sparsity) for layer in view.layers if layer.sparsity is not None]
     if sparse:
         made.append(
-            _plot(
+            draw_plot(
                 "sparsity",
                 "Coefficient sparsity",
                 "Share of zeros among a layer's ternary coefficients; those of channels that were sliced away count "
@@ -91,7 +53,7 @@ def plots(view: View) -> list[Plot]:
     active = [(x.name, x.activation_density) for x in view.layers if x.activation_density is not None]
     if active:
         made.append(
-            _plot(
+            draw_plot(
                 "activations",
                 "Activation density",
                 f"Share of a layer's input codes that are not zero, over {view.images} held-out images.",
@@ -99,42 +61,6 @@ def plots(view: View) -> list[Plot]:
             )
         )
     return made
-
-
-def _plot(name: str, title: str, caption: str, draw: Callable[[], Figure]) -> Plot:
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure = draw()
-        buffer = io.StringIO()
-        figure.savefig(
-            buffer,
-            format="svg",
-            transparent=True,
-            bbox_inches="tight",
-            metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")),
-        )
-    return Plot(name, title, caption, _for_page(buffer.getvalue(), name, title))
-
-
-def _for_page(svg: str, name: str, title: str) -> str:
-    """The <svg> element alone, in the page's colours and font, with names that no other plot of the page has."""
-    svg = svg[svg.index("<svg") :]
-    # A style element in the page would be the whole page's.
-    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
-    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
-    svg = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", svg)
-    svg = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    # Each is a whole declaration's value; the page sets the font.
-    svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)
-    for colour, page in _PAGE_COLOURS.items():
-        svg = svg.replace(colour, page)
-    size = re.search(r'<svg[^>]* width="([\d.]+)pt"', svg)
-    assert size is not None
-    # The page sets the size; the view box holds the proportions.
-    svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg)
-    width = ceil(float(size[1]) * 4 / 3)
-    return svg.replace(
-        "<svg", f'<svg role="img" aria-label="{title}" style="max-width: {width}px" stroke-linejoin="round"', 1
-    ).strip()
 
 
 def _steps(view: View) -> Figure:
@@ -196,7 +122,7 @@ def _labels(points: list[tuple[float, float, str]]) -> list[tuple[float, float, 
 def _singular(view: View) -> Figure:
     figure = Figure(figsize=(_WIDTH, 3.4), layout="constrained")
     axes = figure.subplots()
-    colours = matplotlib.colormaps["viridis"]
+    colours = colormaps["viridis"]
     count = len(view.bases)
     for place, layer in enumerate(view.bases):
         largest = max(layer.singular[0], 1e-300)
