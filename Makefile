@@ -24,7 +24,7 @@ export NUMBA_CACHE_DIR := $(CURDIR)/build/numba
 export YOWASP_CACHE_DIR := $(CURDIR)/build/yowasp
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test lint bench units regress rerun compress compress-report rtl icarus clean
+.PHONY: help sim test lint bench units regress rerun report compress compress-report rtl icarus clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -58,6 +58,9 @@ regress: $(VENV)/all.stamp icarus ## run a suite of tests with many seeds; what 
 
 rerun: $(VENV)/all.stamp icarus ## run one run of a regression again (JOB=..., as the regression printed it)
 	@$(PYTHON) -m tb.regress rerun "$(JOB)" $(if $(WAVES),--waves)
+
+report: $(VENV)/all.stamp ## write the verification report of the last results as a static site
+	@$(PYTHON) -m tb.report
 
 compress: $(VENV)/all.stamp ## train and compress a network, and write its package to packages/
 	@$(PYTHON) -m compress run --net "$(NET)"

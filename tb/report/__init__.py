@@ -1,0 +1,1 @@
+"""The verification report: one static site of what was run, covered, proved and missed."""

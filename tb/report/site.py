@@ -1,0 +1,129 @@
+"""Writes the site: an index, a page a unit, a page a source file, the failures."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from common.errors import UserError
+from common.figures import Plot, draw_plot
+from common.html import render_page
+from common.results import ROOT, relative
+from tb.report.evidence import KINDS, SOURCES, UnitRow, read_history, read_results, units_of, unplanned_tests
+from tb.report.waves import wave_picture
+
+_TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+
+def write_site(results_folder: Path, out: Path) -> Path:
+    """Write the site of what a results folder holds; returns its first page.
+
+    Raises UserError where there is nothing to show, or the folder cannot be written.
+    """
+    results = read_results(results_folder)
+    if not results:
+        raise UserError(f"There are no results in {relative(results_folder)}: run 'make regress' first.")
+    units = units_of(results)
+    failures = _failures(results.get("regress", {}))
+    history = read_history(results_folder)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent) as temporary:
+            # The old site stays until the new one is whole.
+            folder = Path(temporary) / "site"
+            _write_pages(folder, results, units, failures, history)
+            shutil.rmtree(out, ignore_errors=True)
+            shutil.move(folder, out)
+    except OSError as error:
+        raise UserError(f"The report cannot be written to {relative(out)}: {error.strerror}.") from None
+    return out / "index.html"
+
+
+def _write_pages(
+    folder: Path,
+    results: Mapping[str, Any],
+    units: Sequence[UnitRow],
+    failures: Sequence[Mapping[str, Any]],
+    history: Sequence[Mapping[str, Any]],
+) -> None:
+    (folder / "source").mkdir(parents=True)
+    missing = {name: command for name, command in SOURCES.items() if name not in results}
+    missing.pop("code_coverage_lines", None)
+    regress = results.get("regress", {})
+    index = render_page(
+        _TEMPLATES,
+        "index.html.j2",
+        units=units,
+        kinds=KINDS,
+        results=results,
+        regress=regress,
+        missing=missing,
+        failures=failures,
+        unplanned=unplanned_tests(),
+        trend=_trend(history),
+        tools=_tools(results),
+    )
+    (folder / "index.html").write_text(index)
+    (folder / "failures.html").write_text(
+        render_page(_TEMPLATES, "failures.html.j2", failures=failures, regress=regress)
+    )
+    lines = results.get("code_coverage_lines", {}).get("configurations", {})
+    for unit in units:
+        page = render_page(_TEMPLATES, "unit.html.j2", unit=unit, kinds=KINDS)
+        (folder / f"{unit.unit}.html").write_text(page)
+        for configuration in unit.sources:
+            page = render_page(
+                _TEMPLATES,
+                "source.html.j2",
+                unit=unit.unit,
+                configuration=configuration,
+                lines=lines[configuration][unit.unit],
+            )
+            (folder / "source" / f"{configuration}-{unit.unit}.html").write_text(page)
+
+
+def _failures(regress: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The buckets with their pictures."""
+    failures = []
+    for number, bucket in enumerate(regress.get("buckets", [])):
+        picture = None
+        dump = ROOT / bucket["waves"] if bucket["waves"] else None
+        if dump is not None and dump.is_file():
+            unit = bucket["example"].partition(".")[0]
+            picture = wave_picture(dump, unit, f"waves{number}")
+        failures.append({**bucket, "picture": picture})
+    return failures
+
+
+def _tools(results: Mapping[str, Any]) -> dict[str, str]:
+    tools: dict[str, str] = {}
+    for document in results.values():
+        tools |= document.get("tools", {})
+    return dict(sorted(tools.items()))
+
+
+def _trend(history: Sequence[Mapping[str, Any]]) -> Plot | None:
+    if len(history) < 2:
+        return None
+
+    def draw() -> Figure:
+        figure = Figure(figsize=(9.2, 2.8), layout="constrained")
+        axes = figure.subplots()
+        places = range(1, len(history) + 1)
+        rate = [100 * entry["passed"] / entry["runs"] for entry in history]
+        functional = [100 * entry["functional"][0] / max(1, entry["functional"][1]) for entry in history]
+        axes.plot(places, rate, marker="o", markersize=3, color="#2f7fd6", label="runs that passed")
+        axes.plot(places, functional, marker="s", markersize=3, color="#d9772b", label="functional coverage")
+        axes.set_ylim(0, 104)
+        axes.set_ylabel("%")
+        axes.set_xlabel("regression, oldest first")
+        axes.legend(loc="lower right", fontsize=8)
+        return figure
+
+    caption = (
+        f"The {len(history)} regressions kept in history.jsonl, from {history[0]['time']} to {history[-1]['time']}."
+    )
+    return draw_plot("trend", "Regressions", caption, draw)

@@ -1,0 +1,241 @@
+"""The verification report: what it shows is what the result files hold, and every link leads somewhere."""
+
+import json
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.errors import UserError
+from common.results import ROOT
+from rtl.generator import UNITS
+from tb.coverage import load_model
+from tb.regress.catalog import catalog
+from tb.report.evidence import read_history, read_results, units_of
+from tb.report.site import write_site
+from tb.report.waves import wave_picture
+from tb.testplan import Status
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+VCD = """$timescale 1ps $end
+$scope module unit_bench $end
+$var wire 1 ! fifo_valid_i $end
+$var wire 16 # fifo_data_i [15:0] $end
+$var wire 1 $ fifo_ready_o $end
+$var wire 1 % row_ready_o $end
+$upscope $end
+$enddefinitions $end
+#0
+0!
+b0 #
+x$
+0%
+#10000
+1!
+b1010 #
+1$
+#50000
+0!
+#60000
+"""
+
+
+def job(test: str, status: str, seed: int) -> dict[str, Any]:
+    return {
+        "name": f"{test}:tiny:icarus:plain:{seed}:20",
+        "job": {
+            "test": test,
+            "configuration": "tiny",
+            "simulator": "icarus",
+            "variant": "plain",
+            "seed": seed,
+            "size": 20,
+        },
+        "verdict": {"status": status, "compared": 100},
+        "seconds": 1.5,
+    }
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Results of a regression in which a run of the FIFO failed; no mutants, no gates."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    waves = tmp_path / "dump.vcd"
+    waves.write_text(VCD)
+    runs = [job(test, "passed", 1) for test in catalog()] + [job("fifo.lockstep", "failed", 2)]
+    bucket = {
+        "signature": "fifo.lockstep, data_o",
+        "runs": [runs[-1]["name"]],
+        "example": runs[-1]["name"],
+        "problem": "data_o: expected <0x1>, got 0x2",
+        "waves": str(waves),
+        "command": f"make rerun JOB={runs[-1]['name']} WAVES=1",
+    }
+    regress = {
+        "suite": "smoke",
+        "tools": {"python": "3.11"},
+        "seconds": 12.0,
+        "runs": len(runs),
+        "passed": len(runs) - 1,
+        "failed": 1,
+        "resumed": 0,
+        "layers": 40,
+        "compared": 100 * len(runs),
+        "buckets": [bucket],
+        "jobs": runs,
+        "functional": [{"unit": unit, "counts": dict.fromkeys(load_model(unit).all_bins(), 3)} for unit in UNITS],
+    }
+    figure = {"covered": 99, "total": 101, "waived": 1, "percent": 99.0}
+    missed = {"number": 1, "text": "if (a < b)", "count": 0, "missed": ["", "else"], "waived": []}
+    coverage = {
+        "tools": {},
+        "units": {unit: dict.fromkeys(("line", "branch", "toggle", "expression"), figure) for unit in UNITS},
+        "waivers": [],
+    }
+    proof = {
+        "unit": "fifo",
+        "name": "order",
+        "states": "Entries leave in order.",
+        "method": "prove",
+        "depth": 10,
+        "engine": "yices",
+        "status": "vacuous",
+        "covers": [],
+        "seeded_bug": "missed",
+        "seconds": 1.0,
+    }
+    documents = {
+        "regress": regress,
+        "coverage": coverage,
+        "code_coverage_lines": {"configurations": {"tiny": {"fifo": [missed]}}},
+        "formal": {"tools": {}, "proofs": [proof]},
+    }
+    for name, document in documents.items():
+        (folder / f"{name}.json").write_text(json.dumps(document))
+    lines = [{"time": f"2026-01-0{day}", "runs": 4, "passed": day, "functional": [3, 4]} for day in (1, 2)]
+    (folder / "history.jsonl").write_text("\n".join(map(json.dumps, lines)) + '\n{"cut o')
+    return folder
+
+
+class _Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.rows: dict[str, list[str]] = {}
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.links += [value for name, value in attributes if name in ("href", "src") and value and value[0] != "#"]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def parsed(path: Path) -> _Links:
+    parser = _Links()
+    parser.feed(path.read_text())
+    return parser
+
+
+def test_every_link_leads_to_a_page_of_the_site(results: Path, tmp_path: Path) -> None:
+    index = write_site(results, tmp_path / "site")
+    pages = sorted(index.parent.rglob("*.html"))
+    assert len(pages) == 2 + len(UNITS) + 1
+    count = 0
+    for page in pages:
+        for link in parsed(page).links:
+            assert not link.startswith(("http:", "https:", "//", "/")), f"{page.name} needs {link}"
+            assert (page.parent / link).resolve() in pages, f"{page.name} links to {link}, which is not there"
+            count += 1
+    assert count > 4 * len(UNITS)
+
+
+def test_the_index_says_what_failed_and_what_was_not_run(results: Path, tmp_path: Path) -> None:
+    text = parsed(write_site(results, tmp_path / "site")).text
+    assert "Not run: mutants (make mutants), gates (make gates)" in text
+    assert "1 bucket of failures" in text
+    units = {row.unit: row for row in units_of(read_results(results))}
+    assert units["fifo"].stage is None, "one of its runs failed"
+    assert units["fifo"].killed is None
+    assert units["fifo"].proved == (0, 1), "a vacuous proof is none"
+    assert (units["fifo"].passed, units["fifo"].runs) == (1, 2)
+    assert all(row.bins[0] == row.bins[1] > 0 for row in units.values())
+
+
+def test_a_failure_has_its_command_and_its_waves(results: Path, tmp_path: Path) -> None:
+    index = write_site(results, tmp_path / "site")
+    html = (index.parent / "failures.html").read_text()
+    assert "make rerun JOB=fifo.lockstep:tiny:icarus:plain:2:20 WAVES=1" in html
+    assert "expected &lt;0x1&gt;" in html
+    assert "<svg" in html
+    assert "valid_i" in html
+    assert "row_ready_o" not in html, "a signal of another unit"
+
+
+def test_a_hole_in_the_coverage_is_shown(results: Path, tmp_path: Path) -> None:
+    path = results / "regress.json"
+    document = json.loads(path.read_text())
+    counts = next(entry["counts"] for entry in document["functional"] if entry["unit"] == "row")
+    hole = next(iter(counts))
+    counts[hole] = 0
+    path.write_text(json.dumps(document))
+    row = next(row for row in units_of(read_results(results)) if row.unit == "row")
+    assert row.bins[0] == row.bins[1] - 1
+    item = hole.partition("/")[0]
+    for point in row.points:
+        assert (f"coverage {item}" in point.missing) == (item in point.point.coverage)
+        if item in point.point.coverage:
+            assert point.status is not Status.PASSED
+    write_site(results, tmp_path / "site")
+    assert 'class="hole"' in (tmp_path / "site" / "row.html").read_text()
+
+
+def test_a_missed_line_is_marked(results: Path, tmp_path: Path) -> None:
+    write_site(results, tmp_path / "site")
+    html = (tmp_path / "site" / "source" / "tiny-fifo.html").read_text()
+    assert '<tr id="l1" class="missed">' in html
+    assert "if (a &lt; b)" in html
+    assert "missed: else" in html
+
+
+def test_without_results_there_is_no_site(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"There are no results in .*: run 'make regress' first"):
+        write_site(tmp_path, tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_damaged_result_file(results: Path, tmp_path: Path) -> None:
+    (results / "formal.json").write_text('{"proofs": [')
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "old.html").write_text("old")
+    with pytest.raises(UserError, match=r"formal\.json is damaged: run 'make formal' again"):
+        write_site(results, tmp_path / "site")
+    assert (tmp_path / "site" / "old.html").is_file(), "the old site is lost"
+
+
+def test_a_history_line_that_was_cut_off_is_passed_over(results: Path) -> None:
+    assert len(read_history(results)) == 2
+
+
+def test_waves_without_signals_of_the_unit(tmp_path: Path) -> None:
+    (tmp_path / "dump.vcd").write_text(VCD)
+    assert wave_picture(tmp_path / "dump.vcd", "collector", "w") is None
+    assert wave_picture(tmp_path / "dump.vcd", "fifo", "w") is not None
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="the package 'chromium' is not installed")
+def test_chromium_shows_the_site(results: Path, tmp_path: Path) -> None:
+    """The page as a browser lays it out, from disk: a row a unit, the plot, no error."""
+    index = write_site(results, tmp_path / "site")
+    assert CHROMIUM is not None
+    shown = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", index.as_uri()],
+        capture_output=True, text=True, timeout=120, check=True, cwd=ROOT,
+    ).stdout  # fmt: skip
+    assert all(f'<a href="{unit}.html">{unit}</a>' in shown for unit in UNITS)
+    assert 'id="plot-trend"' in shown
