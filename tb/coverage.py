@@ -35,6 +35,7 @@ class Point:
         bins: names of the bins, each of which must be hit.
         every_run: a single run of the bench goes on until all bins are hit.
         applies: whether a configuration can have it.
+        only: bins that not every configuration has, and which configurations do.
     """
 
     name: str
@@ -42,6 +43,11 @@ class Point:
     bins: tuple[str, ...]
     every_run: bool = False
     applies: Callable[[Accelerator], bool] = _always
+    only: Mapping[str, Callable[[Accelerator], bool]] = field(default_factory=dict)
+
+    def has(self, name: str, config: Accelerator) -> bool:
+        """Whether a configuration has a bin."""
+        return self.applies(config) and self.only.get(name, _always)(config)
 
 
 def situation(name: str, why: str, *, applies: Callable[[Accelerator], bool] = _always) -> Point:
@@ -51,15 +57,22 @@ def situation(name: str, why: str, *, applies: Callable[[Accelerator], bool] = _
 
 @dataclass(frozen=True)
 class Ignored:
-    """Combinations of a cross that cannot be: a bin for each point, None for any; and why."""
+    """Combinations of a cross that cannot be: a bin for each point, None for any; and why.
+
+    ``applies``: in which configurations they cannot be.
+    """
 
     bins: tuple[str | None, ...]
     reason: str
+    applies: Callable[[Accelerator], bool] = _always
 
 
 @dataclass(frozen=True)
 class Cross:
-    """All combinations of the bins of some points, sampled together."""
+    """All combinations of the bins of some points, sampled together.
+
+    A configuration that lacks a bin of a point lacks its combinations too.
+    """
 
     name: str
     why: str
@@ -91,6 +104,8 @@ class CoverageModel:
                 raise ValueError(f"{self.unit}: the reason of '{item.name}' is no sentence")
             if isinstance(item, Point) and len(set(item.bins)) != len(item.bins):
                 raise ValueError(f"{self.unit}: a bin of '{item.name}' is there twice")
+            if isinstance(item, Point) and not set(item.only) <= set(item.bins):
+                raise ValueError(f"{self.unit}: '{item.name}' restricts a bin that it does not have")
             if isinstance(item, Cross):
                 for name in item.points:
                     if name not in points:
@@ -102,20 +117,30 @@ class CoverageModel:
     def _combinations(self, cross: Cross) -> Iterable[tuple[str, ...]]:
         return itertools.product(*(self.points[name].bins for name in cross.points))
 
-    def bins(self, item: Point | Cross) -> tuple[tuple[str, ...], ...]:
-        """Bins of an item: one name each of a point, one for each of its points of a cross."""
+    def bins(self, item: Point | Cross, config: Accelerator | None = None) -> tuple[tuple[str, ...], ...]:
+        """Bins of an item, or those that a configuration can have: a name each of a point, one a point of a cross."""
         if isinstance(item, Point):
-            return tuple((name,) for name in item.bins)
-        return tuple(b for b in self._combinations(item) if not any(_matches(i, b) for i in item.ignored))
+            return tuple((name,) for name in item.bins if config is None or item.has(name, config))
+        if config is not None and not item.applies(config):
+            return ()
+        return tuple(
+            bins
+            for bins in self._combinations(item)
+            if (config is None or all(self.points[p].has(b, config) for p, b in zip(item.points, bins, strict=True)))
+            and self.impossible(item, bins, config) is None
+        )
+
+    def impossible(self, cross: Cross, bins: tuple[str, ...], config: Accelerator | None = None) -> str | None:
+        """Why a combination cannot be, in any configuration or in the one given; None where it can."""
+        for ignored in cross.ignored:
+            applies = ignored.applies is _always if config is None else ignored.applies(config)
+            if applies and _matches(ignored, bins):
+                return ignored.reason
+        return None
 
     def all_bins(self, config: Accelerator | None = None) -> tuple[str, ...]:
         """``item/bin`` of every bin, or of those that a configuration can have."""
-        return tuple(
-            bin_name(item.name, bins)
-            for item in self.items
-            if config is None or item.applies(config)
-            for bins in self.bins(item)
-        )
+        return tuple(bin_name(item.name, bins) for item in self.items for bins in self.bins(item, config))
 
     @property
     def digest(self) -> str:
@@ -138,41 +163,55 @@ class Collector:
     def __init__(self, model: CoverageModel, config: Accelerator) -> None:
         self.model = model
         self.counts: Counter[str] = Counter(dict.fromkeys(model.all_bins(config), 0))
-        self._crosses = [item for item in model.items if isinstance(item, Cross) and item.applies(config)]
+        self._config = config
+        self._crosses = [item for item in model.items if isinstance(item, Cross)]
         #: Bins without which a run does not end.
         self._every_run = tuple(
-            bin_name(item.name, (name,))
+            bin_name(item.name, bins)
             for item in model.points.values()
-            if item.every_run and item.applies(config)
-            for name in item.bins
+            if item.every_run
+            for bins in model.bins(item, config)
         )
-        self._names = {(item.name, b): bin_name(item.name, (b,)) for item in model.points.values() for b in item.bins}
-        self._cross_names = {
-            (item.name, bins): bin_name(item.name, bins) for item in self._crosses for bins in model.bins(item)
+        self._names = {
+            (item.name, bins[0]): bin_name(item.name, bins)
+            for item in model.points.values()
+            for bins in model.bins(item, config)
         }
+        self._cross_names = {
+            (item.name, bins): bin_name(item.name, bins) for item in self._crosses for bins in model.bins(item, config)
+        }
+        self._crosses = [item for item in self._crosses if model.bins(item, config)]
 
     def sample(self, hits: Mapping[str, str]) -> None:
         """Count a bin of each point in ``hits``, and of every cross all of whose points are in it.
 
-        Raises KeyError for a point or bin that the model does not have.
+        Raises KeyError for a point or bin that the model does not have in this configuration, and ValueError for a
+        combination that the model says cannot be.
         """
         counts = self.counts
         for hit in hits.items():
             counts[self._names[hit]] += 1
         for cross in self._crosses:
+            # Most samples are of few points: look at one before all.
+            if cross.points[0] not in hits:
+                continue
             bins = tuple(hits.get(name, "") for name in cross.points)
             if "" not in bins:
                 name = self._cross_names.get((cross.name, bins))
-                if name is not None:
-                    counts[name] += 1
+                if name is None:
+                    reason = self.model.impossible(cross, bins, self._config)
+                    raise ValueError(f"{self.model.unit}: {bin_name(cross.name, bins)} was met: it cannot be, {reason}")
+                counts[name] += 1
 
     def met(self, situation: str, times: bool | int = True) -> None:
-        """Count a situation. Raises KeyError for one that the model does not have."""
-        self.counts[self._names[situation, MET]] += int(times)
+        """Count a situation where it was met. Raises KeyError for one that the model, or the configuration, lacks."""
+        if times:
+            self.counts[self._names[situation, MET]] += int(times)
 
     def lacking(self, *others: str) -> list[str]:
         """Bins that a single run must hit and has not; ``others``: more points of which this is asked."""
-        names = [self._names[other, name] for other in others for name in self.model.points[other].bins]
+        points = self.model.points
+        names = [bin_name(other, bins) for other in others for bins in self.model.bins(points[other], self._config)]
         return [name for name in (*self._every_run, *names) if not self.counts[name]]
 
     def write(self, path: Path) -> None:

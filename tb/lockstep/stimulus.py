@@ -1,7 +1,7 @@
 """Random stalls and random numbers for the unit benches."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class Pace:
@@ -10,9 +10,10 @@ class Pace:
     SHARES = (1.0, 1.0, 0.8, 0.5, 0.1, -1.0)
     LONGEST_BURST = 40
 
-    def __init__(self, source: random.Random) -> None:
+    def __init__(self, source: random.Random, shares: Sequence[float] = SHARES) -> None:
+        """``shares`` of the cycles, one of which is drawn: 1 is free-running, -1 stands for bursts."""
         self._random = source
-        self._share = source.choice(self.SHARES)
+        self._share = source.choice(shares)
         self._go = True
         self._left = 0
 

@@ -4,12 +4,11 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from tb.lockstep.base import Inputs, UnitBench
+from tb.lockstep.bins import amount_bin, place_bin
 from tb.lockstep.gather_network import exchange, gather, lower_lanes, settings_for
 from tb.lockstep.signals import Sample
 from tb.lockstep.stimulus import extreme_byte, extreme_word, pack, sparse_word, unpack
-
-#: Widths up to which every map is tried with every value of its lanes.
-EXHAUSTIVE = 8
+from tb.units.bit_gather.coverage import EXHAUSTIVE
 
 
 class BitGatherBench(UnitBench):
@@ -28,16 +27,32 @@ class BitGatherBench(UnitBench):
         width = self.config.group
         self.work: list[tuple[int | None, int]] = [(0, 0), ((1 << width) - 1, (1 << width * self.lane_bits) - 1)]
         for _ in range(150):
-            selected = sparse_word(self.random, width, self.random.random())
-            lanes = [extreme_byte(self.random) if (selected >> lane) & 1 else 0 for lane in range(width)]
-            if self.lane_bits == 1:
-                lanes = [lane & 1 for lane in lanes]
-            self.work.append((selected, pack(lanes, self.lane_bits)))
+            selected = self._selection()
+            self.work.append((selected, self._data_of(selected)))
             self.work.append((None, extreme_word(self.random, width * self.lane_bits)))
         if width <= EXHAUSTIVE and self.lane_bits == 1 and self.episode == 1:
             self.required = (*self.required, "every map with all data")
             for selected in range(1 << width):
                 self.work += [(selected, data) for data in range(1 << width) if data & ~selected == 0]
+
+    def _selection(self) -> int:
+        """Any density; one time in four no lane, one, all but one, or all."""
+        width = self.config.group
+        everything = (1 << width) - 1
+        if self.random.random() < 0.25:
+            alone = 1 << self.random.choice((0, width - 1, self.random.randrange(width)))
+            return self.random.choice((0, alone, everything & ~alone, everything))
+        return sparse_word(self.random, width, self.random.random())
+
+    def _data_of(self, selected: int) -> int:
+        """The selected lanes; one time in three all zeros, or all ones."""
+        largest = (1 << self.lane_bits) - 1
+        fixed = self.random.choice((None, None, None, None, 0, largest))
+        lanes = []
+        for lane in range(self.config.group):
+            value = extreme_byte(self.random) & largest if fixed is None else fixed
+            lanes.append(value if (selected >> lane) & 1 else 0)
+        return pack(lanes, self.lane_bits)
 
     def drive(self) -> Inputs:
         """The next data with its settings."""
@@ -57,14 +72,41 @@ class BitGatherBench(UnitBench):
         if self.selected is None:
             wanted = exchange(inputs["control_i"], lanes)
             self.coverage.met("any settings")
+            self._sample_settings(inputs["control_i"])
         else:
             wanted = gather(self.selected, lanes)
             self.coverage.met("packed")
             self.coverage.met("none", self.selected == 0)
             self.coverage.met("all", self.selected == (1 << width) - 1)
+            self._sample_map(self.selected, inputs["data_i"])
         self.expect(sample, "data_o", pack(wanted, self.lane_bits))
         self.transactions += 1
         self.coverage.met("every map with all data", self.transactions == 3**width)
+
+    @property
+    def _lane(self) -> str:
+        return "one bit" if self.lane_bits == 1 else "eight bits"
+
+    def _sample_map(self, selected: int, data: int) -> None:
+        width, ones = self.config.group, selected.bit_count()
+        filled = sum(((1 << self.lane_bits) - 1) << (self.lane_bits * n) for n in range(width) if (selected >> n) & 1)
+        hits = {
+            "lane": self._lane,
+            "selected": amount_bin(ones, width),
+            "data": "zeros" if data == 0 else "ones" if data == filled else "mixed",
+        }
+        if selected:
+            way = selected.bit_length() - ones
+            hits["way"] = "longest" if way == width - 1 else {0: "stays", 1: "one"}.get(way, "some")
+        self.coverage.sample(hits)
+
+    def _sample_settings(self, control: int) -> None:
+        width = self.config.group
+        stages = (width - 1).bit_length()
+        for stage in range(stages):
+            crossing = (control >> (stage * width) & ((1 << width) - 1)).bit_count()
+            switches = "none" if crossing == 0 else "all" if crossing == width // 2 else "some"
+            self.coverage.sample({"lane": self._lane, "stage": place_bin(stage, stages), "switches": switches})
 
     def ended(self) -> bool:
         """All data were sent."""

@@ -20,6 +20,8 @@ class ChannelAccumulatorBench(UnitBench):
 
     def begin(self) -> None:
         """Pixels of random lengths and signs."""
+        if self.episode > 1:
+            self._sample_reset()
         self.model = make_channel_accumulator(self.sizes._replace(blocks=1, rows=1))
         self.offer = Offer(self.random)
         self.pace = Pace(self.random)
@@ -28,6 +30,10 @@ class ChannelAccumulatorBench(UnitBench):
             self.work += self._pixel()
         self.work.reverse()
         self.after_end = True
+        #: Operands of the pixel so far, whether one of them was not 0, and cycles that its z has waited.
+        self.operands = 0
+        self.something = False
+        self.waited = 0
 
     def _pixel(self) -> list[tuple[list[int], bool]]:
         adders = self.config.adders
@@ -41,8 +47,19 @@ class ChannelAccumulatorBench(UnitBench):
             steps = [*full, [sign * min(LARGEST, max(0, rest - LARGEST * a)) for a in range(adders)]]
         else:
             length = self.random.choice((1, 1, 2, 3, 20))
-            steps = [[self._operand() for _ in range(adders)] for _ in range(length)]
+            steps = [self._operands() for _ in range(length)]
+            if kind == 2:
+                # Everything is taken back, in any order.
+                steps += [[-value for value in step] for step in steps]
+                self.random.shuffle(steps)
+            elif kind == 3:
+                steps = [[0] * adders for _ in steps]
         return [(step, n == len(steps) - 1) for n, step in enumerate(steps)]
+
+    def _operands(self) -> list[int]:
+        if self.random.random() < 0.3:
+            return [self.random.choice((0, LARGEST, -LARGEST))] * self.config.adders
+        return [self._operand() for _ in range(self.config.adders)]
 
     def _operand(self) -> int:
         if self.random.random() < 0.4:
@@ -64,6 +81,7 @@ class ChannelAccumulatorBench(UnitBench):
         """Ready, and z at the end of a pixel."""
         valid, eop = bool(inputs["operand_valid_i"]), bool(inputs["operand_eop_i"])
         values = self.work[-1][0] if self.work else [0] * self.config.adders
+        before = int(self.model.sum[0, 0])
         ready, given, z = step_channel_accumulator(
             self.model, 0, 0, valid, np.array([[values]], np.int16), eop, bool(inputs["z_ready_i"])
         )
@@ -74,13 +92,47 @@ class ChannelAccumulatorBench(UnitBench):
             self.coverage.met("largest z", z == 2 ** (self.config.z_bits - 1) - 1)
             self.coverage.met("lowest z", z == 1 - 2 ** (self.config.z_bits - 1))
             self.coverage.met("z stalled", not ready)
+        held = ("end of pixel" if eop else "in mid-pixel") if valid else "a flag alone" if eop else "nothing"
+        self.coverage.sample({"offer": held, "receiver": "takes" if inputs["z_ready_i"] else "waits"})
+        if valid and not ready:
+            self.waited += 1
         if valid and ready:
+            self._sample(values, eop, before, int(z))
             self.coverage.met("single operand", eop and self.after_end)
             self.coverage.met("end of pixel back to back", eop and self.after_end and len(self.work) > 1)
             self.after_end = eop
             self.work.pop()
             self.offer.taken()
             self.transactions += 1
+
+    def _sample(self, values: list[int], eop: bool, before: int, after: int) -> None:
+        self.operands += 1
+        self.something |= any(values)
+        signs = {value > 0 for value in values if value}
+        if set(values) <= {0}:
+            operand = "all 0"
+        elif set(values) in ({LARGEST}, {-LARGEST}):
+            operand = f"all {values[0]}"
+        else:
+            operand = "signs differ" if len(signs) > 1 else "other"
+        falls, rises = before >= 0 > after, before < 0 <= after
+        stays = "stays below 0" if after < 0 else "stays 0 or above"
+        change = "from 0 or above to below" if falls else "from below to 0 or above" if rises else stays
+        self.coverage.sample({"operand": operand, "sum": change})
+        if eop:
+            zero = "0 by cancelling" if self.something else "0 of nothing"
+            self.coverage.sample(
+                {
+                    "operands": ("one", "two", "more")[min(self.operands, 3) - 1],
+                    "wait of z": ("none", "one", "more")[min(self.waited, 2)],
+                    "z": "below 0" if after < 0 else "above 0" if after else zero,
+                }
+            )
+            self.operands, self.something, self.waited = 0, False, 0
+
+    def _sample_reset(self) -> None:
+        if self.model.sum[0, 0]:
+            self.coverage.sample({"at reset": "a sum waits"})
 
     def ended(self) -> bool:
         """All pixels have ended."""

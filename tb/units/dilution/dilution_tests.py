@@ -8,6 +8,7 @@ from golden.cycle.beats import groups_of
 from golden.cycle.dilution import dilute
 from golden.sparsemap import SparseTensor
 from tb.lockstep.base import Inputs, UnitBench
+from tb.lockstep.bins import amount_bin, place_bin
 from tb.lockstep.gather_network import settings_for
 from tb.lockstep.signals import Sample
 from tb.lockstep.stimulus import sparse_word
@@ -31,7 +32,8 @@ class DilutionBench(UnitBench):
         for activations in DENSITIES:
             for coefficients in DENSITIES:
                 for _ in range(3):
-                    words = [sparse_word(self.random, width, density) for density in (activations, coefficients, 0.5)]
+                    densities = (activations, coefficients, self.random.choice((0.0, 0.5, 0.5, 1.0)))
+                    words = [sparse_word(self.random, width, density) for density in densities]
                     control = settings_for(words[0], width, self.random)
                     self.work += [(*words, control, part) for part in range(parts)]
         self.random.shuffle(self.work)
@@ -67,6 +69,30 @@ class DilutionBench(UnitBench):
         self.coverage.met("no match", mask == 0 and part * lanes < count)
         self.coverage.met("all match", mask == (1 << lanes) - 1)
         self.coverage.met("last part", part == width // lanes - 1 and mask != 0)
+        self._sample(inputs, mask, sign)
+
+    def _sample(self, inputs: Inputs, mask: int, sign: int) -> None:
+        width, lanes, part = self.config.group, self.config.lanes, inputs["part_i"]
+        selected, nonzero, negative = (inputs[f"{name}_i"] for name in ("map", "coefficient_map", "coefficient_sign"))
+        filled = min(max(selected.bit_count() - part * lanes, 0), lanes)
+        matches, minus = mask.bit_count(), sign.bit_count()
+        place = place_bin(part, width // lanes)
+        hits = {
+            "activations": amount_bin(selected.bit_count(), width),
+            "coefficients": amount_bin(nonzero.bit_count(), width),
+            "part": place,
+            "filled": "empty" if filled == 0 else "full" if filled == lanes else "partly",
+            "match": "none" if matches == 0 else "all" if matches == filled else "some",
+        }
+        if matches:
+            hits["signs"] = "plus" if minus == 0 else "minus" if minus == matches else "mixed"
+        self.coverage.sample(hits)
+        self.coverage.met("sign without a coefficient", bool(selected & negative & ~nonzero))
+        self.coverage.met("coefficient without an activation", bool(nonzero & ~selected))
+        if mask & 1:
+            self.coverage.sample({"part": place, "match at the border": "first slot"})
+        if lanes > 1 and mask >> (lanes - 1):
+            self.coverage.sample({"part": place, "match at the border": "last slot"})
 
     def ended(self) -> bool:
         """All parts were tried."""

@@ -6,6 +6,7 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from tb.lockstep.base import Inputs, UnitBench
+from tb.lockstep.bins import level_bin
 from tb.lockstep.signals import Sample
 from tb.lockstep.stimulus import Offer, Pace, extreme_word
 
@@ -18,7 +19,12 @@ class FifoBench(UnitBench):
 
     def begin(self) -> None:
         """A number of entries to push, and the pace of both ends."""
-        self.left = self.random.randrange(1, 80)
+        if self.episode > 1 and self.queue:
+            full = len(self.queue) == self.config.z_fifo
+            self.coverage.sample({"level at reset": "full" if full else "partly full"})
+        self.popped = 0
+        # Short episodes too: they bring more resets for the same number of entries.
+        self.left = self.random.randrange(1, self.random.choice((10, 80)))
         self.queue: deque[int] = deque()
         self.offer = Offer(self.random)
         self.pace = Pace(self.random)
@@ -47,7 +53,16 @@ class FifoBench(UnitBench):
         self.coverage.met("pop at full", level == depth and pops)
         self.coverage.met("push at empty", level == 0 and pushes)
         self.coverage.met("both at full - 1", level == depth - 1 and pops and pushes)
+        self.coverage.sample(
+            {
+                "level": level_bin(level, depth),
+                "writer": "offers" if inputs["valid_i"] else "idle",
+                "reader": "takes" if inputs["ready_i"] else "waits",
+                "lap": "odd" if self.popped // depth % 2 else "even",
+            }
+        )
         if pops:
+            self.popped += 1
             self.queue.popleft()
             self.transactions += 1
         if pushes:

@@ -4,12 +4,11 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from tb.lockstep.base import Inputs, UnitBench
+from tb.lockstep.bins import amount_bin, place_bin
 from tb.lockstep.gather_network import exchange, gather, lower_lanes
 from tb.lockstep.signals import Sample
 from tb.lockstep.stimulus import extreme_word, sparse_word
-
-#: Widths up to which every map is tried.
-EXHAUSTIVE = 12
+from tb.units.gather_control.coverage import EXHAUSTIVE
 
 
 class GatherControlBench(UnitBench):
@@ -50,7 +49,31 @@ class GatherControlBench(UnitBench):
         self.coverage.met("none", ones == 0)
         self.coverage.met("one", ones == 1)
         self.coverage.met("all", ones == width)
+        self._sample(selected)
         self.transactions += 1
+
+    def _sample(self, selected: int) -> None:
+        width = self.config.group
+        hits = {"ones": amount_bin(selected.bit_count(), width)}
+        left_out = ~selected & ((1 << width) - 1)
+        for name, word in (("lane selected alone", selected), ("lane left out alone", left_out)):
+            if word.bit_count() == 1:
+                hits[name] = place_bin(word.bit_length() - 1, width)
+        self.coverage.sample(hits)
+        stages = (width - 1).bit_length()
+        for stage in range(stages):
+            distance = 1 << stage
+            for middle in range(distance, width, 2 * distance):
+                below = (selected & ((1 << middle) - 1)).bit_count()
+                turn = below % (2 * distance)
+                rotation = (
+                    "0" if turn == 0 else "D" if turn == distance else "below D" if turn < distance else "above D"
+                )
+                modulo = "fits" if below == turn else "wraps"
+                self.coverage.sample({"stage": place_bin(stage, stages), "rotation": rotation, "modulo": modulo})
+        if width <= EXHAUSTIVE:
+            # The list is worked off from its end: all maps of the group come last.
+            self.coverage.met("every map", not self.maps)
 
     def ended(self) -> bool:
         """All maps were tried."""

@@ -5,8 +5,14 @@ from cocotb.handle import HierarchyObject
 
 from golden.cycle.input_ring import make_input_ring, ring_has_room
 from tb.lockstep.base import Inputs, UnitBench
+from tb.lockstep.bins import LEVELS, level_bin, place_bin
 from tb.lockstep.signals import Sample
 from tb.lockstep.stimulus import Pace, extreme_word
+
+#: Paces of rows that keep together, see ``Pace``.
+SLOW_SHARES = (0.5, 0.1, -1.0)
+#: Names of the distance between the first row and the last, which is a level too.
+SKEWS = dict(zip(LEVELS, ("none", "one", "between", "one less than the ring", "the ring"), strict=True))
 
 
 class InputRingBench(UnitBench):
@@ -15,20 +21,33 @@ class InputRingBench(UnitBench):
     unit = "input_ring"
 
     def begin(self) -> None:
-        """Random beats; every row at its own pace."""
+        """Random beats; every row at its own pace, or all at the same."""
+        if self.episode > 1:
+            self._sample_reset()
         self.one_block = self.sizes._replace(blocks=1)
         self.model = make_input_ring(self.one_block)
-        self.beats = [extreme_word(self.random, self.widths.beat_bits) for _ in range(self.random.randrange(1, 150))]
+        # Short episodes too: they bring more resets for the same number of beats.
+        count = self.random.randrange(1, self.random.choice((10, 20, 150)))
+        self.beats = [extreme_word(self.random, self.widths.beat_bits) for _ in range(count)]
         self.fields = [
             {f.name: (beat >> f.offset) & ((1 << f.width) - 1) for f in self.widths.beat.fields} for beat in self.beats
         ]
         self.write_pace = Pace(self.random)
+        # Rows that keep together, but for a stumble, fill the ring together.
+        self.together = self.random.random() < 0.25
         self.paces = [Pace(self.random) for _ in range(self.config.rows)]
+        if self.together:
+            self.paces = [Pace(self.random, SLOW_SHARES)]
         self.handshakes = ("room_o", *(f"row_{m}_valid_o" for m in range(self.config.rows)))
 
     def drive(self) -> Inputs:
         """Write where there is room; rows read or not."""
-        inputs = {f"row_{m}_ready_i": int(pace()) for m, pace in enumerate(self.paces)}
+        ready = [int(pace()) for pace in self.paces]
+        if self.together:
+            ready *= self.config.rows
+            if self.random.random() < 0.05:
+                ready[self.random.randrange(self.config.rows)] = 0
+        inputs = {f"row_{m}_ready_i": value for m, value in enumerate(ready)}
         written = int(self.model.written[0])
         writes = written < len(self.beats) and ring_has_room(self.model, self.one_block) and self.write_pace()
         # Without a write the data mean nothing.
@@ -41,10 +60,7 @@ class InputRingBench(UnitBench):
         written = int(self.model.written[0])
         levels = [written - int(read) for read in self.model.read[0]]
         self.expect(sample, "room_o", ring_has_room(self.model, self.one_block))
-        self.coverage.met("full", max(levels) == self.config.ring)
-        self.coverage.met("empty", max(levels) == 0)
-        self.coverage.met("rows a whole ring apart", max(levels) == self.config.ring and min(levels) == 0)
-        self.coverage.met("write at full - 1", max(levels) == self.config.ring - 1 and inputs["write_i"])
+        self._sample(levels, inputs)
         oldest = int(self.model.read.min())
         for m, level in enumerate(levels):
             self.expect(sample, f"row_{m}_valid_o", level > 0)
@@ -56,6 +72,33 @@ class InputRingBench(UnitBench):
         if inputs["write_i"]:
             self.model.written[0] += 1
         self.transactions += int(self.model.read.min()) - oldest
+
+    def _sample(self, levels: list[int], inputs: Inputs) -> None:
+        depth, rows, most, least = self.config.ring, self.config.rows, max(levels), min(levels)
+        writes = bool(inputs["write_i"])
+        self.coverage.met("full", most == depth)
+        self.coverage.met("empty", most == 0)
+        self.coverage.met("write at full - 1", most == depth - 1 and writes)
+        reads = sum(1 for m, level in enumerate(levels) if level and inputs[f"row_{m}_ready_i"])
+        hits = {
+            "level": level_bin(most, depth),
+            "write": "yes" if writes else "no",
+            "reads": "no row" if reads == 0 else "all" if reads == rows else "some",
+            "lap": "odd" if int(self.model.written[0]) // depth % 2 else "even",
+        }
+        if rows > 1:
+            self.coverage.met("rows a whole ring apart", most == depth and least == 0)
+            hits["skew"] = SKEWS[level_bin(most - least, depth)]
+            if levels.count(0) == 1:
+                hits["row that is ahead"] = place_bin(levels.index(0), rows)
+        if levels.count(depth) == 1:
+            hits["row that blocks"] = place_bin(levels.index(depth), rows)
+        self.coverage.sample(hits)
+
+    def _sample_reset(self) -> None:
+        if not self.ended():
+            together = int(self.model.read.min()) == int(self.model.read.max())
+            self.coverage.sample({"at reset": "rows together" if together else "rows apart"})
 
     def ended(self) -> bool:
         """Every row has read every beat."""

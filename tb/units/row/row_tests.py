@@ -1,5 +1,7 @@
 """Row against the cycle model: from beats to z, with coefficients of the next pass loaded meanwhile."""
 
+from collections import deque
+
 import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
@@ -8,12 +10,16 @@ from golden.cycle.beats import groups_of
 from golden.cycle.fifo import fifo_head
 from golden.cycle.row import make_rows, step_row
 from tb.lockstep.base import Inputs, UnitBench
-from tb.lockstep.groups import beats_of, random_tensor
+from tb.lockstep.bins import place_bin
+from tb.lockstep.groups import Beat, beats_of, parts_of, random_tensor
 from tb.lockstep.signals import Sample
 from tb.lockstep.stimulus import Offer, Pace, pack
 
-#: Groups of a pixel; z fits: 4 * GROUP * 255 is within every preset's z.
+#: Most groups of a pixel, but where the memory of the coefficients is to be used to its end.
 GROUPS = 4
+#: Paces of the receiver of z and of the load, see ``Pace``.
+SLOW_SHARES = (0.02, 0.1, -1.0)
+LOAD_SHARES = (1.0, 0.5, 0.1, -1.0)
 
 
 class RowBench(UnitBench):
@@ -29,13 +35,19 @@ class RowBench(UnitBench):
     def begin(self) -> None:
         """Random passes with their coefficients."""
         config = self.config
+        if self.episode > 1:
+            self._sample_reset()
         self.one_row = self.sizes._replace(blocks=1, rows=1)
         count = self.random.randint(1, 5)
-        depth = min(GROUPS, config.channels_max // config.group, (2 ** (config.z_bits - 1) - 1) // 255 // config.group)
-        groups = [self.random.randint(1, depth) for _ in range(count)]
+        whole = config.channels_max // config.group
+        # One time in six the memory of the coefficients is used to its end, with few pixels.
+        deep = self.random.random() < 1 / 6
+        depth = whole if deep else min(GROUPS, whole)
+        count = min(count, 3) if deep else count
+        groups = [depth if deep and self.random.random() < 0.7 else self.random.randint(1, depth) for _ in range(count)]
         signed = [self.random.random() < 0.5 for _ in range(count)]
         tensors = [
-            random_tensor(self.numbers, config, self.random.randint(1, 8), n, s)
+            random_tensor(self.numbers, config, self.random.randint(1, 2 if deep else 8), n, s)
             for n, s in zip(groups, signed, strict=True)
         ]
         self.groups = groups_of(tensors, signed)
@@ -43,13 +55,39 @@ class RowBench(UnitBench):
         density = self.numbers.choice([0.0, 0.05, 0.2, 0.5, 1.0], (count, 1))
         shape = (count, depth * config.group)
         coefficients = self.numbers.choice(np.array([-1, 1], np.int8), shape) * (self.numbers.random(shape) < density)
+        self._thin(coefficients)
         self.coefficients = coefficients.reshape(count, 1, 1, -1).astype(np.int8)
+        self.signed = signed
+        self.shapes = groups
+        self.densities = []
+        for chosen, used in zip(coefficients, groups, strict=True):
+            share = np.count_nonzero(chosen[: used * config.group]) / (used * config.group)
+            self.densities.append(
+                "none" if share == 0 else "all" if share == 1 else "sparse" if share < 0.3 else "dense"
+            )
         self.loads = [(p, g) for p in range(count) for g in range(groups[p])]
         self.model = make_rows(self.one_row)
         self.next = 0
         self.loaded = 0
         self.passes_read = 0
-        self.offer, self.pace, self.load_pace = Offer(self.random), Pace(self.random), Pace(self.random)
+        #: Of every pixel, whose z has not been written, its pass.
+        self.pixels = deque(self.groups.work[self.groups.eop].tolist())
+        #: Cycles, of this episode, of the last load and of the last beat of a pass; None before.
+        self.cycles = 0
+        self.load_cycle: int | None = None
+        self.pass_cycle: int | None = None
+        self.matched = False
+        self.offer, self.pace, self.load_pace = Offer(self.random), Pace(self.random), Pace(self.random, LOAD_SHARES)
+        if self.random.random() < 0.4:
+            # A row gives a z for many beats: only a slow MAC fills the queue.
+            self.pace = Pace(self.random, SLOW_SHARES)
+
+    def _thin(self, coefficients: np.ndarray) -> None:
+        """Remove coefficients of a pass, (passes, channels), until no sum leaves the range of z."""
+        most = (2 ** (self.config.z_bits - 1) - 1) // 255
+        for chosen in coefficients:
+            places = self.numbers.permutation(np.flatnonzero(chosen))
+            chosen[places[most:]] = 0
 
     def _load(self) -> dict[str, int]:
         """The next group of coefficients, where its bank is free."""
@@ -102,18 +140,92 @@ class RowBench(UnitBench):
         self.expect(sample, "z_full_o", full)
         if written or full:
             self.expect(sample, "z_sum_o", z)
-        self.coverage.met("z FIFO full", full)
-        self.coverage.met("z FIFO empty", level == 0)
+        self._sample(inputs, beat, reads, level, full)
+        if written:
+            code = "signed" if self.signed[self.pixels.popleft()] else "unsigned"
+            self.coverage.sample({"code": code, "sum": "below 0" if z < 0 else "above 0" if z else "0"})
         if inputs.get("load_i"):
             self.loaded += 1
-            self.coverage.met("load while running", valid)
+            self.load_cycle = self.cycles
         if reads:
-            self.coverage.met("beat without a match", not model.column_valid[0, 0])
-            self.coverage.met("pass after pass", beat.fields["last"] and self.next + 1 < len(self.beats))
-            self.passes_read += beat.fields["last"]
+            self._sample_beat(beat)
+            if beat.fields["last"]:
+                self.passes_read += 1
+                self.pass_cycle = self.cycles
             self.next += 1
             self.offer.taken()
             self.transactions += 1
+        self.cycles += 1
+
+    def _sample(self, inputs: Inputs, beat: Beat, reads: bool, level: int, waits: bool) -> None:
+        valid = bool(inputs["beat_valid_i"])
+        self.coverage.met("z FIFO full", waits)
+        self.coverage.met("z FIFO empty", level == 0)
+        queued = "empty" if level == 0 else "full" if level == self.config.z_fifo else "some"
+        self.coverage.sample(
+            {
+                "beat": "read" if reads else "refused" if valid else "none",
+                "z": "full and one waits" if waits else queued,
+                "density": self.densities[int(self.groups.work[beat.number])],
+            }
+        )
+        if inputs.get("load_i"):
+            work = self.loads[self.loaded][0]
+            held = "beat is read" if reads else "beat waits" if valid else "no beat"
+            self.coverage.sample({"bank that is loaded": str(work % 2), "load": held})
+            self.coverage.met("load while running", valid)
+            freed = self.pass_cycle is not None and self.pass_cycle == self.cycles - 1
+            self.coverage.met("load right behind the last beat", freed and work == self.passes_read + 1)
+
+    def _sample_beat(self, beat: Beat) -> None:
+        groups, lanes, work = self.groups, self.config.lanes, int(self.groups.work[beat.number])
+        matches = int(self.model.column_mask[0, 0]).bit_count()
+        held = min(lanes, int(groups.count[beat.number]) - beat.part * lanes)
+        last, eop = bool(beat.fields["last"]), bool(beat.fields["eop"])
+        parts = parts_of(groups, beat.number, lanes)
+        self.coverage.sample(
+            {
+                "match": "none" if matches == 0 else "all" if matches == held else "some",
+                "end": "pass" if last else "pixel" if eop else "nothing",
+                "part": "only" if parts == 1 else place_bin(beat.part, parts),
+                "bank": str(work % 2),
+                "group": place_bin(beat.fields["group"], self.config.channels_max // self.config.group),
+            }
+        )
+        self.coverage.met("beat without a match", matches == 0 and not eop)
+        self.matched |= matches > 0
+        if eop:
+            self.coverage.met("pixel without a match", not self.matched)
+            self.matched = False
+        begins = self.next == 0 or bool(self.beats[self.next - 1].fields["last"])
+        loaded = self.load_cycle is not None and self.load_cycle == self.cycles - 1
+        own = self.loaded > 0 and self.loads[self.loaded - 1][0] == work
+        self.coverage.met("beat right behind its coefficients", begins and loaded and own)
+        if last and work + 1 < len(self.shapes):
+            self.coverage.met("pass after pass")
+            for change in self._changes(work):
+                self.coverage.sample({"next pass": change})
+
+    def _changes(self, work: int) -> list[str]:
+        """How the pass behind ``work`` differs from it."""
+        groups, signed = self.shapes, self.signed
+        changes = []
+        if signed[work] != signed[work + 1]:
+            changes.append("signed follows unsigned" if signed[work + 1] else "unsigned follows signed")
+        if groups[work] != groups[work + 1]:
+            changes.append("more groups" if groups[work + 1] > groups[work] else "fewer groups")
+        return changes or ["the same shape"]
+
+    def _sample_reset(self) -> None:
+        model = self.model
+        for what, met in (
+            ("second bank", self.passes_read % 2 == 1),
+            ("column waits", model.column_valid[0, 0]),
+            ("window holds columns", model.concentration.count[0, 0]),
+            ("z waits", model.fifo.count[0, 0]),
+        ):
+            if met:
+                self.coverage.sample({"at reset": what})
 
     def ended(self) -> bool:
         """Every beat was read and every z was taken."""
