@@ -111,7 +111,7 @@ def stream_design(config: Accelerator, folder: Path, *, trace: bool = True, wave
         top="stream_bench",
         config=config,
         sources=(*sources, HDL / "player.v", bench),
-        controls=(HDL / "stream_bench.vlt",),
+        controls=(HDL / "blocks.vlt", HDL / "stream_bench.vlt"),
         defines=("TRACE_Z",) if trace else (),
         waves=waves,
     )

@@ -1,0 +1,54 @@
+"""python -m tb.env --test smoke --config tiny --sim icarus: runs pyuvm tests of the stream core and prints a table."""
+
+from pathlib import Path
+
+import click
+
+from common.errors import run_command
+from common.results import BUILD, relative
+from configs.accelerator import load_accelerator
+from tb.env.run import check_test, core_design, default_folder, run_uvm, uvm_tests
+from tb.simulator import Simulator, build
+
+
+@click.command()
+@click.option("--test", "chosen", multiple=True, help="Test, several times for several; all where not given.")
+@click.option("--config", "name", default="tiny", show_default=True, help="Preset, or path of a .yaml file.")
+@click.option("--sim", type=click.Choice([s.value for s in Simulator]), default="verilator", show_default=True)
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything random.")
+@click.option("--layers", default=8, show_default=True, type=click.IntRange(1), help="Random layers of each test.")
+@click.option("--waves", is_flag=True, help="Record the signals.")
+@click.option("--list", "listed", is_flag=True, help="Print the tests' names and end.")
+def main(
+    chosen: tuple[str, ...], name: str, sim: str, seed: int, layers: int, waves: bool, listed: bool
+) -> None:
+    """Run pyuvm tests of the stream core."""
+    if listed:
+        print("\n".join(uvm_tests()))
+        return
+    tests = chosen or uvm_tests()
+    for test in tests:
+        check_test(test)
+    simulator = Simulator(sim)
+    config = load_accelerator(name)
+    design = core_design(config, BUILD / "uvm" / "rtl" / config.name, waves=waves)
+    build(design, simulator)
+    print(f"{'test':24} {'values':>10} {'cycles':>8} {'result':>7} {'seconds':>8}")
+    failed = []
+    for test in tests:
+        folder: Path = default_folder(test, config.name, simulator, seed)
+        result = run_uvm(design, simulator, test, seed, layers, folder, typed=name)
+        verdict = "pass" if result.ok else "FAIL"
+        print(f"{test:24} {result.compared:10,} {result.cycles:8,} {verdict:>7} {result.seconds:8.2f}", flush=True)
+        if waves:
+            print(f"Waves: {relative(folder)}")
+        if not result.ok:
+            failed.append(result)
+    for result in failed:
+        print(f"\n{result.test}: {result.problem}")
+    if failed:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,191 @@
+"""The base of every pyuvm test of the stream core: set-up, runs, verdict."""
+
+import json
+import os
+import random
+import time
+from pathlib import Path
+from typing import ClassVar
+
+import cocotb
+import numpy as np
+from cocotb.task import Task
+from cocotb.triggers import with_timeout
+from pyuvm import ConfigDB, uvm_factory, uvm_test
+
+from configs.accelerator import parse_accelerator
+from golden.cycle.stream_core import BlockCounter, CoreCounter
+from tb.env.agents import CONTEXT, Context
+from tb.env.coverage import RunRecord
+from tb.env.environment import StreamEnvironment
+from tb.env.model import Expectation
+from tb.env.pins import CounterPort, Timebase
+from tb.env.problems import ProblemKind, ProblemLog
+from tb.env.run import COVERAGE, RECORD, SETTINGS
+from tb.env.sequences import RunSequence
+from tb.env.streams import input_stream, load_stream, output_stream
+from tb.env.work import Work
+
+
+
+class StreamCoreTest(uvm_test):
+    """Raises and drops the objection, and fails unless something was compared and nothing is wrong.
+
+    A negative test injects an error: it names the problems that must be seen, and fails when one is not.
+    """
+
+    #: Problems that the test provokes; empty: there must be none.
+    provoked: ClassVar[frozenset[ProblemKind]] = frozenset()
+    #: Component classes to replace: the environment's, and what takes its place.
+    overrides: ClassVar[tuple[tuple[type, type], ...]] = ()
+
+    async def body(self) -> None:
+        """What the test does: a subclass runs works."""
+        raise NotImplementedError
+
+    # ---- phases ----------------------------------------------------------------------------------
+
+    def build_phase(self) -> None:
+        """Settings, pins, and the environment."""
+        settings = json.loads(os.environ[SETTINGS])
+        self.config = parse_accelerator(settings["config"], SETTINGS)
+        self.layers: int = settings["layers"]
+        self.command: str = settings["command"]
+        self.seed = cocotb.RANDOM_SEED
+        self.numbers = np.random.default_rng(self.seed)
+        self.random = random.Random(self.seed)
+        self.problems = ProblemLog()
+        self.timebase = Timebase(cocotb.top)
+        self.counter_port = CounterPort(self.timebase)
+        self.runs = 0
+        self._error = ""
+        self._begin = time.perf_counter()
+        config = self.config
+        context = Context(
+            timebase=self.timebase,
+            problems=self.problems,
+            load=load_stream(config),
+            input=input_stream(config),
+            output=output_stream(config),
+            seed=self.seed,
+        )
+        ConfigDB().set(None, "*", CONTEXT, context)
+        ConfigDB().set(None, "*", "CONFIG", config)
+        for original, override in self.overrides:
+            uvm_factory().set_type_override_by_type(original, override)
+        self.env = StreamEnvironment.create("env", self)
+
+    async def run_phase(self) -> None:
+        """The body, between raising and dropping the objection."""
+        self.raise_objection()
+        try:
+            self.timebase.start()
+            await self.body()
+        except Exception as error:
+            self._error = f"{type(error).__name__}: {error}"
+            self.logger.exception("the test's body failed")
+        finally:
+            self.drop_objection()
+
+    def check_phase(self) -> None:
+        """The verdict, for the runner in a file, for cocotb as an exception."""
+        board = self.env.scoreboard
+        if not board.values and not self._error:
+            self.problems.note(ProblemKind.NOTHING, "no output value was compared")
+        if board.pending:
+            self.problems.note(ProblemKind.STUCK, "a queue is not empty at the end of the test")
+        problem = self._verdict()
+        if problem:
+            problem = f"{problem}\nReproduce with: {self.command}"
+        if not self.provoked:
+            self.env.coverage.save(COVERAGE)
+        record = {
+            "problem": problem,
+            "compared": board.values,
+            "cycles": board.cycles,
+            "runs": self.runs,
+            "seen": {kind.value: count for kind, count in self.problems.counts.items()},
+            "seconds": time.perf_counter() - self._begin,
+        }
+        Path(RECORD).write_text(json.dumps(record))
+        assert not problem, problem
+
+    def _verdict(self) -> str:
+        if self._error:
+            return self._error
+        seen = frozenset(self.problems.counts)
+        if not self.provoked:
+            return self.problems.report() if seen else ""
+        missed = self.provoked - seen
+        if missed:
+            return f"not noticed: {', '.join(sorted(missed))}; seen: {', '.join(sorted(seen)) or 'nothing'}"
+        if ProblemKind.UNKNOWN in seen - self.provoked:
+            return self.problems.report()
+        return ""
+
+    # ---- for the body ----------------------------------------------------------------------------
+
+    async def run_work(self, work: Work, *, reset: bool = True) -> None:
+        """Run passes from reset to their end: everything drained, counters compared.
+
+        Args:
+            reset: False goes on where the run before ended; then ``work`` cannot be compared in cycles.
+        """
+        self.runs += 1
+        expectation = self.env.announce(work)
+        load = self.env.load_port.monitor.bus
+        waits = load.waits
+        if reset:
+            self.timebase.assert_reset()
+            await self.timebase.release_reset()
+        else:
+            assert expectation.cycles is None, "cycles are counted from reset"
+            await self.counter_port.clear()
+        running = cocotb.start_soon(self._sequence(expectation).start())
+        board = self.env.scoreboard
+        await board.drain()
+        if not running.done():
+            # The core stands still and sequences wait for it: a reset lets them end.
+            await self._stop(running)
+        else:
+            counters = await self._counters()
+            board.compare_counters(counters)
+            outputs, passes = len(expectation.outputs), len(work.passes)
+            self.env.coverage.write(RunRecord(expectation, counters, load.waits - waits, outputs, passes))
+        board.discard()
+
+    async def cut_work(self, work: Work, share: float) -> None:
+        """Run passes from reset and reset the core after a share of their cycles; what came until then is compared."""
+        self.runs += 1
+        expectation = self.env.announce(work)
+        self.timebase.assert_reset()
+        await self.timebase.release_reset()
+        running = cocotb.start_soon(self._sequence(expectation).start())
+        await self.timebase.cycles(1 + int(share * expectation.trace.cycles))
+        await self._stop(running)
+        board = self.env.scoreboard
+        record = RunRecord(
+            expectation,
+            {},
+            0,
+            len(expectation.outputs) - board.outputs.pending,
+            len(work.passes) - board.loads.pending,
+        )
+        self.env.coverage.write(record)
+        board.discard()
+
+    def _sequence(self, expectation: Expectation) -> RunSequence:
+        return RunSequence(expectation, self.env.sequencers, load_stream(self.config))
+
+    async def _stop(self, running: Task) -> None:
+        """Reset; the drivers then discard what they are given, so the run's sequences end."""
+        self.timebase.assert_reset()
+        await with_timeout(running, 1, "us")
+
+    async def _counters(self) -> dict[tuple[bool, int, int], int | None]:
+        read = self.counter_port.read
+        found = {(True, 0, int(core)): await read(True, 0, int(core)) for core in CoreCounter}
+        for block in range(self.config.blocks):
+            for counter in BlockCounter:
+                found[False, block, int(counter)] = await read(False, block, int(counter))
+        return found

@@ -1,0 +1,61 @@
+"""What monitors and scoreboard find wrong; a test fails by this list, never by a log message alone."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ProblemKind(StrEnum):
+    """What is wrong.
+
+    VALUE, CYCLE, COUNTER: the core's outputs, their cycles, its counters differ from the model's.
+    INPUT, LOAD: the core was given another group or parameter word than the sequence meant.
+    STABILITY: a source changed or withdrew what it offered.
+    UNKNOWN: X or Z on a handshake.
+    STUCK: something is still expected and nothing moves any more.
+    EXTRA: something came that nobody expects.
+    NOTHING: nothing was compared.
+    """
+
+    VALUE = "value"
+    CYCLE = "cycle"
+    COUNTER = "counter"
+    INPUT = "input"
+    LOAD = "load"
+    STABILITY = "stability"
+    UNKNOWN = "unknown"
+    STUCK = "stuck"
+    EXTRA = "extra"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong; the text's first line says what and where, a table may follow."""
+
+    kind: ProblemKind
+    text: str
+
+
+class ProblemLog:
+    """The problems of a test: all are counted, the first of each kind are kept."""
+
+    KEPT = 4
+
+    def __init__(self) -> None:
+        self.counts: dict[ProblemKind, int] = {}
+        self.kept: list[Problem] = []
+
+    def note(self, kind: ProblemKind, text: str) -> None:
+        """Add a problem."""
+        count = self.counts[kind] = self.counts.get(kind, 0) + 1
+        if count <= self.KEPT:
+            self.kept.append(Problem(kind, text))
+
+    def wants(self, kind: ProblemKind) -> bool:
+        """Whether a further problem's text would be kept: tables cost time."""
+        return self.counts.get(kind, 0) < self.KEPT
+
+    def report(self) -> str:
+        """All that was kept, and how many of each kind there were."""
+        counts = ", ".join(f"{count} {kind}" for kind, count in self.counts.items())
+        return "\n".join([*(f"{problem.kind}: {problem.text}" for problem in self.kept), f"Problems: {counts}"])

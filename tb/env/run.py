@@ -1,0 +1,147 @@
+"""Runs the stream core's pyuvm tests from Python."""
+
+import importlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from common.errors import UserError
+from common.results import BUILD, relative, write_json
+from configs.accelerator import Accelerator, as_fields
+from rtl.generator import generate
+from tb.simulator import Design, Simulator, run
+
+HDL = Path(__file__).resolve().parent.parent / "hdl"
+MODULE = "tb.units.stream_core.uvm_tests"
+RESULT = "result.json"
+#: Environment of the simulation, and what it leaves in its folder; see tb.env.base_test, which needs a simulator.
+SETTINGS = "UVM_SETTINGS"
+RECORD = "record.json"
+COVERAGE = Path("coverage") / "stream_core.json"
+
+
+@dataclass(frozen=True)
+class UvmResult:
+    """Verdict of one pyuvm test.
+
+    Attributes:
+        compared: output values compared with the model.
+        cycles: cycles of output groups, and counters, compared.
+        seen: problems by kind, also those that a negative test provoked.
+        problem: the first differences and how to repeat the test; empty where it passed.
+    """
+
+    test: str
+    config: str
+    simulator: str
+    seed: int
+    layers: int
+    ok: bool
+    compared: int
+    cycles: int
+    seen: dict[str, int]
+    problem: str
+    seconds: float
+
+
+def core_design(config: Accelerator, folder: Path, *, waves: bool = False) -> Design:
+    """Write the Verilog of a stream core, which is the top itself, into ``folder``; returns what to build."""
+    return Design(
+        top="stream_core",
+        config=config,
+        sources=tuple(generate(config, folder)),
+        controls=(HDL / "blocks.vlt", HDL / "stream_core.vlt"),
+        waves=waves,
+    )
+
+
+def uvm_tests() -> tuple[str, ...]:
+    """Names of all pyuvm tests, in order."""
+    from tb.env.base_test import StreamCoreTest
+
+    module = importlib.import_module(MODULE)
+    return tuple(
+        name
+        for name, found in vars(module).items()
+        if isinstance(found, type) and issubclass(found, StreamCoreTest) and found.__module__ == MODULE
+    )
+
+
+def check_test(test: str) -> None:
+    """Raises UserError for a test that is not there."""
+    known = uvm_tests()
+    if test not in known:
+        raise UserError(f"UVM test '{test}' is not known: use one of {', '.join(known)}.")
+
+
+def reproduce(test: str, config: str, simulator: Simulator, seed: int, layers: int) -> str:
+    """The command that repeats a run."""
+    return f"python -m tb.env --test {test} --config {config} --sim {simulator} --seed {seed} --layers {layers}"
+
+
+def run_uvm(
+    design: Design,
+    simulator: Simulator,
+    test: str,
+    seed: int,
+    layers: int,
+    folder: Path,
+    *,
+    typed: str | None = None,
+) -> UvmResult:
+    """Run one pyuvm test on a design that is built; leaves ``result.json`` and the functional coverage in ``folder``.
+
+    Args:
+        layers: random layers that the test runs.
+        typed: how a user names the configuration; its name where not given.
+
+    Raises UserError for a test that is not there.
+    """
+    check_test(test)
+    for name in (RESULT, RECORD):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / COVERAGE.parent, ignore_errors=True)
+    config = design.config
+    command = reproduce(test, typed or config.name, simulator, seed, layers)
+    settings = {"config": as_fields(config), "layers": layers, "command": command}
+    outcome = run(
+        design,
+        simulator,
+        MODULE,
+        folder,
+        seed=seed,
+        testcase=test,
+        environment={SETTINGS: json.dumps(settings), "COCOTB_LOG_LEVEL": "WARNING"},
+    )
+    record = _record(folder)
+    problem = record["problem"]
+    if outcome.failed and not problem:
+        problem = f"{test} did not come to its end, see {relative(outcome.log)}\nReproduce with: {command}"
+    result = UvmResult(
+        test=test,
+        config=config.name,
+        simulator=simulator.value,
+        seed=seed,
+        layers=layers,
+        ok=not problem and outcome.tests == 1 and record["compared"] > 0,
+        compared=record["compared"],
+        cycles=record["cycles"],
+        seen=record["seen"],
+        problem=problem,
+        seconds=round(record["seconds"], 2),
+    )
+    write_json(folder / RESULT, asdict(result))
+    return result
+
+
+def _record(folder: Path) -> dict:
+    try:
+        return json.loads((folder / RECORD).read_text())
+    except (OSError, ValueError):
+        return {"problem": "", "compared": 0, "cycles": 0, "seen": {}, "seconds": 0.0}
+
+
+def default_folder(test: str, config: str, simulator: Simulator, seed: int) -> Path:
+    """Where a test runs that nobody gives a folder."""
+    return BUILD / "uvm" / f"{config}_{simulator}" / f"{test}_{seed}"
