@@ -19,17 +19,15 @@ from tb.simulator import Simulator, build
 @click.option("--layers", default=8, show_default=True, type=click.IntRange(1), help="Random layers of each test.")
 @click.option("--waves", is_flag=True, help="Record the signals.")
 @click.option("--list", "listed", is_flag=True, help="Print the tests' names and end.")
-def main(
-    chosen: tuple[str, ...], name: str, sim: str, seed: int, layers: int, waves: bool, listed: bool
-) -> None:
+def main(chosen: tuple[str, ...], name: str, sim: str, seed: int, layers: int, waves: bool, listed: bool) -> None:
     """Run pyuvm tests of the stream core."""
-    if listed:
-        print("\n".join(uvm_tests()))
-        return
-    tests = chosen or uvm_tests()
-    for test in tests:
-        check_test(test)
     simulator = Simulator(sim)
+    if listed:
+        print("\n".join(uvm_tests(simulator)))
+        return
+    tests = chosen or uvm_tests(simulator)
+    for test in tests:
+        check_test(test, simulator)
     config = load_accelerator(name)
     design = core_design(config, BUILD / "uvm" / "rtl" / config.name, waves=waves)
     build(design, simulator)

@@ -27,7 +27,6 @@ from tb.env.streams import input_stream, load_stream, output_stream
 from tb.env.work import Work
 
 
-
 class StreamCoreTest(uvm_test):
     """Raises and drops the objection, and fails unless something was compared and nothing is wrong.
 
@@ -36,6 +35,8 @@ class StreamCoreTest(uvm_test):
 
     #: Problems that the test provokes; empty: there must be none.
     provoked: ClassVar[frozenset[ProblemKind]] = frozenset()
+    #: Only a simulator that has X can run it.
+    needs_unknown: ClassVar[bool] = False
     #: Component classes to replace: the environment's, and what takes its place.
     overrides: ClassVar[tuple[tuple[type, type], ...]] = ()
 

@@ -27,9 +27,7 @@ class Channel:
         compared: words compared; cycles: cycles compared.
     """
 
-    def __init__(
-        self, name: str, mismatch: ProblemKind, show: Callable[[int], str], problems: ProblemLog
-    ) -> None:
+    def __init__(self, name: str, mismatch: ProblemKind, show: Callable[[int], str], problems: ProblemLog) -> None:
         self.name = name
         self.compared = 0
         self.cycles = 0

@@ -144,9 +144,7 @@ class CoverageCollector(uvm_subscriber):
         self._sample_passes(record.expectation)
         self._sample_causes(record)
         passes = len(work.passes)
-        self.collector.sample(
-            {"passes of a run": str(passes) if passes < 3 else "more", "regime": work.regime.value}
-        )
+        self.collector.sample({"passes of a run": str(passes) if passes < 3 else "more", "regime": work.regime.value})
 
     def _sample_passes(self, expectation: Expectation) -> None:
         outputs, first = expectation.trace.outputs, 0
@@ -187,5 +185,3 @@ class CoverageCollector(uvm_subscriber):
     def save(self, path: Path) -> None:
         """Write the counts."""
         self.collector.write(path)
-
-

@@ -1,7 +1,7 @@
 """Pin level: time and reset, a driver and a monitor for a stream, the counters' port.
 
 The classes are cocotb-bus's drivers and monitors. They wake at the rising edge: what they read there is what stood
-right before it, and what they write stands right after it. Both simulators agree in this (tests/test_uvm.py).
+right before it, and what they write stands right after it; cycles that equal the model's in both simulators rest on it.
 """
 
 from collections.abc import Callable, Sequence
@@ -172,9 +172,7 @@ class StreamMonitor(BusMonitor):
     again, the same; the data ports of a transfer must be 0 or 1.
     """
 
-    def __init__(
-        self, timebase: Timebase, stream: Stream, problems: ProblemLog, also: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, timebase: Timebase, stream: Stream, problems: ProblemLog, also: Sequence[str] = ()) -> None:
         self._signals = stream.signals
         self.timebase = timebase
         self.stream = stream

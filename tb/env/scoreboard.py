@@ -1,6 +1,7 @@
 """Scoreboard: load words, input groups and output groups against the reference model, and the drain at the end."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from pyuvm import uvm_analysis_export, uvm_scoreboard, uvm_subscriber
 
@@ -164,9 +165,7 @@ class Scoreboard(uvm_scoreboard):
         """
         while self.pending and not self.stuck:
             await self.timebase.cycles(_LOOK)
-        heads = [
-            channel.describe_stuck() for channel in (self.loads, self.inputs, self.outputs) if channel.pending
-        ]
+        heads = [channel.describe_stuck() for channel in (self.loads, self.inputs, self.outputs) if channel.pending]
         busy = self.timebase.dut.busy_o
         while not heads and busy.value != 0 and not self.stuck:
             await self.timebase.cycles(1)
@@ -192,12 +191,14 @@ class Scoreboard(uvm_scoreboard):
             got = found[place]
             if got != wanted:
                 core, block, index = place
-                name = f"{CoreCounter(index).name} of the core" if core else f"{BlockCounter(index).name} of block {block}"
+                name = (
+                    f"{CoreCounter(index).name} of the core" if core else f"{BlockCounter(index).name} of block {block}"
+                )
                 shown = "X" if got is None else got
                 self.problems.note(ProblemKind.COUNTER, f"{name}: expected {wanted}, got {shown}")
 
 
-def _shown(stream: Stream):
+def _shown(stream: Stream) -> Callable[[int], str]:
     def show(word: int) -> str:
         fields = stream.unpack(word)
         flags = "".join(f" {name}" for name in ("eop", "last") if fields[name])

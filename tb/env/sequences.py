@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cocotb
-from pyuvm import uvm_analysis_port, uvm_sequence, uvm_sequencer
+from pyuvm import uvm_sequence, uvm_sequencer
 
 from tb.env.items import Burst, ReadyPattern
 from tb.env.model import Expectation

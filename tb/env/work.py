@@ -126,6 +126,4 @@ def work_of(
         passes += layer_passes
         inputs += [encode(drawn.activations, config.group)] * len(layer_passes)
     stalls = random_stalls(rng) if regime is Regime.RECORDED else free_running()
-    return Work(
-        name, tuple(layers), tuple(passes), tuple(inputs), regime, stalls, seed=int(rng.integers(1 << 31))
-    )
+    return Work(name, tuple(layers), tuple(passes), tuple(inputs), regime, stalls, seed=int(rng.integers(1 << 31)))

@@ -71,7 +71,7 @@ MODEL = CoverageModel(
         ),
         Point(
             "regime",
-            "Cycles are compared under the first two; the third stalls without a pattern, and runs without a reset between.",
+            "Cycles are compared under the first two; the third stalls without a pattern, or goes on without a reset.",
             ("free", "recorded", "random"),
         ),
         Point(

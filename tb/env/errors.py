@@ -1,0 +1,193 @@
+"""Components that do something wrong on purpose; negative tests put them in the place of the right ones.
+
+Each does it once in a test, at the item or beat that makes it certain that it matters.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from cocotb.types import Logic
+
+from tb.env.agents import ActivationDriver, OutputWatcher, WeightDriver, context_of
+from tb.env.items import Burst
+from tb.env.pins import Beat, StreamDriver
+from tb.env.streams import kind_of
+from tb.env.work import Work
+from tb.load_port import LoadKind
+
+
+class OnceActivationDriver(ActivationDriver):
+    """Changes the groups of the first pass."""
+
+    def build_phase(self) -> None:
+        """The pins."""
+        super().build_phase()
+        self._done = False
+
+    def words(self, item: Burst) -> Sequence[int]:
+        """The item's words, changed in the first."""
+        if self._done:
+            return item.words
+        self._done = True
+        return self.change(list(item.words))
+
+    def change(self, words: list[int]) -> list[int]:
+        """Make the error."""
+        raise NotImplementedError
+
+
+def flipped(work: Work) -> Work:
+    """The work as FlippingDriver drives it."""
+    first = work.inputs[0]
+    values = first.values.copy()
+    values[..., 0] ^= np.where(first.maps.any(axis=-1), 0x80, 0).astype(np.uint8)
+    return replace(work, inputs=(replace(first, values=values), *work.inputs[1:]))
+
+
+def misweighted(work: Work) -> Work:
+    """The work as WrongWeightDriver drives it."""
+    first = work.passes[0]
+    basis = first.basis.copy()
+    basis[:, 0] = ~basis[:, 0]
+    return replace(work, passes=(replace(first, basis=basis), *work.passes[1:]))
+
+
+class DroppingDriver(OnceActivationDriver):
+    """Leaves out the group that ends the second pixel: the pass lacks a pixel and never ends."""
+
+    def change(self, words: list[int]) -> list[int]:
+        """Drop it."""
+        ends = [n for n, word in enumerate(words) if self.stream.unpack(word)["eop"]]
+        del words[ends[1]]
+        return words
+
+
+class RepeatingDriver(OnceActivationDriver):
+    """Sends a group twice."""
+
+    def change(self, words: list[int]) -> list[int]:
+        """Repeat the second group."""
+        return words[:2] + words[1:]
+
+
+class FlippingDriver(OnceActivationDriver):
+    """Flips the highest bit of a packed code in every group that has one."""
+
+    def change(self, words: list[int]) -> list[int]:
+        """Flip bit 7 of lane 0."""
+        return [word ^ 0x80 if self.stream.unpack(word)["map"] else word for word in words]
+
+
+class WrongWeightDriver(WeightDriver):
+    """Inverts the bits of basis kernel 0 in the first pass."""
+
+    def build_phase(self) -> None:
+        """The load port."""
+        super().build_phase()
+        self.stream = context_of(self).load
+        self._done = False
+
+    def words(self, item: Burst) -> Sequence[int]:
+        """The item's words, those of its basis inverted in row 0."""
+        if self._done:
+            return item.words
+        self._done = True
+        return [word ^ 0xFF if kind_of(self.stream, word) == LoadKind.BASIS else word for word in item.words]
+
+
+class OnceStreamDriver(StreamDriver):
+    """Breaks the handshake once, in the first cycle in which a word waits; a subclass says how."""
+
+    broken = False
+
+    async def waiting(self, word: int) -> None:
+        """Break it."""
+        if not self.broken:
+            self.broken = True
+            await self.break_handshake(word)
+
+    async def break_handshake(self, word: int) -> None:
+        """Make the error."""
+        raise NotImplementedError
+
+
+class UnstableStreamDriver(OnceStreamDriver):
+    """Changes what it offers for a cycle, then changes it back."""
+
+    async def break_handshake(self, word: int) -> None:
+        """A bit of the values flips."""
+        self.put(word ^ 1)
+        await self.timebase.edge
+        self.put(word)
+
+
+class WithdrawingStreamDriver(OnceStreamDriver):
+    """Withdraws what it offers for a cycle."""
+
+    async def break_handshake(self, word: int) -> None:
+        """Valid falls and rises."""
+        self.bus.valid.value = 0
+        await self.timebase.edge
+        self.bus.valid.value = 1
+
+
+class UnknownStreamDriver(OnceStreamDriver):
+    """Valid is X for a cycle; only a simulator with X shows it."""
+
+    async def break_handshake(self, word: int) -> None:
+        """Valid is unknown, and known again."""
+        self.bus.valid.value = Logic("X")
+        await self.timebase.edge
+        self.bus.valid.value = 1
+
+
+class UnstableDriver(ActivationDriver):
+    """Drives activations that do not stand still."""
+
+    bus_type = UnstableStreamDriver
+
+
+class WithdrawingDriver(ActivationDriver):
+    """Drives activations that are withdrawn."""
+
+    bus_type = WithdrawingStreamDriver
+
+
+class UnknownDriver(ActivationDriver):
+    """Drives an unknown valid."""
+
+    bus_type = UnknownStreamDriver
+
+
+class LosingWatcher(OutputWatcher):
+    """Loses the second output group, as if the core had not given it."""
+
+    def build_phase(self) -> None:
+        """Nothing lost yet."""
+        super().build_phase()
+        self._seen = 0
+
+    def observe(self, beat: Beat) -> None:
+        """Report all but the second."""
+        self._seen += 1
+        if self._seen != 2:
+            super().observe(beat)
+
+
+class InventingWatcher(OutputWatcher):
+    """Reports the last output group of a pass twice."""
+
+    def observe(self, beat: Beat) -> None:
+        """Report, and once more."""
+        super().observe(beat)
+        if self.bus.stream.unpack(beat.word)["last"]:
+            super().observe(beat)
+
+
+class LateWatcher(OutputWatcher):
+    """Reports a cycle too late."""
+
+    def observe(self, beat: Beat) -> None:
+        """Report."""
+        super().observe(beat._replace(cycle=beat.cycle + 1))
