@@ -16,7 +16,6 @@ from pyuvm import ConfigDB, uvm_factory, uvm_test
 from configs.accelerator import parse_accelerator
 from golden.cycle.stream_core import BlockCounter, CoreCounter
 from tb.env.agents import CONTEXT, Context
-from tb.env.coverage import RunRecord
 from tb.env.environment import StreamEnvironment
 from tb.env.model import Expectation
 from tb.env.pins import CounterPort, Timebase
@@ -25,6 +24,10 @@ from tb.env.run import COVERAGE, RECORD, SETTINGS
 from tb.env.sequences import RunSequence
 from tb.env.streams import input_stream, load_stream, output_stream
 from tb.env.work import Work
+from tb.units.stream_core.sampling import PlayedRun
+
+#: (of the core, block, index) to value, None where it is X.
+Counters = dict[tuple[bool, int, int], int | None]
 
 
 class StreamCoreTest(uvm_test):
@@ -151,8 +154,8 @@ class StreamCoreTest(uvm_test):
         else:
             counters = await self._counters()
             board.compare_counters(counters)
-            outputs, passes = len(expectation.outputs), len(work.passes)
-            self.env.coverage.write(RunRecord(expectation, counters, load.waits - waits, outputs, passes))
+            if not self.problems.counts:
+                self.env.coverage.write(self._played(expectation, counters, load.waits - waits))
         board.discard()
 
     async def cut_work(self, work: Work, share: float) -> None:
@@ -165,15 +168,25 @@ class StreamCoreTest(uvm_test):
         await self.timebase.cycles(1 + int(share * expectation.trace.cycles))
         await self._stop(running)
         board = self.env.scoreboard
-        record = RunRecord(
-            expectation,
-            {},
-            0,
-            len(expectation.outputs) - board.outputs.pending,
-            len(work.passes) - board.loads.pending,
+        self.env.coverage.sample_reset(
+            passes_started=len(work.passes) - board.loads.pending,
+            groups_left=len(expectation.outputs) - board.outputs.pending,
         )
-        self.env.coverage.write(record)
         board.discard()
+
+    def _played(self, expectation: Expectation, counters: Counters, load_waits: int) -> PlayedRun:
+        work = expectation.work
+        block = [[counters[False, b, int(c)] for c in BlockCounter] for b in range(self.config.blocks)]
+        return PlayedRun(
+            passes=work.passes,
+            inputs=work.inputs,
+            outputs=expectation.trace.outputs,
+            core_counters=np.array([counters[True, 0, int(c)] for c in CoreCounter], np.int64),
+            block_counters=np.array(block, np.int64),
+            regime=work.regime.value,
+            stalled=work.stalled,
+            load_waits=load_waits,
+        )
 
     def _sequence(self, expectation: Expectation) -> RunSequence:
         return RunSequence(expectation, self.env.sequencers, load_stream(self.config))
@@ -183,7 +196,7 @@ class StreamCoreTest(uvm_test):
         self.timebase.assert_reset()
         await with_timeout(running, 1, "us")
 
-    async def _counters(self) -> dict[tuple[bool, int, int], int | None]:
+    async def _counters(self) -> Counters:
         read = self.counter_port.read
         found = {(True, 0, int(core)): await read(True, 0, int(core)) for core in CoreCounter}
         for block in range(self.config.blocks):

@@ -50,6 +50,11 @@ class Work:
     stalls: Stalls
     seed: int
 
+    @property
+    def stalled(self) -> bool:
+        """Some stream is stalled."""
+        return any(self.go(stream) is not None for stream in ("load", "input", "output"))
+
     def go(self, stream: str) -> Go | None:
         """The pattern of a stream, 'load', 'input' or 'output'; None where it never stalls."""
         if self.regime is Regime.FREE:

@@ -1,6 +1,9 @@
-"""Functional coverage of stream_core."""
+"""Functional coverage of stream_core: the model, and how runs that were played are sampled."""
 
-from tb.coverage import CoverageModel, Cross, Ignored, Point
+from configs.accelerator import Accelerator
+from tb.coverage import Collector, CoverageModel, Cross, Ignored, Point
+from tb.stream_run import Comparison, Prediction
+from tb.units.stream_core.sampling import PlayedRun, sample_played
 
 _NO_BORDER = "A kernel of one pixel cannot reach over the border: padding stays below the kernel's size."
 
@@ -47,7 +50,7 @@ MODEL = CoverageModel(
         Point("input sign", "Codes are extended by their sign or by 0.", ("unsigned", "signed")),
         Point("output sign", "The clamp is below 0 or at 0.", ("unsigned", "signed")),
         Cross("kind and sign", "Both are flags of a pass and travel apart.", ("kind", "input sign")),
-        Point("last pass of a layer", "Blocks without a channel must give zeros.", ("full", "partly used")),
+        Point("blocks used", "Blocks without a channel must give zeros.", ("all", "some")),
         Point("passes of a run", "Parameters have two banks: the third pass uses the first again.", ("1", "2", "more")),
         Point(
             "next pass",
@@ -81,3 +84,22 @@ MODEL = CoverageModel(
         ),
     ),
 )
+
+
+def sample_run(collector: Collector, config: Accelerator, prediction: Prediction, comparison: Comparison) -> None:
+    """Count what a played run has met."""
+    run = prediction.run
+    free = all(pattern.all() for pattern in (run.stalls.load, run.stalls.input, run.stalls.output))
+    sample_played(
+        collector,
+        config,
+        PlayedRun(
+            passes=run.passes,
+            inputs=run.inputs,
+            outputs=comparison.outputs,
+            core_counters=comparison.core_counters,
+            block_counters=comparison.block_counters,
+            regime="free" if free else "recorded",
+            stalled=not free,
+        ),
+    )
