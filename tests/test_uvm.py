@@ -91,15 +91,19 @@ def test_a_fault_is_noticed(file: str, text: str, replacement: str, kind: str, t
     result = run_uvm(design, Simulator.ICARUS, "random_layers", 3, 4, tmp_path / "run")
     assert not result.ok
     assert result.seen.get(kind, 0) > 0, result.problem
+    assert result.check in result.seen
     assert "Reproduce with: python -m tb.env --test random_layers --config tiny --sim icarus --seed 3" in result.problem
 
 
 def test_a_test_that_does_not_end_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulator dies: no record is left, and an old one does not count."""
-    (tmp_path / "record.json").write_text('{"problem": "", "compared": 1, "cycles": 1, "seen": {}, "seconds": 1.0}')
+    (tmp_path / "record.json").write_text(
+        '{"problem": "", "check": "", "compared": 1, "cycles": 1, "seen": {}, "seconds": 1.0}'
+    )
     monkeypatch.setattr(uvm_run, "run", lambda *args, **named: Outcome(1, 1, tmp_path / "simulation.log"))
     result = run_uvm(tiny_design(), Simulator.ICARUS, "smoke", 1, 1, tmp_path)
     assert not result.ok
+    assert result.check == "log"
     assert "did not come to its end" in result.problem
 
 

@@ -31,7 +31,7 @@ def main(chosen: tuple[str, ...], name: str, sim: str, seed: int, layers: int, w
     config = load_accelerator(name)
     design = core_design(config, BUILD / "uvm" / "rtl" / config.name, waves=waves)
     build(design, simulator)
-    print(f"{'test':24} {'values':>10} {'cycles':>8} {'result':>7} {'seconds':>8}")
+    print(f"{'test':24} {'compared':>10} {'cycles':>8} {'result':>7} {'seconds':>8}")
     failed = []
     for test in tests:
         folder: Path = default_folder(test, config.name, simulator, seed)

@@ -11,6 +11,7 @@ import cocotb
 import numpy as np
 from cocotb.task import Task
 from cocotb.triggers import with_timeout
+from cocotb.utils import get_sim_time
 from pyuvm import ConfigDB, uvm_factory, uvm_test
 
 from configs.accelerator import parse_accelerator
@@ -18,7 +19,7 @@ from golden.cycle.stream_core import BlockCounter, CoreCounter
 from tb.env.agents import CONTEXT, Context
 from tb.env.environment import StreamEnvironment
 from tb.env.model import Expectation
-from tb.env.pins import CounterPort, Timebase
+from tb.env.pins import PERIOD_STEPS, CounterPort, Timebase
 from tb.env.problems import ProblemKind, ProblemLog
 from tb.env.run import COVERAGE, RECORD, SETTINGS
 from tb.env.sequences import RunSequence
@@ -61,7 +62,6 @@ class StreamCoreTest(uvm_test):
         self.problems = ProblemLog()
         self.timebase = Timebase(cocotb.top)
         self.counter_port = CounterPort(self.timebase)
-        self.runs = 0
         self._error = ""
         self._begin = time.perf_counter()
         config = self.config
@@ -105,14 +105,22 @@ class StreamCoreTest(uvm_test):
             self.env.coverage.save(COVERAGE)
         record = {
             "problem": problem,
-            "compared": board.values,
-            "cycles": board.cycles,
-            "runs": self.runs,
+            "check": self._check() if problem else "",
+            "compared": board.values + board.cycles,
+            "cycles": get_sim_time("step") // PERIOD_STEPS,
             "seen": {kind.value: count for kind, count in self.problems.counts.items()},
             "seconds": time.perf_counter() - self._begin,
         }
         Path(RECORD).write_text(json.dumps(record))
         assert not problem, problem
+
+    def _check(self) -> str:
+        """Names what fired first."""
+        if self._error:
+            return "exception"
+        if self.provoked:
+            return "not noticed"
+        return self.problems.kept[0].kind.value
 
     def _verdict(self) -> str:
         if self._error:
@@ -135,7 +143,6 @@ class StreamCoreTest(uvm_test):
         Args:
             reset: False goes on where the run before ended; then ``work`` cannot be compared in cycles.
         """
-        self.runs += 1
         expectation = self.env.announce(work)
         load = self.env.load_port.monitor.bus
         waits = load.waits
@@ -160,7 +167,6 @@ class StreamCoreTest(uvm_test):
 
     async def cut_work(self, work: Work, share: float) -> None:
         """Run passes from reset and reset the core after a share of their cycles; what came until then is compared."""
-        self.runs += 1
         expectation = self.env.announce(work)
         self.timebase.assert_reset()
         await self.timebase.release_reset()

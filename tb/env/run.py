@@ -30,9 +30,11 @@ class UvmResult:
     """Verdict of one pyuvm test.
 
     Attributes:
-        compared: output values compared with the model.
-        cycles: cycles of output groups, and counters, compared.
+        layers: random layers that it was to run.
+        compared: output values, their cycles and counters that were compared with the model.
+        cycles: simulated cycles.
         seen: problems by kind, also those that a negative test provoked.
+        check: names what fired first, for buckets; empty where nothing did.
         problem: the first differences and how to repeat the test; empty where it passed.
     """
 
@@ -45,6 +47,7 @@ class UvmResult:
     compared: int
     cycles: int
     seen: dict[str, int]
+    check: str
     problem: str
     seconds: float
 
@@ -143,6 +146,7 @@ def run_uvm(
         compared=record["compared"],
         cycles=record["cycles"],
         seen=record["seen"],
+        check=record["check"] or ("log" if problem else ""),
         problem=problem,
         seconds=round(record["seconds"], 2),
     )
@@ -155,7 +159,7 @@ def _record(folder: Path) -> dict:
     try:
         return json.loads((folder / RECORD).read_text())
     except (OSError, ValueError):
-        return {"problem": "", "compared": 0, "cycles": 0, "seen": {}, "seconds": 0.0}
+        return {"problem": "", "check": "", "compared": 0, "cycles": 0, "seen": {}, "seconds": 0.0}
 
 
 def default_folder(test: str, config: str, simulator: Simulator, seed: int) -> Path:

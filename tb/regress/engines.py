@@ -6,6 +6,7 @@ from pathlib import Path
 from common.results import BUILD, relative
 from configs.accelerator import Accelerator, load_accelerator
 from tb.coverage import Collector
+from tb.env.run import core_design, run_uvm
 from tb.lockstep.wrapper import UNITS
 from tb.random_run import random_run
 from tb.regress.catalog import Engine, find_test
@@ -29,6 +30,8 @@ def design_of(job: Job, *, waves: bool = False) -> Design:
     config = configuration_of(job)
     if find_test(job.test).engine is Engine.LOCKSTEP:
         return unit_design(config, UNITS, waves=waves)
+    if find_test(job.test).engine is Engine.UVM:
+        return core_design(config, BUILD / "uvm" / "rtl" / config.name, waves=waves)
     return stream_design(config, BUILD / "rtl" / config.name, waves=waves)
 
 
@@ -43,7 +46,22 @@ def run_job(job: Job, folder: Path, *, waves: bool = False) -> Verdict:
     design = design_of(job, waves=waves)
     if test.engine is Engine.LOCKSTEP:
         return _run_lockstep(job, test.unit, test.function, design, folder)
+    if test.engine is Engine.UVM:
+        return _run_uvm(job, test.function, design, folder)
     return _run_random(job, design, folder)
+
+
+def _run_uvm(job: Job, function: str, design: Design, folder: Path) -> Verdict:
+    result = run_uvm(design, job.simulator, function, job.seed, job.size, folder, typed=job.configuration)
+    return Verdict(
+        status=Status.PASSED if result.ok else Status.CRASHED if result.check == "log" else Status.FAILED,
+        compared=result.compared,
+        transactions=result.layers,
+        layers=result.layers,
+        cycles=result.cycles,
+        problem=result.problem,
+        check=result.check,
+    )
 
 
 def _run_lockstep(job: Job, unit: str, function: str, design: Design, folder: Path) -> Verdict:

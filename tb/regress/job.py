@@ -36,7 +36,7 @@ class Job:
         test: name, as testplans give it.
         configuration: preset, or path of a YAML file from the project's root.
         seed: everything random follows from it.
-        size: transactions of a unit's bench, runs of the stream core.
+        size: transactions of a unit's bench, runs of the stream core, layers of a pyuvm test.
     """
 
     test: str
