@@ -13,6 +13,12 @@ class UserError(Exception):
     """
 
 
+def first_line(error: Exception) -> str:
+    """What an exception says, for a sentence: its first line without the full stop, or its type."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".: ") if lines else type(error).__name__
+
+
 def run_command(command: Callable[..., object]) -> None:
     """Run a click command as a program.
 

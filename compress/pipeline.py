@@ -19,14 +19,15 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
-from common.errors import UserError
+from common.errors import UserError, first_line
 from common.results import relative
 from compress.account import account
 from compress.channels import Channels
 from compress.data import Data, load_data
 from compress.decompose import decompose_network
 from compress.export import export_package
-from compress.graph import Graph, Role, first_line, intake, trace
+from compress.graph import Graph, Role
+from compress.intake import intake, trace
 from compress.integer import Codes, IntegerNetwork, calibrate
 from compress.layers import Coefficients, DecomposedConv2d, coefficient_counts, coefficients
 from compress.measure import measure_package

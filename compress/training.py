@@ -17,9 +17,9 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import update_bn
 from torch.utils.data import DataLoader, TensorDataset
 
-from common.errors import UserError
+from common.errors import UserError, first_line
 from compress.data import Data
-from compress.graph import Graph, first_line, tensors_module
+from compress.graph import Graph, tensors_module
 from compress.integer import IntegerNetwork
 from compress.recipe import Augmentation, Phase, Precision, Recipe
 from golden.package import Measure

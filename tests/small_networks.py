@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from compress.data import Data
 from compress.decompose import decompose_network
-from compress.graph import Graph, intake, trace
+from compress.graph import Graph
+from compress.intake import intake, trace
 from compress.integer import Codes, IntegerNetwork, calibrate
 from compress.layers import Coefficients, coefficients
 from compress.networks import Subsample

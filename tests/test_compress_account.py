@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from compress.account import FLOAT_BITS, SCALE_BITS, Account, account, penni_operations, ratio
-from compress.graph import Graph, Role, intake, trace
+from compress.graph import Graph, Role
+from compress.intake import intake, trace
 from compress.layers import coefficient_counts
 from compress.networks import NETWORKS
 from compress.prune import hold

@@ -1,4 +1,4 @@
-"""compress/graph: what the intake makes of a network, and what it refuses."""
+"""compress/intake: what it makes of a network, and what it refuses."""
 
 import copy
 from collections.abc import Callable
@@ -9,7 +9,8 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from common.errors import UserError
-from compress.graph import Activation, Graph, Role, intake, tensors_module, trace
+from compress.graph import Activation, Graph, Role, tensors_module
+from compress.intake import intake, trace
 from compress.networks import NETWORKS
 from tests import small_networks
 from tests.small_networks import SHAPE, Dense, Flat, Mobile, Plain, Residual, Squeeze, taken

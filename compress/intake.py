@@ -1,0 +1,422 @@
+"""From a network to its layers: what torch.fx traces, fused. Dropout and reshapes vanish."""
+
+import operator
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional
+
+from common.errors import UserError, first_line
+from compress.graph import Activation, Graph, Layer, Role, Select
+from compress.networks import Subsample
+
+#: A convolution with at most so many channels keeps dense 8-bit kernels: a row of a block takes each channel.
+FIRST_CHANNELS_MAX = 6
+
+#: Letters of a layer's name, so that a number still fits a package's 64.
+_NAME_MAX = 56
+
+SUPPORTED = (
+    "Conv2d (groups 1 or depthwise, dilation 1, zero padding), Linear, BatchNorm2d after a convolution, ReLU, ReLU6, "
+    "addition of two tensors, concatenation of channels, MaxPool2d, global average pooling, bilinear upsampling by a "
+    "power of two, Flatten and Dropout"
+)
+#: Kinds whose module can serve several layers.
+_WITHOUT_WEIGHTS = (Role.MAX_POOL,)
+
+
+class _Shapes(fx.Interpreter):
+    """Notes the shape of what every node gives; torch's own ShapeProp prints a traceback where a node fails."""
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        n.meta["shape"] = tuple(result.shape) if isinstance(result, Tensor) else None
+        return result
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, Subsample) or super().is_leaf_module(m, module_qualified_name)
+
+
+def trace(network: nn.Module, name: str) -> fx.GraphModule:
+    """The network as torch.fx traces it; raises UserError where it cannot."""
+    try:
+        graph = _Tracer().trace(network)
+    except Exception as error:  # torch.fx raises whatever the network's own code raises on its proxies
+        raise UserError(f"Network '{name}' cannot be traced by torch.fx: {first_line(error)}.") from None
+    return fx.GraphModule(network, graph, name)
+
+
+def _select(channels: int, kernels: int) -> Select:
+    """The selection that ``Subsample`` is: the input's channels in the middle of the output's."""
+    table = torch.full((kernels,), -1)
+    offset = (kernels - channels) // 2
+    table[offset : offset + channels] = torch.arange(channels)
+    return Select(table, 2)
+
+
+@dataclass(frozen=True)
+class _Value:
+    """What a node of the traced network holds: tensors side by side, or a layer that may still take more in."""
+
+    tensors: tuple[str, ...]
+    flatten: bool = False
+    open: bool = False
+
+
+@dataclass
+class _Intake:
+    """Turns traced nodes into layers, node by node."""
+
+    network: str
+    traced: fx.GraphModule
+    layers: dict[str, Layer] = field(default_factory=dict)
+    values: dict[fx.Node, _Value] = field(default_factory=dict)
+
+    def refuse(self, node: fx.Node, why: str) -> UserError:
+        return UserError(f"Layer '{_title(node)}' of network '{self.network}' {why}: supported are {SUPPORTED}.")
+
+    def shape(self, node: fx.Node) -> tuple[int, ...]:
+        return tuple((node.meta["shape"] or ())[1:])
+
+    def closed(self, node: fx.Node) -> _Value:
+        value = self.values[node]
+        return replace(value, open=False)
+
+    def single(self, node: fx.Node, by: fx.Node) -> str:
+        value = self.closed(node)
+        if len(value.tensors) != 1 or value.flatten:
+            raise self.refuse(by, "takes a concatenated or flattened tensor")
+        return value.tensors[0]
+
+    def begin(self, node: fx.Node, source: fx.Node, role: Role, *, open_: bool = False, **fields: Any) -> None:
+        value = self.closed(source)
+        out = self.shape(node)
+        module = fields.get("module")
+        if module and role not in _WITHOUT_WEIGHTS and any(layer.module == module for layer in self.layers.values()):
+            raise self.refuse(node, "is used twice, and each use would need weights of its own")
+        layer = Layer(
+            name=_identifier(node, self.layers),
+            role=role,
+            output=node.name,
+            sources=value.tensors,
+            in_shape=self._in_shape(value),
+            out_shape=(out[0], out[1], out[2]) if len(out) == 3 else (out[0], 1, 1),
+            flatten=value.flatten,
+            **fields,
+        )
+        self.layers[layer.name] = layer
+        self.values[node] = _Value((layer.name,), open=open_)
+
+    def _in_shape(self, value: _Value) -> tuple[int, int, int]:
+        shapes = [self._tensor_shape(name) for name in value.tensors]
+        return sum(shape[0] for shape in shapes), shapes[0][1], shapes[0][2]
+
+    def _tensor_shape(self, name: str) -> tuple[int, int, int]:
+        return self.layers[name].out_shape if name in self.layers else self._input
+
+    def fused(self, node: fx.Node, source: fx.Node) -> Layer | None:
+        """The layer that ``node`` can become a part of: open, and nobody else sees it."""
+        value = self.values[source]
+        return self.layers[value.tensors[0]] if value.open and _readers(source) == 1 else None
+
+    def extend(self, node: fx.Node, layer: Layer, *, open_: bool, **fields: Any) -> None:
+        self.layers[layer.name] = replace(layer, output=node.name, **fields)
+        self.values[node] = _Value((layer.name,), open=open_)
+
+    def passed(self, node: fx.Node, source: fx.Node) -> None:
+        """``node`` hands its source on; the layer stays open only where nobody else sees the source."""
+        value = self.values[source]
+        self.values[node] = replace(value, open=value.open and _readers(source) == 1)
+
+    # ---- the kinds of node ----------------------------------------------------------------------------
+
+    def run(self, input_shape: tuple[int, int, int]) -> Graph:
+        self._input = input_shape
+        result = None
+        for node in self.traced.graph.nodes:
+            if node.op == "placeholder":
+                self.values[node] = _Value(("input",))
+            elif node.op == "output":
+                result = node.args[0]
+            elif node.op == "call_module":
+                self.module(node, self.traced.get_submodule(str(node.target)))
+            elif node.op in ("call_function", "call_method"):
+                self.call(node)
+            else:
+                raise self.refuse(node, "is a constant of the network")
+        if not isinstance(result, fx.Node):
+            raise UserError(f"Network '{self.network}' gives several results: it must give one tensor.")
+        if result.op == "placeholder":
+            raise UserError(f"Network '{self.network}' gives its input back: it must have layers.")
+        last = self.single(result, result)
+        linear = [
+            name
+            for name, layer in self.layers.items()
+            if layer.module and isinstance(self.traced.get_submodule(layer.module), nn.Linear)
+        ]
+        return Graph(self.network, input_shape, _with_classifier(_sorted(self.layers), last, linear))
+
+    def module(self, node: fx.Node, module: nn.Module) -> None:
+        source = next(iter(node.all_input_nodes))
+        match module:
+            case nn.Conv2d():
+                self.convolution(node, source, module)
+            case nn.Linear():
+                if not self.values[source].flatten and len(self.shape(source)) != 1:
+                    raise self.refuse(node, "works on every pixel of a tensor that is not flattened")
+                self.begin(node, source, Role.POINTWISE, open_=True, module=str(node.target))
+            case nn.BatchNorm2d():
+                layer = self.fused(node, source)
+                if (
+                    layer is None
+                    or layer.norm
+                    or layer.skip
+                    or not isinstance(self.traced.get_submodule(layer.module), nn.Conv2d)
+                ):
+                    raise self.refuse(node, "is a batch norm that does not follow a convolution of its own")
+                if not module.affine or not module.track_running_stats:
+                    raise self.refuse(node, "is a batch norm without weights or without running statistics")
+                self.extend(node, layer, open_=True, norm=str(node.target))
+            case nn.ReLU():
+                self.activate(node, source, Activation.RELU)
+            case nn.ReLU6():
+                self.activate(node, source, Activation.RELU6)
+            case nn.MaxPool2d():
+                self.max_pool(node, source, module)
+            case nn.AdaptiveAvgPool2d():
+                self.average_pool(node, source)
+            case nn.AvgPool2d():
+                self.average_pool(node, source, window=module.kernel_size)
+            case nn.Flatten():
+                self.flatten(node, source)
+            case nn.Dropout() | nn.Identity():
+                self.passed(node, source)
+            case Subsample():
+                select = _select(self.shape(source)[0], module.channels_out)
+                self.traced.set_submodule(str(node.target), select)
+                self.begin(node, source, Role.SELECT, module=str(node.target), stride=select.stride)
+            case _:
+                raise self.refuse(node, f"is a {type(module).__name__}")
+
+    def call(self, node: fx.Node) -> None:
+        name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+        source = next((argument for argument in node.args if isinstance(argument, fx.Node)), None)
+        if node.meta["shape"] is None and source is not None:
+            # A size is only used to reshape, which is judged by its result.
+            self.values[node] = self.values[source]
+        elif node.target in (operator.add, operator.iadd, torch.add) or name in ("add", "add_"):
+            self.add(node)
+        elif node.target is torch.cat:
+            self.concatenate(node)
+        elif source is None:
+            raise self.refuse(node, f"is a call of '{name}'")
+        elif name in ("relu", "relu_"):
+            self.activate(node, source, Activation.RELU)
+        elif name == "relu6":
+            self.activate(node, source, Activation.RELU6)
+        elif name in ("flatten", "view", "reshape"):
+            self.flatten(node, source)
+        elif name == "adaptive_avg_pool2d":
+            self.average_pool(node, source)
+        elif name == "avg_pool2d":
+            self.average_pool(node, source, window=_argument(node, 1, "kernel_size"))
+        elif name == "mean" and _pixel_dims(_argument(node, 1, "dim"), len(self.shape(source)) + 1):
+            self.average_pool(node, source)
+        elif name == "contiguous":
+            self.passed(node, source)
+        elif name == "dropout":
+            raise self.refuse(node, "is a function that torch.fx would leave on in evaluation, use nn.Dropout")
+        elif node.target is functional.interpolate:
+            self.upsample(node, source)
+        else:
+            raise self.refuse(node, f"is a call of '{name}'")
+
+    def convolution(self, node: fx.Node, source: fx.Node, module: nn.Conv2d) -> None:
+        stride, padding, kernel = module.stride, module.padding, module.kernel_size
+        if stride[0] != stride[1] or isinstance(padding, str) or padding[0] != padding[1]:
+            raise self.refuse(node, f"has stride {stride} and padding {padding}, not the same in both directions")
+        if module.dilation != (1, 1) or module.padding_mode != "zeros":
+            raise self.refuse(node, f"has dilation {module.dilation} and padding mode '{module.padding_mode}'")
+        if padding[0] >= min(kernel):
+            raise self.refuse(node, f"has padding {padding[0]}, which must be smaller than its kernel {kernel}")
+        depthwise = module.groups == module.in_channels == module.out_channels
+        if module.groups != 1 and not depthwise:
+            raise self.refuse(node, f"has {module.groups} groups")
+        if depthwise and module.groups > 1:
+            role = Role.DEPTHWISE
+        elif module.in_channels <= FIRST_CHANNELS_MAX:
+            role = Role.FIRST
+        elif kernel == (1, 1):
+            role = Role.POINTWISE
+        else:
+            role = Role.DECOMPOSED
+        self.begin(
+            node,
+            source,
+            role,
+            open_=True,
+            module=str(node.target),
+            kernel=kernel,
+            stride=int(stride[0]),
+            padding=int(padding[0]),
+        )
+
+    def activate(self, node: fx.Node, source: fx.Node, activation: Activation) -> None:
+        layer = self.fused(node, source)
+        if layer is None or layer.activation is not Activation.LINEAR:
+            raise self.refuse(node, "is an activation that does not follow a layer or an addition of its own")
+        self.extend(node, layer, open_=False, activation=activation)
+
+    def add(self, node: fx.Node) -> None:
+        operands = [argument for argument in node.args if isinstance(argument, fx.Node)]
+        if len({*operands}) != 2 or self.shape(operands[0]) != self.shape(operands[1]) or node.kwargs:
+            raise self.refuse(node, "is not an addition of two tensors of one shape")
+        for host, other in (operands, operands[::-1]):
+            layer = self.fused(node, host)
+            if layer is not None and layer.skip is None:
+                self.extend(node, layer, open_=True, skip=self.single(other, node))
+                return
+        raise self.refuse(node, "adds two tensors of which none comes straight from a convolution")
+
+    def concatenate(self, node: fx.Node) -> None:
+        parts = cast(list[fx.Node], _argument(node, 0, "tensors"))
+        dim = _argument(node, 1, "dim")
+        values = [self.closed(part) for part in parts]
+        if dim not in (1, -3) or any(value.flatten for value in values):
+            raise self.refuse(node, "is a concatenation of something else than channels")
+        self.values[node] = _Value(tuple(name for value in values for name in value.tensors))
+
+    def max_pool(self, node: fx.Node, source: fx.Node, module: nn.MaxPool2d) -> None:
+        numbers = [module.kernel_size, module.stride, module.padding, module.dilation]
+        square = [value[0] if isinstance(value, tuple) else int(value) for value in numbers]
+        if any(isinstance(value, tuple) and len(set(value)) > 1 for value in numbers) or square[3] != 1:
+            raise self.refuse(node, "is a max pooling that is not the same in both directions")
+        if module.ceil_mode and any((side + 2 * square[2] - square[0]) % square[1] for side in self.shape(source)[1:]):
+            raise self.refuse(node, "is a max pooling that rounds its size up")
+        self.single(source, node)
+        self.begin(
+            node,
+            source,
+            Role.MAX_POOL,
+            kernel=(square[0], square[0]),
+            stride=square[1],
+            padding=square[2],
+            module=str(node.target),
+        )
+
+    def average_pool(self, node: fx.Node, source: fx.Node, window: Any = None) -> None:
+        """An average over ``window`` pixels (one number or two); None: over as many as the result's size asks for."""
+        before, after = self.shape(source), self.shape(node)
+        sides = (window, window) if isinstance(window, int) else window
+        if before == after and (sides is None or tuple(sides) == (1, 1)):
+            self.passed(node, source)
+            return
+        if after[1:] not in ((1, 1), ()) or (sides is not None and tuple(sides) != before[1:]):
+            raise self.refuse(node, "is an average pooling that is not global")
+        self.single(source, node)
+        self.begin(node, source, Role.AVERAGE_POOL, kernel=(before[1], before[2]))
+
+    def flatten(self, node: fx.Node, source: fx.Node) -> None:
+        before, after = self.shape(source), self.shape(node)
+        if len(after) != 1 or len(self.closed(source).tensors) != 1:
+            raise self.refuse(node, "reshapes a tensor to something else than one row an image")
+        self.values[node] = replace(self.closed(source), flatten=len(before) == 3 and before[1:] != (1, 1))
+
+    def upsample(self, node: fx.Node, source: fx.Node) -> None:
+        before, after = self.shape(source), self.shape(node)
+        factor = after[1] // before[1]
+        exact = after[1:] == (before[1] * factor, before[2] * factor) and factor & (factor - 1) == 0
+        if node.kwargs.get("mode") != "bilinear" or node.kwargs.get("align_corners") or not exact:
+            raise self.refuse(node, "is not a bilinear upsampling by a power of two with align_corners=False")
+        self.single(source, node)
+        self.begin(node, source, Role.UPSAMPLE, factor=factor)
+
+
+def intake(traced: fx.GraphModule, name: str, input_shape: tuple[int, int, int]) -> Graph:
+    """The layers of a traced network.
+
+    Args:
+        input_shape: (channels, height, width).
+
+    Raises UserError naming the first layer that is not supported, and what is.
+    """
+    device = next((parameter.device for parameter in traced.parameters()), torch.device("cpu"))
+    training = traced.training
+    traced.eval()
+    try:
+        with torch.no_grad():
+            _Shapes(traced).run(torch.zeros(1, *input_shape, device=device))
+    except Exception as error:  # what PyTorch raises for a wrong shape depends on the operator
+        raise UserError(f"Network '{name}' does not take images of shape {input_shape}: {first_line(error)}.") from None
+    finally:
+        traced.train(training)
+    return _Intake(name, traced).run(input_shape)
+
+
+def _argument(node: fx.Node, place: int, name: str) -> Any:
+    """An argument of a call, given by place or by name."""
+    return node.args[place] if len(node.args) > place else node.kwargs.get(name)
+
+
+def _pixel_dims(dims: Any, count: int) -> bool:
+    """Whether these dimensions of a tensor of ``count`` are height and width, and no other."""
+    return isinstance(dims, list | tuple) and count == 4 and sorted(dim % 4 for dim in dims) == [2, 3]
+
+
+def _readers(node: fx.Node) -> int:
+    """Nodes that read a node's values; its size is none of them."""
+    return sum(bool(user.op == "output" or user.meta["shape"] is not None) for user in node.users)
+
+
+def _title(node: fx.Node) -> str:
+    return str(node.target) if node.op == "call_module" else node.name
+
+
+def _identifier(node: fx.Node, taken: Collection[str]) -> str:
+    """A name for packages: of the module, numbered where a pooling is used twice."""
+    text = re.sub(r"[^A-Za-z0-9_]", "_", _title(node))
+    text = (text if text[0].isalpha() else f"layer_{text}")[:_NAME_MAX]
+    names = (text, *(f"{text}_{number}" for number in range(2, len(taken) + 3)))
+    return next(name for name in names if name != "input" and name not in taken)
+
+
+def _sorted(layers: dict[str, Layer]) -> list[Layer]:
+    """Every source before its readers; otherwise in the network's order."""
+    done: list[Layer] = []
+    names = {"input"}
+    left = list(layers.values())
+    while left:
+        layer = next(layer for layer in left if {*layer.sources, layer.skip or "input"} <= names)
+        left.remove(layer)
+        done.append(layer)
+        names.add(layer.name)
+    return done
+
+
+def _with_classifier(layers: list[Layer], result: str, linear: Collection[str]) -> tuple[Layer, ...]:
+    """The layers up to the result; a last linear layer becomes the classifier, and takes an average before it in.
+
+    Args:
+        linear: names of the layers that are fully connected by their module.
+    """
+    by_name = {layer.name: layer for layer in layers}
+    needed = {result}
+    for layer in reversed(layers):
+        if layer.name in needed:
+            needed |= {*layer.sources, *([layer.skip] if layer.skip else [])}
+    kept = [layer for layer in layers if layer.name in needed and layer.name != result]
+    last = by_name[result]
+    if result in linear and last.activation is Activation.LINEAR and last.skip is None:
+        last = replace(last, role=Role.CLASSIFIER)
+        pool = by_name.get(last.sources[0]) if len(last.sources) == 1 else None
+        readers = [layer for layer in kept if pool and pool.name in (*layer.sources, layer.skip)]
+        if pool is not None and pool.role is Role.AVERAGE_POOL and not readers:
+            kept.remove(pool)
+            last = replace(last, sources=pool.sources, in_shape=pool.in_shape)
+    return (*kept, last)
