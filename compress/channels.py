@@ -74,12 +74,7 @@ class Channels:
         result[self._fixed] = False
         sparse = {entry.layer.name for entry in entries}
         for layer in self._graph.layers:
-            if layer.name not in sparse and layer.role in (
-                Role.FIRST,
-                Role.DECOMPOSED,
-                Role.POINTWISE,
-                Role.CLASSIFIER,
-            ):
+            if layer.name not in sparse and layer.role in _MIXING:
                 result[self.read[layer.name]] = False
         return result
 
