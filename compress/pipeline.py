@@ -7,9 +7,8 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +110,9 @@ class Compression:
                 if isinstance(entry.module, DecomposedConv2d):
                     entry.module.coefficients.requires_grad_(turn % 2 == 0)
                     entry.module.basis.requires_grad_(turn % 2 == 1)
-            # A constant while the coefficients are frozen.
-            penalised = [partial(Coefficients.tensor.fget, entry) for entry in entries]  # type: ignore[attr-defined]
             phase = Phase(settings.epochs, settings.learning_rate)
-            self._train(f"retrain-{turn + 1}", phase, penalised, settings.l1)
+            # The l1 term is a constant while the coefficients are frozen.
+            self._train(f"retrain-{turn + 1}", phase, entries, settings.l1)
         for entry in entries:
             entry.module.requires_grad_(True)
         return []
@@ -304,7 +302,7 @@ class Compression:
     def _after_change(self) -> None:
         self.runner.reestimate_statistics(self.network)
 
-    def _train(self, name: str, phase: Phase, penalised: Any = (), l1: float = 0.0) -> None:
+    def _train(self, name: str, phase: Phase, penalised: Sequence[Coefficients] = (), l1: float = 0.0) -> None:
         features = self.runner.float_features(self.network, self.graph)
         self.runner.train(name, self.network, features, phase, penalised, l1)
 

@@ -3,7 +3,7 @@
 import copy
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import lightning
@@ -21,6 +21,7 @@ from common.errors import UserError, first_line
 from compress.data import Data
 from compress.graph import Graph, tensors_module
 from compress.integer import IntegerNetwork
+from compress.layers import Coefficients
 from compress.recipe import Augmentation, Phase, Precision, Recipe
 from golden.package import Measure
 
@@ -52,7 +53,7 @@ class Training(lightning.LightningModule):
         phase: Phase,
         recipe: Recipe,
         scale: float,
-        penalised: Iterable[Callable[[], Tensor]],
+        penalised: Sequence[Coefficients],
         l1: float,
     ) -> None:
         super().__init__()
@@ -64,7 +65,7 @@ class Training(lightning.LightningModule):
         self._features = features
         self._teacher = teacher
         self._scale = scale
-        self._penalised = tuple(penalised)
+        self._penalised = penalised
 
     def training_step(self, batch: tuple[Tensor, ...], _: int) -> Tensor:
         """Loss of one batch: codes (N, C, H, W), and labels (N,) where there are any."""
@@ -86,7 +87,7 @@ class Training(lightning.LightningModule):
             if settings.features:
                 loss = loss + settings.features * feature_loss(outputs, wanted)
         if self.l1:
-            loss = loss + self.l1 * torch.stack([part().abs().sum() for part in self._penalised]).sum()
+            loss = loss + self.l1 * torch.stack([entry.tensor.abs().sum() for entry in self._penalised]).sum()
         if not torch.isfinite(loss):
             raise UserError(
                 f"Step '{self.name}': the loss is {loss.item()} in epoch {self.current_epoch}: "
@@ -207,7 +208,7 @@ class Runner:
         network: nn.Module,
         features: Features,
         phase: Phase,
-        penalised: Iterable[Callable[[], Tensor]] = (),
+        penalised: Sequence[Coefficients] = (),
         l1: float = 0.0,
     ) -> None:
         """Train in place; the weights go to the checkpoint folder too, under the phase's name.

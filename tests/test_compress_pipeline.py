@@ -311,6 +311,21 @@ def test_distillation_loss() -> None:
     assert float(distillation_loss(-maps, maps, 1.0)) > 0.1
 
 
+def test_the_l1_term_makes_coefficients_smaller(tmp_path: Path) -> None:
+    """In a turn of theirs; in a turn of the basis kernels it is a constant."""
+    sums = {}
+    for turns, l1 in ((1, 0.0), (1, 0.1), (2, 0.1)):
+        retraining = {"turns": turns, "epochs": 1, "learning_rate": 0.01, "l1": l1}
+        recipe = parse_recipe(fields(Plain, retraining=retraining, float_training=NONE), "test")
+        work = Compression(recipe, tmp_path, progress=False, report=lambda step: None)
+        for step in ("train", "decompose", "retrain"):
+            getattr(work, step)()
+        table = work.network.get_submodule("conv2").get_parameter("coefficients")
+        sums[turns, l1] = float(table.detach().abs().sum())
+        assert table.requires_grad
+    assert sums[1, 0.1] < sums[1, 0.0] and sums[2, 0.1] == sums[1, 0.1]
+
+
 def test_feature_loss_passes_over_what_was_sliced() -> None:
     one, other = torch.ones(2, 3, 4, 4), torch.full((2, 3, 4, 4), 2.0)
     assert float(feature_loss([one, torch.ones(1, 2)], [other, torch.ones(1, 3)])) == pytest.approx(0.25)
