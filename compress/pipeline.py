@@ -30,7 +30,7 @@ from compress.intake import intake, trace
 from compress.integer import Codes, IntegerNetwork, calibrate
 from compress.layers import Coefficients, DecomposedConv2d, coefficient_counts, coefficients
 from compress.measure import measure_package
-from compress.networks import NETWORKS, load_checkpoint, load_hed_weights
+from compress.networks import NETWORKS, load_checkpoint
 from compress.prune import hold, prune_by_deviation, prune_channels, prune_to
 from compress.quantize import freeze_coefficients, quantize_kernels
 from compress.recipe import SEED_MAX, Classifier, Phase, Recipe
@@ -351,9 +351,11 @@ def build_network(recipe: Recipe, classes: int) -> nn.Module:
             f"Network '{name}' is not known: use one of {', '.join(sorted(NETWORKS))}, or FILE.py:CLASS of your own."
         )
     if recipe.checkpoint == "shipped":
-        if name != "hed":
-            raise UserError(f"Network '{name}' has no weights in a Python package: only hed has; name a file.")
-        load_hed_weights(network)  # type: ignore[arg-type]
+        load = NETWORKS[name].shipped if name in NETWORKS else None
+        if load is None:
+            having = ", ".join(entry.name for entry in NETWORKS.values() if entry.shipped is not None)
+            raise UserError(f"Network '{name}' has no weights in a Python package, unlike {having}: name a file.")
+        load(network)
     elif recipe.checkpoint is not None:
         load_checkpoint(network, Path(recipe.checkpoint))
     return network

@@ -443,7 +443,7 @@ UNLABELLED = {"source": "synthetic", "options": options(SHAPE, classes=0)}
         ({"data": UNLABELLED}, "has no labels and needs a map of one channel at the end"),
         ({"data": {"source": "digits"}, "network": "resnet20"}, "does not take images of shape (1, 28, 28)"),
         ({"checkpoint": "/nowhere.pt"}, "Checkpoint /nowhere.pt cannot be read: No such file or directory."),
-        ({"checkpoint": "shipped"}, "has no weights in a Python package: only hed has"),
+        ({"checkpoint": "shipped"}, "has no weights in a Python package, unlike hed: name a file."),
         ({"decomposition": {"basis": 5, "layers": {"conv9": 3}}}, "Field 'decomposition.layers' names 'conv9'"),
         ({"decomposition": {"basis": 0}}, "field 'decomposition.basis' is 0"),
         ({"pruning": {"sparsities": [0.5, 0.4]}}, "'sparsities' is [0.5, 0.4]: it must rise"),

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 import compress.networks.hed
 from common.errors import UserError
-from compress.networks import NETWORKS, NetworkEntry, Subsample, load_checkpoint, load_hed_weights
-from compress.networks.hed import Hed
+from compress.networks import NETWORKS, NetworkEntry, Subsample, load_checkpoint
+from compress.networks.hed import Hed, load_hed_weights
+from compress.pipeline import build_network
+from tests.small_networks import recipe
 
 #: Keys and shapes of the state_dicts of torchvision 0.28.0: its wheel does not load beside a PyTorch without CUDA.
 TORCHVISION = json.loads((Path(__file__).parent / "torchvision_keys.json").read_text())
@@ -135,6 +137,12 @@ def test_hed_weights_are_all_loaded(hed: Hed) -> None:
         sum(tensor.double().sum().item() for tensor in state.values())
     )
     assert state["block5.4.weight"][3, 7, 0, 2] == last[0, 2, 7, 3]
+
+
+def test_shipped_weights_are_a_checkpoint(hed: Hed) -> None:
+    assert [name for name, entry in NETWORKS.items() if entry.shipped is not None] == ["hed"]
+    state = build_network(recipe("hed", checkpoint="shipped"), 0).state_dict()
+    assert all(torch.equal(state[key], tensor) for key, tensor in hed.state_dict().items())
 
 
 def test_hed_finds_an_edge(hed: Hed) -> None:

@@ -5,6 +5,7 @@ Where torchvision has a network, the keys and shapes of its state_dict are torch
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -22,7 +23,6 @@ __all__ = [
     "NetworkEntry",
     "Subsample",
     "load_checkpoint",
-    "load_hed_weights",
 ]
 
 
@@ -36,6 +36,8 @@ class NetworkEntry:
         input_shape: channels, height and width, in pixels, of one image.
         classes: number of classes unless the data says otherwise; 0 where the output is a map, not classes.
         data: name of the data source that it is trained on unless the user says otherwise.
+        shipped: loads, into the network that ``build`` made, the weights in a Python package of its own; raises
+            UserError where the package is not installed; None where there is no such package.
     """
 
     name: str
@@ -43,6 +45,7 @@ class NetworkEntry:
     input_shape: tuple[int, int, int]
     classes: int
     data: str
+    shipped: Callable[[Any], None] | None = None
 
 
 def _hed(_: int) -> nn.Module:
@@ -59,6 +62,6 @@ _ENTRIES = (
     NetworkEntry("alexnet", AlexNet, (3, 224, 224), 1000, "image-folder"),
     NetworkEntry("resnet50", resnet50, (3, 224, 224), 1000, "image-folder"),
     NetworkEntry("mobilenetv2", MobileNetV2, (3, 224, 224), 1000, "image-folder"),
-    NetworkEntry("hed", _hed, (3, 160, 240), 0, "photographs"),
+    NetworkEntry("hed", _hed, (3, 160, 240), 0, "photographs", load_hed_weights),
 )
 NETWORKS: dict[str, NetworkEntry] = {entry.name: entry for entry in _ENTRIES}
