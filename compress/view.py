@@ -16,8 +16,8 @@ from compress.measure import Measured
 from compress.report import Report, Step
 from golden.package import Package
 
-#: Names that a manifest's scores have for the float network.
-_FLOAT = ("train", "float")
+#: Name that a manifest's scores have for the float network: of the step that trains it.
+_FLOAT = "train"
 
 _REPORT = TypeAdapter(Report)
 _COSTS = TypeAdapter(list[Cost])
@@ -224,7 +224,7 @@ def view_of_package(package: Package, measured: Sequence[Measured], score: float
         measure=manifest.measure.value,
         seed=manifest.seed,
         score=score,
-        float_score=next((manifest.scores[name] for name in _FLOAT if name in manifest.scores), None),
+        float_score=manifest.scores.get(_FLOAT),
         coefficient_sparsity=1 - nonzero / slots if slots else None,
         coded_bits=sum(cost.coded_bits for cost in costs),
         convolution_bits=sum(cost.coded_bits for cost in costs if cost.role is not Role.CLASSIFIER),
