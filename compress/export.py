@@ -57,7 +57,7 @@ def export_package(
     source = network.tensors["input"]
     manifest = {
         "schema_version": SCHEMA_VERSION,
-        "network": recipe_name(recipe),
+        "network": network_name(recipe),
         "data": data.description,
         "seed": recipe.seed,
         "recipe": as_fields(recipe),
@@ -79,7 +79,7 @@ def export_package(
         raise UserError(f"Package folder {relative(folder)} cannot be written: {error.strerror}.") from None
 
 
-def recipe_name(recipe: Recipe) -> str:
+def network_name(recipe: Recipe) -> str:
     """The network's name: the class's where it is the user's own, FILE.py:CLASS."""
     return recipe.network.rpartition(":")[2]
 

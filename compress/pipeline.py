@@ -24,7 +24,7 @@ from compress.account import account
 from compress.channels import Channels
 from compress.data import Data, load_data
 from compress.decompose import decompose_network
-from compress.export import export_package
+from compress.export import export_package, network_name
 from compress.graph import Graph, Role
 from compress.intake import intake, trace
 from compress.integer import Codes, IntegerNetwork, calibrate
@@ -275,8 +275,7 @@ class Compression:
         first = [row for row in self.steps[0].layers if row["role"] != "classifier"]
         last = account(self.network, self.graph)
         return Report(
-            recipe=self.recipe.network,
-            network=self.recipe.network,
+            network=network_name(self.recipe),
             data=self.data.name,
             measure=self.runner.measure.value,
             seed=self.recipe.seed,

@@ -63,7 +63,6 @@ class Report:
         tools: versions.
     """
 
-    recipe: str
     network: str
     data: str
     measure: str

@@ -97,7 +97,7 @@ def test_a_network_of_the_users_goes_through(network: type[nn.Module], scale: st
     report, steps = run(fields(network, quantization=quantization), tmp_path)
     assert report is not None and tuple(steps) == STEPS == tuple(step.name for step in report.steps)
     package = read_package(tmp_path / "package")
-    assert package.manifest.network == network.__name__ and len(package.images) == 4
+    assert package.manifest.network == report.network == network.__name__ and len(package.images) == 4
     assert score(package) == package.manifest.scores["integer"] == report.integer_score
     assert set(package.manifest.scores) == {"train", "decompose", "retrain", "prune", "shrink", "quantize", "integer"}
     by_name = {step.name: step for step in report.steps}

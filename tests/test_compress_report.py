@@ -140,7 +140,7 @@ def report_of(package: Package, measured_score: float) -> Report:
             )
         )
     return Report(
-        recipe="every_kind", network="every_kind", data="random", measure="accuracy", seed=SEED, steps=tuple(steps),
+        network="every_kind", data="random", measure="accuracy", seed=SEED, steps=tuple(steps),
         integer_score=measured_score, coefficient_sparsity=0.75, convolution_weights=123_456, convolution_bits=65_432,
         seconds=9.0, tools={"numpy": "2"},
     )  # fmt: skip
