@@ -250,7 +250,7 @@ class Compression:
             self.tensors = held_codes(held)
             self.steps = [Step(**fields) for fields in json.loads(held["log"])]
             for step in self.steps:
-                self._report(step)
+                self._tell(step)
             return done
         return 0
 
@@ -268,8 +268,12 @@ class Compression:
     def _finish(self, name: str, measured: float, seconds: float, details: list[dict[str, Any]]) -> None:
         costs = account(self.network, self.graph)
         self.steps.append(step_of(name, measured, self.sparsity, seconds, costs, details))
+        self._tell(self.steps[-1])
+
+    def _tell(self, step: Step) -> None:
+        # Of several processes that train together, the first speaks.
         if rank_zero_only.rank == 0:
-            self._report(self.steps[-1])
+            self._report(step)
 
     def _summary(self, measured: float) -> Report:
         first = [row for row in self.steps[0].layers if row["role"] != "classifier"]

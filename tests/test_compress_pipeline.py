@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
 import compress.__main__ as command
@@ -244,6 +245,14 @@ def test_the_users_files_are_a_part_of_the_recipe(tmp_path: Path) -> None:
             torch.save(network().state_dict(), weights)
         run(recipe, tmp_path, last="train")
         assert (tmp_path / "work" / "train.pt").read_bytes() != before
+
+
+def test_of_several_processes_the_first_speaks_and_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = untrained(Plain)
+    assert run(recipe, tmp_path, last="prune")[1] == list(STEPS[:4])
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    assert run(recipe, tmp_path) == (None, [])
+    assert not (tmp_path / "work" / "shrink.pt").exists() and not (tmp_path / "package").exists()
 
 
 @pytest.mark.parametrize("damage", [b"", b"nothing", None])
