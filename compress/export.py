@@ -1,5 +1,6 @@
-"""Export: the integer network as a package."""
+"""Export: the integer network as a package, and that the package computes what the network does."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from compress.data import Data
 from compress.graph import Layer, Role, Select
 from compress.integer import IntegerClassifier, IntegerLayer, IntegerNetwork
 from compress.recipe import Recipe, as_fields
+from golden.functional import run_network
 from golden.manifest import SCHEMA_VERSION, LayerKind, Measure
 from golden.package import Package, write_package
 
@@ -30,6 +32,8 @@ _KINDS = {
     Role.UPSAMPLE: LayerKind.UPSAMPLE,
     Role.CLASSIFIER: LayerKind.CLASSIFIER,
 }
+#: Held-out images on which every integer of the result is compared.
+_CHECKED = 64
 Arrays = dict[str, np.ndarray]
 
 
@@ -82,6 +86,24 @@ def export_package(
 def network_name(recipe: Recipe) -> str:
     """The network's name: the class's where it is the user's own, FILE.py:CLASS."""
     return recipe.network.rpartition(":")[2]
+
+
+def check_agreement(network: IntegerNetwork, package: Package) -> None:
+    """Raises SystemExit(1) unless golden's integers are the trained network's, value by value.
+
+    Args:
+        network: in float64.
+    """
+    for start in range(0, min(_CHECKED, len(package.images)), 8):
+        images = package.images[start : start + 8]
+        found = run_network(package, images)[package.layers[-1].name]
+        with torch.no_grad():
+            result = network.result_codes(torch.tensor(images, dtype=torch.float64).permute(0, 3, 1, 2))
+        expected = (result.permute(0, 2, 3, 1) if result.dim() == 4 else result).numpy()
+        if not np.array_equal(found, expected):
+            wrong = start + int(np.flatnonzero((found != expected).reshape(len(images), -1).any(axis=1))[0])
+            print(f"The integer model and the trained network differ on held-out image {wrong}.", file=sys.stderr)
+            raise SystemExit(1)
 
 
 def _layers(network: IntegerNetwork) -> tuple[list[dict[str, Any]], dict[str, Arrays]]:

@@ -1,10 +1,8 @@
 """The steps of a compression run, in their order; each begins where the last one's file ends."""
 
 import importlib.metadata
-import importlib.util
 import json
 import platform
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -18,19 +16,18 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
-from common.errors import UserError, first_line
+from common.errors import UserError
 from common.results import relative
 from compress.account import account
+from compress.build import build
 from compress.channels import Channels
-from compress.data import Data, load_data
+from compress.data import load_data
 from compress.decompose import decompose_network
-from compress.export import export_package, network_name
-from compress.graph import Graph, Role
-from compress.intake import intake, trace
+from compress.export import check_agreement, export_package, network_name
+from compress.graph import Graph
 from compress.integer import Codes, IntegerNetwork, calibrate
 from compress.layers import Coefficients, DecomposedConv2d, coefficient_counts, coefficients
 from compress.measure import measure_package
-from compress.networks import NETWORKS, load_checkpoint
 from compress.prune import hold, prune_by_deviation, prune_channels, prune_to
 from compress.quantize import freeze_coefficients, quantize_kernels
 from compress.recipe import SEED_MAX, Classifier, Phase, Recipe
@@ -38,15 +35,10 @@ from compress.report import Report, Step, step_of
 from compress.shrink import shrink
 from compress.state import digest, held_codes, load_state, restore, save_state
 from compress.training import Runner
-from configs.accelerator import load_accelerator
-from golden.fit import exceeded
-from golden.functional import run_network, score
-from golden.geometry import Geometry
+from golden.functional import score
 from golden.package import Package
 
 _TOOLS = ("torch", "lightning", "numpy")
-#: Held-out images on which every integer of the result is compared.
-_CHECKED = 64
 #: Steps, in their order.
 STEPS = ("train", "decompose", "retrain", "prune", "shrink", "quantize", "fold", "export")
 
@@ -69,18 +61,8 @@ class Compression:
         self.recipe = recipe
         self.folder = folder
         self.data = load_data(recipe.data.source, recipe.seed, recipe.data.folder, **recipe.data.options)
-        if self.data.labels is None and recipe.float_training.epochs:
-            raise UserError(
-                f"Data '{self.data.name}' has no labels to train the float network on: name a 'checkpoint' and set "
-                "'float_training.epochs' to 0."
-            )
         lightning.seed_everything(recipe.seed, verbose=False)
-        network = build_network(recipe, self.data.classes)
-        self.network = trace(network, recipe.network)
-        channels, height, width = (int(value) for value in self.data.held_out_images.shape[1:])
-        self.graph = intake(self.network, recipe.network, (channels, height, width))
-        check_result(self.graph, recipe, self.data)
-        check_sizes(self.graph, recipe)
+        self.network, self.graph = build(recipe, self.data)
         self.tensors: dict[str, Codes] = {}
         self.quantized = False
         self.runner = Runner(self.data, recipe, folder / "lightning", progress)
@@ -321,98 +303,6 @@ class IntegerView(nn.Module):
         """Result of real images (N, C, H, W), which are codes times their scale."""
         result: torch.Tensor = self.network(real / self.network.tensors["input"].scale)
         return result
-
-
-def check_result(graph: Graph, recipe: Recipe, data: Data) -> None:
-    """Raises UserError where the network's result is not what the data measures, or the recipe names other layers."""
-    last = graph.layers[-1]
-    ends = f"Network '{recipe.network}' ends in '{last.name}' with {last.out_shape[0]} channels: data '{data.name}'"
-    if data.labels is not None and (last.role is not Role.CLASSIFIER or last.out_shape[0] < data.classes):
-        raise UserError(f"{ends} needs a Linear at the end, with an output for each of {data.classes} classes.")
-    if data.labels is None and (last.role is Role.CLASSIFIER or last.out_shape[0] != 1):
-        raise UserError(f"{ends} has no labels and needs a map of one channel at the end.")
-    known = [layer.name for layer in graph.layers if layer.role is Role.DECOMPOSED]
-    for name in recipe.decomposition.layers:
-        if name not in known:
-            raise UserError(
-                f"Field 'decomposition.layers' names '{name}': '{recipe.network}' decomposes {', '.join(known)}."
-            )
-
-
-def build_network(recipe: Recipe, classes: int) -> nn.Module:
-    """The recipe's network with its checkpoint.
-
-    Raises UserError for an unknown network, a file that cannot be run, or a checkpoint of another network.
-    """
-    name = recipe.network
-    if ":" in name:
-        network = _user_network(name)
-    elif name in NETWORKS:
-        network = NETWORKS[name].build(classes)
-    else:
-        raise UserError(
-            f"Network '{name}' is not known: use one of {', '.join(sorted(NETWORKS))}, or FILE.py:CLASS of your own."
-        )
-    if recipe.checkpoint == "shipped":
-        load = NETWORKS[name].shipped if name in NETWORKS else None
-        if load is None:
-            having = ", ".join(entry.name for entry in NETWORKS.values() if entry.shipped is not None)
-            raise UserError(f"Network '{name}' has no weights in a Python package, unlike {having}: name a file.")
-        load(network)
-    elif recipe.checkpoint is not None:
-        load_checkpoint(network, Path(recipe.checkpoint))
-    return network
-
-
-def check_sizes(graph: Graph, recipe: Recipe) -> None:
-    """Raises UserError naming the first convolution that is too large for the recipe's accelerator."""
-    if recipe.configuration is None:
-        return
-    config = load_accelerator(recipe.configuration)
-    for layer in graph.layers:
-        if layer.role not in (Role.DECOMPOSED, Role.FIRST):
-            continue
-        channels, height, width = layer.in_shape
-        size = Geometry(channels, height, width, layer.out_shape[0], *layer.kernel, layer.stride, layer.padding)
-        most = recipe.decomposition.layers.get(layer.name, recipe.decomposition.basis)
-        rows = channels if layer.role is Role.FIRST else min(most, layer.kernel[0] * layer.kernel[1])
-        problem = exceeded(size, rows, config)
-        if problem is not None:
-            raise UserError(f"Layer '{layer.name}' does not fit configuration '{config.name}': {problem}.")
-
-
-def _user_network(name: str) -> nn.Module:
-    path, _, attribute = name.rpartition(":")
-    spec = importlib.util.spec_from_file_location("user_network", path)
-    if spec is None or spec.loader is None or not Path(path).is_file():
-        raise UserError(f"Network '{name}': {path} is not a Python file.")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-        network = getattr(module, attribute)()
-    except Exception as error:  # the user's own code
-        raise UserError(f"Network '{name}' cannot be made: {type(error).__name__}: {first_line(error)}.") from None
-    if not isinstance(network, nn.Module):
-        raise UserError(f"Network '{name}' is a {type(network).__name__}: it must be a torch.nn.Module.")
-    return network
-
-
-def check_agreement(network: IntegerNetwork, package: Package) -> None:
-    """Raises SystemExit(1) unless golden's integers are the trained network's, value by value.
-
-    Args:
-        network: in float64.
-    """
-    for start in range(0, min(_CHECKED, len(package.images)), 8):
-        images = package.images[start : start + 8]
-        found = run_network(package, images)[package.layers[-1].name]
-        with torch.no_grad():
-            result = network.result_codes(torch.tensor(images, dtype=torch.float64).permute(0, 3, 1, 2))
-        expected = (result.permute(0, 2, 3, 1) if result.dim() == 4 else result).numpy()
-        if not np.array_equal(found, expected):
-            wrong = start + int(np.flatnonzero((found != expected).reshape(len(images), -1).any(axis=1))[0])
-            print(f"The integer model and the trained network differ on held-out image {wrong}.", file=sys.stderr)
-            raise SystemExit(1)
 
 
 def compress_network(

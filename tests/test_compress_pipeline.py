@@ -16,7 +16,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
 import compress.__main__ as command
-import compress.pipeline
+import compress.export
 import compress.state
 import compress.training
 from common.errors import UserError, run_command
@@ -567,12 +567,12 @@ def test_an_interrupt(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 def test_a_disagreement_leaves_no_package(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    original = compress.pipeline.run_network
+    original = compress.export.run_network
 
     def wrong(*arguments: Any) -> dict[str, np.ndarray]:
         return {name: value + 1 for name, value in original(*arguments).items()}
 
-    monkeypatch.setattr(compress.pipeline, "run_network", wrong)
+    monkeypatch.setattr(compress.export, "run_network", wrong)
     assert invoke(monkeypatch, tmp_path, "run", recipe=untrained(Plain)) == 1
     assert "The integer model and the trained network differ on held-out image 0." in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -14,11 +14,10 @@ from torch.nn.utils import parametrize
 import compress.export
 import compress.integer
 from common.errors import UserError
-from compress.export import export_package
+from compress.export import check_agreement, export_package
 from compress.graph import Activation, Graph, Layer, Role
 from compress.integer import Codes, IntegerClassifier, IntegerLayer, IntegerNetwork, calibrate, upsample
 from compress.layers import DecomposedConv2d, combine_kernels
-from compress.pipeline import check_agreement
 from compress.quantize import (
     EXPONENT_MAX,
     Alpha,

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 import compress.networks.hed
 from common.errors import UserError
+from compress.build import build_network
 from compress.networks import NETWORKS, NetworkEntry, Subsample, load_checkpoint
 from compress.networks.hed import Hed, load_hed_weights
-from compress.pipeline import build_network
 from tests.small_networks import recipe
 
 #: Keys and shapes of the state_dicts of torchvision 0.28.0: its wheel does not load beside a PyTorch without CUDA.

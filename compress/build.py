@@ -1,0 +1,113 @@
+"""The recipe's network: made or loaded, taken in, and checked against data and accelerator before any training."""
+
+import importlib.util
+from pathlib import Path
+
+from torch import fx, nn
+
+from common.errors import UserError, first_line
+from compress.data import Data
+from compress.graph import Graph, Role
+from compress.intake import intake, trace
+from compress.networks import NETWORKS, load_checkpoint
+from compress.recipe import Recipe
+from configs.accelerator import load_accelerator
+from golden.fit import exceeded
+from golden.geometry import Geometry
+
+
+def build(recipe: Recipe, data: Data) -> tuple[fx.GraphModule, Graph]:
+    """The recipe's network with its first weights, traced, and its layers for images of the data's size.
+
+    Raises UserError where the network or its checkpoint cannot be had, is not supported, or does not fit the data, the
+    recipe or the accelerator.
+    """
+    _check_labels(recipe, data)
+    traced = trace(build_network(recipe, data.classes), recipe.network)
+    channels, height, width = (int(value) for value in data.held_out_images.shape[1:])
+    graph = intake(traced, recipe.network, (channels, height, width))
+    _check_result(graph, recipe, data)
+    _check_sizes(graph, recipe)
+    return traced, graph
+
+
+def build_network(recipe: Recipe, classes: int) -> nn.Module:
+    """The recipe's network with its checkpoint.
+
+    Raises UserError for an unknown network, a file that cannot be run, or a checkpoint of another network.
+    """
+    name = recipe.network
+    if ":" in name:
+        network = _user_network(name)
+    elif name in NETWORKS:
+        network = NETWORKS[name].build(classes)
+    else:
+        raise UserError(
+            f"Network '{name}' is not known: use one of {', '.join(sorted(NETWORKS))}, or FILE.py:CLASS of your own."
+        )
+    if recipe.checkpoint == "shipped":
+        load = NETWORKS[name].shipped if name in NETWORKS else None
+        if load is None:
+            having = ", ".join(entry.name for entry in NETWORKS.values() if entry.shipped is not None)
+            raise UserError(f"Network '{name}' has no weights in a Python package, unlike {having}: name a file.")
+        load(network)
+    elif recipe.checkpoint is not None:
+        load_checkpoint(network, Path(recipe.checkpoint))
+    return network
+
+
+def _user_network(name: str) -> nn.Module:
+    path, _, attribute = name.rpartition(":")
+    spec = importlib.util.spec_from_file_location("user_network", path)
+    if spec is None or spec.loader is None or not Path(path).is_file():
+        raise UserError(f"Network '{name}': {path} is not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        network = getattr(module, attribute)()
+    except Exception as error:  # the user's own code
+        raise UserError(f"Network '{name}' cannot be made: {type(error).__name__}: {first_line(error)}.") from None
+    if not isinstance(network, nn.Module):
+        raise UserError(f"Network '{name}' is a {type(network).__name__}: it must be a torch.nn.Module.")
+    return network
+
+
+def _check_labels(recipe: Recipe, data: Data) -> None:
+    if data.labels is None and recipe.float_training.epochs:
+        raise UserError(
+            f"Data '{data.name}' has no labels to train the float network on: name a 'checkpoint' and set "
+            "'float_training.epochs' to 0."
+        )
+
+
+def _check_result(graph: Graph, recipe: Recipe, data: Data) -> None:
+    """Raises UserError where the network's result is not what the data measures, or the recipe names other layers."""
+    last = graph.layers[-1]
+    ends = f"Network '{recipe.network}' ends in '{last.name}' with {last.out_shape[0]} channels: data '{data.name}'"
+    if data.labels is not None and (last.role is not Role.CLASSIFIER or last.out_shape[0] < data.classes):
+        raise UserError(f"{ends} needs a Linear at the end, with an output for each of {data.classes} classes.")
+    if data.labels is None and (last.role is Role.CLASSIFIER or last.out_shape[0] != 1):
+        raise UserError(f"{ends} has no labels and needs a map of one channel at the end.")
+    known = [layer.name for layer in graph.layers if layer.role is Role.DECOMPOSED]
+    for name in recipe.decomposition.layers:
+        if name not in known:
+            raise UserError(
+                f"Field 'decomposition.layers' names '{name}': '{recipe.network}' decomposes {', '.join(known)}."
+            )
+
+
+def _check_sizes(graph: Graph, recipe: Recipe) -> None:
+    """Raises UserError naming the first convolution that is too large for the recipe's accelerator."""
+    if recipe.configuration is None:
+        return
+    config = load_accelerator(recipe.configuration)
+    for layer in graph.layers:
+        if layer.role not in (Role.DECOMPOSED, Role.FIRST):
+            continue
+        channels, height, width = layer.in_shape
+        size = Geometry(channels, height, width, layer.out_shape[0], *layer.kernel, layer.stride, layer.padding)
+        most = recipe.decomposition.layers.get(layer.name, recipe.decomposition.basis)
+        rows = channels if layer.role is Role.FIRST else min(most, layer.kernel[0] * layer.kernel[1])
+        problem = exceeded(size, rows, config)
+        if problem is not None:
+            raise UserError(f"Layer '{layer.name}' does not fit configuration '{config.name}': {problem}.")
