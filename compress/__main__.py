@@ -13,19 +13,8 @@ from common.errors import UserError, run_command
 from common.results import BUILD, RESULTS, ROOT, relative, write_json
 from compress.recipe import SEED_MAX, load_recipe, recipe_file, recipe_names
 from compress.report import Report, Step
+from compress.steps import TEXTS
 from golden.package import Measure, read_package
-
-#: The steps, in their order; each is a command of its own.
-_STEPS = {
-    "train": "Train the float network.",
-    "decompose": "Decompose its kernels into shared basis kernels, and turn the bases.",
-    "retrain": "Retrain coefficients and basis kernels in turns, with an l1 term.",
-    "prune": "Prune coefficients in rounds, fine-tuning after each.",
-    "shrink": "Slice away the channels that nothing reads.",
-    "quantize": "Make coefficients ternary and kernels 8-bit, and retrain.",
-    "fold": "Quantize activations, fold batch norm, fine-tune in integer arithmetic.",
-    "export": "Write the package, measured by the integer model.",
-}
 
 
 @click.group()
@@ -129,7 +118,7 @@ def _print_report(console: Console, report: Report, folder: Path) -> None:
     console.print(f"Package {size / 1024:.0f} KiB with its images; {report.seconds:.0f} s.")
 
 
-for _name, _text in _STEPS.items():
+for _name, _text in TEXTS.items():
     _step_command(_name, _name, _text)
 _step_command("export", "run", "Run all steps.")
 

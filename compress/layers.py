@@ -96,10 +96,3 @@ def coefficients(network: nn.Module, graph: Graph, ternary_classifier: bool) -> 
             module = network.get_submodule(layer.module)
             if layer.role is not Role.DECOMPOSED or isinstance(module, DecomposedConv2d):
                 yield Coefficients(layer, module)
-
-
-def coefficient_counts(network: nn.Module, graph: Graph, ternary_classifier: bool) -> tuple[int, int]:
-    """Slots of the coefficients that become ternary, and how many are not zero."""
-    with torch.no_grad():
-        tables = [entry.tensor for entry in coefficients(network, graph, ternary_classifier)]
-        return sum(table.numel() for table in tables), sum(int(table.count_nonzero()) for table in tables)

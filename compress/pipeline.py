@@ -18,7 +18,7 @@ from torch import nn
 
 from common.errors import UserError
 from common.results import relative
-from compress.account import account
+from compress.account import Account, account
 from compress.build import build
 from compress.channels import Channels
 from compress.data import load_data
@@ -26,21 +26,20 @@ from compress.decompose import decompose_network
 from compress.export import check_agreement, export_package, network_name
 from compress.graph import Graph
 from compress.integer import Codes, IntegerNetwork, calibrate
-from compress.layers import Coefficients, DecomposedConv2d, coefficient_counts, coefficients
+from compress.layers import Coefficients, DecomposedConv2d, coefficients
 from compress.measure import measure_package
 from compress.prune import hold, prune_by_deviation, prune_channels, prune_to
 from compress.quantize import freeze_coefficients, quantize_kernels
 from compress.recipe import SEED_MAX, Classifier, Phase, Recipe
 from compress.report import Report, Step, step_of
 from compress.shrink import shrink
-from compress.state import digest, held_codes, load_state, restore, save_state
+from compress.state import held_codes, load_state, restore, save_state
+from compress.steps import STEPS, digest
 from compress.training import Runner
 from golden.functional import score
 from golden.package import Package
 
 _TOOLS = ("torch", "lightning", "numpy")
-#: Steps, in their order.
-STEPS = ("train", "decompose", "retrain", "prune", "shrink", "quantize", "fold", "export")
 
 
 class Compression:
@@ -67,7 +66,6 @@ class Compression:
         self.quantized = False
         self.runner = Runner(self.data, recipe, folder / "lightning", progress)
         self.steps: list[Step] = []
-        self._ternary_classifier = recipe.quantization.classifier is Classifier.TERNARY
         self._report = report
 
     # ---- the steps --------------------------------------------------------------------------------------
@@ -115,7 +113,8 @@ class Compression:
             closed = Channels(self.network, self.graph).close(entries, hold)
             self._after_change()
             self._train(f"prune-{turn}", Phase(settings.epochs, settings.learning_rate))
-            details.append({"round": turn, "target": target, "sparsity": self.sparsity, "closed": closed})
+            sparsity = self._sparsity(account(self.network, self.graph))
+            details.append({"round": turn, "target": target, "sparsity": sparsity, "closed": closed})
         return details
 
     def shrink(self) -> list[dict[str, Any]]:
@@ -240,7 +239,7 @@ class Compression:
         return self.folder / f"{name}.pt"
 
     def _key(self, name: str) -> str:
-        return digest(self.recipe, list(STEPS[: STEPS.index(name) + 1]))
+        return digest(self.recipe, name)
 
     def _score(self, name: str) -> float:
         if name == "fold":
@@ -249,7 +248,7 @@ class Compression:
 
     def _finish(self, name: str, measured: float, seconds: float, details: list[dict[str, Any]]) -> None:
         costs = account(self.network, self.graph)
-        self.steps.append(step_of(name, measured, self.sparsity, seconds, costs, details))
+        self.steps.append(step_of(name, measured, self._sparsity(costs), seconds, costs, details))
         self._tell(self.steps[-1])
 
     def _tell(self, step: Step) -> None:
@@ -267,19 +266,23 @@ class Compression:
             seed=self.recipe.seed,
             steps=tuple(self.steps),
             integer_score=measured,
-            coefficient_sparsity=self.sparsity,
+            coefficient_sparsity=self.steps[-1].sparsity,
             convolution_weights=sum(row["weights"] for row in first),
             convolution_bits=last.total("coded_bits", convolutions=True),
             seconds=round(sum(step.seconds for step in self.steps), 1),
             tools={"python": platform.python_version(), **{tool: importlib.metadata.version(tool) for tool in _TOOLS}},
         )
 
-    @property
-    def sparsity(self) -> float:
-        """Share of zeros among the coefficients that become ternary; those of sliced channels count as zeros."""
-        slots, nonzero = coefficient_counts(self.network, self.graph, self._ternary_classifier)
+    def _sparsity(self, costs: Account) -> float:
+        """Share of zeros among the coefficients of the account; those of sliced channels count as zeros."""
+        slots = costs.total("coefficients")
+        nonzero = sum(cost.nonzero for cost in costs.layers if cost.coefficients)
         before = max((sum(row["coefficients"] for row in step.layers) for step in self.steps), default=0)
         return 1 - nonzero / max(slots, before) if slots else 0.0
+
+    @property
+    def _ternary_classifier(self) -> bool:
+        return self.recipe.quantization.classifier is Classifier.TERNARY
 
     def _entries(self) -> list[Coefficients]:
         return list(coefficients(self.network, self.graph, self._ternary_classifier))

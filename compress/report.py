@@ -12,7 +12,8 @@ class Step:
 
     Attributes:
         score: accuracy on the held-out images, or correlation with the float network's maps.
-        sparsity: share of zeros among the coefficients that become ternary.
+        sparsity: share of zeros among the coefficients that become ternary; a classifier's count from when it is
+            pruned.
         parameters, operations: of the whole network, for one image; see account.Cost.
         multiplications, additions: in ESCALATE's order.
         coded_bits: of all weights.

@@ -1,6 +1,5 @@
 """What a step leaves for the next: a file from which the network can be rebuilt without running the steps again."""
 
-import hashlib
 import io
 import json
 import pickle
@@ -20,22 +19,7 @@ from compress.integer import Codes
 from compress.layers import DecomposedConv2d, coefficients
 from compress.prune import Masked
 from compress.quantize import quantize_kernels
-from compress.recipe import Classifier, Recipe, as_fields
-
-#: Fields of a recipe that do not change what a step computes.
-_WITHOUT_EFFECT = ("hardware", "configuration")
-
-
-def digest(recipe: Recipe, steps: list[str]) -> str:
-    """Identifies the recipe and the steps up to one: a file of another recipe must not be resumed from.
-
-    What the user's own files hold, the network and its checkpoint, is a part of the recipe.
-    """
-    fields = {key: value for key, value in as_fields(recipe).items() if key not in _WITHOUT_EFFECT}
-    for path in (Path(recipe.network.rpartition(":")[0] or "."), Path(recipe.checkpoint or ".")):
-        if path.is_file():
-            fields[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return hashlib.sha256(json.dumps([fields, steps], sort_keys=True).encode()).hexdigest()
+from compress.recipe import Classifier, Recipe
 
 
 def save_state(

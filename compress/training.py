@@ -73,19 +73,19 @@ class Training(lightning.LightningModule):
         *outputs, result = self._features(codes)
         loss = result.new_zeros(())
         labelled = len(batch) > 1
-        settings = self.recipe.distillation
-        teacher = self._teacher if settings.weight or settings.features or not labelled else None
-        weight = (1.0 if not labelled else settings.weight) if teacher is not None else 0.0
+        weight = features = 0.0
+        if self._teacher is not None:
+            settings = self.recipe.distillation
+            weight, features = settings.weight if labelled else 1.0, settings.features
         if labelled and weight < 1:
             loss = (1 - weight) * functional.cross_entropy(result, batch[1])
-        if teacher is not None:
+        if self._teacher is not None and (weight or features):
             with torch.no_grad():
-                *wanted, target = teacher(codes)
+                *wanted, target = self._teacher(codes)
             if weight:
-                soft = distillation_loss(result, target, settings.temperature)
-                loss = loss + weight * soft
-            if settings.features:
-                loss = loss + settings.features * feature_loss(outputs, wanted)
+                loss = loss + weight * distillation_loss(result, target, settings.temperature)
+            if features:
+                loss = loss + features * feature_loss(outputs, wanted)
         if self.l1:
             loss = loss + self.l1 * torch.stack([entry.tensor.abs().sum() for entry in self._penalised]).sum()
         if not torch.isfinite(loss):

@@ -246,6 +246,12 @@ def entries(network: nn.Module, graph: Graph, ternary: bool = True) -> dict[str,
     return {entry.layer.name: entry for entry in coefficients(network, graph, ternary)}
 
 
+def coefficient_counts(network: nn.Module, graph: Graph) -> tuple[int, int]:
+    """Slots of all coefficients, and how many are not zero."""
+    tables = [entry.tensor.detach() for entry in coefficients(network, graph, True)]
+    return sum(table.numel() for table in tables), sum(int(table.count_nonzero()) for table in tables)
+
+
 def images(seed: int, count: int = 6, shape: tuple[int, int, int] = SHAPE, signed: bool = True) -> np.ndarray:
     """Random codes (N, C, H, W)."""
     low, high, kind = (-128, 128, np.int8) if signed else (0, 256, np.uint8)

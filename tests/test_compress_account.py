@@ -7,11 +7,10 @@ from torch import nn
 from compress.account import FLOAT_BITS, SCALE_BITS, Account, account, penni_operations, ratio
 from compress.graph import Graph, Role
 from compress.intake import intake, trace
-from compress.layers import coefficient_counts
 from compress.networks import NETWORKS
 from compress.prune import hold
 from compress.shrink import shrink
-from tests.small_networks import Flat, Mobile, Plain, Residual, entries, pruned, taken
+from tests.small_networks import Flat, Mobile, Plain, Residual, coefficient_counts, entries, pruned, taken
 
 #: The three fully connected layers of the authors' VGG16, in which they count multiplications and additions apart.
 AUTHORS_LINEAR = 2 * (512 * 512 + 512 * 512 + 512 * 10)
@@ -90,7 +89,7 @@ def test_decomposed_layers_by_hand() -> None:
     assert short["coefficients"] == 96 and short["operations"] == short["additions"] == 16 * nonzero["short"]
     assert short["multiplications"] == 16 * 12 and short["kernel_bits"] == 0
     assert "option" not in costs
-    slots, kept = coefficient_counts(network, graph, True)
+    slots, kept = coefficient_counts(network, graph)
     total = account(network, graph)
     assert (slots, kept) == (total.total("coefficients"), sum(nonzero.values()))
     assert total.total("weights") - total.total("weights", convolutions=True) == costs["fc"]["weights"] == 64

@@ -1,10 +1,11 @@
 """compress/pipeline and its command: every network through every step, resuming, and what the user can do wrong."""
 
 import json
+import shutil
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -177,54 +178,104 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
     return folder, report
 
 
+def left_by(whole: tuple[Path, Report], folder: Path, last: str) -> dict[str, int]:
+    """Put into the folder what a run in it, interrupted after this step, had left; the files' times."""
+    (folder / "work").mkdir()
+    for step in STEPS[: STEPS.index(last) + 1]:
+        shutil.copy2(whole[0] / "work" / f"{step}.pt", folder / "work")
+    return written(folder)
+
+
+def written(folder: Path) -> dict[str, int]:
+    times = {path.stem: path.stat().st_mtime_ns for path in (folder / "work").glob("*.pt")}
+    return dict(sorted(times.items(), key=lambda item: STEPS.index(item[0])))
+
+
+def kept(before: dict[str, int], folder: Path) -> list[str]:
+    """Steps whose files are as they were."""
+    after = written(folder)
+    return [step for step in before if after.get(step) == before[step]]
+
+
 @pytest.mark.xdist_group("resume")
 @pytest.mark.parametrize("interrupted", STEPS[:-1])
 def test_a_resumed_run_gives_the_same_bytes(interrupted: str, whole: tuple[Path, Report], tmp_path: Path) -> None:
     """After each step: the steps before are not done again, those after give the package of a single stretch."""
-    folder, single = whole
-    report, steps = run(fields(), tmp_path, last=interrupted)
-    done = STEPS.index(interrupted) + 1
-    assert report is None and tuple(steps) == STEPS[:done] and not (tmp_path / "package").exists()
-    times = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "work").glob("*.pt")}
-    assert len(times) == done
+    before = left_by(whole, tmp_path, interrupted)
     resumed, steps = run(fields(), tmp_path)
     assert resumed is not None and tuple(steps) == STEPS
-    assert all((tmp_path / "work" / name).stat().st_mtime_ns == value for name, value in times.items())
-    assert content(tmp_path) == content(folder)
+    assert kept(before, tmp_path) == list(before) == list(STEPS[: STEPS.index(interrupted) + 1])
+    assert content(tmp_path) == content(whole[0])
+    single = whole[1]
     assert [(s.name, s.score, s.layers) for s in resumed.steps] == [(s.name, s.score, s.layers) for s in single.steps]
 
 
 @pytest.mark.xdist_group("resume")
-def test_another_recipe_is_not_resumed_from(whole: tuple[Path, Report], tmp_path: Path) -> None:
-    run(fields(), tmp_path, last="decompose")
-    before = (tmp_path / "work" / "train.pt").read_bytes()
-    run(fields(weight_decay=0.02), tmp_path, last="decompose")
-    assert (tmp_path / "work" / "train.pt").read_bytes() != before
+def test_step_by_step_gives_the_same_bytes(whole: tuple[Path, Report], tmp_path: Path) -> None:
+    """Each step ends where it is asked to, and takes up what the one before left."""
+    before: dict[str, int] = {}
+    for done, last in enumerate(STEPS[:-1], start=1):
+        report, steps = run(fields(), tmp_path, last=last)
+        assert report is None and tuple(steps) == STEPS[:done] and not (tmp_path / "package").exists()
+        assert kept(before, tmp_path) == list(before)
+        before = written(tmp_path)
+        assert before.keys() == set(STEPS[:done])
     run(fields(), tmp_path)
     assert content(tmp_path) == content(whole[0])
 
 
 @pytest.mark.xdist_group("resume")
+def test_another_recipe_is_not_resumed_from(whole: tuple[Path, Report], tmp_path: Path) -> None:
+    before = left_by(whole, tmp_path, "fold")
+    run(fields(weight_decay=0.02), tmp_path, last="decompose")
+    assert kept(before, tmp_path) == list(STEPS[2:-1])
+    run(fields(), tmp_path)
+    assert content(tmp_path) == content(whole[0])
+
+
+@pytest.mark.xdist_group("resume")
+@pytest.mark.parametrize(
+    ("step", "change"),
+    [
+        ("retrain", {"distillation": {"weight": 0.9, "temperature": 3.0, "features": 0.2}}),
+        ("retrain", {"quantization": {"scale": "channel", "classifier": "int8", "training": TRAINING}}),
+        ("fold", {"calibration": {"images": 8, "percentile": 99.0}}),
+    ],
+    ids=["distillation", "classifier", "calibration"],
+)
+def test_a_later_steps_field_leaves_the_steps_before(
+    step: str, change: dict[str, Any], whole: tuple[Path, Report], tmp_path: Path
+) -> None:
+    """They are not done again, and what follows is what the other recipe gives from the beginning."""
+    before = left_by(whole, tmp_path, "fold")
+    resumed, _ = run(fields(**change), tmp_path)
+    assert resumed is not None and kept(before, tmp_path) == list(STEPS[: STEPS.index(step)])
+    (tmp_path / "anew").mkdir()
+    anew, _ = run(fields(**change), tmp_path / "anew")
+    assert anew is not None and content(tmp_path) == content(tmp_path / "anew") != content(whole[0])
+    plain = [json.dumps([asdict(replace(step, seconds=0)) for step in report.steps]) for report in (resumed, anew)]
+    assert plain[0] == plain[1]
+
+
+@pytest.mark.xdist_group("resume")
 def test_hardware_is_no_other_recipe(whole: tuple[Path, Report], tmp_path: Path) -> None:
-    run(fields(), tmp_path, last="train")
-    before = (tmp_path / "work" / "train.pt").stat().st_mtime_ns
-    run(fields(hardware={"threads": 2}), tmp_path, last="decompose")
-    assert (tmp_path / "work" / "train.pt").stat().st_mtime_ns == before
+    before = left_by(whole, tmp_path, "train")
+    try:
+        assert run(fields(hardware={"threads": 2}), tmp_path, last="train") == (None, ["train"])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert kept(before, tmp_path) == ["train"]
 
 
 @pytest.mark.xdist_group("resume")
 @pytest.mark.parametrize("again", ["prune", "train"])
 def test_again_repeats_from_a_step(again: str, tmp_path: Path, whole: tuple[Path, Report]) -> None:
-    run(fields(), tmp_path, last="fold")
-    files = {name: tmp_path / "work" / f"{name}.pt" for name in STEPS[:-1]}
-    before = {name: path.stat().st_mtime_ns for name, path in files.items()}
+    before = left_by(whole, tmp_path, "fold")
     run(fields(), tmp_path, last="shrink", again=again)
-    for name, path in files.items():
-        kept = STEPS.index(name) < STEPS.index(again)
-        if STEPS.index(name) > STEPS.index("shrink"):
-            assert not path.exists(), "an older file would be resumed from"
-        else:
-            assert (path.stat().st_mtime_ns == before[name]) == kept, name
+    assert kept(before, tmp_path) == list(STEPS[: STEPS.index(again)])
+    # An older file of a later step would be resumed from.
+    assert written(tmp_path).keys() == set(STEPS[: STEPS.index("shrink") + 1])
     run(fields(), tmp_path)
     assert content(tmp_path) == content(whole[0])
 
@@ -264,7 +315,7 @@ def test_a_damaged_step_file(damage: bytes | None, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"decompose\.pt is damaged: remove it, and the step runs again\.$"):
         run(recipe, tmp_path)
     path.unlink()
-    assert run(recipe, tmp_path)[0] is not None
+    assert run(recipe, tmp_path, last="decompose") == (None, ["train", "decompose"]) and path.exists()
 
 
 def test_a_file_of_something_else_is_damaged(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from compress.channels import Channels
 from compress.data import load_data
 from compress.decompose import decompose_network
 from compress.graph import Graph
-from compress.layers import Coefficients, coefficient_counts
+from compress.layers import Coefficients
 from compress.prune import balanced, hold, importance, prune_by_deviation, prune_channels, prune_to
 from compress.recipe import Decomposition, Phase
 from compress.shrink import shrink
@@ -25,6 +25,7 @@ from tests.small_networks import (
     Plain,
     Residual,
     Squeeze,
+    coefficient_counts,
     entries,
     options,
     pruned,
@@ -44,7 +45,7 @@ def tables(network: nn.Module, graph: Graph) -> dict[str, Tensor]:
 
 
 def sparsity(network: nn.Module, graph: Graph) -> float:
-    slots, nonzero = coefficient_counts(network, graph, True)
+    slots, nonzero = coefficient_counts(network, graph)
     return 1 - nonzero / slots
 
 
@@ -56,7 +57,7 @@ def sparsity(network: nn.Module, graph: Graph) -> float:
 def test_pruning_reaches_the_sparsity(network: type[nn.Module], target: float) -> None:
     traced, graph = decomposed(network)
     prune_to(list(entries(traced, graph).values()), target)
-    slots, nonzero = coefficient_counts(traced, graph, True)
+    slots, nonzero = coefficient_counts(traced, graph)
     # The least number of coefficients that makes it.
     assert (slots - nonzero - 1) / slots < target <= (slots - nonzero) / slots
 

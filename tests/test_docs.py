@@ -14,6 +14,7 @@ import pytest
 
 from common.errors import UserError
 from compress.recipe import Recipe
+from compress.steps import FIRST_READ
 from configs.accelerator import as_fields, load_accelerator, parse_accelerator
 from golden.manifest import Manifest
 from rtl.generator import UNITS
@@ -148,6 +149,14 @@ def test_recipe_fields() -> None:
         group = names[0].rpartition(".")[0]
         found += [group + name if name.startswith(".") else name for name in names]
     assert sorted(found) == sorted(recipe_fields(Recipe)), set(found) ^ set(recipe_fields(Recipe))
+
+
+def test_fields_that_steps_read() -> None:
+    """The table of compression.md says after which fields a step is done again."""
+    rows = re.findall(
+        r"^\| (\w+) \| (`[\w.]+`(?:, `[\w.]+`)*) \|$", (DOCS / "compression.md").read_text(), re.MULTILINE
+    )
+    assert {step: tuple(re.findall(r"`([\w.]+)`", names)) for step, names in rows} == FIRST_READ
 
 
 def test_schema() -> None:

@@ -1,0 +1,55 @@
+"""The steps of a run, in their order: what each does, and which fields of the recipe its result depends on."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from compress.recipe import Recipe, as_fields
+
+#: What each step does; each is a command of its own.
+TEXTS = {
+    "train": "Train the float network.",
+    "decompose": "Decompose its kernels into shared basis kernels, and turn the bases.",
+    "retrain": "Retrain coefficients and basis kernels in turns, with an l1 term.",
+    "prune": "Prune coefficients in rounds, fine-tuning after each.",
+    "shrink": "Slice away the channels that nothing reads.",
+    "quantize": "Make coefficients ternary and kernels 8-bit, and retrain.",
+    "fold": "Quantize activations, fold batch norm, fine-tune in integer arithmetic.",
+    "export": "Write the package, measured by the integer model.",
+}
+STEPS = tuple(TEXTS)
+#: Fields of the recipe, a nested one with a dot, by the step that is the first to read them; steps after it may.
+FIRST_READ = {
+    "train": ("network", "checkpoint", "data", "seed", "batch", "weight_decay", "augmentation", "float_training"),
+    "decompose": ("decomposition",),
+    # Only a ternary classifier has coefficients that are penalised and pruned.
+    "retrain": ("retraining", "distillation", "quantization.classifier"),
+    "prune": ("pruning",),
+    "shrink": ("shrink",),
+    "quantize": ("quantization.scale", "quantization.training"),
+    "fold": ("calibration", "integer_training"),
+    "export": ("package_images",),
+}
+#: Where a step runs, and what its result is meant for: what it computes stays, but for rounding.
+WITHOUT_EFFECT = ("hardware", "configuration")
+
+
+def digest(recipe: Recipe, last: str) -> str:
+    """Identifies what the result of the steps up to ``last`` depends on: a file of another digest is not resumed from.
+
+    What the user's own files hold, the network and its checkpoint, is a part of it.
+    """
+    fields = as_fields(recipe)
+    read = {name: _value(fields, name) for step in STEPS[: STEPS.index(last) + 1] for name in FIRST_READ[step]}
+    for path in (Path(recipe.network.rpartition(":")[0] or "."), Path(recipe.checkpoint or ".")):
+        if path.is_file():
+            read[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(json.dumps([last, read], sort_keys=True).encode()).hexdigest()
+
+
+def _value(fields: dict[str, Any], name: str) -> Any:
+    value: Any = fields
+    for part in name.split("."):
+        value = value[part]
+    return value
