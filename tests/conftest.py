@@ -1,11 +1,16 @@
-"""Writes build/results/test.json at the end of a run."""
+"""Writes build/results/test.json at the end of a run; gives every worker one thread."""
 
+import os
 import time
 
 import pytest
 
 from common.results import RESULTS, write_json
 from common.versions import simulation_tools
+
+# Workers run side by side: more threads than cores, which spin while they wait, make each of them slower. PyTorch and
+# NumPy read it as they are imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _BEGIN = time.time()
 
