@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -43,6 +43,8 @@ class Design:
         defines: preprocessor names that are set.
         public: the bench may reach every signal; slower under Verilator.
         waves: signals can be recorded.
+        random_initial: every register begins with a value that follows from a run's seed, where 0 is
+            the rule (see ``initial_values``); Verilator alone, whose registers know no X.
     """
 
     top: str
@@ -52,11 +54,13 @@ class Design:
     defines: tuple[str, ...] = ()
     public: bool = False
     waves: bool = False
+    random_initial: bool = False
     folder: Path = field(default=BUILD / "sim")
 
     def build_folder(self, simulator: Simulator) -> Path:
         """Where the simulation is built: one folder a configuration, simulator and kind of build."""
-        kind = "".join(suffix for suffix, on in (("_public", self.public), ("_waves", self.waves)) if on)
+        kinds = (("_public", self.public), ("_waves", self.waves), ("_random", self.random_initial))
+        kind = "".join(suffix for suffix, on in kinds if on)
         configuration = f"{self.config.name}_{configuration_hash(self.config)}"
         return self.folder / configuration / f"{self.top}_{simulator}{kind}"
 
@@ -101,13 +105,17 @@ def check_simulator(simulator: Simulator) -> None:
 def _verilator_arguments(design: Design) -> list[str]:
     # Instances of a module that is not inlined (see the control file) share one function when the optimizer
     # writes the same text for each; its graph over the whole design names temporaries apart.
-    arguments = ["-Wno-fatal", "-Wno-WIDTH", "--x-initial", "0", "-O3", "-fno-dfg-scoped"]
+    initial = "unique" if design.random_initial else "0"
+    arguments = ["-Wno-fatal", "-Wno-WIDTH", "--x-initial", initial, "-O3", "-fno-dfg-scoped"]
     if not design.public:
         # cocotb asks for every signal to be public, at five times the run time.
         # A control file among the sources names what the bench needs.
         arguments += ["--no-public-flat-rw"]
     if design.waves:
         arguments += ["--trace-structs"]
+    if design.random_initial:
+        # What an index beyond a memory reads is as random as the registers.
+        arguments += ["--x-assign", "unique"]
     return arguments
 
 
@@ -166,6 +174,11 @@ def _compile(design: Design, simulator: Simulator, sources: tuple[Path, ...], ar
         raise UserError(f"{design.top} does not build under {simulator}: see {relative(log)}.") from None
 
 
+def initial_values(seed: int) -> tuple[str, ...]:
+    """Simulator arguments of a run that draw the initial values of a design that has random ones; seed from 1."""
+    return ("+verilator+rand+reset+2", f"+verilator+seed+{seed}")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a simulation reported: cocotb tests run and failed, and its log."""
@@ -184,8 +197,9 @@ def run(
     seed: int,
     environment: Mapping[str, str] | None = None,
     testcase: str | None = None,
+    plusargs: Sequence[str] = (),
 ) -> Outcome:
-    """Run a cocotb test module on a built design, in ``folder``.
+    """Run a cocotb test module on a built design, in ``folder``; ``plusargs`` go to the simulator.
 
     A simulation that ends without results counts as one failed test.
     """
@@ -206,6 +220,7 @@ def run(
             seed=seed,
             extra_env=dict(environment or {}),
             testcase=testcase,
+            plusargs=list(plusargs),
             timescale=TIMESCALE,
             waves=design.waves,
             log_file=str(log),

@@ -79,12 +79,14 @@ def run_units(
     typed: str | None = None,
     folder: Path | None = None,
     function: str | None = None,
+    plusargs: Sequence[str] = (),
 ) -> list[UnitResult]:
     """Run the benches of some units, one after the other in one simulator process, on a design that is built.
 
     Args:
         typed: how a user names the configuration; its name where not given.
         function: only this test of the units' benches.
+        plusargs: go to the simulator.
 
     Raises UserError for a unit without a bench.
     """
@@ -105,7 +107,16 @@ def run_units(
     }
     modules = ",".join(f"tb.units.{unit}.{unit}_tests" for unit in units)
     environment = {SETTINGS: json.dumps(settings)}
-    outcome = run(design, simulator, modules, folder, seed=seed, environment=environment, testcase=function)
+    outcome = run(
+        design,
+        simulator,
+        modules,
+        folder,
+        seed=seed,
+        environment=environment,
+        testcase=function,
+        plusargs=plusargs,
+    )
     found = [json.loads(path.read_text()) for path in sorted((folder / RESULTS_FOLDER).glob("*.json"))]
     results = []
     for unit in units:

@@ -1,7 +1,7 @@
 """Generates ``unit_bench``: one module that instantiates every unit, so that one build serves all benches."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,12 +32,14 @@ class Instance:
     Attributes:
         name: what its signals begin with.
         parameters: values that override the unit's own.
+        module: the module that stands in for the unit's own, with the same ports.
     """
 
     name: str
     unit: str
     ports: tuple[Port, ...]
     parameters: Mapping[str, int] = field(default_factory=dict)
+    module: str = ""
 
     @property
     def inputs(self) -> tuple[Port, ...]:
@@ -55,7 +57,8 @@ class Instance:
         return any(port.name == _CLOCK for port in self.ports)
 
 
-def _instances(unit: str, text: str) -> Iterable[Instance]:
+def instances_of(unit: str, text: str) -> Iterable[Instance]:
+    """The instances of a unit, given its Verilog."""
     for name, parameters in SHAPES.get(unit, {unit: {}}).items():
         yield Instance(name, unit, parse_ports(text, parameters), parameters)
 
@@ -90,7 +93,21 @@ def write_unit_bench(
     """
     texts = dict(files if files is not None else render(config))
     texts.pop("stream_core.v", None)
-    instances = [instance for unit in units for instance in _instances(unit, texts[f"{unit}.v"])]
+    instances = [instance for unit in units for instance in instances_of(unit, texts[f"{unit}.v"])]
+    return write_instances(config, folder, instances, texts, waves=waves, builds=builds)
+
+
+def write_instances(
+    config: Accelerator,
+    folder: Path,
+    instances: Sequence[Instance],
+    files: Mapping[str, str],
+    *,
+    waves: bool = False,
+    builds: Path = BUILD / "units" / "sim",
+) -> Design:
+    """Write the given Verilog, a wrapper of the given instances and its ``layout.json``; returns what to build."""
+    texts = dict(files)
     layout = {i.name: {"inputs": _layout(i.inputs), "outputs": _layout(i.outputs)} for i in instances}
     write_atomically(folder / "layout.json", json.dumps(layout).encode())
     texts[f"{TOP}.v"] = render_template(HDL, "unit_bench.v.j2", config, instances=instances, clock=_CLOCK)

@@ -1,5 +1,8 @@
 """Runs inside the simulator: plays the runs that runs.json names, each from reset.
 
+A run that is cut ends in the middle: the clock stands still while the files of the next run are laid
+out, so that a single cycle of reset is all that lies between the two.
+
 The bench's players and recorders work by themselves; Python wakes at the end of a run to read the
 counters and to lay out the files of the next.
 """
@@ -10,8 +13,9 @@ from pathlib import Path
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge, Timer
+from cocotb.triggers import FallingEdge, RisingEdge, Timer
 
+RECORDED = ("output.txt", "z.txt", "unknown.txt")
 PLAYED = ("load.hex", "group.hex", "load_stall.bin", "input_stall.bin", "output_stall.bin")
 PERIOD_NS = 10
 
@@ -21,6 +25,9 @@ class StreamBench:
 
     def __init__(self, dut) -> None:
         self.dut = dut
+        self._clock = Clock(dut.clk_i, PERIOD_NS, unit="ns")
+        #: The clock stands still, with the bench in reset: the run before was cut.
+        self._halted = False
 
     async def start(self) -> None:
         """Start the clock, in reset."""
@@ -30,7 +37,7 @@ class StreamBench:
         self.dut.counter_core_i.value = 0
         self.dut.counter_block_i.value = 0
         self.dut.counter_index_i.value = 0
-        Clock(self.dut.clk_i, PERIOD_NS, unit="ns").start()
+        self._clock.start()
         await self.cycles(4)
 
     async def cycles(self, count: int) -> None:
@@ -39,7 +46,11 @@ class StreamBench:
 
     async def play(self, settings: dict) -> float:
         """Play one run to its end; returns the seconds that it took."""
-        self.dut.rst_i.value = 1
+        if self._halted:
+            # The reset that the next edge brings is the core's only one.
+            self.dut.rst_i.value = 0
+        else:
+            self.dut.rst_i.value = 1
         self.dut.load_count_i.value = settings["load_count"]
         self.dut.group_count_i.value = settings["group_count"]
         self.dut.pass_count_i.value = settings["pass_count"]
@@ -51,11 +62,24 @@ class StreamBench:
         self.dut.reload_i.value = 0
         await self.cycles(2)
         begin = time.perf_counter()
+        if self._halted:
+            self._clock.start(start_high=False)
+            self._halted = False
         self.dut.rst_i.value = 0
         await RisingEdge(self.dut.end_o)
+        if settings["cut"]:
+            await self._cut()
         seconds = time.perf_counter() - begin
         await self.cycles(2)
         return seconds
+
+    async def _cut(self) -> None:
+        """Pass a reset on to the core with the next edge, and stop the clock before the core sees it."""
+        self.dut.rst_i.value = 1
+        await RisingEdge(self.dut.clk_i)
+        await FallingEdge(self.dut.clk_i)
+        self._clock.stop()
+        self._halted = True
 
     async def counter(self, core: bool, block: int, index: int) -> int:
         """Read a performance counter."""
@@ -79,15 +103,17 @@ async def play_runs(dut) -> None:
         for file in PLAYED:
             Path(file).write_bytes((folder / file).read_bytes())
         seconds = await bench.play(settings)
-        for file in ("output.txt", "z.txt"):
-            (folder / file).write_bytes(Path(file).read_bytes())
-        recorded = {
+        for file in map(Path, RECORDED):
+            if file.is_file():
+                (folder / file).write_bytes(file.read_bytes())
+        recorded: dict[str, object] = {
             "seconds": seconds,
             "passes": int(dut.passes_o.value),
             "unknown": int(dut.unknown_o.value),
-            "core": [await bench.counter(True, 0, index) for index in range(7)],
-            "blocks": [
-                [await bench.counter(False, block, index) for index in range(7)] for block in range(settings["blocks"])
-            ],
         }
+        if not settings["cut"]:
+            recorded["core"] = [await bench.counter(True, 0, index) for index in range(7)]
+            recorded["blocks"] = [
+                [await bench.counter(False, block, index) for index in range(7)] for block in range(settings["blocks"])
+            ]
         (folder / "counters.json").write_text(json.dumps(recorded))

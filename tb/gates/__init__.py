@@ -1,0 +1,1 @@
+"""Gate level: what Yosys makes of the Verilog, under the benches of the Verilog."""
