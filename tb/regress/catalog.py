@@ -40,7 +40,7 @@ class Test:
 
 
 #: What the players do: see ``tb.regress.engines``.
-PLAYED = ("random",)
+PLAYED = ("random", "reset", "initial_values")
 
 
 @cache

@@ -12,6 +12,7 @@ from tb.random_run import random_run
 from tb.regress.catalog import Engine, find_test
 from tb.regress.job import Job, Status, Verdict
 from tb.simulator import Design, build
+from tb.start_state import CheckResult, random_initial_design, run_initial_values, run_reset_runs
 from tb.stream_run import Comparison, Prediction, describe, predict, run_batch, stream_design
 from tb.unit_bench import run_units, unit_design
 from tb.units.stream_core.coverage import MODEL, sample_run
@@ -32,7 +33,10 @@ def design_of(job: Job, *, waves: bool = False) -> Design:
         return unit_design(config, UNITS, waves=waves)
     if find_test(job.test).engine is Engine.UVM:
         return core_design(config, BUILD / "uvm" / "rtl" / config.name, waves=waves)
-    return stream_design(config, BUILD / "rtl" / config.name, waves=waves)
+    design = stream_design(config, BUILD / "rtl" / config.name, waves=waves)
+    if find_test(job.test).function == "initial_values":
+        return random_initial_design(design, job.simulator)
+    return design
 
 
 def build_job(job: Job, *, waves: bool = False) -> None:
@@ -48,7 +52,22 @@ def run_job(job: Job, folder: Path, *, waves: bool = False) -> Verdict:
         return _run_lockstep(job, test.unit, test.function, design, folder)
     if test.engine is Engine.UVM:
         return _run_uvm(job, test.function, design, folder)
+    if test.function == "reset":
+        return _checked(job, run_reset_runs(design, job.simulator, job.seed, job.size, folder))
+    if test.function == "initial_values":
+        return _checked(job, run_initial_values(design, job.simulator, job.seed, job.size, folder))
     return _run_random(job, design, folder)
+
+
+def _checked(job: Job, result: CheckResult) -> Verdict:
+    return Verdict(
+        status=Status.PASSED if result.ok else Status.FAILED,
+        compared=result.compared,
+        transactions=job.size,
+        cycles=result.cycles,
+        problem=result.problem,
+        check="" if result.ok else "start state",
+    )
 
 
 def _run_uvm(job: Job, function: str, design: Design, folder: Path) -> Verdict:

@@ -103,9 +103,9 @@ async def play_runs(dut) -> None:
         for file in PLAYED:
             Path(file).write_bytes((folder / file).read_bytes())
         seconds = await bench.play(settings)
-        for file in map(Path, RECORDED):
-            if file.is_file():
-                (folder / file).write_bytes(file.read_bytes())
+        for record in map(Path, RECORDED):
+            if record.is_file():
+                (folder / record).write_bytes(record.read_bytes())
         recorded: dict[str, object] = {
             "seconds": seconds,
             "passes": int(dut.passes_o.value),
