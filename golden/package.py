@@ -92,10 +92,25 @@ def write_package(folder: Path, manifest: Mapping[str, Any], files: Mapping[str,
         document["layers"] = [with_checksum(entry) for entry in layers]
     parsed = _parse_manifest(document, where)
     _load(folder, parsed, lambda name: packed[name])
+    return _write(folder, parsed, packed)
+
+
+def copy_package(package: Package, folder: Path, scores: Mapping[str, float]) -> Package:
+    """Write a package that was read to another folder, with other scores; its arrays stay as they are.
+
+    The rest as in ``write_package``.
+    """
+    where = f"Package {folder.name}, {MANIFEST}"
+    manifest = _parse_manifest({**package.manifest.model_dump(), "scores": dict(scores)}, where)
+    names = [manifest.images.file, *(layer.file for layer in manifest.layers if layer.file is not None)]
+    return _write(folder, manifest, {name: _read_file(package.folder / name) for name in names})
+
+
+def _write(folder: Path, manifest: Manifest, packed: Mapping[str, bytes]) -> Package:
     (folder / MANIFEST).unlink(missing_ok=True)
     for name, data in packed.items():
         write_atomically(folder / name, data)
-    write_atomically(folder / MANIFEST, (parsed.model_dump_json(indent=2) + "\n").encode())
+    write_atomically(folder / MANIFEST, (manifest.model_dump_json(indent=2) + "\n").encode())
     return read_package(folder)
 
 

@@ -12,7 +12,7 @@ from compress.data import load_data
 from compress.decompose import decompose_network
 from compress.graph import Graph
 from compress.layers import Coefficients
-from compress.prune import balanced, hold, importance, prune_by_deviation, prune_channels, prune_to
+from compress.prune import balanced, hold, importance, least, prune_by_deviation, prune_channels, prune_to
 from compress.recipe import Decomposition, Phase
 from compress.shrink import shrink
 from compress.training import Runner
@@ -105,6 +105,14 @@ def test_row_density_bounds_the_fullest_row(density: float) -> None:
         fullest = (entry.table != 0).float().mean(dim=(0, 1)).max()
         assert fullest <= density + 1 / entry.table[..., 0].numel(), name
     assert abs(sum(int((entry.table != 0).sum()) for entry in rows.values()) - density * slots) <= 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 40, 99, 100])
+def test_the_least_are_those_of_a_stable_order(count: int) -> None:
+    values = torch.randint(0, 8, (100,), generator=torch.Generator().manual_seed(count)) / 8
+    expected = torch.zeros(100, dtype=torch.bool)
+    expected[values.argsort(stable=True)[:count]] = True
+    assert torch.equal(least(values, count), expected)
 
 
 def test_balanced_keeps_the_order_within_and_beyond() -> None:

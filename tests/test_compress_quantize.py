@@ -1,6 +1,7 @@
 """compress/quantize, integer and export: codes, gradients, and integers that golden computes as well."""
 
 import copy
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from torch.nn.utils import parametrize
 import compress.export
 import compress.integer
 from common.errors import UserError
-from compress.export import check_agreement, export_package
+from compress.export import check_agreement, export_measured, export_package
 from compress.graph import Activation, Graph, Layer, Role
 from compress.integer import Codes, IntegerClassifier, IntegerLayer, IntegerNetwork, calibrate, upsample
 from compress.layers import DecomposedConv2d, combine_kernels
@@ -423,6 +424,20 @@ def test_overflow_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(compress.integer, "_BIAS_MAX", 2.0**31 - 1)
     with pytest.raises(UserError, match=r"layer 'conv3': channel 4 can reach .* would overflow"):
         written(tmp_path, integer, graph, 1)
+
+
+def test_measured_package_is_the_same_but_for_its_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compress.export, "score", lambda package: 0.625)
+    network, graph = pruned(Residual, 1)
+    package = written(tmp_path, integers(network, graph, 1), graph, 1)
+    measured = export_measured(tmp_path / "measured", package)
+    assert measured.folder == tmp_path / "measured"
+    one, other = ({path.name: path.read_bytes() for path in x.folder.iterdir()} for x in (package, measured))
+    manifests = [json.loads(files.pop("manifest.json")) for files in (one, other)]
+    assert one == other and manifests[1] == {**manifests[0], "scores": {"integer": 0.625}} != manifests[0]
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file cannot be written: Not a directory"):
+        export_measured(tmp_path / "file", package)
 
 
 def test_folder_that_fails_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
