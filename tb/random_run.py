@@ -1,4 +1,7 @@
-"""Random runs of the stream core: one to three random layers back to back, everything from one seed."""
+"""Random runs of the stream core: one to three random layers back to back, everything from one seed.
+
+In two of eight seeds, one free-running and one stalled, the layers' geometries are of each class in turn.
+"""
 
 import numpy as np
 
@@ -6,8 +9,14 @@ from configs.accelerator import Accelerator
 from golden.cycle.stream_core import free_running
 from golden.schedule import Pass, passes_of
 from golden.sparsemap import SparseTensor, encode
+from tb.geometry_classes import kernels_of, random_geometry
 from tb.random_work import random_layer, random_stalls
 from tb.stream_run import StreamRun
+
+#: Most layers of a run.
+LAYERS = 3
+#: Seeds modulo 8 whose geometries are chosen by their class.
+DIRECTED = (4, 5)
 
 
 def random_run(seed: int, config: Accelerator) -> StreamRun:
@@ -15,9 +24,14 @@ def random_run(seed: int, config: Accelerator) -> StreamRun:
     rng = np.random.default_rng(seed)
     passes: list[Pass] = []
     inputs: list[SparseTensor] = []
-    layers = int(rng.integers(1, 4))
+    layers = int(rng.integers(1, LAYERS + 1))
     for number in range(layers):
-        work = random_layer(rng, config, f"random{number}")
+        geometry = None
+        if seed % 8 in DIRECTED:
+            turn = LAYERS * (2 * (seed // 8) + seed % 2) + number
+            classes = list(kernels_of(config))
+            geometry = random_geometry(rng, config, classes[turn % len(classes)])
+        work = random_layer(rng, config, f"random{number}", geometry)
         layer_passes = passes_of(work.layer, config)
         passes += layer_passes
         inputs += [encode(work.activations, config.group)] * len(layer_passes)

@@ -53,10 +53,20 @@ def _densities(rng: np.random.Generator) -> tuple[float, float]:
     return float(rng.choice(choices)), float(rng.choice(choices))
 
 
-def random_layer(rng: np.random.Generator, config: Accelerator, name: str = "random") -> RandomLayer:
-    """A layer that fits ``config``, with extreme as well as ordinary densities and values."""
-    first = bool(rng.random() < 0.25)
-    g = _geometry(rng, config, first)
+def random_layer(
+    rng: np.random.Generator, config: Accelerator, name: str = "random", geometry: Geometry | None = None
+) -> RandomLayer:
+    """A layer that fits ``config``, with extreme as well as ordinary densities and values.
+
+    Args:
+        geometry: the layer's; random where not given.
+    """
+    if geometry is None:
+        first = bool(rng.random() < 0.25)
+        g = _geometry(rng, config, first)
+    else:
+        first = geometry.channels <= config.rows and bool(rng.random() < 0.5)
+        g = geometry
     coefficient_density, activation_density = _densities(rng)
     signed_in = bool(rng.random() < 0.3)
     rows = g.channels if first else int(rng.integers(1, config.rows + 1))

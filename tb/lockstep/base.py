@@ -36,8 +36,6 @@ RESULTS = "results"
 #: Folder, likewise, of their functional coverage.
 COVERAGE = "coverage"
 PERIOD_NS = 10
-#: Share of the episodes that end early.
-CUT_SHARE = 0.2
 #: Cycles shown of a failure.
 SHOWN = 4
 
@@ -66,6 +64,9 @@ class UnitBench:
     required: tuple[str, ...] = ()
     #: Whether episodes may end early.
     cuttable: ClassVar[bool] = True
+    #: Share of the episodes that do, and the cycles within which the end comes.
+    cut_share: ClassVar[float] = 0.2
+    cut_reach: ClassVar[int] = 60
     #: Cycles without a transaction after which the bench gives up.
     patience: ClassVar[int] = 2000
 
@@ -193,7 +194,9 @@ class UnitBench:
         self._history.clear()
         self.begin()
         await self._reset()
-        cut = self.random.randrange(1, 60) if self.cuttable and self.random.random() < CUT_SHARE else -1
+        cut = (
+            self.random.randrange(1, self.cut_reach) if self.cuttable and self.random.random() < self.cut_share else -1
+        )
         before, since = self.transactions, 0
         while not self.ended():
             if since == cut:

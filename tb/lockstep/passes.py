@@ -10,6 +10,7 @@ import numpy as np
 from configs.accelerator import Accelerator
 from golden.schedule import Pass, passes_of
 from golden.sparsemap import SparseTensor, encode
+from tb.geometry_classes import GeometryDeck
 from tb.load_port import LoadKind, LoadPort, bytes_to_int
 from tb.random_work import random_layer
 
@@ -33,14 +34,17 @@ class RandomPass(NamedTuple):
     tensor: SparseTensor
 
 
-def random_pass(numbers: np.random.Generator, config: Accelerator, beats: int = 400) -> RandomPass:
-    """One pass of a random layer with at most PIXELS pixels and about ``beats`` groups."""
+def random_pass(numbers: np.random.Generator, config: Accelerator, deck: GeometryDeck, beats: int = 400) -> RandomPass:
+    """One pass of a random layer with few pixels, and about ``beats`` groups at most."""
+    most = max(PIXELS, 2 * config.width_max)
     while True:
-        drawn = random_layer(numbers, config)
-        g = drawn.layer.geometry
-        groups = -(-g.channels // config.group)
-        if g.height * g.width <= PIXELS and g.height * g.width * groups <= beats:
+        g = deck.draw(numbers)
+        # Fewer channels rather than another geometry: else large kernels would be rare.
+        while g.channels > config.group and g.height * g.width * -(-g.channels // config.group) > max(beats, most):
+            g = replace(g, channels=g.channels // 2)
+        if g.height * g.width <= most:
             break
+    drawn = random_layer(numbers, config, geometry=g)
     works = passes_of(drawn.layer, config)
     return RandomPass(works[int(numbers.integers(len(works)))], encode(drawn.activations[0], config.group))
 

@@ -3,13 +3,18 @@
 The bench plays the rows (z) and the psum lines (which are closed, and freed some time after they are done).
 """
 
+from dataclasses import replace
+from typing import NamedTuple, Self
+
 import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
 
-from golden.cycle.basis_mac import first_output, last_output, make_basis_mac, step_basis_mac
+from golden.cycle.basis_mac import BasisMac, closing_lines, first_output, last_output, make_basis_mac, step_basis_mac
 from golden.cycle.psum_lines import make_psum_lines, step_psum_lines
 from golden.cycle.work import work_of
+from golden.schedule import Pass
+from tb.geometry_classes import GeometryDeck, border_of, classes_of, place_of
 from tb.load_port import LoadKind, LoadPort
 from tb.lockstep.base import Inputs, UnitBench
 from tb.lockstep.block_loads import BlockLoads
@@ -20,6 +25,24 @@ from tb.lockstep.stimulus import Offer, Pace
 KINDS = {LoadKind.BASIS, LoadKind.EXPONENTS}
 PORTS = {LoadKind.BASIS: "load_basis_i", LoadKind.EXPONENTS: "load_exponent_i", LoadKind.PASS: "load_pass_i"}
 WORD = (1 << 32) - 1
+#: Share of pixels whose z are 0, and how coverage names it.
+ZERO_SHARES = {0.0: "dense", 0.3: "mixed", 0.9: "sparse"}
+WEIGHTS = {-128: "lowest", 127: "highest"}
+
+
+class Walk(NamedTuple):
+    """Where the walk stands: pass, pixel, and the output that tap 0 adds into."""
+
+    work: int
+    row: int
+    column: int
+    y: int
+    x: int
+
+    @classmethod
+    def of(cls, mac: BasisMac) -> Self:
+        """The model's registers."""
+        return cls(*(int(n[0]) for n in (mac.walk_work, mac.walk_row, mac.walk_column, mac.walk_y, mac.walk_x)))
 
 
 class Target:
@@ -42,14 +65,27 @@ class BasisMacBench(BlockLoads, UnitBench):
     ports = PORTS
 
     unit = "basis_mac"
+    cut_reach = 400
+    #: Lines may take long to be freed.
+    patience = 5000
     handshakes = ("z_ready_o", "target_valid_o")
+
+    def __init__(self, dut: HierarchyObject) -> None:
+        super().__init__(dut)
+        self.deck = GeometryDeck(self.config)
 
     def begin(self) -> None:
         """Random passes; z of random density."""
+        if self.episode > 1:
+            self._note_reset()
         self.one = self.sizes._replace(blocks=1)
         port = LoadPort(self.config)
         count = self.random.randint(1, 5)
-        passes = [one_block(random_pass(self.numbers, self.config).work) for _ in range(count)]
+        passes: list[Pass] = []
+        for _ in range(count):
+            passes.append(self._new_pass(passes[-1] if passes else None))
+        self.passes = passes
+        self.classes = [classes_of(work.geometry) for work in passes]
         self.work = work_of(passes, [0] * count, self.one)
         self.loads = [
             (p, transfer) for p, work in enumerate(passes) for transfer in transfers_of(port, work, KINDS, self.random)
@@ -64,11 +100,32 @@ class BasisMacBench(BlockLoads, UnitBench):
         self.issued: Target | None = None
         self.added: Target | None = None
         self.closing = 0
+        #: Rows of the pixel being walked whose z is an end of the range.
+        self.extremes: list[tuple[int, str]] = []
         self.offer, self.free_pace, self.load_pace = Offer(self.random), Pace(self.random), Pace(self.random)
-        self.zero_share = self.random.choice((0.0, 0.3, 0.9))
+        #: Cycles that a line takes to be drained, and those left of the oldest.
+        self.drain_time = self.random.choice((0, 0, 10, 30))
+        self.drain_left = self.drain_time
+        self.late_starts = self.random.random() < 0.3
+        self.zero_share = self.random.choice(tuple(ZERO_SHARES))
         self.z = self._new_z()
         for g in (work.geometry for work in passes):
             self.coverage.met("stride above kernel", g.stride > g.kernel_height)
+
+    def _new_pass(self, before: Pass | None) -> Pass:
+        """A pass, some with the geometry of the one before.
+
+        One in three has weights and exponents at the ends of their ranges. Sums may wrap around.
+        """
+        if before is None or self.random.random() < 0.8:
+            work = one_block(random_pass(self.numbers, self.config, self.deck).work)
+        else:
+            work = replace(before, basis=self.numbers.integers(-128, 128, before.basis.shape, np.int8))
+        if self.random.random() < 0.7:
+            return work
+        basis = self.numbers.choice(np.array([-128, 127], np.int8), work.basis.shape)
+        exponent = self.numbers.choice(np.array([0, 3, 7], np.uint8), work.exponent.shape)
+        return replace(work, basis=basis, exponent=exponent)
 
     def _new_z(self) -> np.ndarray:
         """z of every row: all 0, all extreme, or anything."""
@@ -93,13 +150,28 @@ class BasisMacBench(BlockLoads, UnitBench):
         line = int(self.work.lines_before[p] + row) % self.config.psum_lines
         if not (int(self.lines.done[0]) >> line) & 1 or not self.free_pace():
             return 0
+        if self.drain_left:
+            self.drain_left -= 1
+            return 0
+        self.drain_left = self.drain_time
         return 1 << line
+
+    def _load(self) -> dict[str, int]:
+        """The next parameters; in some episodes a pass starts, where it can, as the one before ends."""
+        mac, work = self.mac, self.work
+        inputs = self.next_load()
+        p = int(mac.work[0])
+        if "load_pass_i" in inputs and self.late_starts and mac.loaded[0] == p + 1:
+            at_end = mac.row[0] == work.height[p] - 1 and mac.column[0] == work.width[p] - 1
+            if not at_end or not self.offer.held or mac.walk_valid[0]:
+                return {}
+        return inputs
 
     def drive(self) -> Inputs:
         """Load, offer z, show which lines are closed."""
         self.free = self._free()
         offered = self.offer(self.taken < self.pixels)
-        inputs = self.next_load() | {"z_valid_i": int(offered), "closed_i": int(self.lines.closed[0])}
+        inputs = self._load() | {"z_valid_i": int(offered), "closed_i": int(self.lines.closed[0])}
         return inputs | {f"z_{m}_i": int(value) for m, value in enumerate(self.z)}
 
     def _check_target(self, sample: Sample) -> None:
@@ -124,8 +196,9 @@ class BasisMacBench(BlockLoads, UnitBench):
         self._check_target(sample)
         self.expect(sample, "pending_o", int(mac.loaded[0] - mac.work[0]))
         self.coverage.met("two passes pending", int(mac.loaded[0] - mac.work[0]) == 2)
-        walks = int(mac.walk_work[0]), int(mac.walk_y[0]), int(mac.walk_x[0])
-        line = int(work.lines_before[walks[0]] + walks[1]) % self.config.psum_lines
+        walk = Walk.of(mac)
+        walking, idle = bool(mac.walk_valid[0]), bool(mac.walk_idle[0])
+        line = int(work.lines_before[walk.work] + walk.y) % self.config.psum_lines
         before = self.lines.psum[0, line].copy()
         p, row, column = int(mac.work[0]), int(mac.row[0]), int(mac.column[0])
         starts, valid = bool(inputs.get("load_pass_i")), bool(inputs["z_valid_i"])
@@ -142,38 +215,139 @@ class BasisMacBench(BlockLoads, UnitBench):
         self.expect(sample, "line_wait_o", wait)
         self.added, self.issued, self.closing = self.issued, None, close
         if products:
-            sums = self.lines.psum[0, line, walks[2] : walks[2] + products] - before[walks[2] : walks[2] + products]
-            self.issued = Target(line, walks[2], [int(value) for value in sums], walks[0] % 2)
-            limit = 2 ** (self.config.z_bits - 1)
-            self.coverage.met("lowest product", -limit in mac.walk_z[0] and -128 in work.kernels[walks[0]])
+            sums = self.lines.psum[0, line, walk.x : walk.x + products] - before[walk.x : walk.x + products]
+            self.issued = Target(line, walk.x, [int(value) for value in sums], walk.work % 2)
+            self._note_products(walk, products)
         self.coverage.met("dropped", dropped)
         self.coverage.met("several lines close at once", close.bit_count() > 1)
         self.coverage.met("line wait", wait)
         self.coverage.met("starved", starved)
+        state = "line wait" if wait else "starved" if starved else "works"
+        self.coverage.sample({"pixels": ZERO_SHARES[self.zero_share], "cycle": state})
+        if wait:
+            self.coverage.sample({"line wait of": "closing" if idle else "products"})
+            self.coverage.met("dropped while the walk waits", dropped)
+        self.coverage.met("fetch and walk in different passes", walking and running and walk.work != p)
         step_psum_lines(self.lines, self.one, 0, close, self.free)
         if self.free:
             self.unfreed[self.oldest_pass()] -= 1
         self.loaded += "load_data_i" in inputs
         if takes and running:
             self._note_pixel(p, row, column, dropped)
+            self.coverage.met("pass starts as one ends", starts and mac.work[0] > p)
             self.taken += 1
             self.transactions += 1
             self.offer.taken()
+            if not dropped:
+                limit = 2 ** (self.config.z_bits - 1)
+                names = {-limit: "lowest", limit - 1: "highest"}
+                self.extremes = [(m, names[int(z)]) for m, z in enumerate(self.z) if int(z) in names]
             self.z = self._new_z()
+
+    def _note_products(self, walk: Walk, products: int) -> None:
+        """Banks and taps of a step, and its products of extremes."""
+        config, work = self.config, self.passes[walk.work]
+        if config.taps > 1:
+            bank = walk.x % config.taps
+            self.coverage.sample(
+                {
+                    "first bank": "first" if bank == 0 else "last" if bank == config.taps - 1 else "between",
+                    "taps used": "all" if products == config.taps else "one" if products == 1 else "some",
+                }
+            )
+        g = work.geometry
+        kernel_row = walk.row + g.padding - walk.y * g.stride
+        for m, factor in self.extremes:
+            exponent = int(work.exponent[m])
+            for out in range(walk.x, walk.x + products):
+                weight = int(work.basis[0, m, kernel_row, walk.column + g.padding - out * g.stride])
+                if weight in WEIGHTS:
+                    self.coverage.sample(
+                        {
+                            "z factor": factor,
+                            "weight": WEIGHTS[weight],
+                            "exponent": str(exponent) if exponent in (0, 7) else "1..6",
+                        }
+                    )
+                    self.coverage.met("lowest product", factor == WEIGHTS[weight] == "lowest")
 
     def _note_pixel(self, p: int, row: int, column: int, dropped: bool) -> None:
         """Which kind of pixel was taken."""
-        work = self.work
-        stride, padding = work.stride[p], work.padding[p]
-        rows = last_output(row, stride, padding, work.out_height[p]) - first_output(
-            row, work.kernel_height[p], stride, padding
+        work, g = self.work, self.passes[p].geometry
+        stride, padding = g.stride, g.padding
+        rows = last_output(row, stride, padding, g.out_height) - first_output(row, g.kernel_height, stride, padding)
+        columns = last_output(column, stride, padding, g.out_width) - first_output(
+            column, g.kernel_width, stride, padding
         )
-        columns = last_output(column, stride, padding, work.out_width[p]) - first_output(
-            column, work.kernel_width[p], stride, padding
+        closes = closing_lines(work, self.one, p, row, column).bit_count()
+        zero = not self.z.any()
+        reaches = rows >= 0 and columns >= 0
+        self.coverage.met("pixel that reaches no output", not reaches and not zero)
+        self.coverage.met("edge under padding", padding > 0 and 0 in (row, column))
+        self.coverage.met("idle pixel that closes lines", not dropped and zero)
+        vertical, horizontal = place_of(row, g.height), place_of(column, g.width)
+        busy = "one step" if rows <= 0 and columns < self.config.taps else "several steps"
+        closing = "none" if not closes else "one line" if closes == 1 else "several lines"
+        hits = self.classes[p] | {
+            "border": border_of(vertical, horizontal),
+            "row": vertical,
+            "column": horizontal,
+            "pixel": "dropped" if dropped else busy if reaches and not zero else "only closes",
+            "closes": closing,
+        }
+        self.coverage.sample(hits)
+        if zero and reaches:
+            self.coverage.sample({"idle because": "z are 0", "closes": closing})
+        elif not zero and (rows < 0) != (columns < 0):
+            self.coverage.sample({"idle because": f"no output {'row' if rows < 0 else 'column'}", "closes": closing})
+        if row == g.height - 1 and column == g.width - 1 and p + 1 < len(self.passes):
+            self._note_next_pass(p, row)
+
+    def _note_next_pass(self, p: int, row: int) -> None:
+        """The last pixel of a pass was taken."""
+        g, following = self.passes[p].geometry, self.passes[p + 1].geometry
+        old, new = g.kernel_height * g.kernel_width, following.kernel_height * following.kernel_width
+        first = first_output(row, g.kernel_height, g.stride, g.padding)
+        left = g.out_height - first
+        lines = self.config.psum_lines
+        line = int(self.work.lines_before[p] + first) % lines
+        self.coverage.sample(
+            {
+                "next pass": "loaded" if self.mac.loaded[0] > p + 1 else "not loaded",
+                "next kernel": "smaller" if new < old else "larger" if new > old else "same size",
+                "next width": "narrower"
+                if following.width < g.width
+                else "wider"
+                if following.width > g.width
+                else "same",
+            }
         )
-        self.coverage.met("pixel that reaches no output", rows < 0 or columns < 0)
-        self.coverage.met("border", padding > 0 and 0 in (row, column))
-        self.coverage.met("idle pixel that closes lines", not dropped and not self.z.any())
+        if left > 0:
+            self.coverage.sample(
+                {
+                    "lines left": "one" if left == 1 else "several",
+                    "next line": "turns around" if line + left >= lines else "above",
+                }
+            )
+
+    def _note_reset(self) -> None:
+        """What the episode before left in the registers, if it was cut off."""
+        mac, work = self.mac, self.work
+        p = int(mac.work[0])
+        if p == len(work.height):
+            return
+        row, column = int(mac.row[0]), int(mac.column[0])
+        first = first_output(row, work.kernel_height[p], work.stride[p], work.padding[p])
+        line = int(work.lines_before[p] + first) % self.config.psum_lines
+        for name, held in (
+            ("column", column),
+            ("row", row),
+            ("line", line),
+            ("odd bank", p % 2),
+            ("walk", mac.walk_valid[0]),
+        ):
+            if held:
+                self.coverage.sample({"reset": name})
 
     def ended(self) -> bool:
         """Every pixel was taken and every line freed."""

@@ -1,19 +1,192 @@
 """Functional coverage of basis_mac."""
 
-from tb.coverage import CoverageModel, situation
+from tb.coverage import MET, CoverageModel, Cross, Ignored, Point, situation
+from tb.geometry_classes import BORDERS, IMAGES, KERNELS, PADDINGS, PLACES, STRIDES
+from tb.lockstep.geometry_cross import IMPOSSIBLE_KERNELS
 
 MODEL = CoverageModel(
     "basis_mac",
     (
-        situation("dropped", "It happens in use."),
-        situation("idle pixel that closes lines", "It happens in use."),
-        situation("several lines close at once", "It happens in use."),
-        situation("line wait", "It happens in use."),
-        situation("starved", "It happens in use."),
-        situation("two passes pending", "It happens in use."),
-        situation("stride above kernel", "It happens in use."),
-        situation("border", "It happens in use."),
-        situation("pixel that reaches no output", "It happens in use."),
-        situation("lowest product", "It happens in use."),
+        situation("dropped", "A pixel without work is passed over: it must still move the position on."),
+        situation(
+            "idle pixel that closes lines",
+            "A pixel whose z are all 0 at the end of a row must not be passed over, or its line never closes.",
+        ),
+        situation(
+            "several lines close at once",
+            "The last pixel closes all lines that reach into the padding below: one line is not enough.",
+        ),
+        situation(
+            "line wait", "A product that does not wait for its line adds into an output row that is not drained."
+        ),
+        situation("starved", "Without a z of every row nothing may be taken, and the position must stay."),
+        situation("two passes pending", "The counter of passes reaches its end: a bit too few loses a pass."),
+        situation(
+            "stride above kernel",
+            "Pixels between the windows reach no output: a kernel place below 0 must not count.",
+        ),
+        situation(
+            "edge under padding", "In the padding the first output has its first product at an inner kernel place."
+        ),
+        situation("pixel that reaches no output", "Its z are not 0, and yet nothing may be added."),
+        situation("lowest product", "The lowest z times -128 needs every bit of the product, sign included."),
+        Point("kernel", "Row and column have their own counters: an exchange shows where the sides differ.", KERNELS),
+        Point("stride", "Up to the kernel's side windows overlap, above it they leave pixels out.", STRIDES),
+        Point("padding", "Moves the first window outside the image, at most until one row of it is inside.", PADDINGS),
+        Point("border", "At a side, outputs are cut off; in a corner in both directions at once.", BORDERS),
+        Cross(
+            "geometry at the border",
+            "Which outputs a pixel reaches follows from kernel, stride, padding and place together: a "
+            "wrong first or last output shows in one combination only.",
+            ("kernel", "stride", "padding", "border"),
+            tuple(Ignored((*i.bins, None), i.reason, i.applies) for i in IMPOSSIBLE_KERNELS),
+        ),
+        Point("image", "A window larger than the image is cut off at both sides: first and last output meet.", IMAGES),
+        Point("row", "The first and the last row of a pass start and end its lines; a single row does both.", PLACES),
+        Point("column", "The last column ends a row, and closes lines; a single column does in every pixel.", PLACES),
+        Cross(
+            "place of the pixel",
+            "The end of a row, of the image and of both take different branches, and so do their beginnings.",
+            ("row", "column"),
+        ),
+        Point(
+            "pixel",
+            "What becomes of a pixel: nothing, a step that only closes lines, or a walk of one step or of several.",
+            ("dropped", "only closes", "one step", "several steps"),
+        ),
+        Point("closes", "How many lines get their last product from the pixel.", ("none", "one line", "several lines")),
+        Cross(
+            "walk and closing",
+            "A line must close with the last step of the walk, however long: earlier loses products, later deadlocks.",
+            ("pixel", "closes"),
+            (
+                Ignored(("dropped", "one line"), "a pixel that closes lines is not dropped."),
+                Ignored(("dropped", "several lines"), "a pixel that closes lines is not dropped."),
+                Ignored(("only closes", "none"), "a pixel without work that closes nothing is dropped."),
+                Ignored(
+                    ("one step", "several lines"), "the pixel reaches every line that it closes, a step is of one line."
+                ),
+            ),
+        ),
+        Point(
+            "idle because",
+            "Three conditions make a pixel idle: each must do so by itself.",
+            ("z are 0", "no output row", "no output column"),
+        ),
+        Cross(
+            "idle and closing",
+            "An idle pixel closes the lines that a busy one in its place would close.",
+            ("idle because", "closes"),
+            (
+                Ignored(("no output row", "one line"), "a row that completes a line reaches it."),
+                Ignored(("no output row", "several lines"), "a row that completes lines reaches them."),
+                Ignored(
+                    ("no output column", "several lines"),
+                    "several lines close where padding reaches the stride, and then every column lies in a window.",
+                ),
+            ),
+        ),
+        Point(
+            "first bank",
+            "A step begins at any bank of the lines: the taps behind it turn around to the first.",
+            ("first", "between", "last"),
+            applies=lambda config: config.taps > 1,
+            only={"between": lambda config: config.taps > 2},
+        ),
+        Point(
+            "taps used",
+            "The last step of an output row may have fewer columns than taps: the rest must not add.",
+            ("one", "some", "all"),
+            applies=lambda config: config.taps > 1,
+            only={"some": lambda config: config.taps > 2},
+        ),
+        Cross(
+            "taps from each bank",
+            "Mask and bank count from tap 0: an error in one is right from bank 0, or with all taps used.",
+            ("first bank", "taps used"),
+            applies=lambda config: config.taps > 1,
+        ),
+        Point(
+            "z factor",
+            "The ends of the range of z: a product that is a bit too narrow is right for any other.",
+            ("lowest", "highest"),
+        ),
+        Point("weight", "The ends of the range of a weight, and of its sign.", ("lowest", "highest")),
+        Point(
+            "exponent",
+            "Each row has its own shift: a stuck bit, or another row's, shows only away from 0.",
+            ("0", "1..6", "7"),
+        ),
+        Cross(
+            "largest products",
+            "The widest product, shifted the furthest: a bit lost on the way to 32 bits is lost only here.",
+            ("z factor", "weight", "exponent"),
+        ),
+        Point(
+            "line wait of",
+            "Products wait for the line they add into; a step that only closes lines waits for these.",
+            ("products", "closing"),
+        ),
+        Point(
+            "dropped while the walk waits",
+            "Fetch goes on while the walk stands still: the position must move by exactly the dropped pixels.",
+            (MET,),
+        ),
+        Point(
+            "pixels",
+            "Sparsity of a run: nearly all pixels dropped, none, or both kinds mixed.",
+            ("dense", "mixed", "sparse"),
+        ),
+        Point("cycle", "What the unit does in a cycle.", ("works", "starved", "line wait")),
+        Cross(
+            "sparsity under stalls",
+            "Dropping pixels and waiting meet in the handshake of fetch and walk: each must hold under every mix.",
+            ("pixels", "cycle"),
+        ),
+        Point(
+            "next pass",
+            "Whether the next pass is loaded when one ends: its first pixel follows at once, or waits for it.",
+            ("loaded", "not loaded"),
+        ),
+        Point(
+            "next kernel",
+            "The kernel of the next pass: its size is read from the other bank.",
+            ("smaller", "same size", "larger"),
+        ),
+        Point(
+            "next width",
+            "The width of the next pass: a stale last column cuts or stretches its rows.",
+            ("narrower", "same", "wider"),
+        ),
+        Cross(
+            "change of geometry",
+            "The walk ends in the old geometry while fetch begins in the new one: each must use its own bank.",
+            ("next pass", "next kernel", "next width"),
+        ),
+        situation(
+            "fetch and walk in different passes",
+            "Parameters of two passes are in use at once: a bank taken from the wrong step is noticed only now.",
+        ),
+        Point(
+            "pass starts as one ends",
+            "The counter of passes goes up and down at the same edge: either alone loses a pass or runs one too many.",
+            (MET,),
+        ),
+        Point(
+            "lines left",
+            "Lines that are open at the end of a pass: the next pass begins after them.",
+            ("one", "several"),
+        ),
+        Point("next line", "Lines turn around at PSUM_LINES, at any place of a pass.", ("above", "turns around")),
+        Cross(
+            "line of the next pass",
+            "A sum of two numbers modulo PSUM_LINES, not a power of two: too large by one only where it turns around.",
+            ("lines left", "next line"),
+        ),
+        Point(
+            "reset",
+            "A register that reset does not clear shifts the position, or the bank, of the next run.",
+            ("column", "row", "line", "odd bank", "walk"),
+        ),
     ),
 )

@@ -3,6 +3,8 @@
 The bench plays the feeder (beats where there is room) and the collector (drains done lines).
 """
 
+from dataclasses import replace
+
 import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
@@ -14,6 +16,8 @@ from golden.cycle.psum_lines import make_psum_lines
 from golden.cycle.row import make_rows
 from golden.cycle.stream_core import BlockCounter, step_blocks
 from golden.cycle.work import work_of
+from golden.schedule import Pass
+from tb.geometry_classes import GeometryDeck, classes_of
 from tb.load_port import LoadKind, LoadPort
 from tb.lockstep.base import Inputs, UnitBench
 from tb.lockstep.block_loads import BlockLoads
@@ -33,6 +37,11 @@ PORTS = {
 WORD = (1 << 32) - 1
 
 
+def _density(share: float) -> str:
+    """How coverage names the share of numbers that are not 0."""
+    return "none" if share == 0 else "nearly all" if share > 0.95 else "dense" if share >= 0.5 else "sparse"
+
+
 class BlockBench(BlockLoads, UnitBench):
     """A transaction is a beat that is written or a column that is read.
 
@@ -45,13 +54,21 @@ class BlockBench(BlockLoads, UnitBench):
     unit = "block"
     handshakes = ("room_o",)
     patience = 5000
+    cut_reach = 400
+
+    def __init__(self, dut: HierarchyObject) -> None:
+        super().__init__(dut)
+        self.deck = GeometryDeck(self.config)
 
     def begin(self) -> None:
         """Random passes with their inputs."""
+        if self.episode > 1:
+            self._note_reset()
         self.one = self.sizes._replace(blocks=1)
         port = LoadPort(self.config)
-        drawn = [random_pass(self.numbers, self.config, 120) for _ in range(self.random.randint(1, 4))]
-        passes = [one_block(entry.work) for entry in drawn]
+        drawn = [random_pass(self.numbers, self.config, self.deck, 120) for _ in range(self.random.randint(1, 4))]
+        passes = [self._with_slow_rows(one_block(entry.work)) for entry in drawn]
+        self._note_passes(passes, [float(entry.tensor.maps.sum()) / entry.tensor.maps.shape[0] for entry in drawn])
         signed = [work.signed_in for work in passes]
         self.work = work_of(passes, [0] * len(passes), self.one)
         self.groups = groups_of([entry.tensor for entry in drawn], signed)
@@ -81,6 +98,45 @@ class BlockBench(BlockLoads, UnitBench):
         self.column = 0
         self.shown: int | None = None
         self.write_pace, self.drain_pace, self.load_pace = (Pace(self.random) for _ in range(3))
+        for density in self.densities:
+            self.coverage.sample(
+                {
+                    "beats": "free" if self.write_pace.free else "stalled",
+                    "drain": "free" if self.drain_pace.free else "stalled",
+                    "activations": density,
+                }
+            )
+        #: Cycles that a column takes to be drained, and those left of the one that is read.
+        self.drain_time = self.random.choice((0, 0, 10, 40))
+        self.drain_left = 0
+
+    def _with_slow_rows(self, work: Pass) -> Pass:
+        """Now and then coefficients in some of the rows only, so that the rows run apart."""
+        if self.random.random() < 0.5:
+            return work
+        coefficients = work.coefficients.copy()
+        if self.random.random() < 0.5:
+            row = self.random.randrange(self.config.rows)
+            coefficients[:, : work.geometry.channels, row] = self.random.choice((-1, 1))
+        coefficients[:, :, [self.random.random() < 0.5 for _ in range(self.config.rows)]] = 0
+        return replace(work, coefficients=coefficients)
+
+    def _note_passes(self, passes: list[Pass], codes: list[float]) -> None:
+        """Geometry and density of each pass; ``codes``: values that are not 0 of a pixel."""
+        self.densities = []
+        for work, values in zip(passes, codes, strict=True):
+            rows = int(work.coefficients.any(axis=(0, 1)).sum())
+            channels = work.geometry.channels
+            self.densities.append(_density(values / channels))
+            hits = classes_of(work.geometry)
+            del hits["image"]
+            hits |= {
+                "activations": self.densities[-1],
+                "coefficients": _density(np.count_nonzero(work.coefficients) / (channels * max(rows, 1))),
+            }
+            if rows:
+                hits["rows used"] = "one" if rows == 1 else "all" if rows == self.config.rows else "some"
+            self.coverage.sample(hits)
 
     def _write(self) -> dict[str, int]:
         """The next beat, where there is room and its pass has started."""
@@ -100,6 +156,10 @@ class BlockBench(BlockLoads, UnitBench):
         line = int(self.work.lines_before[p] + self.work.out_height[p] - self.unfreed[p]) % self.config.psum_lines
         if not (int(self.lines.done[0]) >> line) & 1 or not self.drain_pace():
             return {}
+        if self.drain_left:
+            self.drain_left -= 1
+            return {}
+        self.drain_left = self.drain_time
         if self.column == self.work.out_width[p]:
             return {"drain_free_i": 1 << line}
         taps = self.config.taps
@@ -132,6 +192,8 @@ class BlockBench(BlockLoads, UnitBench):
         self.coverage.met("two passes pending", pending == 2)
         index = inputs["counter_index_i"]
         self.counter = int(self.counters[0, index]) if index < len(BlockCounter) else 0
+        name = BlockCounter(index).name.lower() if index < len(BlockCounter) else "none"
+        self.coverage.sample({"counter": name, "count": "not zero" if self.counter else "zero"})
         self._note_drain(inputs)
         counts, before, work = self.z_count.copy(), self.counters.copy(), int(self.mac.work[0])
         starts = bool(inputs.get("load_pass_i"))
@@ -141,8 +203,11 @@ class BlockBench(BlockLoads, UnitBench):
             self.z, self.z_cycle, self.z_count, self.counters,
         )  # fmt: skip
         self._check_z(sample, counts)
-        self.coverage.met("z FIFO full", self.counters[0, BlockCounter.Z_FULL] > before[0, BlockCounter.Z_FULL])
-        self.coverage.met("line wait", self.counters[0, BlockCounter.LINE_WAIT] > before[0, BlockCounter.LINE_WAIT])
+        counted = (self.counters[0] > before[0]).tolist()
+        self.coverage.met("z FIFO full", counted[BlockCounter.Z_FULL])
+        self.coverage.met("line wait", counted[BlockCounter.LINE_WAIT])
+        self._note_stalls(counted)
+        self._note_distances()
         self.coverage.met("pass after pass", work < self.mac.work[0] < self.mac.loaded[0])
         if inputs["counter_clear_i"]:
             self.counters[:] = 0
@@ -160,11 +225,59 @@ class BlockBench(BlockLoads, UnitBench):
             self.shown = (psum + int(self.work.bias[p, 0])) & WORD
             self.column += 1
             self.transactions += 1
-            self.coverage.met("line read while the MAC works", bool(self.mac.walk_valid[0]))
+            walking = bool(self.mac.walk_valid[0])
+            self.coverage.met("line read while the MAC works", walking)
+            self.coverage.met("drain a pass behind the MAC", walking and self.mac.walk_work[0] > p)
         elif inputs.get("drain_free_i"):
             self.shown = None
             self.column = 0
             self.unfreed[p] -= 1
+
+    def _note_stalls(self, counted: list[bool]) -> None:
+        """What held the block up in this cycle; the pass is the MAC's."""
+        p = int(self.mac.work[0])
+        if p == len(self.densities):
+            return
+        for name, met in (
+            ("ring full", not ring_has_room(self.ring, self.one)),
+            ("z FIFO full", counted[BlockCounter.Z_FULL]),
+            ("starved", counted[BlockCounter.STARVED]),
+            ("line wait", counted[BlockCounter.LINE_WAIT]),
+        ):
+            if met:
+                self.coverage.sample({"stall": name, "activations": self.densities[p]})
+
+    def _note_distances(self) -> None:
+        """How far apart rows and MAC are."""
+        read = self.ring.read[0].tolist()
+        first, last = max(read), min(read)
+        apart = "whole ring" if first - last == self.config.ring else "some" if first > last else "none"
+        levels = self.rows.fifo.count[0].tolist()
+        fullest, emptiest = max(levels), min(levels)
+        full = emptiest == 0 and fullest == self.config.z_fifo
+        self.coverage.sample(
+            {
+                "rows apart": apart,
+                "z apart": "full against empty" if full else "some" if fullest > emptiest else "none",
+            }
+        )
+        if last < len(self.beats):
+            slowest = int(self.groups.work[self.beats[last].number])
+            if 0 < first < len(self.beats) + 1:
+                self.coverage.met("rows in different passes", self.groups.work[self.beats[first - 1].number] > slowest)
+            self.coverage.met("rows ahead of the MAC by a pass", slowest > self.mac.work[0])
+
+    def _note_reset(self) -> None:
+        """What the episode before left in the registers, if it was cut off."""
+        for name, held in (
+            ("beats in the ring", self.ring.read.min() < self.ring.written[0]),
+            ("z in a FIFO", self.rows.fifo.count.any()),
+            ("walk", self.mac.walk_valid[0]),
+            ("closed line", self.lines.closed[0]),
+            ("odd bank", self.mac.work[0] < len(self.unfreed) and self.mac.work[0] % 2),
+        ):
+            if held:
+                self.coverage.sample({"reset": name})
 
     def _check_z(self, sample: Sample, counts: np.ndarray) -> None:
         """Every z that is written in this cycle."""

@@ -11,6 +11,7 @@ from cocotb.handle import HierarchyObject
 from golden.cycle.collector import STAGES, make_collector, step_collector
 from golden.cycle.psum_lines import make_psum_lines
 from golden.cycle.work import work_of
+from tb.geometry_classes import GeometryDeck, place_of
 from tb.load_port import LoadKind, LoadPort
 from tb.lockstep.base import Inputs, UnitBench
 from tb.lockstep.passes import random_pass, transfers_of
@@ -32,12 +33,19 @@ class CollectorBench(UnitBench):
 
     unit = "collector"
     handshakes = ("values_valid_o",)
+    cut_reach = 200
+
+    def __init__(self, dut: HierarchyObject) -> None:
+        super().__init__(dut)
+        self.deck = GeometryDeck(self.config)
 
     def begin(self) -> None:
         """Random passes; blocks that finish their lines one by one."""
+        if self.episode > 1:
+            self._note_reset()
         config = self.config
         port = LoadPort(config)
-        passes = [random_pass(self.numbers, config).work for _ in range(self.random.randint(1, 4))]
+        passes = [random_pass(self.numbers, config, self.deck).work for _ in range(self.random.randint(1, 4))]
         self.work = work_of(passes, [0] * len(passes), self.sizes)
         self.loads = [
             (p, transfer)
@@ -48,6 +56,7 @@ class CollectorBench(UnitBench):
         per_column = config.blocks // config.group
         columns = self.work.out_height * self.work.out_width
         self.last_groups = set((np.cumsum(columns * per_column) - 1).tolist())
+        self.pass_of_group = np.repeat(np.arange(len(passes)), columns * per_column).tolist()
         self.total = int(columns.sum()) * per_column
         self.model = make_collector(self.total, self.sizes)
         self.lines = make_psum_lines(self.sizes)
@@ -58,6 +67,9 @@ class CollectorBench(UnitBench):
         self.shown: list[int] | None = None
         self.left = 0
         self.passes_left = 0
+        #: In these episodes one block is slow, and passes start, where they can, as the one before ends.
+        self.slow_block = self.random.randrange(config.blocks) if self.random.random() < 0.3 else -1
+        self.late_starts = self.random.random() < 0.3
         self.done_pace, self.out_pace, self.load_pace = (Pace(self.random) for _ in range(3))
 
     def _pass_of_row(self, row: int) -> int:
@@ -70,6 +82,8 @@ class CollectorBench(UnitBench):
             return
         for b in range(self.config.blocks):
             row = self.begun[b]
+            if b == self.slow_block and self.random.random() < 0.9:
+                continue
             if row == self.rows or row - self.freed >= self.config.psum_lines or self.random.random() < 0.3:
                 continue
             p = self._pass_of_row(row)
@@ -101,6 +115,11 @@ class CollectorBench(UnitBench):
             return {}
         inputs = {"load_bank_i": number % 2, "load_data_i": transfer.data}
         if transfer.kind is LoadKind.PASS:
+            model, work = self.model, self.work
+            p = int(model.work[0])
+            at_end = model.row[0] == work.out_height[p] - 1 and model.column[0] == work.out_width[p] - 1
+            if self.late_starts and model.loaded[0] == p + 1 and not at_end:
+                return {}
             return inputs | {"load_pass_i": 1}
         assert transfer.block is not None
         return inputs | {"load_channel_i": 1 << transfer.block}
@@ -130,6 +149,8 @@ class CollectorBench(UnitBench):
         self.coverage.met("two passes loaded", int(model.loaded[0]) - self.passes_left == 2)
         place = p, row, column = int(model.work[0]), int(model.row[0]), int(model.column[0])
         starts = bool(inputs.get("load_pass_i"))
+        takes = bool(inputs["values_ready_i"])
+        self._note_pipe(inputs["done_i"], takes, group)
         free, leaving = self._step(bool(inputs["values_ready_i"]), starts)
         reads = place != (int(model.work[0]), int(model.row[0]), int(model.column[0]))
         self.expect(sample, "drain_read_o", reads)
@@ -137,6 +158,8 @@ class CollectorBench(UnitBench):
         if free:
             self.lines.done[:] &= ~free
             self.freed += 1
+            following = 1 << self.freed % self.config.psum_lines
+            self.coverage.sample({"next line": "done" if inputs["done_i"] & following else "not done"})
             self.shown = None
         if reads:
             line = int(self.work.lines_before[p] + row) % self.config.psum_lines
@@ -149,12 +172,102 @@ class CollectorBench(UnitBench):
             self.coverage.met("largest psum", 2**31 - 1 in psums)
             self.coverage.met("pass after pass", p != int(model.work[0]) and model.work[0] < model.loaded[0])
             self.coverage.met("one-column line", self.work.out_width[p] == 1)
-            codes = model.outputs[model.entered[0]]
-            self.coverage.met("clamped value", int(self.work.high[p]) & 255 in codes)
+            self._note_column(p, row, column, line, starts)
         if leaving >= 0:
             self.left += 1
             self.passes_left += leaving in self.last_groups
         self.loaded += "load_data_i" in inputs
+
+    def _range(self, p: int) -> str:
+        if self.work.low[p] < 0:
+            return "signed"
+        return "unsigned" if self.work.high[p] == 255 else "with a ceiling"
+
+    def _note_column(self, p: int, row: int, column: int, line: int, starts: bool) -> None:
+        """The column that is read, its codes, and what follows where it is the last of its pass."""
+        config, work, model = self.config, self.work, self.model
+        width, height = int(work.out_width[p]), int(work.out_height[p])
+        at = "first" if line == 0 else "last" if line == config.psum_lines - 1 else "between"
+        self.coverage.sample({"row": place_of(row, height), "column": place_of(column, width), "line": at})
+        self.coverage.met("widest line", width == config.width_max and column == width - 1)
+        used = work.multiplier[p] > 0
+        first = int(model.entered[0])
+        codes = model.outputs[first : first + config.blocks // config.group].reshape(-1)[used].tolist()
+        low, high = int(work.low[p]) & 255, int(work.high[p]) & 255
+        self.coverage.met("clamped value", high in codes)
+        for name, there in (
+            ("lower end", low in codes),
+            ("upper end", high in codes),
+            ("inside", not {low, high} >= set(codes)),
+        ):
+            if there:
+                self.coverage.sample({"range": self._range(p), "code": name})
+        apart = max(self.begun) - min(self.begun)
+        self.coverage.sample(
+            {
+                "blocks apart": "none" if not apart else "one" if apart == 1 else "several",
+                "channels": "all blocks" if used.all() else "some blocks",
+            }
+        )
+        if row < height - 1 or column < width - 1:
+            return
+        self.coverage.met("pass starts as one ends", starts)
+        if p + 1 < len(work.out_width):
+            following = int(work.out_width[p + 1])
+            self.coverage.sample(
+                {
+                    "next pass": "loaded" if model.loaded[0] > p + 1 + starts else "not loaded",
+                    "next width": "narrower" if following < width else "wider" if following > width else "same",
+                }
+            )
+
+    def _note_pipe(self, done: int, takes: bool, group: int) -> None:
+        """What each end has to do, and the passes in between."""
+        model, config = self.model, self.config
+        final = model.part[0] == config.blocks // config.out_lanes - 1
+        if model.parts[0] and not final:
+            select = "parts left"
+        elif model.work[0] == model.loaded[0]:
+            select = "no pass"
+        else:
+            line = self._row_to_read() % config.psum_lines
+            select = "column to read" if done >> line & 1 else "no line"
+        self.coverage.sample(
+            {
+                "select": select,
+                "encoder": "takes" if takes else "refuses",
+                "output": "full" if group >= 0 else "empty",
+            }
+        )
+        self.coverage.met("free refused", bool(model.parts[0] and final and model.parts_free[0] and not takes))
+        if max(self.begun) - min(self.begun) == config.psum_lines:
+            self.coverage.sample({"blocks apart": "all lines"})
+        inside = [self.pass_of_group[number] for number in model.stages[: OUTPUT + 1].tolist() if number >= 0]
+        if inside and inside[0] != inside[-1]:
+            bounds = [(int(self.work.low[p]), int(self.work.high[p])) for p in (inside[0], inside[-1])]
+            self.coverage.sample({"clamps in the pipe": "equal" if bounds[0] == bounds[1] else "different"})
+
+    def _row_to_read(self) -> int:
+        """The output row that is read next, counted over all passes."""
+        model, work = self.model, self.work
+        p = int(model.work[0])
+        return int(work.lines_before[p] + model.row[0]) if p < len(work.lines_before) else self.rows
+
+    def _note_reset(self) -> None:
+        """What the episode before left in the registers, if it was cut off."""
+        model = self.model
+        if model.work[0] == len(self.work.out_width):
+            return
+        for name, held in (
+            ("column", model.column[0]),
+            ("row", model.row[0]),
+            ("line", self._row_to_read() % self.config.psum_lines),
+            ("odd bank", model.work[0] % 2),
+            ("part", model.part[0]),
+            ("group in the pipe", (model.stages[: OUTPUT + 1] >= 0).any()),
+        ):
+            if held:
+                self.coverage.sample({"reset": name})
 
     def _step(self, ready: bool, starts: bool) -> tuple[int, int]:
         """One edge of the model: the lines freed, and the group that leaves the encoder, -1 for none."""

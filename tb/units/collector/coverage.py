@@ -1,16 +1,105 @@
 """Functional coverage of collector."""
 
-from tb.coverage import CoverageModel, situation
+from tb.coverage import MET, CoverageModel, Cross, Point, situation
+from tb.geometry_classes import PLACES
 
 MODEL = CoverageModel(
     "collector",
     (
-        situation("stalled", "It happens in use."),
-        situation("line waits for one block", "It happens in use."),
-        situation("pass after pass", "It happens in use."),
-        situation("two passes loaded", "It happens in use."),
-        situation("largest psum", "It happens in use."),
-        situation("clamped value", "It happens in use."),
-        situation("one-column line", "It happens in use."),
+        situation("stalled", "The whole pipe stands still: a step that moves on alone mixes groups."),
+        situation("line waits for one block", "A line is drained when every block has done with it, not the first."),
+        situation("pass after pass", "The first column of a pass follows the last one of another: parameters change."),
+        situation("two passes loaded", "The counter of passes reaches its end, and both banks are in use."),
+        situation("largest psum", "The end of 32 bits on its way through the registers to the multiplier."),
+        situation("clamped value", "The clamp belongs to the pass of the value."),
+        situation("one-column line", "First and last column are one: the line is freed with the read that begins it."),
+        Point(
+            "select",
+            "What the first step has to do: wait for a pass, for a line, read a column, or go on with the one it "
+            "shows.",
+            ("no pass", "no line", "column to read", "parts left"),
+        ),
+        Point("encoder", "Whether the encoder takes; the pipe moves only then.", ("takes", "refuses")),
+        Point("output", "Whether a group stands at the output.", ("empty", "full")),
+        Cross(
+            "select under stalls",
+            "A refusal stops the first step too, even with an empty pipe behind it: a read that goes on loses a "
+            "column.",
+            ("select", "encoder"),
+        ),
+        Cross(
+            "output under stalls",
+            "The output does not skip an empty register: groups keep their distance.",
+            ("output", "encoder"),
+        ),
+        situation(
+            "free refused", "The last part of a line is refused: freeing it now lets the MAC overwrite what is read."
+        ),
+        Point("column", "Where in its line a column lies: the ends begin, free and turn around.", PLACES),
+        Point("row", "Where in its pass a line lies: the last one changes the bank.", PLACES),
+        Cross(
+            "ends of lines and passes",
+            "The last column of the last line changes line, row and bank.",
+            ("row", "column"),
+        ),
+        Point("line", "Lines turn around at PSUM_LINES, no power of two.", ("first", "between", "last")),
+        Point("widest line", "Column, entry and bank reach the end of their ranges.", (MET,)),
+        Point(
+            "next line",
+            "Whether the next line is done when one is freed: the drain goes on without a gap, or waits.",
+            ("done", "not done"),
+        ),
+        Point(
+            "blocks apart",
+            "Lines by which the first block is ahead of the last: all of them may wait for one block.",
+            ("none", "one", "several", "all lines"),
+        ),
+        Point(
+            "range",
+            "Codes of a pass: signed, unsigned, or with a ceiling below 255.",
+            ("signed", "unsigned", "with a ceiling"),
+        ),
+        Point("code", "What a code is to its range.", ("lower end", "inside", "upper end")),
+        Cross(
+            "codes of each range",
+            "Bounds are sliced out of the geometry: a neighbouring bit, or a lost sign, shows at one end of one range.",
+            ("range", "code"),
+        ),
+        Point(
+            "clamps in the pipe",
+            "Two passes in the pipe: each step must use the bounds of its own.",
+            ("equal", "different"),
+        ),
+        Point(
+            "next pass",
+            "Whether the next pass is loaded when the last column of one is read.",
+            ("loaded", "not loaded"),
+        ),
+        Point(
+            "next width",
+            "Lines of the next pass: a stale width frees too early or reads beyond.",
+            ("narrower", "same", "wider"),
+        ),
+        Cross(
+            "change of passes",
+            "The next column is of another pass: width, height and bank change at one edge, or later.",
+            ("next pass", "next width"),
+        ),
+        Point(
+            "pass starts as one ends",
+            "The counter goes up and down at the same edge: either alone loses a pass, or drains one too many.",
+            (MET,),
+        ),
+        Point(
+            "channels",
+            "A pass with fewer channels than blocks: the rest must give 0 whatever is in their lines.",
+            ("all blocks", "some blocks"),
+        ),
+        Point(
+            "reset",
+            "A register that reset does not clear drains the next run from another place, or gives groups of the "
+            "last one.",
+            ("column", "row", "line", "odd bank", "part", "group in the pipe"),
+        ),
     ),
 )

@@ -41,6 +41,8 @@ class PsumLinesBench(UnitBench):
 
     def begin(self) -> None:
         """Lines free, biases about to be loaded."""
+        if self.episode > 1:
+            self._note_reset()
         self.model = make_psum_lines(self.sizes._replace(blocks=1))
         self.bias = [0, 0]
         self.to_load = [0, 1]
@@ -54,7 +56,11 @@ class PsumLinesBench(UnitBench):
         self.held: tuple[int, int] | None = None
         self.drained = 0
         self.left = self.random.randrange(20, 400)
-        self.recent: list[tuple[int, int]] = []
+        #: Issues of the last two cycles, NOTHING where there was none.
+        self.recent = [NOTHING, NOTHING]
+        #: Cycles that the psum at the output stands; cycle in which each line was freed.
+        self.stands = 0
+        self.freed = [-1] * lines
         self.issue_pace, self.drain_pace = Pace(self.random), Pace(self.random)
         self.close_share = self.random.choice((0.01, 0.05, 0.3))
 
@@ -80,11 +86,17 @@ class PsumLinesBench(UnitBench):
         line, column = 0, 0
         sums: tuple[int, ...] = ()
         if self.issue_pace():
-            near = [(n, x) for n, x in self.recent[-2:] if n in lines]
+            near = [(issue.line, issue.column) for issue in self.recent if issue.sums and issue.line in lines]
             if near and self.random.random() < 0.6:
                 line, column = self.random.choice(near)
+                if self.random.random() < 0.2:
+                    line = self.random.choice(lines)
+                elif self.random.random() < 0.2:
+                    column = max(0, column - self.random.randrange(self.config.taps))
             else:
                 line, column = self.random.choice(lines), self.random.randrange(self.config.width_max)
+                if self.random.random() < 0.2:
+                    column = self.random.choice((0, self.config.width_max - 1))
             most = min(self.config.taps, self.config.width_max - column)
             count = self.random.randint(1, most)
             sums = tuple(
@@ -107,7 +119,7 @@ class PsumLinesBench(UnitBench):
             return {"drain_free_i": 1 << self.held[0]}
         line = self.held[0] if self.held is not None and self.held[0] in done else self.random.choice(done)
         columns = sorted(self.written[line])
-        column = self.random.randrange(self.config.width_max)
+        column = self.random.choice((0, self.config.width_max - 1, self.random.randrange(self.config.width_max)))
         if columns and self.random.random() < 0.7:
             column = self.random.choice(columns)
         bank = self.uses[line]
@@ -155,18 +167,20 @@ class PsumLinesBench(UnitBench):
             self.expect(sample, "drain_psum_o", self.drained)
         self.coverage.met("all lines closed", int(model.closed[0]) == (1 << self.config.psum_lines) - 1)
         self.coverage.met("several lines close at once", issue.close.bit_count() > 1)
+        self._note_sides(inputs)
         if issue.sums:
-            place = (issue.line, issue.column)
-            self.coverage.met("same entry in consecutive cycles", self.recent[-1:] == [place])
-            self.coverage.met("same entry two cycles apart", self.recent[-2:-1] == [place])
+            self._note_addition(issue)
             for tap, value in enumerate(issue.sums):
                 model.psum[0, issue.line, issue.column + tap] += value
                 self.written[issue.line].add(issue.column + tap)
             self.transactions += 1
-        self.recent = [*self.recent[-2:], (issue.line, issue.column) if issue.sums else (-1, -1)]
+        self.recent = [self.recent[1], issue]
         free = inputs.get("drain_free_i", 0)
         self.coverage.met("free and close in one cycle", free != 0 and issue.close != 0)
+        if self.held is not None:
+            self.stands += 1
         if inputs.get("drain_read_i"):
+            self._note_drain(inputs)
             line = inputs["drain_line_i"]
             column = inputs["drain_entry_i"] * self.config.taps + inputs["drain_bank_i"]
             bank = inputs["drain_parameters_i"]
@@ -176,11 +190,104 @@ class PsumLinesBench(UnitBench):
             self.coverage.met("line never written", not self.written[line])
             self.transactions += 1
         if free and self.held is not None:
+            self._note_held()
+            self.freed[self.held[0]] = self.cycle
             self.uses[self.held[0]] = None
             self.written[self.held[0]] = set()
             self.held = None
         step_psum_lines(model, self.sizes, 0, issue.close, free)
         self.pipe = [issue, self.pipe[0]]
+
+    def _columns(self, issue: Issue) -> range:
+        return range(issue.column, issue.column + len(issue.sums))
+
+    def _note_addition(self, issue: Issue) -> None:
+        """Each entry that is added to, against the issues of the last two cycles."""
+        earlier, last = self.recent
+        taps, model = self.config.taps, self.model
+        for column, value in zip(self._columns(issue), issue.sums, strict=True):
+            repeat = "longer or never"
+            for before, name in ((earlier, "two cycles later"), (last, "next cycle")):
+                if before.line == issue.line and column in self._columns(before):
+                    repeat = name
+            before = int(model.psum[0, issue.line, column])
+            self.coverage.sample(
+                {
+                    "repeat": repeat,
+                    "entry": "written" if column in self.written[issue.line] else "not written",
+                    "added column": self._place(column),
+                    "sum": "wraps" if (before % 2**32) + value % 2**32 >= 2**32 else "stays",
+                }
+            )
+            self.coverage.met("same entry in consecutive cycles", repeat == "next cycle")
+            self.coverage.met("same entry two cycles apart", repeat == "two cycles later")
+            self.coverage.met("same column of another line", last.line != issue.line and column in self._columns(last))
+            if taps > 1:
+                other = repeat == "next cycle" and column - last.column != column - issue.column
+                self.coverage.met("same entry through another tap", other)
+        if taps > 1:
+            turns = issue.column % taps + len(issue.sums) > taps
+            self.coverage.sample({"taps": "turn around" if turns else "in order"})
+        if self.freed[issue.line] >= 0:
+            since = self.cycle - self.freed[issue.line]
+            self.coverage.sample({"line in use again": "at once" if since == 1 else "soon" if since < 4 else "later"})
+            self.freed[issue.line] = -1
+
+    def _place(self, column: int) -> str:
+        return "first" if column == 0 else "last" if column == self.config.width_max - 1 else "between"
+
+    def _note_drain(self, inputs: Inputs) -> None:
+        """The entry that is read, and what else happens in its bank."""
+        line, bank = inputs["drain_line_i"], inputs["drain_bank_i"]
+        column = inputs["drain_entry_i"] * self.config.taps + bank
+        entry = "written" if column in self.written[line] else "not written"
+        self.coverage.sample(
+            {
+                "drained entry": entry if self.written[line] else "of an untouched line",
+                "drained column": self._place(column),
+                "bank": str(inputs["drain_parameters_i"]),
+            }
+        )
+        self._note_held()
+        target = self.pipe[0]
+        together = any(other % self.config.taps == bank for other in self._columns(target))
+        self.coverage.met("drain and addition in one bank", together)
+        self.coverage.met("lines of two passes", {0, 1} <= set(self.uses))
+
+    def _note_held(self) -> None:
+        """The psum at the output gives way."""
+        if self.held is not None:
+            held = "one" if self.stands == 1 else "two or three" if self.stands < 4 else "longer"
+            self.coverage.sample({"psum held": held})
+        self.stands = 0
+
+    def _note_sides(self, inputs: Inputs) -> None:
+        """What MAC and collector do in a cycle."""
+        closed, lines = int(self.model.closed[0]).bit_count(), self.config.psum_lines
+        self.coverage.sample(
+            {
+                "closed lines": "all"
+                if closed == lines
+                else "none"
+                if not closed
+                else "one"
+                if closed == 1
+                else "several",
+                "mac": "adds" if self.issue.sums else "rests",
+                "collector": "reads" if "drain_read_i" in inputs else "frees" if "drain_free_i" in inputs else "rests",
+            }
+        )
+
+    def _note_reset(self) -> None:
+        """What the episode before left in the registers, if it was cut off."""
+        for name, held in (
+            ("written entries", any(self.written)),
+            ("closed lines", self.model.closed[0]),
+            ("done lines", self.model.done[0]),
+            ("addition on its way", any(issue.sums for issue in self.pipe)),
+        ):
+            if held:
+                self.coverage.sample({"reset": name})
 
     def ended(self) -> bool:
         """All additions were made and no closed line waits."""

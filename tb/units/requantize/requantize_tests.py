@@ -10,7 +10,17 @@ from tb.lockstep.stimulus import Pace
 PSUMS = (0, 1, -1, 2**31 - 1, -(2**31), 2**30, -(2**30), 255, -256)
 MULTIPLIERS = (0, 1, 2, 2**15, 2**16 - 1)
 SHIFTS = (1, 2, 31, 46, 47)
-CLAMPS = ((-128, 127), (0, 255), (0, 100), (0, 0), (-128, -128), (5, 6))
+#: Clamp bounds, and how coverage names the range.
+CLAMPS = {
+    (-128, 127): "signed",
+    (0, 255): "unsigned",
+    (0, 100): "with a ceiling",
+    (5, 6): "with a ceiling",
+    (0, 0): "one code",
+    (-128, -128): "one code",
+}
+NAMED_PSUMS = {-(2**31): "lowest", -1: "-1", 0: "0", 1: "1", 2**31 - 1: "highest"}
+NAMED_MULTIPLIERS = {0: "0", 1: "1", 2**16 - 1: "highest"}
 
 
 def rounded(psum: int, multiplier: int, shift: int) -> int:
@@ -36,6 +46,7 @@ class RequantizeBench(UnitBench):
         self.pace = Pace(self.random)
         self.product: tuple[int, int, int] | None = None
         self.value: int | None = None
+        self.waited = 0
 
     def _random_operand(self) -> tuple[int, int, int]:
         shift = self.random.randint(1, 47)
@@ -43,18 +54,23 @@ class RequantizeBench(UnitBench):
         if self.random.random() < 0.2:
             return self.random.randint(-(2**31), 2**31 - 1), multiplier, shift
         # A psum whose quotient is near a code; one in four lands on a half.
+        bounds = self.random.choice(tuple(CLAMPS))
         code = self.random.randint(-300, 300)
+        if self.random.random() < 0.5:
+            code = self.random.choice(bounds) + self.random.randint(-1, 1)
         if self.random.random() < 0.25:
             multiplier, shift = 1 << self.random.randrange(16), self.random.randint(17, 24)
             psum = ((2 * code + 1) << (shift - 1)) // multiplier
         else:
-            psum = (code << shift) // max(multiplier, 1)
+            # Anywhere within half a step of the code.
+            offset = self.random.randint(-(2 ** (shift - 1)), 2 ** (shift - 1))
+            psum = ((code << shift) + offset) // max(multiplier, 1)
         return min(max(psum, -(2**31)), 2**31 - 1), multiplier, shift
 
     def drive(self) -> Inputs:
         """The next operand, and any clamp."""
         psum, multiplier, shift = self.work[-1]
-        low, high = self.random.choice(CLAMPS)
+        low, high = self._choose_clamp()
         return {
             "advance_i": int(self.pace()),
             "psum_i": psum,
@@ -64,12 +80,23 @@ class RequantizeBench(UnitBench):
             "high_i": high,
         }
 
+    def _choose_clamp(self) -> tuple[int, int]:
+        """Bounds for the value in the second step: half the time near it, where there are such."""
+        choices = tuple(CLAMPS)
+        if self.product is not None and self.random.random() < 0.5:
+            exact = rounded(*self.product)
+            near = [bounds for bounds in CLAMPS if any(abs(exact - bound) <= 1 for bound in bounds)]
+            inside = [bounds for bounds in CLAMPS if bounds[0] <= exact <= bounds[1]]
+            choices = tuple(near or inside) or choices
+        return self.random.choice(choices)
+
     def check(self, inputs: Inputs, sample: Sample) -> None:
         """The value; then both steps move."""
         if self.value is not None:
             self.expect(sample, "value_o", self.value & 255)
         if not inputs["advance_i"]:
             self.coverage.met("stalled")
+            self.waited += 1
             return
         if self.product is not None:
             psum, multiplier, shift = self.product
@@ -84,7 +111,55 @@ class RequantizeBench(UnitBench):
             self.coverage.met("smallest shift", shift == 1)
             self.coverage.met("largest shift", shift == 47)
             self.coverage.met("lowest psum", psum == -(2**31))
+            self._sample(psum, multiplier, shift, low, high)
+        self.waited = 0
         self.product = self.work.pop()
+
+    def _sample(self, psum: int, multiplier: int, shift: int, low: int, high: int) -> None:
+        """Corners of the value that leaves the second step."""
+        product, exact = psum * multiplier, rounded(psum, multiplier, shift)
+        below, above = low - exact, exact - high
+        hits = {
+            "clamping": "far below"
+            if below > 1
+            else "one below"
+            if below == 1
+            else "far above"
+            if above > 1
+            else "one above"
+            if above == 1
+            else "lower end"
+            if below == 0
+            else "upper end"
+            if above == 0
+            else "inside",
+            "range": CLAMPS[low, high],
+            "waited": ("not", "one cycle", "longer")[min(self.waited, 2)],
+        }
+        if low <= exact <= high:
+            rest, half = product % 2**shift, 2 ** (shift - 1)
+            hits |= {
+                "sign": "negative" if product < 0 else "positive" if product else "zero",
+                "remainder": "none"
+                if not rest
+                else "below half"
+                if rest < half
+                else "half"
+                if rest == half
+                else "above half",
+                "shift": str(shift)
+                if shift in (1, 47)
+                else "2..15"
+                if shift < 16
+                else "16..31"
+                if shift < 32
+                else "32..46",
+                "psum": NAMED_PSUMS.get(psum, "other"),
+                "multiplier": NAMED_MULTIPLIERS.get(multiplier, "other"),
+            }
+            if rest == half:
+                hits["half above"] = "odd" if (product >> shift) % 2 else "even"
+        self.coverage.sample(hits)
 
     def ended(self) -> bool:
         """All operands were given."""

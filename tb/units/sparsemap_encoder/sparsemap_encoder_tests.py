@@ -23,14 +23,26 @@ class SparsemapEncoderBench(UnitBench):
 
     def begin(self) -> None:
         """Groups to send with what they must become."""
+        if self.episode > 1:
+            for name, group in (("first", self.first), ("second", self.second)):
+                if group is not None:
+                    self.coverage.sample({"reset": f"group in the {name} step"})
         size, count = self.config.group, self.random.randrange(1, 100)
         density = self.numbers.choice(DENSITIES, (count, 1))
         values = self.numbers.integers(1, 256, (count, size))
-        values = np.where(self.numbers.random((count, size)) < 0.3, self.numbers.choice([1, 127, 128, 255]), values)
+        values = np.where(self.numbers.random((count, size)) < 0.3, self.numbers.choice([127, 255]), values)
+        values = np.where(
+            self.numbers.random((count, size)) < 0.3, 1 << self.numbers.integers(0, 8, (count, size)), values
+        )
         values = (values * (self.numbers.random((count, size)) < density)).astype(np.uint8)
-        single = self.numbers.random(count) < 0.1
-        values[single] = 0
-        values[single, self.numbers.integers(0, size, int(single.sum()))] = 128
+        for n in np.flatnonzero(self.numbers.random(count) < 0.2):
+            lane = int(self.numbers.choice([0, size - 1, self.numbers.integers(size)]))
+            if self.numbers.random() < 0.5:
+                values[n] = 0
+                values[n, lane] = 1 << self.numbers.integers(8)
+            else:
+                values[n] = np.maximum(values[n], 1)
+                values[n, lane] = 0
         coded = encode(values, size)
         eop = self.numbers.random(count) < 0.5
         last = self.numbers.random(count) < 0.2
@@ -42,12 +54,14 @@ class SparsemapEncoderBench(UnitBench):
                 "count": int(coded.maps[n, 0].sum()),
                 "eop": int(eop[n]),
                 "last": int(last[n]),
+                "codes": values[n].tolist(),
             }
             for n in range(count)
         ]
         self.next = 0
         self.first: dict | None = None
         self.second: dict | None = None
+        self.waited = 0
         self.offer = Offer(self.random)
         self.pace = Pace(self.random)
 
@@ -69,6 +83,8 @@ class SparsemapEncoderBench(UnitBench):
         moves = group is None or inputs["group_ready_i"] == 1
         self.expect(sample, "ready_o", moves)
         self.expect(sample, "group_valid_o", group is not None)
+        steps = ("none", "first", "second", "both")[(self.first is not None) + 2 * (group is not None)]
+        self.coverage.sample({"steps": steps, "receiver": "takes" if inputs["group_ready_i"] else "refuses"})
         if group is not None:
             self.expect(sample, "group_map_o", group["map"])
             self.expect(sample, "group_values_o", group["packed"])
@@ -81,8 +97,11 @@ class SparsemapEncoderBench(UnitBench):
                 self.coverage.met("dense group", group["count"] == self.config.group)
                 self.coverage.met("eop", group["eop"])
                 self.coverage.met("last", group["last"])
+                self._sample(group)
+                self.waited = 0
             else:
                 self.coverage.met("stalled")
+                self.waited += 1
         if moves:
             self.second = self.first
             self.first = None
@@ -90,6 +109,25 @@ class SparsemapEncoderBench(UnitBench):
                 self.first = self.groups[self.next]
                 self.next += 1
                 self.offer.taken()
+
+    def _sample(self, group: dict) -> None:
+        """The group that leaves."""
+        size, ones = self.config.group, group["count"]
+        amounts = {0: "none", 1: "one", size - 1: "all but one", size: "all"}
+        self.coverage.sample(
+            {
+                "values": amounts.get(ones, "some"),
+                "waited": ("not", "one cycle", "longer")[min(self.waited, 2)],
+                "flags": ("none", "eop", "last", "both")[group["eop"] + 2 * group["last"]],
+            }
+        )
+        if ones == 1:
+            lane = group["map"].bit_length() - 1
+            if lane in (0, size - 1):
+                self.coverage.sample({"lone value": "highest lane" if lane else "lowest lane"})
+        for code in group["codes"]:
+            if code and not code & (code - 1):
+                self.coverage.sample({"single bit": f"bit {code.bit_length() - 1}"})
 
     def ended(self) -> bool:
         """Every group has left."""
