@@ -24,8 +24,8 @@ from tb.env.problems import ProblemKind, ProblemLog
 from tb.env.run import COVERAGE, RECORD, SETTINGS
 from tb.env.sequences import RunSequence
 from tb.env.streams import input_stream, load_stream, output_stream
-from tb.env.work import Work
-from tb.units.stream_core.sampling import PlayedRun
+from tb.env.work import Regime, Work
+from tb.units.stream_core.sampling import STREAMS, PlayedRun, overlaps_of
 
 #: (of the core, block, index) to value, None where it is X.
 Counters = dict[tuple[bool, int, int], int | None]
@@ -190,7 +190,9 @@ class StreamCoreTest(uvm_test):
             core_counters=np.array([counters[True, 0, int(c)] for c in CoreCounter], np.int64),
             block_counters=np.array(block, np.int64),
             regime=work.regime.value,
-            stalled=work.stalled,
+            go={stream: work.share(stream) for stream in STREAMS},
+            # Under stalls that the model does not know it does not know cycles either.
+            overlaps=None if work.regime is Regime.RANDOM else overlaps_of(expectation.trace, work.inputs),
             load_waits=load_waits,
         )
 

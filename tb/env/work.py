@@ -50,20 +50,24 @@ class Work:
     stalls: Stalls
     seed: int
 
-    @property
-    def stalled(self) -> bool:
-        """Some stream is stalled."""
-        return any(self.go(stream) is not None for stream in ("load", "input", "output"))
-
     def go(self, stream: str) -> Go | None:
         """The pattern of a stream, 'load', 'input' or 'output'; None where it never stalls."""
         if self.regime is Regime.FREE:
             return None
         if self.regime is Regime.RANDOM:
-            pace = Pace(random.Random(f"{self.seed} {stream}"))
+            pace = self._pace(stream)
             return None if pace.free else lambda cycle: pace()
         allowed: list[bool] = getattr(self.stalls, stream).tolist()
         return None if all(allowed) else lambda cycle: allowed[cycle % len(allowed)]
+
+    def share(self, stream: str) -> float:
+        """Share of the cycles in which a stream may begin to move."""
+        if self.regime is Regime.RANDOM:
+            return self._pace(stream).share
+        return float(getattr(self.stalls, stream).mean())
+
+    def _pace(self, stream: str) -> Pace:
+        return Pace(random.Random(f"{self.seed} {stream}"))
 
 
 #: Whether a drawn layer will do, given the one before it in the run.

@@ -22,6 +22,11 @@ class Pace:
         """Never stalls."""
         return self._share == 1.0
 
+    @property
+    def share(self) -> float:
+        """Share of the cycles in which it may move."""
+        return self._share if self._share > 0 else 0.5
+
     def __call__(self) -> bool:
         """Whether the stream may move in the next cycle."""
         if self._share == 1.0:

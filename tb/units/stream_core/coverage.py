@@ -2,66 +2,59 @@
 
 from configs.accelerator import Accelerator
 from tb.coverage import Collector, CoverageModel, Cross, Ignored, Point
+from tb.geometry_classes import BORDERS, IMAGES, KERNELS, PADDINGS, STRIDES
+from tb.lockstep.geometry_cross import IMPOSSIBLE_KERNELS
 from tb.stream_run import Comparison, Prediction
-from tb.units.stream_core.sampling import PlayedRun, sample_played
+from tb.units.stream_core.sampling import STREAMS, PlayedRun, overlaps_of, sample_played
 
-_NO_BORDER = "A kernel of one pixel cannot reach over the border: padding stays below the kernel's size."
+_DENSITIES = ("none", "sparse", "dense", "nearly all")
+#: May not move never, in less than half of the cycles, in half of them or more.
+_PACES = ("free", "stalled", "rarely moves")
+_ROWS = ("1", "2", "3", "4", "5", "6", "more")
 
 MODEL = CoverageModel(
     "stream_core",
     (
-        Point(
-            "coefficients",
-            "Without coefficients rows do no work, with many they limit the core: dilution's extremes.",
-            ("none", "few", "some", "most"),
-        ),
-        Point(
-            "activations",
-            "Empty groups become no beats and full ones several: the feeder's extremes.",
-            ("none", "few", "some", "most"),
-        ),
-        Point("stalls", "A stall shifts every unit against its neighbours.", ("free", "stalled")),
+        Point("layer", "A first layer has a basis of its own in every block.", ("decomposed", "first")),
+        Point("kernel", "Rows and columns are walked apart: an exchange shows where the sides differ.", KERNELS),
+        Point("stride", "From one to above the kernel's size, where pixels reach no output.", STRIDES),
+        Point("padding", "With the most, the first output sees one row and one column only.", PADDINGS),
+        Point("border", "Where in the image there are pixels whose codes are not all 0.", BORDERS),
         Cross(
-            "sparsity under stalls",
-            "Whether rows or streams are the slowest part depends on both densities and on the stalls.",
-            ("coefficients", "activations", "stalls"),
+            "geometry at the border",
+            "Blocks and collector count positions apart from one another: whole layers of each kind must come out "
+            "right, "
+            "from their corners to their inside.",
+            ("kernel", "stride", "padding", "border"),
+            tuple(Ignored((*i.bins, None), i.reason, i.applies) for i in IMPOSSIBLE_KERNELS),
         ),
-        Point("kernel", "The MAC walks rows and columns of a kernel apart.", ("1x1", "square", "wide", "tall")),
-        Point("stride", "A stride skips outputs, and pixels that reach none.", ("1", "2", "more")),
-        Point("padding", "With full padding the first output sees one row and column only.", ("none", "some", "full")),
-        Point("border", "Padding makes outputs that see only a part of the kernel.", ("bare", "padded")),
+        Point("image", "Small images end lines and passes while the pipeline is still filling.", IMAGES),
+        Point("width", "The widest image uses every column of the memories.", ("below the largest", "largest")),
+        Point("activations", "Empty groups become no beats, full ones several.", _DENSITIES),
+        Point("coefficients", "Without any the rows do no work, with many they limit the core.", _DENSITIES),
         Cross(
-            "geometry",
-            "First and last outputs of a pixel's walk are worked out from all three.",
-            ("kernel", "stride", "border"),
-            (Ignored(("1x1", None, "padded"), _NO_BORDER),),
+            "sparsity of both",
+            "Sparsity decides which unit is the slowest, and so who waits for whom.",
+            ("activations", "coefficients"),
+        ),
+        *(Point(f"{stream} stalls", f"How often the {stream} stream may not move.", _PACES) for stream in STREAMS),
+        *(
+            Cross(
+                f"{what} under {stream} stalls",
+                f"Queues run full or empty elsewhere for each density of {what} and each pace of the {stream} stream.",
+                (what, f"{stream} stalls"),
+            )
+            for what in ("activations", "coefficients")
+            for stream in STREAMS
         ),
         Point(
-            "stride against kernel",
-            "Above the kernel's size there are pixels that no output needs.",
-            ("up to it", "above"),
+            "regime",
+            "Cycles are compared under the first two; the third stalls without a pattern, or goes on without a reset.",
+            ("free", "recorded", "random"),
         ),
-        Point(
-            "image",
-            "Small images end lines and passes while the pipeline is still filling.",
-            ("one pixel", "smaller than the kernel", "one row or column", "as large as the kernel", "larger"),
-        ),
-        Point("kind", "A first layer has a basis of its own in each block.", ("decomposed", "first")),
-        Point("input sign", "Codes are extended by their sign or by 0.", ("unsigned", "signed")),
-        Point("output sign", "The clamp is below 0 or at 0.", ("unsigned", "signed")),
-        Cross("kind and sign", "Both are flags of a pass and travel apart.", ("kind", "input sign")),
-        Point("blocks used", "Blocks without a channel must give zeros.", ("all", "some")),
-        Point("passes of a run", "Parameters have two banks: the third pass uses the first again.", ("1", "2", "more")),
-        Point(
-            "next pass",
-            "Units change over to a pass one by one, while others still work on the one before.",
-            ("same layer", "other geometry", "other kind", "other sign", "other channels"),
-        ),
-        Point("output code", "The clamp has two ends.", ("lowest", "between", "highest")),
-        Point("shift", "Requantization rounds at any place of the product.", ("small", "usual", "large")),
         Point(
             "stall cause",
-            "Each is another handshake that holds the core up.",
+            "Each is another handshake that holds the core up: one that never did has not shown that it lets go.",
             (
                 "ring_full",
                 "feeder_starved",
@@ -72,11 +65,72 @@ MODEL = CoverageModel(
                 "load waits for a bank",
             ),
         ),
+        Point("dropped pixels", "Pixels without work are passed over, or there are none.", ("some", "none")),
+        Point("passes of a run", "Parameters have two banks: the third pass uses the first again.", ("1", "2", "more")),
         Point(
-            "regime",
-            "Cycles are compared under the first two; the third stalls without a pattern, or goes on without a reset.",
-            ("free", "recorded", "random"),
+            "next pass",
+            "Whether a pass is of the layer of the one before, with other channels, or of another.",
+            ("same layer", "other layer"),
         ),
+        Point(
+            "overlap",
+            "Whether a pass starts before the input of the one before has been taken: its groups follow at once.",
+            ("yes", "no"),
+        ),
+        Cross(
+            "passes back to back",
+            "Units change over to a pass one by one, while others still work on the one before.",
+            ("next pass", "overlap"),
+        ),
+        Point("next kernel", "Its size is read from the other bank.", ("smaller", "same size", "larger")),
+        Point("next width", "A stale width cuts rows or stretches them.", ("narrower", "same", "wider")),
+        Cross(
+            "change of geometry",
+            "Every unit reads the geometry from its own copy: a stale one shows where sizes go up or down.",
+            ("next kernel", "next width"),
+        ),
+        Point(
+            "next kind",
+            "Shared basis kernels are written to all blocks at once, others one by one.",
+            ("decomposed, decomposed", "decomposed, first", "first, decomposed", "first, first"),
+        ),
+        Point(
+            "next signedness",
+            "Values of both kinds are in the rows at a time.",
+            ("both unsigned", "becomes signed", "becomes unsigned", "both signed"),
+        ),
+        Cross(
+            "change of signedness",
+            "The flag goes along with each beat: taken from elsewhere, it is right unless passes overlap.",
+            ("next signedness", "overlap"),
+        ),
+        Point("input codes", "Codes are extended by their sign, or by 0.", ("unsigned", "signed")),
+        Point(
+            "output codes", "The clamp is below 0, at 0, or cuts off above.", ("unsigned", "with a ceiling", "signed")
+        ),
+        Cross("kind and sign", "Both are flags of a pass, and travel apart.", ("layer", "input codes")),
+        Cross("codes", "Input and output are signed or not apart from one another.", ("input codes", "output codes")),
+        Point("code", "What output codes are to their range.", ("lower end", "inside", "upper end")),
+        Cross("clamping", "Values on both sides of each range are cut to its end.", ("output codes", "code")),
+        Point("shift", "Requantization rounds at any place of the product.", ("small", "usual", "large")),
+        Point(
+            "basis kernels",
+            "M, from one row to all: rows beyond it have no coefficients and give zeros.",
+            _ROWS,
+            only={
+                **{name: lambda config, rows=int(name): rows <= config.rows for name in _ROWS[:-1]},
+                "more": lambda config: config.rows > len(_ROWS) - 1,
+            },
+        ),
+        Point("blocks used", "Blocks without a channel must give zeros.", ("all", "some")),
+        Point("groups of a pixel", "Coefficients are chosen by the number of the group.", ("one", "two", "more")),
+        Point("channels", "Whether the last group of a pixel is filled up with zeros.", ("full groups", "padded")),
+        Point(
+            "empty pixel",
+            "Pixels without a code give a z all the same, wherever they lie.",
+            ("first", "between", "last", "all"),
+        ),
+        Point("output group", "The ends of what the encoder packs.", ("empty", "some", "dense")),
         Point(
             "reset",
             "What a reset must clear depends on how far the work had come.",
@@ -87,9 +141,15 @@ MODEL = CoverageModel(
 
 
 def sample_run(collector: Collector, config: Accelerator, prediction: Prediction, comparison: Comparison) -> None:
-    """Count what a played run has met."""
-    run = prediction.run
-    free = all(pattern.all() for pattern in (run.stalls.load, run.stalls.input, run.stalls.output))
+    """Count what a played run has met: of one that was cut, when; of one that differs nothing, it is no evidence."""
+    if not comparison.ok:
+        return
+    run, trace = prediction.run, prediction.trace
+    if run.cut is not None:
+        begun = "between outputs" if run.cut > trace.output_cycle[0] else "before the first output"
+        collector.sample({"reset": begun if run.cut > trace.start_cycle[0] else "while the first pass loads"})
+        return
+    go = {stream: float(getattr(run.stalls, stream).mean()) for stream in STREAMS}
     sample_played(
         collector,
         config,
@@ -99,7 +159,8 @@ def sample_run(collector: Collector, config: Accelerator, prediction: Prediction
             outputs=comparison.outputs,
             core_counters=comparison.core_counters,
             block_counters=comparison.block_counters,
-            regime="free" if free else "recorded",
-            stalled=not free,
+            regime="free" if all(share == 1 for share in go.values()) else "recorded",
+            go=go,
+            overlaps=overlaps_of(trace, run.inputs),
         ),
     )
