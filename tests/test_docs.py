@@ -19,6 +19,7 @@ from configs.accelerator import as_fields, load_accelerator, parse_accelerator
 from golden.manifest import Manifest
 from rtl.generator import UNITS
 from rtl.widths import Widths
+from tb.coverage_plan import coverage_plan
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -157,6 +158,11 @@ def test_fields_that_steps_read() -> None:
         r"^\| (\w+) \| (`[\w.]+`(?:, `[\w.]+`)*) \|$", (DOCS / "compression.md").read_text(), re.MULTILINE
     )
     assert {step: tuple(re.findall(r"`([\w.]+)`", names)) for step, names in rows} == FIRST_READ
+
+
+def test_coverage_plan() -> None:
+    """docs/coverage-plan.md is what the models say; `python -m tb.coverage_plan` writes it."""
+    assert (DOCS / "coverage-plan.md").read_text() == coverage_plan()
 
 
 def test_schema() -> None:
