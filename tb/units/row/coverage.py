@@ -5,6 +5,15 @@ from tb.coverage import CoverageModel, Cross, Ignored, Point, situation
 from tb.lockstep.bins import PLACES, places_of
 
 
+def _several_beats(config: Accelerator) -> bool:
+    """A pixel may have more than one beat."""
+    return config.channels_max > config.lanes
+
+
+def _several_groups(config: Accelerator) -> bool:
+    return config.channels_max > config.group
+
+
 def _several_lanes(config: Accelerator) -> bool:
     return config.lanes > 1
 
@@ -20,7 +29,11 @@ MODEL = CoverageModel(
         situation(
             "load while running", "Coefficients of the next pass go to the other bank: this one must not notice."
         ),
-        situation("beat without a match", "It ends in the row at once, in one cycle, and must not add anything."),
+        situation(
+            "beat without a match",
+            "It ends in the row at once, in one cycle, and must not add anything.",
+            applies=_several_beats,
+        ),
         Point(
             "beat",
             "All that the row says to its ring: it reads, it refuses, or there is nothing to read.",
@@ -61,7 +74,7 @@ MODEL = CoverageModel(
             ("none", "some", "all"),
             only={"some": _several_lanes},
         ),
-        Point("end", "What the beat ends.", ("nothing", "pixel", "pass")),
+        Point("end", "What the beat ends.", ("nothing", "pixel", "pass"), only={"nothing": _several_beats}),
         Cross(
             "match and end",
             "An end of pixel without a match still needs its column, and an end of pass must change the bank though "
@@ -95,6 +108,7 @@ MODEL = CoverageModel(
             "next pass",
             "How the pass that follows at once differs: codes, and fewer or more groups to a pixel.",
             ("the same shape", "signed follows unsigned", "unsigned follows signed", "more groups", "fewer groups"),
+            only={"more groups": _several_groups, "fewer groups": _several_groups},
         ),
         Point(
             "load",
