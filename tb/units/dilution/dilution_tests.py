@@ -1,5 +1,7 @@
 """Dilution against the cycle model's ``dilute``: activation mask and sign mask of every part of a group."""
 
+import itertools
+
 import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
@@ -12,8 +14,6 @@ from tb.lockstep.bins import amount_bin, place_bin
 from tb.lockstep.gather_network import settings_for
 from tb.lockstep.signals import Sample
 from tb.lockstep.stimulus import sparse_word
-
-DENSITIES = (0.0, 0.03, 0.2, 0.5, 0.9, 1.0)
 
 
 class DilutionBench(UnitBench):
@@ -29,13 +29,14 @@ class DilutionBench(UnitBench):
         """Random groups of every pair of densities, part by part."""
         width, parts = self.config.group, self.config.group // self.config.lanes
         self.work = []
-        for activations in DENSITIES:
-            for coefficients in DENSITIES:
-                for _ in range(3):
-                    densities = (activations, coefficients, self.random.choice((0.0, 0.5, 0.5, 1.0)))
-                    words = [sparse_word(self.random, width, density) for density in densities]
-                    control = settings_for(words[0], width, self.random)
-                    self.work += [(*words, control, part) for part in range(parts)]
+        # A single one, or a single zero, is to be likely at any width.
+        densities = (0.0, 1 / width, 0.2, 0.5, 1 - 1 / width, 1.0)
+        for activations, coefficients in itertools.product(densities, repeat=2):
+            for _ in range(3):
+                negative = self.random.choice((0.0, 0.5, 0.5, 1.0))
+                words = [sparse_word(self.random, width, density) for density in (activations, coefficients, negative)]
+                control = settings_for(words[0], width, self.random)
+                self.work += [(*words, control, part) for part in range(parts)]
         self.random.shuffle(self.work)
 
     def drive(self) -> Inputs:
