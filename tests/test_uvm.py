@@ -76,7 +76,7 @@ def test_an_error_is_seen(test: str, built: Callable[[Simulator], Design], tmp_p
 #: (file, text, replacement, kind that must be seen): deliberate faults of the core.
 FAULTS = [
     ("requantize.v", "product_q + half", "product_q", "value"),
-    ("row.v", "if (take && beat_last_i) bank_q <= !bank_q;", "if (1'b0) bank_q <= !bank_q;", "value"),
+    ("row.v", "if (take && beat_last_i) bank_q <= !bank_q;", "if (1'b0) bank_q <= !bank_q;", "cycle"),
     ("sparsemap_encoder.v", "wire advance = !group_valid_q || group_ready_i;", "wire advance = 1'b1;", "stability"),
 ]
 

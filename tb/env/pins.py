@@ -10,6 +10,7 @@ from typing import NamedTuple
 from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
+from cocotb.types import Logic
 from cocotb.utils import get_sim_time
 from cocotb_bus.drivers import BusDriver
 from cocotb_bus.monitors import BusMonitor
@@ -21,6 +22,9 @@ PERIOD_NS = 10
 #: The simulators' steps are picoseconds, see tb.simulator.TIMESCALE.
 PERIOD_STEPS = PERIOD_NS * 1000
 _NEVER = 1 << 62
+_ONE = Logic("1")
+#: Looked up by identity first: there is one object of each value.
+_KNOWN = (_ONE, Logic("0"))
 
 #: Whether a stream may begin to move in a cycle.
 Go = Callable[[int], bool]
@@ -134,7 +138,7 @@ class StreamDriver(BusDriver):
         self.bus.valid.value = 1
         while True:
             await timebase.edge
-            taken = self.bus.ready.value == 1
+            taken = self.bus.ready.value is _ONE
             if taken or not timebase.running:
                 return timebase.running
             await self.waiting(word)
@@ -180,8 +184,6 @@ class StreamMonitor(BusMonitor):
         self._also = [getattr(timebase.dut, name) for name in also]
         #: Cycles in which something was offered and not taken.
         self.waits = 0
-        #: Cycle of the last transfer.
-        self.last_cycle = -1
         super().__init__(timebase.dut, stream.name, timebase.dut.clk_i, case_insensitive=False)
 
     async def _monitor_recv(self) -> None:
@@ -195,13 +197,13 @@ class StreamMonitor(BusMonitor):
             if cycle < 0:
                 held = None
                 continue
-            valid, ready = str(valid_pin.value), str(ready_pin.value)
-            if valid not in "01" or ready not in "01":
+            valid, ready = valid_pin.value, ready_pin.value
+            if valid not in _KNOWN or ready not in _KNOWN:
                 self._unknown(cycle, f"valid is {valid}, ready is {ready}")
             for pin in self._also:
-                if str(pin.value) not in "01":
+                if pin.value not in _KNOWN:
                     self._unknown(cycle, f"{pin._name} is {pin.value}")
-            if valid != "1":
+            if valid is not _ONE:
                 if held is not None:
                     self._unstable(cycle, f"offered {held}, withdrawn before it was taken")
                     held = None
@@ -209,7 +211,7 @@ class StreamMonitor(BusMonitor):
             data = " ".join([str(pin.value) for pin in pins])
             if held is not None and data != held:
                 self._unstable(cycle, f"offered {held}, changed to {data} before it was taken")
-            if ready != "1":
+            if ready is not _ONE:
                 held = data
                 self.waits += 1
                 continue
@@ -219,7 +221,6 @@ class StreamMonitor(BusMonitor):
             except ValueError:
                 self._unknown(cycle, f"the data of a transfer is {data}")
                 continue
-            self.last_cycle = cycle
             self._recv(Beat(cycle, word))
 
     def _unknown(self, cycle: int, text: str) -> None:
