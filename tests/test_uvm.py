@@ -152,6 +152,14 @@ def test_what_nobody_expects_is_a_problem() -> None:
     assert problems.counts == {ProblemKind.EXTRA: 1}
 
 
+def test_what_should_have_come_before_a_reset_is_a_problem() -> None:
+    channel, problems = channel_with([Expected(5, 10, "here")])
+    channel.check_overdue(9)
+    assert not problems.counts
+    channel.check_overdue(10)
+    assert problems.counts == {ProblemKind.CYCLE: 1}
+
+
 def test_all_problems_are_counted_and_some_kept() -> None:
     problems = ProblemLog()
     for n in range(10):

@@ -172,8 +172,10 @@ class StreamCoreTest(uvm_test):
         await self.timebase.release_reset()
         running = cocotb.start_soon(self._sequence(expectation).start())
         await self.timebase.cycles(1 + int(share * expectation.trace.cycles))
+        last = self.timebase.cycle - 1
         await self._stop(running)
         board = self.env.scoreboard
+        board.outputs.check_overdue(last)
         self.env.coverage.sample_reset(
             passes_started=len(work.passes) - board.loads.pending,
             groups_left=len(expectation.outputs) - board.outputs.pending,

@@ -76,6 +76,13 @@ class Channel:
             if beat.cycle != expected.cycle:
                 self._note(ProblemKind.CYCLE, expected)
 
+    def check_overdue(self, cycle: int) -> None:
+        """A reset cut the run off after a cycle: what was expected until then must have come."""
+        head = self._expected[0] if self._expected else None
+        if head is not None and head.cycle is not None and head.cycle <= cycle:
+            text = f"{self.name} {self._number} of {self._total}, {head.place}, has not come by cycle {cycle}"
+            self._problems.note(ProblemKind.CYCLE, f"{text}: {self._show(head.word)} in cycle {head.cycle}")
+
     def _note(self, kind: ProblemKind, expected: Expected) -> None:
         text = ""
         if self._problems.wants(kind):
