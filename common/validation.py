@@ -19,6 +19,9 @@ def first_problem(error: ValidationError) -> str:
         return f"field '{where}' is missing"
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"field '{where}' is not known"
+    if isinstance(problem["input"], dict):
+        # A rule between the fields of a part: their values would fill the screen.
+        return f"field '{where}': {rule}"
     return f"field '{where}' is {problem['input']!r}: {rule}"
 
 

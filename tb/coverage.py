@@ -260,7 +260,7 @@ def merge(model: CoverageModel, files: Iterable[Path]) -> FunctionalCoverage:
         try:
             held = json.loads(path.read_text())
             digest, found = held["model"], held["counts"]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             raise UserError(f"Coverage file {relative(path)} is no coverage file: run the regression anew.") from None
         if held["unit"] != model.unit or digest != model.digest:
             raise UserError(

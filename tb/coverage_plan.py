@@ -1,13 +1,14 @@
 """python -m tb.coverage_plan: writes docs/coverage-plan.md, what must be met and why, from the coverage models."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
 
 from common.errors import run_command
 from common.results import ROOT, relative, write_atomically
-from configs.accelerator import load_accelerator, preset_names
+from configs.accelerator import Accelerator, load_accelerator, preset_names
 from rtl.generator import UNITS
 from tb.coverage import CoverageModel, Cross, Ignored, Point, load_model
 
@@ -17,10 +18,10 @@ _BEGIN = """# Coverage plan
 What the benches of each unit must have met, and why: the models in `tb/units/<unit>/coverage.py`, written here by
 `python -m tb.coverage_plan`.
 
-A **point** is a quantity with its bins; a **cross** has a bin for every combination of its points, sampled together, without those that
-cannot be, which are listed under the table: a run that meets one of them fails. Counts are added over all runs of a regression, and every
-bin must be hit.
-A single run of a bench goes on until it has hit the bins marked **every run**. Of the presets only some have a bin in *italics*.
+A **point** is a quantity with its bins; a **cross** has a bin for every combination of its points, sampled together,
+without those that cannot be, which are listed under the table: a run that meets one of them fails.
+Counts are added over all runs of a regression, and every bin must be hit. A single run of a bench goes on until it
+has hit the bins marked **every run**. Of the presets only some have a bin in *italics*.
 """
 
 
@@ -60,9 +61,13 @@ def _of_unit(model: CoverageModel) -> Iterator[str]:
         yield from impossible
 
 
+@cache
+def _presets() -> tuple[Accelerator, ...]:
+    return tuple(load_accelerator(name) for name in preset_names())
+
+
 def _point_bins(point: Point) -> str:
-    presets = [load_accelerator(name) for name in preset_names()]
-    names = [name if all(point.has(name, preset) for preset in presets) else f"*{name}*" for name in point.bins]
+    names = [name if all(point.has(name, preset) for preset in _presets()) else f"*{name}*" for name in point.bins]
     return ", ".join(names) + (" (**every run**)" if point.every_run else "")
 
 

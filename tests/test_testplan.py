@@ -66,7 +66,7 @@ def test_a_testplan_is_read(tmp_path: Path) -> None:
         ({"stage": "V4"}, r"field 'testpoints\.0\.stage' is 'V4'"),
         ({"goal": "entries leave in order"}, r"field 'testpoints\.0\.goal' is 'entries leave in order'"),
         ({"name": "In order"}, r"field 'testpoints\.0\.name' is 'In order'"),
-        ({"tests": []}, "testpoint 'order' names no test and no proof"),
+        ({"tests": []}, r"field 'testpoints\.0': testpoint 'order' names no test and no proof"),
         ({"tests": "fifo.lockstep"}, r"field 'testpoints\.0\.tests' is 'fifo\.lockstep'"),
     ],
 )

@@ -210,13 +210,13 @@ class PsumLinesBench(UnitBench):
             for before, name in ((earlier, "two cycles later"), (last, "next cycle")):
                 if before.line == issue.line and column in self._columns(before):
                     repeat = name
-            before = int(model.psum[0, issue.line, column])
+            psum = int(model.psum[0, issue.line, column])
             self.coverage.sample(
                 {
                     "repeat": repeat,
                     "entry": "written" if column in self.written[issue.line] else "not written",
                     "added column": self._place(column),
-                    "sum": "wraps" if (before % 2**32) + value % 2**32 >= 2**32 else "stays",
+                    "sum": "wraps" if (psum % 2**32) + value % 2**32 >= 2**32 else "stays",
                 }
             )
             self.coverage.met("same entry in consecutive cycles", repeat == "next cycle")

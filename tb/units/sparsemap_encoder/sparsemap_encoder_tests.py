@@ -36,7 +36,7 @@ class SparsemapEncoderBench(UnitBench):
         )
         values = (values * (self.numbers.random((count, size)) < density)).astype(np.uint8)
         for n in np.flatnonzero(self.numbers.random(count) < 0.2):
-            lane = int(self.numbers.choice([0, size - 1, self.numbers.integers(size)]))
+            lane = self.random.choice((0, size - 1, self.random.randrange(size)))
             if self.numbers.random() < 0.5:
                 values[n] = 0
                 values[n, lane] = 1 << self.numbers.integers(8)

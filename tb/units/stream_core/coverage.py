@@ -1,5 +1,7 @@
 """Functional coverage of stream_core: the model, and how runs that were played are sampled."""
 
+from collections.abc import Callable
+
 from configs.accelerator import Accelerator
 from tb.coverage import Collector, CoverageModel, Cross, Ignored, Point
 from tb.geometry_classes import BORDERS, IMAGES, KERNELS, PADDINGS, STRIDES
@@ -11,6 +13,11 @@ _DENSITIES = ("none", "sparse", "dense", "nearly all")
 #: May not move never, in less than half of the cycles, in half of them or more.
 _PACES = ("free", "stalled", "rarely moves")
 _ROWS = ("1", "2", "3", "4", "5", "6", "more")
+
+
+def _has_rows(rows: int) -> Callable[[Accelerator], bool]:
+    return lambda config: rows <= config.rows
+
 
 MODEL = CoverageModel(
     "stream_core",
@@ -118,7 +125,7 @@ MODEL = CoverageModel(
             "M, from one row to all: rows beyond it have no coefficients and give zeros.",
             _ROWS,
             only={
-                **{name: lambda config, rows=int(name): rows <= config.rows for name in _ROWS[:-1]},
+                **{name: _has_rows(int(name)) for name in _ROWS[:-1]},
                 "more": lambda config: config.rows > len(_ROWS) - 1,
             },
         ),

@@ -122,7 +122,7 @@ def _range(work: Pass) -> str:
 def _sample_pixels(collector: Collector, work: Pass, tensor: SparseTensor, hits: Mapping[str, str]) -> None:
     """Borders at which there are codes, and pixels without any."""
     g = work.geometry
-    empty = ~tensor.maps.any(axis=(1, 2))
+    empty: np.ndarray = tensor.maps.sum(axis=(1, 2)) == 0
     borders = {
         border_of(place_of(n // g.width, g.height), place_of(n % g.width, g.width))
         for n in np.flatnonzero(~empty).tolist()
