@@ -24,7 +24,7 @@ export NUMBA_CACHE_DIR := $(CURDIR)/build/numba
 export YOWASP_CACHE_DIR := $(CURDIR)/build/yowasp
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test lint bench units regress rerun report compress compress-report rtl icarus clean
+.PHONY: help sim test lint bench units coverage regress rerun report compress compress-report rtl icarus clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -61,6 +61,10 @@ rerun: $(VENV)/all.stamp icarus ## run one run of a regression again (JOB=..., a
 
 report: $(VENV)/all.stamp ## write the verification report of the last results as a static site
 	@$(PYTHON) -m tb.report
+
+coverage: $(VENV)/sim.stamp ## measure code coverage: run the benches with it, merge, judge with the waivers
+	@$(PYTHON) -m tb.code_coverage collect
+	@$(PYTHON) -m tb.code_coverage merge
 
 compress: $(VENV)/all.stamp ## train and compress a network, and write its package to packages/
 	@$(PYTHON) -m compress run --net "$(NET)"

@@ -54,12 +54,17 @@ def _densities(rng: np.random.Generator) -> tuple[float, float]:
 
 
 def random_layer(
-    rng: np.random.Generator, config: Accelerator, name: str = "random", geometry: Geometry | None = None
+    rng: np.random.Generator,
+    config: Accelerator,
+    name: str = "random",
+    geometry: Geometry | None = None,
+    densities: tuple[float, float] | None = None,
 ) -> RandomLayer:
     """A layer that fits ``config``, with extreme as well as ordinary densities and values.
 
     Args:
-        geometry: the layer's; random where not given.
+        geometry: the layer's, which must fit; a small random one where not given.
+        densities: shares of coefficients and of activations that are not 0; random where not given.
     """
     if geometry is None:
         first = bool(rng.random() < 0.25)
@@ -67,7 +72,7 @@ def random_layer(
     else:
         first = geometry.channels <= config.rows and bool(rng.random() < 0.5)
         g = geometry
-    coefficient_density, activation_density = _densities(rng)
+    coefficient_density, activation_density = densities or _densities(rng)
     signed_in = bool(rng.random() < 0.3)
     rows = g.channels if first else int(rng.integers(1, config.rows + 1))
     k = g.kernels

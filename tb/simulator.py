@@ -20,7 +20,10 @@ from common.results import BUILD, ROOT, relative
 from common.versions import icarus_version, tool_versions
 from configs.accelerator import Accelerator
 from rtl.generator import configuration_hash
+from tb.code_coverage.record import DATA, make_record, write_record
 
+#: Leaves the benches' own modules out of the coverage.
+COVERAGE_CONTROL = Path(__file__).resolve().parent / "hdl" / "coverage.vlt"
 TIMESCALE = ("1ns", "1ps")
 OLDEST_ICARUS = 11
 
@@ -45,6 +48,7 @@ class Design:
         waves: signals can be recorded.
         random_initial: every register begins with a value that follows from a run's seed, where 0 is
             the rule (see ``initial_values``); Verilator alone, whose registers know no X.
+        coverage: runs leave what they covered of the Verilog; Verilator alone.
     """
 
     top: str
@@ -55,11 +59,17 @@ class Design:
     public: bool = False
     waves: bool = False
     random_initial: bool = False
+    coverage: bool = False
     folder: Path = field(default=BUILD / "sim")
 
     def build_folder(self, simulator: Simulator) -> Path:
         """Where the simulation is built: one folder a configuration, simulator and kind of build."""
-        kinds = (("_public", self.public), ("_waves", self.waves), ("_random", self.random_initial))
+        kinds = (
+            ("_public", self.public),
+            ("_waves", self.waves),
+            ("_random", self.random_initial),
+            ("_coverage", self.coverage),
+        )
         kind = "".join(suffix for suffix, on in kinds if on)
         configuration = f"{self.config.name}_{configuration_hash(self.config)}"
         return self.folder / configuration / f"{self.top}_{simulator}{kind}"
@@ -116,6 +126,9 @@ def _verilator_arguments(design: Design) -> list[str]:
     if design.random_initial:
         # What an index beyond a memory reads is as random as the registers.
         arguments += ["--x-assign", "unique"]
+    if design.coverage:
+        # Not --coverage: its search for state machines ends in an internal error on an if without an else.
+        arguments += [f"--coverage-{kind}" for kind in ("line", "toggle", "expr", "user")]
     return arguments
 
 
@@ -126,7 +139,7 @@ def _icarus_arguments(design: Design) -> list[str]:
 
 def _stamp(design: Design, simulator: Simulator, arguments: list[str]) -> str:
     digest = hashlib.sha256(f"{sys.version} {simulator} {arguments} {design.defines} {design.waves}".encode())
-    for source in (*design.sources, *design.controls):
+    for source in (*design.sources, *design.controls, *((COVERAGE_CONTROL,) if design.coverage else ())):
         digest.update(source.name.encode() + source.read_bytes())
     return digest.hexdigest()
 
@@ -139,7 +152,10 @@ def build(design: Design, simulator: Simulator) -> bool:
     check_simulator(simulator)
     folder = design.build_folder(simulator)
     arguments = _verilator_arguments(design) if simulator is Simulator.VERILATOR else _icarus_arguments(design)
-    sources = (*design.controls, *design.sources) if simulator is Simulator.VERILATOR else design.sources
+    if design.coverage and simulator is not Simulator.VERILATOR:
+        raise UserError(f"Code coverage is recorded by Verilator alone, not by {simulator}: use SIM=verilator.")
+    controls = (*design.controls, COVERAGE_CONTROL) if design.coverage else design.controls
+    sources = (*controls, *design.sources) if simulator is Simulator.VERILATOR else design.sources
     stamp_file, stamp = folder / "built.sha256", _stamp(design, simulator, arguments)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(f"{folder}.lock", "w") as lock:
@@ -208,6 +224,11 @@ def run(
     log = folder / "simulation.log"
     results = folder / "results.xml"
     results.unlink(missing_ok=True)
+    plusargs = []
+    if design.coverage:
+        (folder / DATA).unlink(missing_ok=True)
+        write_record(make_record(design.config, design.top, design.defines, design.sources), folder)
+        plusargs = [f"+verilator+coverage+file+{folder / DATA}"]
     _prepare_environment()
     try:
         get_runner(simulator.value).test(

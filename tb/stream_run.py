@@ -113,10 +113,13 @@ class Comparison:
         return compared and not self.value_mismatches and not self.cycle_mismatches
 
 
-def stream_design(config: Accelerator, folder: Path, *, trace: bool = True, waves: bool = False) -> Design:
+def stream_design(
+    config: Accelerator, folder: Path, *, trace: bool = True, waves: bool = False, coverage: bool = False
+) -> Design:
     """Write the stream core's Verilog and its bench into ``folder``; returns what to build."""
     sources = generate(config, folder)
-    return bench_design(config, folder, sources, {path.name: path.read_text() for path in sources}, trace, waves)
+    files = {path.name: path.read_text() for path in sources}
+    return bench_design(config, folder, sources, files, trace=trace, waves=waves, coverage=coverage)
 
 
 def bench_design(
@@ -124,8 +127,10 @@ def bench_design(
     folder: Path,
     sources: Sequence[Path],
     files: Mapping[str, str],
+    *,
     trace: bool = True,
     waves: bool = False,
+    coverage: bool = False,
 ) -> Design:
     """Write the bench round a stream core; returns what to build.
 
@@ -145,6 +150,7 @@ def bench_design(
         controls=(HDL / "blocks.vlt", HDL / "stream_bench.vlt"),
         defines=("TRACE_Z",) if trace else (),
         waves=waves,
+        coverage=coverage,
     )
 
 
@@ -416,6 +422,8 @@ def _compare_counters(
         tally.note(Difference("run", (), "0 or 1 on every valid and ready", found, -1), value=True)
     if prediction.run.cut is not None:
         return blocks, core
+    if recorded["left_by_clear"]:
+        tally.note(Difference("counter", ("after clearing",), 0, recorded["left_by_clear"], -1), value=False)
     blocks[:] = recorded["blocks"]
     core[:] = recorded["core"]
     for counter in BlockCounter:

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
@@ -52,11 +52,14 @@ def check_unit(unit: str) -> None:
         raise UserError(f"Unit '{unit}' is not known: use one of {', '.join(UNITS)}.")
 
 
-def unit_design(config: Accelerator, units: Iterable[str] = UNITS, *, waves: bool = False) -> Design:
+def unit_design(
+    config: Accelerator, units: Iterable[str] = UNITS, *, waves: bool = False, coverage: bool = False
+) -> Design:
     """Write and describe the wrapper with the given units; a choice of units has folders of its own."""
     units = tuple(units)
     kind = "all" if units == UNITS else "_".join(units)
-    return write_unit_bench(config, FOLDER / "rtl" / f"{config.name}_{kind}", units, waves=waves, builds=FOLDER / kind)
+    folder = FOLDER / "rtl" / f"{config.name}_{kind}"
+    return replace(write_unit_bench(config, folder, units, waves=waves, builds=FOLDER / kind), coverage=coverage)
 
 
 def reproduce(unit: str, config: str, simulator: Simulator, seed: int) -> str:

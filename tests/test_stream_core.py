@@ -41,6 +41,17 @@ def test_random_layers_agree(name: str, simulator: Simulator, first: int, count:
     assert sum(comparison.values for comparison in comparisons) > 5000
 
 
+def test_several_output_groups_a_pixel_agree(tmp_path: Path) -> None:
+    """In every preset a pixel has one output group, BLOCKS being GROUP."""
+    config = replace(load_accelerator("tiny"), name="two_groups", blocks=8, rows=3)
+    design = stream_design(config, BUILD / "rtl" / config.name)
+    build(design, Simulator.ICARUS)
+    predictions = [predict(config, random_run(seed, config)) for seed in range(6)]
+    _, comparisons = run_batch(design, Simulator.ICARUS, predictions, tmp_path, seed=1)
+    assert not [describe(difference) for comparison in comparisons for difference in comparison.differences]
+    assert all(comparison.ok for comparison in comparisons)
+
+
 #: (file, text, replacement): deliberate faults of the core that the comparison must see.
 FAULTS = [
     ("basis_mac.v", "factor_2_q <= walk_z_2_q;", "factor_2_q <= walk_z_1_q;"),

@@ -10,7 +10,7 @@ from tb.env.run import core_design, run_uvm
 from tb.lockstep.wrapper import UNITS
 from tb.random_run import random_run
 from tb.regress.catalog import Engine, find_test
-from tb.regress.job import Job, Status, Verdict
+from tb.regress.job import Job, Status, Variant, Verdict
 from tb.simulator import Design, build
 from tb.start_state import CheckResult, random_initial_design, run_initial_values, run_reset_runs
 from tb.stream_run import Comparison, Prediction, describe, predict, run_batch, stream_design
@@ -29,11 +29,12 @@ def configuration_of(job: Job) -> Accelerator:
 def design_of(job: Job, *, waves: bool = False) -> Design:
     """Write what a run simulates; runs of one configuration, simulator and kind share it."""
     config = configuration_of(job)
+    coverage = job.variant is Variant.COVERAGE
     if find_test(job.test).engine is Engine.LOCKSTEP:
-        return unit_design(config, UNITS, waves=waves)
+        return unit_design(config, UNITS, waves=waves, coverage=coverage)
     if find_test(job.test).engine is Engine.UVM:
         return core_design(config, BUILD / "uvm" / "rtl" / config.name, waves=waves)
-    design = stream_design(config, BUILD / "rtl" / config.name, waves=waves)
+    design = stream_design(config, BUILD / "rtl" / config.name, waves=waves, coverage=coverage)
     if find_test(job.test).function == "initial_values":
         return random_initial_design(design, job.simulator)
     return design

@@ -18,6 +18,8 @@ from cocotb.triggers import FallingEdge, RisingEdge, Timer
 RECORDED = ("output.txt", "z.txt", "unknown.txt")
 PLAYED = ("load.hex", "group.hex", "load_stall.bin", "input_stall.bin", "output_stall.bin")
 PERIOD_NS = 10
+#: Counters of the core, and of a block.
+COUNTERS = 7
 
 
 class StreamBench:
@@ -34,6 +36,7 @@ class StreamBench:
         self.dut.rst_i.value = 1
         self.dut.reload_i.value = 0
         self.dut.trace_i.value = 0
+        self.dut.counter_clear_i.value = 0
         self.dut.counter_core_i.value = 0
         self.dut.counter_block_i.value = 0
         self.dut.counter_index_i.value = 0
@@ -89,6 +92,18 @@ class StreamBench:
         await self.cycles(4)
         return int(self.dut.counter_o.value)
 
+    async def counters(self, blocks: int, count: int = COUNTERS) -> tuple[list[int], list[list[int]]]:
+        """All counters: the core's, and those of each block."""
+        core = [await self.counter(True, 0, index) for index in range(count)]
+        return core, [[await self.counter(False, block, index) for index in range(count)] for block in range(blocks)]
+
+    async def clear_counters(self) -> None:
+        """Set all counters to 0."""
+        self.dut.counter_clear_i.value = 1
+        await self.cycles(2)
+        self.dut.counter_clear_i.value = 0
+        await self.cycles(2)
+
 
 @cocotb.test()
 async def play_runs(dut) -> None:
@@ -112,8 +127,9 @@ async def play_runs(dut) -> None:
             "unknown": int(dut.unknown_o.value),
         }
         if not settings["cut"]:
-            recorded["core"] = [await bench.counter(True, 0, index) for index in range(7)]
-            recorded["blocks"] = [
-                [await bench.counter(False, block, index) for index in range(7)] for block in range(settings["blocks"])
-            ]
+            recorded["core"], recorded["blocks"] = await bench.counters(settings["blocks"])
+            await bench.clear_counters()
+            # The index behind the last names no counter and reads 0 as well.
+            core, blocks = await bench.counters(settings["blocks"], COUNTERS + 1)
+            recorded["left_by_clear"] = sum(core) + sum(map(sum, blocks))
         (folder / "counters.json").write_text(json.dumps(recorded))
