@@ -18,8 +18,13 @@ def _has_window(config: Accelerator) -> bool:
     return config.lookahead > 0
 
 
-def _never_waits(config: Accelerator) -> bool:
-    return not config.lookahead and config.lanes == config.adders
+def _single_slots(config: Accelerator) -> bool:
+    """Every lane owns a single slot of a column: the oldest column never outlasts a cycle in which operands move."""
+    return config.lanes == config.adders
+
+
+def _several_slots(config: Accelerator) -> bool:
+    return not _single_slots(config)
 
 
 MODEL = CoverageModel(
@@ -52,8 +57,9 @@ MODEL = CoverageModel(
                 Ignored(("empty", None, "refused"), "the window has a free place."),
                 Ignored(("one", None, "refused"), "the window has a free place.", _has_window),
                 Ignored(("one", "stalled", "taken"), "it fills the window.", lambda config: not config.lookahead),
-                Ignored(("one", "empty", "refused"), "the only column retires.", _never_waits),
-                Ignored(("one", "moves", "refused"), "the only column retires.", _never_waits),
+                Ignored(("one", "empty", "refused"), "the only column retires.", _single_slots),
+                Ignored(("one", "moves", "refused"), "the only column retires.", _single_slots),
+                Ignored(("full", "moves", "refused"), "the oldest column retires.", _single_slots),
                 Ignored(("some", None, "refused"), "the window has a free place."),
                 Ignored(("some", "empty", None), "the register fills in the cycle behind the first column."),
                 Ignored(("full", "empty", None), "the register fills in the cycle behind the first column."),
@@ -88,7 +94,11 @@ MODEL = CoverageModel(
             "retired",
             "Leading columns that leave in one cycle.",
             ("none", "one", "several", "the whole window"),
-            only={"several": lambda config: _columns(config) > 2, "the whole window": _has_window},
+            only={
+                "none": _several_slots,
+                "several": lambda config: _columns(config) > 2,
+                "the whole window": _has_window,
+            },
         ),
         Point(
             "head",
@@ -130,6 +140,10 @@ MODEL = CoverageModel(
             "Slot and column of a value come from the position of a bit in the owner's list: another owner's, or "
             "another column's, shows only where both mechanisms are at work.",
             ("source", "from"),
+            tuple(
+                Ignored((source, "head column"), "its owner takes the only one there.", _single_slots)
+                for source in ("next lane", "lane before", "farther")
+            ),
         ),
         Point(
             "idle lane",
