@@ -34,6 +34,7 @@ from tests import small_networks
 from tests.small_networks import (
     CLASSES,
     SHAPE,
+    Dense,
     Flat,
     Mobile,
     NarrowAlexNet,
@@ -89,8 +90,8 @@ def content(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize(
     ("network", "scale"),
-    [(Residual, "channel"), (Mobile, "basis"), (Flat, "channel")],
-    ids=["Residual", "Mobile", "Flat"],
+    [(Residual, "channel"), (Mobile, "basis"), (Flat, "channel"), (Dense, "channel")],
+    ids=["Residual", "Mobile", "Flat", "Dense"],
 )
 def test_a_network_of_the_users_goes_through(network: type[nn.Module], scale: str, tmp_path: Path) -> None:
     """FILE.py:CLASS, with real training in every step; the numbers fit together."""
