@@ -13,6 +13,7 @@ from rich.table import Table
 from common.errors import run_command
 from common.results import BUILD, RESULTS, relative, write_json
 from common.versions import simulation_tools, tool_versions
+from tb.coverage_json import update_coverage
 from tb.regress.engines import build_job, run_job
 from tb.regress.job import JobResult, Status, parse_job
 from tb.regress.runner import connect, run_all
@@ -62,7 +63,10 @@ def run(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, sched
         results |= run_all(client, waiting, store, advance)
     ordered = [results[job.name] for job in planned]
     document = as_document(suite, ordered, time.perf_counter() - begin, resumed, _tools())
-    document["functional"] = [asdict(c) | {"hit": c.hit, "total": c.total} for c in functional_coverage(ordered)]
+    functional = functional_coverage(ordered)
+    document["functional"] = [asdict(c) | {"hit": c.hit, "total": c.total} for c in functional]
+    figures = {c.unit: {"functional": {"covered": c.hit, "total": c.total, "holes": c.holes}} for c in functional}
+    update_coverage(figures, {})
     path = write_json(RESULTS / "regress.json", document)
     write_junit(ordered, RESULTS / "regress.xml")
     store.close()

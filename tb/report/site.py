@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from common.errors import UserError
 from common.figures import Plot, draw_plot
@@ -118,6 +119,7 @@ def _trend(history: Sequence[Mapping[str, Any]]) -> Plot | None:
         axes.plot(places, rate, marker="o", markersize=3, color="#2f7fd6", label="runs that passed")
         axes.plot(places, functional, marker="s", markersize=3, color="#d9772b", label="functional coverage")
         axes.set_ylim(0, 104)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylabel("%")
         axes.set_xlabel("regression, oldest first")
         axes.legend(loc="lower right", fontsize=8)
