@@ -14,8 +14,6 @@ class Variant(StrEnum):
     PLAIN = "plain"
     #: With Verilator's code coverage.
     COVERAGE = "coverage"
-    #: The netlist that Yosys made of it.
-    GATES = "gates"
 
 
 class Status(StrEnum):

@@ -120,8 +120,9 @@ class UnitRow:
 
     Attributes:
         code: percentages by kind, None where nothing was measured.
-        mutants: curated ones as (killed by the expected detector, all); None where not run.
-        proofs: (proved, all); None where not run.
+        mutants: curated and drawn ones; None where not run.
+        proofs: with their guards; None where not run.
+        gates: benches on the unit's netlist; None where not run.
     """
 
     unit: str
@@ -134,6 +135,7 @@ class UnitRow:
     waivers: tuple[Mapping[str, Any], ...]
     mutants: tuple[Mapping[str, Any], ...] | None
     proofs: tuple[Mapping[str, Any], ...] | None
+    gates: tuple[Mapping[str, Any], ...] | None
     sources: tuple[str, ...]
 
     @property
@@ -164,6 +166,13 @@ class UnitRow:
         if self.proofs is None:
             return None
         return sum(p["status"] in ("proved", "bounded") for p in self.proofs), len(self.proofs)
+
+    @property
+    def netlists(self) -> tuple[int, int] | None:
+        """Benches that passed on the unit's netlist, and all."""
+        if self.gates is None:
+            return None
+        return sum(bool(g["ok"]) for g in self.gates), len(self.gates)
 
 
 def _tests(unit: str, regress: Mapping[str, Any]) -> tuple[TestRow, ...]:
@@ -224,6 +233,7 @@ def units_of(results: Mapping[str, Mapping[str, Any]]) -> list[UnitRow]:
     regress = results.get("regress", {})
     proofs = results["formal"]["proofs"] if "formal" in results else None
     mutants = results["mutants"]["mutants"] if "mutants" in results else None
+    gates = results["gates"]["results"] if "gates" in results else None
     code = results.get("coverage", {})
     lines = results.get("code_coverage_lines", {}).get("configurations", {})
     rows = []
@@ -250,6 +260,7 @@ def units_of(results: Mapping[str, Mapping[str, Any]]) -> list[UnitRow]:
                 waivers=tuple(entry for entry in code.get("waivers", []) if entry["unit"] == unit),
                 mutants=None if mutants is None else tuple(m for m in mutants if m["unit"] == unit),
                 proofs=None if proofs is None else tuple(p for p in proofs if p["unit"] == unit),
+                gates=None if gates is None else tuple(g for g in gates if g["unit"] == unit),
                 sources=tuple(name for name in lines if unit in lines[name]),
             )
         )
