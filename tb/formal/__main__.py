@@ -1,0 +1,72 @@
+"""python -m tb.formal --unit fifo: runs proofs, prints a table, writes build/results/formal.json."""
+
+import os
+import time
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from common.errors import run_command
+from common.results import RESULTS, relative, write_json
+from tb.formal.checking import TIMEOUT, Result, Status, run_proofs, tasks_of
+from tb.formal.declarations import all_proofs, choose
+from tb.formal.sby import check_tools, formal_tools
+
+_STYLE = {Status.PROVED: "green", Status.BOUNDED: "green"}
+
+
+def print_results(console: Console, results: list[Result]) -> None:
+    """The results, a row each."""
+    table = Table()
+    for heading in ("proof", "method", "depth", "status", "covers", "seeded bugs", "seconds"):
+        table.add_column(heading, justify="right" if heading in ("depth", "covers", "seconds") else "left")
+    for r in results:
+        status = f"[{_STYLE.get(r.status, 'bold red')}]{r.status}"
+        table.add_row(
+            f"{r.unit}.{r.name}", r.method, str(r.depth), status, str(len(r.covers)), r.seeded_bug, f"{r.seconds:.1f}"
+        )
+    console.print(table)
+    for r in results:
+        if r.problem:
+            console.print(f"{r.unit}.{r.name} is {r.status}: {r.problem}", highlight=False, soft_wrap=True)
+
+
+@click.command()
+@click.option("--unit", "units", multiple=True, help="Unit, several times for several; all where not given, or 'all'.")
+@click.option("--proof", "names", multiple=True, help="Proof, as 'order' or 'fifo.order'; several times for several.")
+@click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True, help="Tasks at a time.")
+@click.option("--timeout", type=click.IntRange(1), default=TIMEOUT, show_default=True, help="Seconds that a task has.")
+@click.option("--no-guards", is_flag=True, help="Leave covers and seeded bugs out.")
+def main(units: tuple[str, ...], names: tuple[str, ...], jobs: int, timeout: int, no_guards: bool) -> None:
+    """Prove what the generated Verilog must do."""
+    start = time.perf_counter()
+    console = Console()
+    console.width = max(console.width, 132)
+    proofs = choose(all_proofs(), () if "all" in units else units, names)
+    check_tools()
+    tools = formal_tools()
+    console.print(", ".join(f"{tool} {found}" for tool, found in tools.items()), highlight=False)
+    columns = (TextColumn("{task.description:36}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        total = sum(len(tasks_of(proof, guards=not no_guards)) for proof in proofs)
+        bar = progress.add_task(f"{len(proofs)} proofs", total=total)
+        results = run_proofs(
+            proofs, jobs=jobs, guards=not no_guards, timeout=timeout, done=lambda: progress.advance(bar)
+        )
+    print_results(console, results)
+    document = {
+        "tools": tools,
+        "proofs": [{key: value for key, value in asdict(result).items()} for result in results],
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+    path = write_json(RESULTS / "formal.json", document)
+    console.print(f"{document['seconds']} s; results in {relative(path)}", highlight=False)
+    if not all(result.ok for result in results):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    run_command(main)
