@@ -224,11 +224,11 @@ def run(
     log = folder / "simulation.log"
     results = folder / "results.xml"
     results.unlink(missing_ok=True)
-    plusargs = []
+    arguments = list(plusargs)
     if design.coverage:
         (folder / DATA).unlink(missing_ok=True)
         write_record(make_record(design.config, design.top, design.defines, design.sources), folder)
-        plusargs = [f"+verilator+coverage+file+{folder / DATA}"]
+        arguments.append(f"+verilator+coverage+file+{folder / DATA}")
     _prepare_environment()
     try:
         get_runner(simulator.value).test(
@@ -241,7 +241,7 @@ def run(
             seed=seed,
             extra_env=dict(environment or {}),
             testcase=testcase,
-            plusargs=list(plusargs),
+            plusargs=arguments,
             timescale=TIMESCALE,
             waves=design.waves,
             log_file=str(log),

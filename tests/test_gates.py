@@ -38,9 +38,10 @@ def test_netlists_agree_with_the_models(unit: str, tmp_path: Path) -> None:
 
 def test_a_changed_gate_is_noticed(tmp_path: Path) -> None:
     right = synthesise(render(TINY), "fifo", defines=DEFINES)
-    gate = "read_q[0] ^ read_q[1]"
-    assert gate in right.text, "the netlist has no such gate any more"
-    wrong = replace(right, text=right.text.replace(gate, gate.replace("^", "|")))
+    # Which gates there are is the synthesis' choice; a counter's next value takes exclusive ones.
+    text, count = re.subn(r"(assign \w+\[?\d*\]? = \w+_q\[\d\]) \^", r"\1 |", right.text, count=1)
+    assert count == 1, "the netlist has no such gate any more"
+    wrong = replace(right, text=text)
     result = run(unit_gates(TINY, "fifo", tmp_path, {"fifo": wrong}), "fifo", tmp_path)
     assert not result.ok
     assert re.search(r"\w+_o: expected 0x\w+, got 0x\w+", result.problem)

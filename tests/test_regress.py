@@ -14,6 +14,7 @@ import tb.regress.runner as runner
 from common.errors import UserError
 from tb.regress.__main__ import main
 from tb.regress.catalog import Engine, catalog, find_test
+from tb.regress.engines import build_job
 from tb.regress.job import Job, JobResult, Status, Variant, Verdict, parse_job
 from tb.regress.runner import DiskFullError, connect, execute, run_all
 from tb.regress.store import Store
@@ -126,6 +127,7 @@ def test_changed_sources_begin_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_run_passes_and_leaves_its_coverage(tmp_path: Path) -> None:
+    build_job(FIFO)
     found = execute(FIFO, tmp_path)
     assert found.verdict.status is Status.PASSED
     assert found.verdict.compared > found.verdict.transactions >= FIFO.size

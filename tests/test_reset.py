@@ -17,7 +17,7 @@ from tb.stream_run import Prediction, predict, run_batch, stream_design
 
 TINY = load_accelerator("tiny")
 #: Seed of short reset runs, and how many come to their end.
-SEED, COUNT = 3, 3
+SEED, COUNT = 6, 3
 #: A random run of few cycles.
 SHORT = 3
 
