@@ -9,6 +9,7 @@ import yaml
 from common.errors import UserError
 from rtl.generator import UNITS
 from tb.coverage import load_model
+from tb.formal.declarations import all_proofs
 from tb.regress.catalog import catalog
 from tb.testplan import (
     Evidence,
@@ -173,11 +174,16 @@ def test_a_stage_is_reached_with_all_before_it(tmp_path: Path) -> None:
 def test_every_unit_has_a_testplan(unit: str) -> None:
     """It names tests and coverage items that are there, and every coverage item of the unit."""
     found = read_testplan(plan_path(unit))
-    proofs = {proof for point in found.testpoints for proof in point.proofs}
+    proofs = {proof.full_name for proof in all_proofs()}
     items = {item.name for item in load_model(unit).items}
     check_names(found, catalog(), proofs, items)
     assert items == {name for point in found.testpoints for name in point.coverage}
     assert {Stage.V1, Stage.V2} <= {point.stage for point in found.testpoints}
+
+
+def test_every_proof_is_planned() -> None:
+    planned = {name for unit in UNITS for point in read_testplan(plan_path(unit)).testpoints for name in point.proofs}
+    assert planned == {proof.full_name for proof in all_proofs()}
 
 
 def test_every_test_is_planned() -> None:
