@@ -26,6 +26,8 @@ IMAGES = ("not smaller", "lower", "narrower", "lower and narrower")
 
 #: Share of the random images that are as wide as the memories allow, and largest height and width of the others.
 WIDE_SHARE = 0.1
+#: Share of the heights, and of the widths, that are 1.
+SINGLE_SHARE = 0.1
 LARGEST_IMAGE = 8
 #: Share of the random layers with as few channels as a first layer has.
 FEW_SHARE = 0.25
@@ -96,7 +98,7 @@ def _geometry(rng: np.random.Generator, config: Accelerator, kernel: Kernel) -> 
     kernel_height, kernel_width, stride, padding = kernel
     few = rng.random() < FEW_SHARE
     channels = int(rng.integers(1, config.rows + 1 if few else 4 * config.group))
-    height, width = (int(rng.integers(1, LARGEST_IMAGE + 1)) for _ in range(2))
+    height, width = (1 if rng.random() < SINGLE_SHARE else int(rng.integers(1, LARGEST_IMAGE + 1)) for _ in range(2))
     if rng.random() < WIDE_SHARE:
         height, width = max(1, kernel_height - 2 * padding), config.width_max
     try:
@@ -121,9 +123,13 @@ class GeometryDeck:
         self._config = config
         self._left: list[Combination] = []
 
-    def draw(self, rng: np.random.Generator) -> Geometry:
-        """A geometry of the next class."""
+    def draw(self, rng: np.random.Generator, pixels: int) -> Geometry:
+        """A geometry of the next class, whose image has at most ``pixels`` pixels."""
         combinations = list(kernels_of(self._config))
         if not self._left:
             self._left = [combinations[n] for n in rng.permutation(len(combinations))]
-        return random_geometry(rng, self._config, self._left.pop())
+        combination = self._left.pop()
+        while True:
+            g = random_geometry(rng, self._config, combination)
+            if g.height * g.width <= pixels:
+                return g

@@ -184,7 +184,7 @@ def test_impossible_kernels_are_those_that_no_configuration_runs(name: str) -> N
 def test_a_deck_deals_every_class_of_geometry(name: str) -> None:
     config = load_accelerator(name)
     rng, deck = np.random.default_rng(1), GeometryDeck(config)
-    drawn = [deck.draw(rng) for _ in kernels_of(config)]
+    drawn = [deck.draw(rng, 60) for _ in kernels_of(config)]
     kernels = {combination_of((g.kernel_height, g.kernel_width, g.stride, g.padding)) for g in drawn}
     assert kernels == set(kernels_of(config))
     assert all(max(g.width, g.out_width) <= config.width_max for g in drawn)

@@ -34,16 +34,14 @@ class RandomPass(NamedTuple):
     tensor: SparseTensor
 
 
-def random_pass(numbers: np.random.Generator, config: Accelerator, deck: GeometryDeck, beats: int = 400) -> RandomPass:
-    """One pass of a random layer with few pixels, and about ``beats`` groups at most."""
-    most = max(PIXELS, 2 * config.width_max)
-    while True:
-        g = deck.draw(numbers)
-        # Fewer channels rather than another geometry: else large kernels would be rare.
-        while g.channels > config.group and g.height * g.width * -(-g.channels // config.group) > max(beats, most):
-            g = replace(g, channels=g.channels // 2)
-        if g.height * g.width <= most:
-            break
+def random_pass(
+    numbers: np.random.Generator, config: Accelerator, deck: GeometryDeck, beats: int = 400, pixels: int = PIXELS
+) -> RandomPass:
+    """One pass of a random layer: at most ``pixels`` pixels, or two rows of any width, and about ``beats`` groups."""
+    g = deck.draw(numbers, pixels if pixels < PIXELS else max(PIXELS, 2 * config.width_max))
+    # Fewer channels rather than another geometry: else large kernels would be rare.
+    while g.channels > config.group and g.height * g.width * -(-g.channels // config.group) > beats:
+        g = replace(g, channels=g.channels // 2)
     drawn = random_layer(numbers, config, geometry=g)
     works = passes_of(drawn.layer, config)
     return RandomPass(works[int(numbers.integers(len(works)))], encode(drawn.activations[0], config.group))

@@ -22,7 +22,7 @@ from tb.load_port import LoadKind, LoadPort
 from tb.lockstep.base import Inputs, UnitBench
 from tb.lockstep.block_loads import BlockLoads
 from tb.lockstep.groups import beats_of
-from tb.lockstep.passes import one_block, random_pass, transfers_of
+from tb.lockstep.passes import PIXELS, one_block, random_pass, transfers_of
 from tb.lockstep.signals import Sample
 from tb.lockstep.stimulus import Pace, unpack
 
@@ -55,6 +55,7 @@ class BlockBench(BlockLoads, UnitBench):
     handshakes = ("room_o",)
     patience = 5000
     cut_reach = 400
+    cut_share = 0.3
 
     def __init__(self, dut: HierarchyObject) -> None:
         super().__init__(dut)
@@ -66,7 +67,10 @@ class BlockBench(BlockLoads, UnitBench):
             self._note_reset()
         self.one = self.sizes._replace(blocks=1)
         port = LoadPort(self.config)
-        drawn = [random_pass(self.numbers, self.config, self.deck, 120) for _ in range(self.random.randint(1, 4))]
+        drawn = [
+            random_pass(self.numbers, self.config, self.deck, 120, self.random.choice((20, PIXELS)))
+            for _ in range(self.random.randint(1, 4))
+        ]
         passes = [self._with_slow_rows(one_block(entry.work)) for entry in drawn]
         self._note_passes(passes, [float(entry.tensor.maps.sum()) / entry.tensor.maps.shape[0] for entry in drawn])
         signed = [work.signed_in for work in passes]
