@@ -38,8 +38,9 @@ sim: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run a network's l
 	@$(PYTHON) -m tb sim --net "$(NET)" --config "$(CONFIG)" --sim "$(SIM)" --images "$(IMAGES)" --seed "$(SEED)" \
 	  $(if $(LAYER),--layer "$(LAYER)") $(if $(IMAGE),--image "$(IMAGE)") $(if $(WAVES),--waves)
 
-test: lint icarus $(VENV)/all.stamp ## everything that proves the project: lint, models, units, stream core, network
+test: lint icarus $(VENV)/all.stamp ## everything that proves the project: lint, models, units, stream core, network, a short regression
 	@$(PYTHON) -m pytest
+	@$(PYTHON) -m tb.regress run --suite smoke --jobs "$(JOBS)"
 
 lint: $(VENV)/all.stamp ## ruff and mypy (Verilator's lint of every preset is among the tests)
 	@$(PYTHON) -m ruff check .
