@@ -81,7 +81,7 @@ def test_a_missed_bug_is_found_out(place: Path) -> None:
 
 
 def test_a_failing_proof_keeps_its_trace_and_says_where(place: Path) -> None:
-    proof = changed(PROOFS["fifo.order_2"], place, "level != 8'd{{ c.z_fifo }});", "level < 8'd1);")
+    proof = changed(PROOFS["fifo.order_2"], place, "level != 8'd{{ c.z_fifo }}));", "level < 8'd1));")
     result = one(proof, place, guards=False)
     assert result.status is Status.FAILED
     assert re.match(r"assertion 'room' fails in cycle \d+, waves in ", result.problem)
