@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import sysconfig
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,7 @@ SMALL = load_accelerator("small")
 #: Presets, and shapes at the edges of the rules.
 SHAPES = {
     **{name: load_accelerator(name) for name in preset_names()},
-    "one_part": replace(TINY, name="one_part", lanes=4, adders=2),
-    "one_column": replace(TINY, name="one_column", lookahead=0),
-    "one_adder_a_lane": replace(TINY, name="one_adder_a_lane", lanes=2, adders=2, lookaside=1),
-    "deep_window": replace(SMALL, name="deep_window", adders=4, lookahead=3, lookaside=2),
-    "four_parts": replace(SMALL, name="four_parts", lanes=4, out_lanes=16),
-    "two_taps": replace(TINY, name="two_taps", taps=2, blocks=8, out_lanes=1),
-    "point_kernels": replace(TINY, name="point_kernels", kernel_max=1, psum_lines=2, rows=1),
+    **{path.stem: load_accelerator(str(path)) for path in sorted((ROOT / "tb" / "shapes").glob("*.yaml"))},
 }
 
 
