@@ -59,16 +59,16 @@ class Fed:
     """What quantizing one layer did; errors are squared errors of its output relative to the output's variance.
 
     Attributes:
-        plain: error when each kernel is rounded for itself.
-        feedback: error when later channels make it good.
+        alone: error when each kernel is rounded for itself, without a price.
+        fed: error when later channels make each one's good, with the price.
         error: error in the end, with 8-bit basis kernels.
         zeros: share of the coefficients that are zero.
         samples: places of images looked at.
     """
 
     name: str
-    plain: float
-    feedback: float
+    alone: float
+    fed: float
     error: float
     zeros: float
     samples: int
@@ -116,6 +116,12 @@ class Covariance(NamedTuple):
     inputs: Tensor
     cross: Tensor
     energy: Tensor
+
+    def error(self, kernels: Tensor) -> float:
+        """Squared error of the outputs that kernels (K, C, S) give, relative to the outputs' variance."""
+        table = kernels.flatten(1).double()
+        missed = self.energy.sum() + ((table @ self.inputs - 2 * self.cross) * table).sum()
+        return float(missed / self.energy.sum().clamp_min(_TINY))
 
 
 @dataclass(frozen=True)
@@ -192,22 +198,16 @@ class Codebook:
         return self.words[cost.argmin(1)]
 
 
-def solve(problem: Problem, rounds: int) -> tuple[Solution, list[float]]:
-    """Ternary codes, scales and basis for a layer.
-
-    Returns the solution, and the error after each part: each kernel for itself, with feedback, after each round.
-    """
+def solve(problem: Problem, rounds: int) -> tuple[Solution, Solution, Solution]:
+    """Ternary codes, scales and basis for a layer: each kernel for itself; with feedback; after the rounds."""
     book = Codebook(problem.rows)
-    solution = start(problem, book)
-    errors = [problem.error(solution)]
-    solution = feed_back(problem, solution, book)
-    errors.append(problem.error(solution))
+    alone = start(problem, book)
+    fed = solution = feed_back(problem, alone, book)
     for _ in range(rounds):
         solution = fit(problem, solution)
         for _ in range(_REVISIONS):
             solution = revise(problem, solution, book)
-        errors.append(problem.error(solution))
-    return fit(problem, solution), errors
+    return alone, fed, fit(problem, solution)
 
 
 def start(problem: Problem, book: Codebook) -> Solution:
@@ -229,9 +229,8 @@ def start(problem: Problem, book: Codebook) -> Solution:
         directions = torch.linalg.solve_triangular(root.double(), right[: problem.rows], upper=False, left=False)
         basis = (directions * (values[: problem.rows, None] / (k * c) ** 0.5)).to(mean.dtype)
         if len(basis) < problem.rows:
-            # More kernels than places: each further set a third of the one before, as the digits of a number.
-            copies = [basis / 3**i for i in range(-(-problem.rows // len(basis)))]
-            basis = torch.cat(copies)[: problem.rows]
+            # More than a kernel has places: digits, see decompose.with_digits; the first reaches beyond most kernels.
+            basis = torch.cat([2 * basis / 3**digit for digit in range(-(-problem.rows // len(basis)))])[: problem.rows]
     solution = Solution(problem.target.new_zeros(k, c, problem.rows), alpha, basis)
     # Basis and scales are settled by a part of the channels.
     step = max(1, k * c // _SAMPLE)
@@ -410,6 +409,7 @@ def quantize_by_feedback(network: fx.GraphModule, graph: Graph, settings: Quanti
         entry.layer.module: entry for entry in coefficients(network, graph, settings.classifier is Classifier.TERNARY)
     }
     layers = {layer.module: layer for layer in graph.layers if layer.module}
+    slots = sum(entry.tensor.numel() for entry in entries.values())
     training = network.training
     network.eval()
     before.eval()
@@ -423,8 +423,10 @@ def quantize_by_feedback(network: fx.GraphModule, graph: Graph, settings: Quanti
             module = str(node.target)
             if node.op == "call_module" and module in layers:
                 if module in entries:
+                    entry, alpha = entries[module], alpha_of(layers[module], settings)
                     inputs = walk.values(node.all_input_nodes[0])
-                    done.append(_quantize(network, entries[module], settings, inputs, wanted.values(other), feedback))
+                    moments = _seen(entry, inputs, wanted.values(other), feedback.positions)
+                    done.append(_quantize(network, entry, moments, alpha, feedback, 1 / slots))
                 attach_quantizers(network, layers[module], entries.get(module), settings)
             walk.step(node)
     network.train(training)
@@ -432,59 +434,59 @@ def quantize_by_feedback(network: fx.GraphModule, graph: Graph, settings: Quanti
     return sorted(done, key=lambda fed: places[fed.name])
 
 
-def _quantize(
-    network: nn.Module,
-    entry: Coefficients,
-    settings: Quantization,
-    inputs: Sequence[Tensor],
-    wanted: Sequence[Tensor],
-    feedback: Feedback,
-) -> Fed:
-    """Make a layer's coefficients ternary, in place, with the bias or batch norm's mean that goes with them."""
-    layer, module = entry.layer, entry.module
-    table = entry.table.detach()
-    basis = module.basis.detach().flatten(1) if isinstance(module, DecomposedConv2d) else torch.ones(1, 1)
-    kernels = table @ basis
-    outputs, channels, size = kernels.shape
+def _kernels(entry: Coefficients) -> Tensor:
+    """The layer's kernels, (K, C, S)."""
+    module = entry.module
+    basis = module.basis.flatten(1) if isinstance(module, DecomposedConv2d) else torch.ones(1, 1)
+    return entry.table @ basis
+
+
+def _seen(entry: Coefficients, inputs: Sequence[Tensor], wanted: Sequence[Tensor], positions: int) -> Moments:
+    """Moments of what a layer reads and is to give, of batches."""
+    outputs, channels, size = _kernels(entry).shape
     moments = Moments(channels * size, outputs)
     for batch, target in zip(inputs, wanted, strict=True):
-        samples = [_samples(layer, *pair, feedback.positions) for pair in zip(batch, target, strict=True)]
+        samples = [_samples(entry.layer, *pair, positions) for pair in zip(batch, target, strict=True)]
         moments.add(torch.cat([read for read, _ in samples]), torch.cat([given for _, given in samples]))
+    return moments
+
+
+def _quantize(
+    network: nn.Module, entry: Coefficients, moments: Moments, alpha: Alpha, feedback: Feedback, share: float
+) -> Fed:
+    """Make a layer's coefficients ternary, in place, with the bias or batch norm's mean that goes with them.
+
+    Args:
+        share: what one coefficient is of all that the network has.
+    """
+    layer, module = entry.layer, entry.module
     norm = network.get_submodule(layer.norm) if layer.norm else None
     bias = module.bias
     found = moments.covariance(centred=isinstance(bias, Tensor) or norm is not None)
-    problem = _problem(entry, kernels, found, alpha_of(layer, settings), feedback)
-    solution, errors = solve(problem, feedback.rounds)
+    problem = _problem(entry, found, alpha, feedback, share)
+    alone, fed, solution = solve(problem, feedback.rounds)
     if isinstance(module, DecomposedConv2d):
         rounded = RowInt8()(solution.basis.reshape(module.basis.shape)).flatten(1)
-        solution = replace(fit_scale(problem, replace(solution, basis=rounded)), basis=solution.basis)
+        held = fit_scale(problem, replace(solution, basis=rounded))
+        # The parameter behind the quantizer is not rounded.
         module.basis = nn.Parameter(solution.basis.reshape(module.basis.shape))
-        held = replace(solution, basis=rounded)
     else:
         held = solution
-    _hold_codes(entry, solution)
+    _hold_codes(entry, held)
     shift = found.mean_out.float() - held.kernels.flatten(1) @ found.mean_in.float()
     if isinstance(bias, Tensor):
         bias.copy_(shift)
     elif isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None:
         # What the kernels give has another mean now.
         norm.running_mean -= shift
-    energy = float(found.energy.sum().clamp_min(_TINY))
-    # What the best kernels leave; each error is beyond it.
-    least = float(found.energy.sum() - (problem.target.flatten(1).double() * found.cross).sum())
-    plain, fed = ((max(least, 0) + error) / energy for error in errors[:2])
-    return Fed(
-        layer.name,
-        plain,
-        fed,
-        (max(least, 0) + problem.error(held)) / energy,
-        1 - float((solution.codes != 0).double().mean()),
-        moments.count,
-    )
+    zeros = 1 - float((held.codes != 0).double().mean())
+    errors = (found.error(alone.kernels), found.error(fed.kernels), found.error(held.kernels))
+    return Fed(layer.name, *errors, zeros, moments.count)
 
 
-def _problem(entry: Coefficients, kernels: Tensor, found: Covariance, alpha: Alpha, feedback: Feedback) -> Problem:
-    channels, rows, inputs = kernels.shape[1], entry.table.shape[2], found.inputs
+def _problem(entry: Coefficients, found: Covariance, alpha: Alpha, feedback: Feedback, share: float) -> Problem:
+    kernels = _kernels(entry)
+    inputs = found.inputs
     # The damping stands for inputs that were not seen: it keeps kernels where they were that no sample speaks about.
     size = (inputs.diagonal() + found.mean_in.square()).mean()
     damping = torch.maximum(feedback.damping * inputs.diagonal().mean(), _ROUNDING * size).clamp_min(_TINY)
@@ -496,9 +498,9 @@ def _problem(entry: Coefficients, kernels: Tensor, found: Covariance, alpha: Alp
     return Problem(
         target.float().reshape(kernels.shape),
         hessian.float(),
-        feedback.price * float(found.energy.mean()) / (channels * rows),
+        feedback.price * share * float(found.energy.sum()),
         alpha,
-        rows,
+        entry.table.shape[2],
         (entry.table != 0) if pruned else None,
         fixed_basis=not isinstance(entry.module, DecomposedConv2d),
     )

@@ -102,6 +102,8 @@ class Phase:
     epochs: CountOrNone
     #: Peak learning rate.
     learning_rate: Rate
+    #: The learning rate is relative to the root mean square of each tensor.
+    relative: bool = False
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -176,7 +178,8 @@ class Feedback:
     images: Annotated[int, Field(ge=1, le=5000, strict=True)]
     #: Places of an image at which what a layer reads is looked at.
     positions: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 200
-    #: What a coefficient that is not zero costs: so much of the variance of an output, shared out among its slots.
+    #: What a coefficient that is not zero costs: this share of the variance of its layer's output, were all of the
+    #: network's coefficients in that layer.
     price: Annotated[float, Field(ge=0, le=100)] = 0
     #: Fits of basis kernels and scales, each followed by choosing all coefficients anew.
     rounds: Annotated[int, Field(ge=0, le=20, strict=True)] = 2
