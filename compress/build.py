@@ -1,6 +1,7 @@
 """The recipe's network: made or loaded, taken in, and checked against data and accelerator before any training."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 from torch import fx, nn
@@ -27,6 +28,7 @@ def build(recipe: Recipe, data: Data) -> tuple[fx.GraphModule, Graph]:
     channels, height, width = (int(value) for value in data.held_out_images.shape[1:])
     graph = intake(traced, recipe.network, (channels, height, width))
     _check_result(graph, recipe, data)
+    graph = _with_digits(traced, graph, recipe)
     _check_sizes(graph, recipe)
     return traced, graph
 
@@ -88,12 +90,37 @@ def _check_result(graph: Graph, recipe: Recipe, data: Data) -> None:
         raise UserError(f"{ends} needs a Linear at the end, with an output for each of {data.classes} classes.")
     if data.labels is None and (last.role is Role.CLASSIFIER or last.out_shape[0] != 1):
         raise UserError(f"{ends} has no labels and needs a map of one channel at the end.")
-    known = [layer.name for layer in graph.layers if layer.role is Role.DECOMPOSED]
-    for name in recipe.decomposition.layers:
+
+
+def _with_digits(traced: fx.GraphModule, graph: Graph, recipe: Recipe) -> Graph:
+    """The graph with the 1x1 convolutions to which the recipe gives basis kernels as decomposed layers.
+
+    Raises UserError where it names other layers, or wants more than one ternary digit without feedback.
+    """
+    pointwise = [
+        layer.name
+        for layer in graph.layers
+        if layer.role is Role.POINTWISE and isinstance(traced.get_submodule(layer.module), nn.Conv2d)
+    ]
+    known = [layer.name for layer in graph.layers if layer.role is Role.DECOMPOSED or layer.name in pointwise]
+    named = recipe.decomposition.layers
+    for name in named:
         if name not in known:
             raise UserError(
                 f"Field 'decomposition.layers' names '{name}': '{recipe.network}' decomposes {', '.join(known)}."
             )
+        if name in pointwise and named[name] > 1 and recipe.quantization.feedback is None:
+            raise UserError(
+                f"Field 'decomposition.layers' gives '{name}', a 1x1 convolution, {named[name]} basis kernels: it can "
+                "have more than one with 'quantization.feedback' only."
+            )
+    return replace(
+        graph,
+        layers=tuple(
+            replace(layer, role=Role.DECOMPOSED) if layer.name in pointwise and layer.name in named else layer
+            for layer in graph.layers
+        ),
+    )
 
 
 def _check_sizes(graph: Graph, recipe: Recipe) -> None:

@@ -56,11 +56,27 @@ def rows_for(layer: Layer, singular: Tensor, settings: Decomposition) -> int:
     """Number of basis kernels: the layer's own, or enough for the energy asked for, or the recipe's M."""
     most = min(settings.basis, len(singular))
     if layer.name in settings.layers:
-        return min(settings.layers[layer.name], len(singular))
+        # A kernel of one place has one basis kernel, and digits of it.
+        return (
+            settings.layers[layer.name] if layer.kernel == (1, 1) else min(settings.layers[layer.name], len(singular))
+        )
     if settings.energy is None:
         return most
     share = singular.square().cumsum(0) / singular.square().sum().clamp_min(1e-300)
     return min(most, int((share < settings.energy).sum()) + 1)
+
+
+def with_digits(table: Tensor, basis: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+    """The same kernels with more basis kernels than a kernel has places, (K, C, rows) and (rows, R, S).
+
+    Each further set of basis kernels is a third of the one before: a ternary coefficient for each is then a digit of
+    the balanced ternary number that the coefficient was. The coefficients are the least that give the kernels.
+    """
+    count = len(basis)
+    sizes = torch.tensor([3.0 ** -(row // count) for row in range(rows)], dtype=basis.dtype)
+    places = torch.arange(rows) % count
+    energy = torch.zeros(count, dtype=basis.dtype).index_add_(0, places, sizes.square())
+    return table[:, :, places] * (sizes / energy[places]), basis[places] * sizes[:, None, None]
 
 
 def decompose_network(network: nn.Module, graph: Graph, settings: Decomposition) -> list[Decomposed]:
@@ -75,7 +91,9 @@ def decompose_network(network: nn.Module, graph: Graph, settings: Decomposition)
         rows = rows_for(layer, singular, settings)
         table, basis = decompose_kernels(dense.weight, rows)
         rotation = None
-        if settings.rotate and rows > 1:
+        if rows > len(basis):
+            table, basis = with_digits(table, basis, rows)
+        elif settings.rotate and rows > 1:
             table, basis, rotation = rotate(table, basis)
         bias = None if dense.bias is None else dense.bias.detach()
         network.set_submodule(layer.module, DecomposedConv2d(table, basis, bias, layer.stride, layer.padding))

@@ -24,6 +24,7 @@ from compress.channels import Channels
 from compress.data import load_data
 from compress.decompose import decompose_network
 from compress.export import check_agreement, export_measured, export_package, network_name
+from compress.feedback import quantize_by_feedback
 from compress.graph import Graph
 from compress.integer import Codes, IntegerNetwork, calibrate
 from compress.layers import Coefficients, DecomposedConv2d, coefficients
@@ -125,12 +126,18 @@ class Compression:
 
     def quantize(self) -> list[dict[str, Any]]:
         """Make coefficients ternary and kernels 8-bit, and retrain through the quantizers."""
-        quantize_kernels(self.network, self.graph, self.recipe.quantization)
+        settings = self.recipe.quantization
+        details = []
+        if settings.feedback is None:
+            quantize_kernels(self.network, self.graph, settings)
+        else:
+            images = self.runner.images[: settings.feedback.images].float() * self.data.scale
+            details = quantize_by_feedback(self.network, self.graph, settings, images)
         self.quantized = True
         self._after_change()
-        self._train("ternary", self.recipe.quantization.training)
+        self._train("ternary", settings.training)
         self._after_change()
-        return []
+        return [asdict(layer) for layer in details]
 
     def fold(self) -> list[dict[str, Any]]:
         """Quantize activations, fold batch norm, fine-tune in integer arithmetic."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 from torch.nn.utils import parametrize
 
-from compress.graph import Graph, Role
+from compress.graph import Graph, Layer, Role
 from compress.layers import Coefficients, DecomposedConv2d, coefficients
 from compress.recipe import Classifier, Quantization, Scale
 
@@ -162,24 +162,39 @@ def quantize_kernels(network: nn.Module, graph: Graph, settings: Quantization) -
     sparse = {entry.layer.name: entry for entry in coefficients(network, graph, ternary_classifier)}
     for layer in graph.layers:
         entry = sparse.get(layer.name)
-        if entry is None:
-            if layer.role in (Role.FIRST, Role.DEPTHWISE, Role.CLASSIFIER):
-                kernels = network.get_submodule(layer.module)
-                per_channel = layer.role is not Role.CLASSIFIER
-                parametrize.register_parametrization(kernels, "weight", KernelInt8(per_channel))
-            continue
-        if entry.parametrizations is None:
-            raise ValueError(f"layer '{layer.name}' has not been pruned")
-        if layer.role is Role.CLASSIFIER:
-            alpha = Alpha.LAYER
-        elif settings.scale is Scale.BASIS and layer.role is Role.DECOMPOSED:
-            alpha = Alpha.NONE
-        else:
-            alpha = Alpha.CHANNEL
-        if isinstance(entry.module, DecomposedConv2d):
+        if entry is not None and isinstance(entry.module, DecomposedConv2d):
             balance_rows(entry)
-            parametrize.register_parametrization(entry.module, "basis", RowInt8())
-        parametrize.register_parametrization(entry.module, entry.field, Ternary(alpha))
+        attach_quantizers(network, layer, entry, settings)
+
+
+def attach_quantizers(network: nn.Module, layer: Layer, entry: Coefficients | None, settings: Quantization) -> None:
+    """Attach a layer's quantizers, in place, to its coefficients and basis as they are; or to its dense kernels.
+
+    Args:
+        entry: the layer's coefficients, None where they are not to be ternary.
+
+    Raises ValueError where coefficients have no mask.
+    """
+    if entry is None:
+        if layer.role in (Role.FIRST, Role.DEPTHWISE, Role.CLASSIFIER):
+            kernels = network.get_submodule(layer.module)
+            per_channel = layer.role is not Role.CLASSIFIER
+            parametrize.register_parametrization(kernels, "weight", KernelInt8(per_channel))
+        return
+    if entry.parametrizations is None:
+        raise ValueError(f"layer '{layer.name}' has not been pruned")
+    if isinstance(entry.module, DecomposedConv2d):
+        parametrize.register_parametrization(entry.module, "basis", RowInt8())
+    parametrize.register_parametrization(entry.module, entry.field, Ternary(alpha_of(layer, settings)))
+
+
+def alpha_of(layer: Layer, settings: Quantization) -> Alpha:
+    """Which of a layer's ternary coefficients share a magnitude."""
+    if layer.role is Role.CLASSIFIER:
+        return Alpha.LAYER
+    if settings.scale is Scale.BASIS and layer.role is Role.DECOMPOSED:
+        return Alpha.NONE
+    return Alpha.CHANNEL
 
 
 def freeze_coefficients(entries: list[Coefficients]) -> None:

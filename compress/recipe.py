@@ -20,6 +20,9 @@ CountOrNone = Annotated[int, Field(ge=0, le=1000, strict=True)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 SEED_MAX = 2**32 - 1
+#: All 3**M combinations of basis kernels are tried for each kernel.
+FEEDBACK_ROWS_MAX = 7
+_ONE_RULE = "give either 'sparsities' or 'deviations', a number a round"
 Seed = Annotated[int, Field(ge=0, le=SEED_MAX, strict=True)]
 
 
@@ -99,6 +102,8 @@ class Phase:
     epochs: CountOrNone
     #: Peak learning rate.
     learning_rate: Rate
+    #: The learning rate is relative to the root mean square of each tensor.
+    relative: bool = False
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -159,10 +164,27 @@ class Pruning:
     learning_rate: Rate = 0.001
 
     def __post_init__(self) -> None:
-        if bool(self.sparsities) == bool(self.deviations):
-            raise ValueError("give either 'sparsities' or 'deviations', a number a round")
+        if self.sparsities and self.deviations:
+            raise ValueError(_ONE_RULE)
         if sorted(self.sparsities) != self.sparsities:
             raise ValueError(f"'sparsities' is {self.sparsities}: it must rise")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Feedback:
+    """Ternary coefficients chosen by what they do to their layer's output (compress/feedback.py)."""
+
+    #: Training images looked at.
+    images: Annotated[int, Field(ge=1, le=5000, strict=True)]
+    #: Places of an image at which what a layer reads is looked at.
+    positions: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 200
+    #: What a coefficient that is not zero costs: this share of the variance of its layer's output, were all of the
+    #: network's coefficients in that layer.
+    price: Annotated[float, Field(ge=0, le=100)] = 0
+    #: Fits of basis kernels and scales, each followed by choosing all coefficients anew.
+    rounds: Annotated[int, Field(ge=0, le=20, strict=True)] = 2
+    #: Weight of the kernels as they were, relative to the variance of an input.
+    damping: Rate = 0.01
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -172,6 +194,8 @@ class Quantization:
     scale: Scale
     classifier: Classifier
     training: Phase
+    #: None: a coefficient is the sign of what it was, and which are zero is the pruning's choice.
+    feedback: Feedback | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -213,6 +237,18 @@ class Recipe:
     configuration: str | None = None
     #: Held-out images that go into the package.
     package_images: Annotated[int, Field(ge=1, le=100000, strict=True)] = 1000
+
+    def __post_init__(self) -> None:
+        if self.quantization.feedback is None:
+            if not (self.pruning.sparsities or self.pruning.deviations):
+                raise ValueError(f"field 'pruning': {_ONE_RULE}")
+            return
+        for name, rows in (("basis", self.decomposition.basis), *self.decomposition.layers.items()):
+            if rows > FEEDBACK_ROWS_MAX:
+                raise ValueError(
+                    f"field 'decomposition' has {rows} basis kernels ('{name}'): 'quantization.feedback' takes "
+                    f"{FEEDBACK_ROWS_MAX} at most"
+                )
 
 
 _ADAPTER = TypeAdapter(Recipe)

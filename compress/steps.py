@@ -27,7 +27,7 @@ FIRST_READ = {
     "retrain": ("retraining", "distillation", "quantization.classifier"),
     "prune": ("pruning",),
     "shrink": ("shrink",),
-    "quantize": ("quantization.scale", "quantization.training"),
+    "quantize": ("quantization.scale", "quantization.feedback", "quantization.training"),
     "fold": ("calibration", "integer_training"),
     "export": ("package_images",),
 }

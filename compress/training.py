@@ -98,14 +98,24 @@ class Training(lightning.LightningModule):
 
     def configure_optimizers(self) -> dict[str, object]:
         """AdamW over what trains; one cycle of the learning rate over the phase."""
+        trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        rates = [self.phase.learning_rate * (size_of(tensor) if self.phase.relative else 1.0) for tensor in trained]
         optimizer = torch.optim.AdamW(
-            [parameter for parameter in self.network.parameters() if parameter.requires_grad],
-            lr=self.phase.learning_rate,
+            [{"params": [tensor], "lr": rate} for tensor, rate in zip(trained, rates, strict=True)],
             weight_decay=self.recipe.weight_decay,
         )
         steps = int(self.trainer.estimated_stepping_batches)
-        schedule = OneCycleLR(optimizer, max_lr=self.phase.learning_rate, total_steps=max(steps, 2))
+        schedule = OneCycleLR(optimizer, max_lr=rates, total_steps=max(steps, 2))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def size_of(tensor: Tensor) -> float:
+    """Root mean square of a tensor's numbers, and no less than 0.001, so that one of zeros trains too.
+
+    Both as in Adafactor (Shazeer and Stern, 2018, section 8). Adam moves every number by about the learning rate,
+    whatever its size: what is right for one tensor destroys another of numbers a hundred times smaller.
+    """
+    return max(float(tensor.detach().square().mean().sqrt()), 1e-3)
 
 
 def distillation_loss(result: Tensor, teacher: Tensor, temperature: float) -> Tensor:

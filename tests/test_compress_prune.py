@@ -177,6 +177,23 @@ def test_frozen_tensors_do_not_move(tmp_path: Path, frozen: str, trained: str) -
             assert torch.equal(value, before[name]) == name.endswith(frozen), name
 
 
+def test_relative_rates_move_large_and_small_tensors_alike(tmp_path: Path) -> None:
+    """Coefficients a hundred times as large move a hundred times as far; a tensor of zeros moves too."""
+    traced, graph = decomposed(Residual)
+    with torch.no_grad():
+        traced.get_submodule("conv2").get_parameter("coefficients").mul_(100)
+        traced.get_submodule("bn5").get_parameter("bias").zero_()
+    before = {name: value.detach().clone() for name, value in traced.named_parameters()}
+    runner = Runner(load_data("synthetic", 1, **options(SHAPE)), recipe(weight_decay=0.0), tmp_path, progress=False)
+    runner.train("turn", traced, runner.float_features(traced, graph), Phase(1, 0.01, relative=True))
+    moved = {}
+    for name, value in traced.named_parameters():
+        size = max(float(before[name].square().mean().sqrt()), 1e-3)
+        moved[name] = float((value - before[name]).abs().max()) / size
+    print(moved)
+    assert all(0 < change < 0.03 for change in moved.values())
+
+
 # Channels
 
 

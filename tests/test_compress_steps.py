@@ -97,6 +97,7 @@ def changed(fields: dict[str, Any], name: str, change: Callable[[Any], Any]) -> 
         ("shrink", lambda value: not value, "shrink"),
         ("quantization.scale", lambda value: "basis", "quantize"),
         ("quantization.training", lambda value: {**value, "epochs": 9}, "quantize"),
+        ("quantization.feedback", lambda value: {"images": 5}, "quantize"),
         ("calibration.percentile", lambda value: 99.0, "fold"),
         ("integer_training.learning_rate", lambda value: 0.5, "fold"),
         ("package_images", lambda value: value + 1, "export"),

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -136,8 +136,9 @@ def recipe_fields(kind: Any, prefix: str = "") -> list[str]:
     """Names of a recipe's fields, nested ones with a dot."""
     names: list[str] = []
     for field in dataclasses.fields(kind):
-        nested = dataclasses.is_dataclass(field.type)
-        names += recipe_fields(field.type, f"{prefix}{field.name}.") if nested else [prefix + field.name]
+        # A part that may be left out is a dataclass or none.
+        nested = [part for part in (field.type, *get_args(field.type)) if dataclasses.is_dataclass(part)]
+        names += recipe_fields(nested[0], f"{prefix}{field.name}.") if nested else [prefix + field.name]
     return names
 
 
