@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,7 +72,14 @@ def verdict(predictions: Sequence[Prediction], comparisons: Sequence[Comparison]
     return CheckResult(not problem, compared, cycles, problem, round(seconds, 2))
 
 
-def run_reset_runs(design: Design, simulator: Simulator, seed: int, count: int, folder: Path) -> CheckResult:
+def run_reset_runs(
+    design: Design,
+    simulator: Simulator,
+    seed: int,
+    count: int,
+    folder: Path,
+    sample: Callable[[Prediction, Comparison], None] = lambda prediction, comparison: None,
+) -> CheckResult:
     """Reset in mid-pass, for one cycle, and correct passes from the next on.
 
     What a run that was cut gave before the cut is compared too.
@@ -80,11 +87,14 @@ def run_reset_runs(design: Design, simulator: Simulator, seed: int, count: int, 
     Args:
         design: the stream core with its bench, built.
         count: runs that come to their end; before each, reset ends others in the middle.
+        sample: is given every run, for what it has met.
     """
     predictions = reset_predictions(design, seed, count)
     begin = time.perf_counter()
     outcome, comparisons = run_batch(design, simulator, predictions, folder, seed)
     result = verdict(predictions, comparisons, time.perf_counter() - begin)
+    for prediction, comparison in zip(predictions, comparisons, strict=True):
+        sample(prediction, comparison)
     if result.ok and outcome.failed:
         return replace(result, ok=False, problem=f"the simulation did not come to its end, see {outcome.log}")
     return result

@@ -40,10 +40,15 @@ def short_prediction(cut: int | None = None) -> Prediction:
 
 
 def test_correct_passes_follow_a_reset_in_mid_pass(tmp_path: Path) -> None:
+    cuts = []
     design = stream(tmp_path)
-    result = run_reset_runs(design, Simulator.ICARUS, SEED, COUNT, tmp_path / "run")
+    result = run_reset_runs(
+        design, Simulator.ICARUS, SEED, COUNT, tmp_path / "run", lambda prediction, _: cuts.append(prediction.run.cut)
+    )
     assert result.ok, result.problem
     assert result.compared > 1000
+    # Runs that reset ends are handed over for coverage as well.
+    assert cuts.count(None) == COUNT < len(cuts)
 
 
 #: Registers without reset that begin at 0, as those of an FPGA do: file, the reset, what is left, the register.

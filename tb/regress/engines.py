@@ -1,6 +1,7 @@
 """How each kind of test is built and run."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 from common.results import BUILD, relative
@@ -54,7 +55,7 @@ def run_job(job: Job, folder: Path, *, waves: bool = False) -> Verdict:
     if test.engine is Engine.UVM:
         return _run_uvm(job, test.function, design, folder)
     if test.function == "reset":
-        return _checked(job, run_reset_runs(design, job.simulator, job.seed, job.size, folder))
+        return _run_reset(job, design, folder)
     if test.function == "initial_values":
         return _checked(job, run_initial_values(design, job.simulator, job.seed, job.size, folder))
     return _run_random(job, design, folder)
@@ -69,6 +70,14 @@ def _checked(job: Job, result: CheckResult) -> Verdict:
         problem=result.problem,
         check="" if result.ok else "start state",
     )
+
+
+def _run_reset(job: Job, design: Design, folder: Path) -> Verdict:
+    collector = Collector(MODEL, design.config)
+    sample = partial(sample_run, collector, design.config)
+    result = run_reset_runs(design, job.simulator, job.seed, job.size, folder, sample)
+    collector.write(folder / COVERAGE / "stream_core.json")
+    return _checked(job, result)
 
 
 def _run_uvm(job: Job, function: str, design: Design, folder: Path) -> Verdict:
@@ -113,8 +122,7 @@ def _run_random(job: Job, design: Design, folder: Path) -> Verdict:
     outcome, comparisons = run_batch(design, job.simulator, predictions, folder, job.seed)
     collector = Collector(MODEL, config)
     for prediction, comparison in zip(predictions, comparisons, strict=True):
-        if comparison.ok:
-            sample_run(collector, config, prediction, comparison)
+        sample_run(collector, config, prediction, comparison)
     collector.write(folder / COVERAGE / "stream_core.json")
     wrong = next((n for n, c in enumerate(comparisons) if not c.ok or c.z != predictions[n].trace.z.size), None)
     verdict = Verdict(
