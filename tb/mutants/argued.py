@@ -1,0 +1,72 @@
+"""Drawn mutants that no proof settles and that change nothing all the same: ``tb/units/<unit>/equivalent.yaml``."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from common.errors import UserError
+from common.results import relative
+from common.validation import first_problem, read_fields
+from tb.mutants.results import Result, Status
+from tb.testplan import UNITS as UNITS_FOLDER
+from tb.testplan import Sentence
+
+FILE = "equivalent.yaml"
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Argument:
+    """Why some mutants change nothing that a unit's neighbours can see, under the rules that they keep."""
+
+    mutants: Annotated[tuple[str, ...], Field(min_length=1)]
+    reason: Sentence
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Arguments:
+    """A unit's file."""
+
+    arguments: tuple[Argument, ...]
+
+
+def read_arguments(unit: str, folder: Path = UNITS_FOLDER) -> tuple[Argument, ...]:
+    """The arguments of a unit, none where it has no file. Raises UserError that names file and field."""
+    path = folder / unit / FILE
+    if not path.is_file():
+        return ()
+    where = f"Equivalent mutants {relative(path)}"
+    try:
+        arguments = TypeAdapter(Arguments).validate_python(read_fields(path, where)).arguments
+    except ValidationError as error:
+        raise UserError(f"{where}: {first_problem(error)}.") from None
+    names = [name for argument in arguments for name in argument.mutants]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{where}: mutant '{name}' is there twice.")
+    return arguments
+
+
+def apply_arguments(unit: str, arguments: Sequence[Argument], results: Sequence[Result]) -> list[Result]:
+    """The results with those that are argued as equivalent.
+
+    Raises UserError for an argument about a mutant that is not drawn, or that needs none.
+    """
+    reasons = {name: argument.reason for argument in arguments for name in argument.mutants}
+    status = {result.name: result.status for result in results}
+    for name in reasons:
+        found = status.get(name)
+        if found is not Status.SURVIVED:
+            raise UserError(
+                f"Equivalent mutants of {unit}: '{name}' is {'not drawn' if found is None else found}: remove it."
+            )
+    return [
+        replace(result, status=Status.EQUIVALENT, reason=f"argued: {reasons[result.name]}")
+        if result.name in reasons
+        else result
+        for result in results
+    ]
