@@ -21,26 +21,34 @@ from tb.mutants.tasks import configuration
 from tb.regress.runner import connect
 from tb.simulator import Simulator, check_simulator
 
+#: What can become of a mutant, by whether it was drawn.
+_POSSIBLE = {
+    False: (Status.KILLED, Status.WRONG_DETECTOR, Status.SURVIVED),
+    True: (Status.KILLED, Status.EQUIVALENT, Status.SURVIVED),
+}
+
 
 def table(results: Sequence[Result]) -> Table:
-    """The results, a row each unit: of curated and of drawn mutants how many there are and what became of them."""
+    """A row each unit: how many curated and drawn mutants there are, and what became of them."""
     found = Table(title="Mutants")
     found.add_column("unit")
-    for origin in ("curated", "drawn"):
-        found.add_column(origin, justify="right")
-        for status in Status:
-            if (origin, status) != ("curated", Status.EQUIVALENT) and (origin, status) != (
-                "drawn",
-                Status.WRONG_DETECTOR,
-            ):
-                found.add_column(status.replace("_", " "), justify="right")
+    for drawn, possible in _POSSIBLE.items():
+        for heading in ("drawn" if drawn else "curated", *possible):
+            found.add_column(heading.replace("_", " "), justify="right")
     for unit in (*dict.fromkeys(result.unit for result in results), "all"):
-        mine = [result for result in results if unit in (result.unit, "all")]
-        curated, drawn = (tally(r for r in mine if r.drawn is chosen) for chosen in (False, True))
-        curated.pop(Status.EQUIVALENT)
-        drawn.pop(Status.WRONG_DETECTOR)
-        found.add_row(unit, *map(str, curated.values()), *map(str, drawn.values()))
+        row = [unit]
+        for drawn, possible in _POSSIBLE.items():
+            counts = tally(r for r in results if unit in (r.unit, "all") and r.drawn is drawn)
+            row += [str(counts[name]) for name in ("total", *possible)]
+        found.add_row(*row)
     return found
+
+
+def sentence(result: Result) -> str:
+    """What is wrong with a mutant."""
+    fired = ", ".join(result.fired) or "nobody"
+    expected = ", ".join(result.expected)
+    return f"{result.status}: {result.unit}.{result.name}: expected {expected}; noticed by {fired}"
 
 
 @click.command()
@@ -68,9 +76,7 @@ def main(chosen: tuple[str, ...], only: str | None, jobs: int, scheduler: str) -
     console.print(table(results))
     for result in results:
         if not result.status.good:
-            fired = ", ".join(result.fired) or "nobody"
-            text = f"{result.status}: {result.unit}.{result.name}: expected {', '.join(result.expected)}; noticed by {fired}"
-            console.print(text, markup=False, highlight=False, soft_wrap=True)
+            console.print(sentence(result), markup=False, highlight=False, soft_wrap=True)
     tools = simulation_tools() | tool_versions(PACKAGE, "distributed")
     document = as_document(results, time.perf_counter() - begin, configuration().name, tools)
     path = write_json(RESULTS / "mutants.json", document)

@@ -17,6 +17,8 @@ from tb.simulator import Simulator, run
 MODULE = "tb.mutants.session"
 #: Everything random of every run follows from it.
 SEED = 1
+#: Seconds of computing after which a mutant does not come to an end: its logic turns in a circle within a cycle.
+LIMIT = 60
 #: Checks of a run that came to no end, and of one in which the bench itself failed.
 ENDLESS, BROKEN = "endless", "broken bench"
 
@@ -46,7 +48,7 @@ def run_bench(
     found: dict[tuple[int, str], Finding] = {}
     names = {function: test for test, function in functions.items()}
     while waiting := [place for place in runs if place not in found]:
-        plan = {"unit": unit, "runs": waiting, "choices": mutants.choices}
+        plan = {"unit": unit, "runs": waiting, "choices": mutants.choices, "limit": LIMIT}
         environment = {SETTINGS: json.dumps(settings), PLAN: json.dumps(plan), "COCOTB_LOG_LEVEL": "ERROR"}
         (folder / STARTED).unlink(missing_ok=True)
         # Nobody counts it, and a folder of that name would hide the package from a simulation that begins here.

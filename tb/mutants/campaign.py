@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from distributed import Client, Future, as_completed
 
+from rtl.generator import TOP
 from tb.mutants.declarations import CORE_TEST, Curated
 from tb.mutants.drawn import drawn_results
 from tb.mutants.findings import Finding
@@ -24,19 +25,20 @@ class Parts:
 def _submit(client: Client, units: Mapping[str, Curated], parts: Parts) -> dict[Future, tuple[str, str, str]]:
     """Start every task; what each is: its part, unit and mutant. Those that take longest come first."""
     futures: dict[Future, tuple[str, str, str]] = {}
-    mark = os.getpid()
+
+    def start(part: str, unit: str, mutant: str, task: Callable[..., object], *arguments: object) -> None:
+        key = f"{part}-{unit}-{mutant}-{os.getpid()}"
+        futures[client.submit(task, *arguments, key=key)] = (part, unit, mutant)
+
     if parts.drawn:
         for unit in units:
-            futures[client.submit(drawn_results, unit, key=f"drawn-{unit}-{mark}")] = ("drawn", unit, "")
+            start("drawn", unit, "", drawn_results, unit)
     if parts.curated:
-        baseline = client.submit(curated_core, "", None, key=f"core-{mark}")
-        futures[baseline] = ("baseline", "", "")
+        start("baseline", TOP, "", curated_core, TOP, None)
         for unit, curated in units.items():
-            future = client.submit(curated_bench, unit, curated, key=f"bench-{unit}-{mark}")
-            futures[future] = ("bench", unit, "")
+            start("bench", unit, "", curated_bench, unit, curated)
             for mutant in curated.mutants if CORE_TEST in curated.tests else ():
-                future = client.submit(curated_core, unit, mutant, key=f"core-{unit}-{mutant.name}-{mark}")
-                futures[future] = ("core", unit, mutant.name)
+                start("core", unit, mutant.name, curated_core, unit, mutant)
     return futures
 
 

@@ -13,8 +13,8 @@ from tb.random_run import random_run
 from tb.simulator import Design, Simulator
 from tb.stream_run import Prediction, bench_design, describe, predict, run_batch
 
-#: Short runs in which every mutant shows that can show in the stream core: those in which most do, then the others.
-SEEDS = ((2, 3), (8, 22, 23, 31, 47, 56))
+#: Short runs in which every mutant shows that can show in the stream core: those in which most do come first.
+SEEDS = ((2,), (3, 8), (18, 22, 31, 32, 55))
 
 
 @cache

@@ -15,8 +15,8 @@ from configs.accelerator import Accelerator
 from rtl.generator import TOP, render
 from tb.fault import replace_once
 from tb.regress.catalog import Engine, catalog
-from tb.testplan import Name, Sentence
 from tb.testplan import UNITS as UNITS_FOLDER
+from tb.testplan import Name, Sentence
 
 FILE = "mutants.yaml"
 #: Every mechanism is there at its smallest: several beats a group, adder lanes that help each other, three taps.
@@ -116,10 +116,9 @@ def read_curated(unit: str, folder: Path = UNITS_FOLDER) -> Curated:
     return curated
 
 
-def mutated(files: dict[str, str], unit: str, mutant: Mutant, config: Accelerator) -> dict[str, str]:
+def mutated(files: Mapping[str, str], unit: str, mutant: Mutant, config: Accelerator) -> dict[str, str]:
     """The generated files with a mutant. Raises UserError where the text that it replaces is not there once."""
     return replace_once(files, unit, mutant.old, mutant.new, config, f"Mutant {unit}.{mutant.name}")
-
 
 
 def check_texts(units: Mapping[str, Curated], config: Accelerator) -> None:

@@ -16,8 +16,6 @@ from cocotb.handle import HierarchyObject
 from tb.lockstep.base import RESULTS
 from tb.mutants.names import PLAN, STARTED, outcome_name
 
-#: Seconds of computing after which a mutant does not come to an end: its logic turns in a circle within a cycle.
-LIMIT = 60
 
 _PLAN = json.loads(os.environ[PLAN])
 _SEED = cocotb.RANDOM_SEED
@@ -40,8 +38,8 @@ async def mutant(dut: HierarchyObject, number: int, function: str) -> None:
     run: Callable[[HierarchyObject], Awaitable[None]] = test.func
     name = outcome_name(number, function)
     Path(STARTED).write_text(name)
-    # Nobody handles it: the system ends the process.
-    signal.setitimer(signal.ITIMER_PROF, LIMIT)
+    # Nobody handles the signal: the system ends the process.
+    signal.setitimer(signal.ITIMER_PROF, _PLAN["limit"])
     cocotb.RANDOM_SEED = _SEED
     _choose(dut, number)
     try:

@@ -59,7 +59,7 @@ def curated_core(unit: str, mutant: Mutant | None, folder: Path = FOLDER) -> Fin
     files: Mapping[str, str] = render(config)
     place = folder / "core" / (f"{unit}.{mutant.name}" if mutant else TOP)
     if mutant:
-        files = mutated(dict(files), unit, mutant, config)
+        files = mutated(files, unit, mutant, config)
     design = core_design(config, files, place)
     build(design, Simulator.ICARUS)
     finding = run_core(design, place / "run")
