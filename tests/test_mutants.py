@@ -13,11 +13,10 @@ from tb.mutants import benches
 from tb.mutants.__main__ import main
 from tb.mutants.argued import FILE as ARGUMENTS
 from tb.mutants.argued import apply_arguments, read_arguments
-from tb.mutants.benches import ENDLESS
 from tb.mutants.campaign import Parts, run_campaign, tasks_of
 from tb.mutants.declarations import FILE, Curated, Kind, Mutant, check_texts, read_curated
 from tb.mutants.drawn import drawn_results
-from tb.mutants.findings import Finding
+from tb.mutants.findings import ENDLESS, Finding
 from tb.mutants.results import Result, Status, as_document, judge, tally
 from tb.mutants.tasks import check_baseline, configuration, curated_bench, curated_core
 from tb.regress.runner import connect
@@ -88,7 +87,7 @@ def test_unknown_tests_and_names_that_repeat(tmp_path: Path) -> None:
         (tmp_path / "fifo" / FILE).write_text(yaml.safe_dump(fields))
         with pytest.raises(UserError, match=message):
             read_curated("fifo", tmp_path)
-    with pytest.raises(UserError, match="Mutants .*mutants.yaml cannot be read"):
+    with pytest.raises(UserError, match=r"Mutants .*mutants\.yaml cannot be read"):
         read_curated("none", tmp_path)
 
 
@@ -181,5 +180,5 @@ def test_arguments_are_about_survivors(tmp_path: Path) -> None:
             apply_arguments("fifo", arguments, results)
     text["arguments"][0]["why"] = "x"
     (tmp_path / "fifo" / ARGUMENTS).write_text(yaml.safe_dump(text))
-    with pytest.raises(UserError, match="field 'arguments.0.why' is not known"):
+    with pytest.raises(UserError, match=r"field 'arguments\.0\.why' is not known"):
         read_arguments("fifo", tmp_path)

@@ -1,4 +1,4 @@
-"""The stream core on random layers, in values, cycles, z and counters; test_mutants.py shows that faults are noticed."""
+"""The stream core on random layers, in values, cycles, z and counters. That faults show: test_mutants.py."""
 
 from dataclasses import replace
 from pathlib import Path

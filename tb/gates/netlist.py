@@ -107,15 +107,22 @@ def synthesise(
     return Netlist(one_process((folder / "netlist.v").read_text()), _cells(folder / "stat.json"))
 
 
-def run_yosys(folder: Path, script: str, files: Mapping[str, str]) -> bool:
-    """Write files and a script into ``folder`` and run it there; returns whether Yosys came to its end."""
+def run_yosys(folder: Path, script: str, files: Mapping[str, str], timeout: float | None = None) -> bool:
+    """Write files and a script into ``folder`` and run it there; returns whether Yosys came to its end.
+
+    Args:
+        timeout: seconds that it has.
+    """
     for file, text in files.items():
         write_atomically(folder / file, text.encode())
     write_atomically(folder / "script.ys", script.encode())
     tool = Path(sys.executable).parent / PACKAGE
     # After ABC has run, what Yosys prints is lost; its log is not.
     command = [str(tool), "-q", "-l", LOG, "script.ys"]
-    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
+    try:
+        return subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=timeout).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def one_process(text: str) -> str:

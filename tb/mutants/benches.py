@@ -10,7 +10,7 @@ from common.results import relative
 from configs.accelerator import as_fields
 from tb.lockstep.base import COVERAGE, RESULTS, SETTINGS
 from tb.mutants.designs import Choosable
-from tb.mutants.findings import Finding
+from tb.mutants.findings import BROKEN, ENDLESS, Finding
 from tb.mutants.names import PLAN, STARTED, outcome_name
 from tb.simulator import Simulator, run
 
@@ -19,8 +19,6 @@ MODULE = "tb.mutants.session"
 SEED = 1
 #: Seconds of computing after which a mutant does not come to an end: its logic turns in a circle within a cycle.
 LIMIT = 60
-#: Checks of a run that came to no end, and of one in which the bench itself failed.
-ENDLESS, BROKEN = "endless", "broken bench"
 
 
 def run_bench(

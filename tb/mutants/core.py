@@ -6,6 +6,7 @@ from pathlib import Path
 
 from common.results import relative, write_atomically
 from configs.accelerator import Accelerator
+from rtl.generator import render
 from tb.mutants.benches import SEED
 from tb.mutants.declarations import CORE_TEST
 from tb.mutants.findings import Finding
@@ -24,11 +25,11 @@ def _predictions(config: Accelerator, seeds: tuple[int, ...]) -> Sequence[Predic
 
 
 def core_design(config: Accelerator, files: Mapping[str, str], folder: Path) -> Design:
-    """The bench of the stream core round the given Verilog."""
+    """The bench of the stream core round the given Verilog, whose ports and instances are those of the generator's."""
     sources = [folder / name for name in files]
     for path in sources:
         write_atomically(path, files[path.name].encode())
-    return bench_design(config, folder, sources, files)
+    return bench_design(config, folder, sources, render(config))
 
 
 def run_core(design: Design, folder: Path, plusargs: Sequence[str] = ()) -> Finding:

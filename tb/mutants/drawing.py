@@ -93,15 +93,16 @@ def draw(unit: str, instance: Instance, files: Mapping[str, str], module: str, c
     ]
     if not run_yosys(folder, "\n".join(commands) + "\n", files):
         raise UserError(f"Yosys draws no mutants of {unit}: see {relative(folder / LOG)}.")
+    shape = f" in {instance.name}" if instance.name != unit else ""
     lines = (folder / _LIST).read_text().splitlines()
     # A proof sees no clock, and a bench that samples in the middle of the cycle does not tell its edges apart.
-    mutants = [_read(line, files) for line in lines if not re.search(r"-port (CLK|clk_i) ", line)]
+    mutants = [_read(line, files, shape) for line in lines if not re.search(r"-port (CLK|clk_i) ", line)]
     netlist = _with_choice((folder / _NETLIST).read_text())
     return Drawing(module, netlist, tuple(mutants[:count]), folder / _BASE)
 
 
-def _read(line: str, files: Mapping[str, str]) -> Drawn:
-    """A line of Yosys' list."""
+def _read(line: str, files: Mapping[str, str], shape: str) -> Drawn:
+    """A line of Yosys' list; ``shape`` ends the name."""
     number = int(line.split()[4])
     options = {key: value for key, value in re.findall(r"-(\w+) (\S+)", line)}
     kept = ("mode", "cell", "port", "portbit", "ctrlbit")
@@ -110,7 +111,7 @@ def _read(line: str, files: Mapping[str, str]) -> Drawn:
         name += f" by [{options['ctrlbit']}]"
     return Drawn(
         number=number,
-        name=f"{name} of {options['cell']}",
+        name=f"{name} of {options['cell']}{shape}",
         mode=options["mode"],
         options=" ".join(f"-{key} {options[key]}" for key in kept if key in options),
         source=_source(line, files),

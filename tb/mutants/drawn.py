@@ -87,10 +87,11 @@ class _Core:
 def _judged(unit: str, shape: _Shape, run: _Bench | _Core, folder: Path) -> list[Result]:
     mutants = shape.drawing.mutants
     findings = run([mutant.number for mutant in mutants], FIRST)
-    surviving = [mutant for mutant in mutants if not any(finding.fired for finding in findings[mutant.number])]
+    surviving = [mutant for mutant in mutants if not any(finding.noticed for finding in findings[mutant.number])]
     proved = {mutant.number for mutant in surviving if _proved(shape, mutant, folder)}
     if unsettled := [mutant.number for mutant in surviving if mutant.number not in proved]:
-        findings |= run(unsettled, LAST)
+        findings |= run([0, *unsettled], LAST)
+        check_baseline(unit, findings.get(0, []))
     results = []
     for mutant in mutants:
         result = judge_drawn(unit, mutant.name, mutant.mode, mutant.source, findings[mutant.number])

@@ -12,6 +12,8 @@ from tb.mutants.drawing import Drawn
 
 #: Cycles over which induction looks back.
 _DEPTH = 3
+#: Seconds after which a proof is given up.
+_TIMEOUT = 120
 
 
 def proved_equivalent(base: Path, module: str, mutant: Drawn, folder: Path) -> bool:
@@ -41,4 +43,4 @@ def proved_equivalent(base: Path, module: str, mutant: Drawn, folder: Path) -> b
         f"equiv_induct -seq {_DEPTH} equiv",
         "equiv_status -assert equiv",
     ]
-    return run_yosys(folder, "\n".join(commands) + "\n", {"base.il": base.read_text()})
+    return run_yosys(folder, "\n".join(commands) + "\n", {"base.il": base.read_text()}, _TIMEOUT)

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 
 
+#: Checks of a run that came to no end, and of one in which the bench itself failed.
+ENDLESS, BROKEN = "endless", "broken bench"
+
+
 @dataclass(frozen=True)
 class Finding:
     """One test against one mutant.
@@ -22,3 +26,8 @@ class Finding:
     def fired(self) -> bool:
         """Whether the test failed."""
         return bool(self.check)
+
+    @property
+    def noticed(self) -> bool:
+        """Whether the test failed because of what it looks at: a bench that breaks has noticed nothing."""
+        return self.fired and self.check != BROKEN

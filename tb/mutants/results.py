@@ -87,7 +87,7 @@ def judge_drawn(unit: str, name: str, mode: str, what: str, findings: Sequence[F
         drawn=True,
         kind=f"yosys {mode}",
         what=what,
-        status=Status.KILLED if fired else Status.SURVIVED,
+        status=Status.KILLED if any(finding.noticed for finding in findings) else Status.SURVIVED,
         expected=tuple(dict.fromkeys(finding.test for finding in findings)),
         fired=fired,
         reason=_first_problem(findings),

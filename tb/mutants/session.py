@@ -16,7 +16,6 @@ from cocotb.handle import HierarchyObject
 from tb.lockstep.base import RESULTS
 from tb.mutants.names import PLAN, STARTED, outcome_name
 
-
 _PLAN = json.loads(os.environ[PLAN])
 _SEED = cocotb.RANDOM_SEED
 

@@ -113,6 +113,8 @@ class BlockBench(BlockLoads, UnitBench):
         #: Cycles that a column takes to be drained, and those left of the one that is read.
         self.drain_time = self.random.choice((0, 0, 10, 40))
         self.drain_left = 0
+        #: Counters that are never cleared reach their higher bits.
+        self.clear_share = self.random.choice((0.002, 0.0))
 
     def _with_slow_rows(self, work: Pass) -> Pass:
         """Now and then one row with all coefficients, and none in some of the others, so that the rows run apart."""
@@ -181,7 +183,7 @@ class BlockBench(BlockLoads, UnitBench):
         """Load, write, drain, and look at a counter."""
         inputs = self.next_load() | self._write() | self._drain()
         inputs["counter_index_i"] = self.random.randrange(len(BlockCounter) + 1)
-        inputs["counter_clear_i"] = int(self.random.random() < 0.002)
+        inputs["counter_clear_i"] = int(self.random.random() < self.clear_share)
         return inputs
 
     def check(self, inputs: Inputs, sample: Sample) -> None:
