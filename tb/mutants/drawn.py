@@ -1,6 +1,6 @@
 """The drawn mutants of a unit: under its tests, and those that survive before a proof and an argument."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from rtl.generator import TOP, render
 from tb.lockstep.wrapper import Instance, instances_of, write_instances
 from tb.mutants.argued import apply_arguments, read_arguments
 from tb.mutants.benches import run_bench
-from tb.mutants.core import core_design, run_core
+from tb.mutants.core import MORE_SEEDS, SEEDS, core_design, run_core
 from tb.mutants.declarations import CORE_TEST, tests_of
 from tb.mutants.designs import Choosable
 from tb.mutants.drawing import CHOICE, Drawing, Drawn, draw
@@ -78,18 +78,18 @@ class _Core:
         check_baseline(unit, self([0])[0])
 
     def __call__(self, numbers: Iterable[int], transactions: int = FIRST) -> dict[int, list[Finding]]:
-        """What the runs say of mutants, by number; there are no more of them for those that survive."""
-        if transactions > FIRST:
-            return {}
-        return {number: [run_core(self._design, self._folder, (f"+mutant={number}",))] for number in numbers}
+        """What the runs say of mutants, by number."""
+        seeds = MORE_SEEDS if transactions > FIRST else SEEDS
+        return {n: [run_core(self._design, self._folder, seeds, (f"+mutant={n}",))] for n in numbers}
 
 
-def _judged(unit: str, shape: _Shape, run: _Bench | _Core, folder: Path) -> list[Result]:
+def _judged(unit: str, shape: _Shape, run: _Bench | _Core, argued: Collection[str], folder: Path) -> list[Result]:
+    """What becomes of the mutants of one shape; those that are ``argued`` need no long runs."""
     mutants = shape.drawing.mutants
     findings = run([mutant.number for mutant in mutants], FIRST)
     surviving = [mutant for mutant in mutants if not any(finding.noticed for finding in findings[mutant.number])]
     proved = {mutant.number for mutant in surviving if _proved(shape, mutant, folder)}
-    if unsettled := [mutant.number for mutant in surviving if mutant.number not in proved]:
+    if unsettled := [m.number for m in surviving if m.number not in proved and m.name not in argued]:
         findings |= run([0, *unsettled], LAST)
         check_baseline(unit, findings.get(0, []))
     results = []
@@ -115,8 +115,10 @@ def drawn_results(unit: str, count: int = COUNT, folder: Path = FOLDER) -> list[
     files = render(config)
     place = folder / "drawn" / unit
     kind = _Core if unit == TOP else _Bench
+    arguments = read_arguments(unit)
+    argued = {name for argument in arguments for name in argument.mutants}
     results: list[Result] = []
     for shape in _shapes(unit, files, count, place):
         own = place / shape.instance.name
-        results += _judged(unit, shape, kind(config, unit, shape, files, own), own)
-    return apply_arguments(unit, read_arguments(unit), results)
+        results += _judged(unit, shape, kind(config, unit, shape, files, own), argued, own)
+    return apply_arguments(unit, arguments, results)

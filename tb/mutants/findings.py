@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-
 #: Checks of a run that came to no end, and of one in which the bench itself failed.
 ENDLESS, BROKEN = "endless", "broken bench"
 
