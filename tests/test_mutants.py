@@ -170,13 +170,13 @@ def test_drawn_mutants_are_noticed_or_proved(tmp_path: Path) -> None:
 def test_arguments_are_about_survivors(tmp_path: Path) -> None:
     base = Result("fifo", "inv A[0] of x", True, "yosys inv", "", Status.SURVIVED, ("fifo.lockstep",), ())
     (tmp_path / "fifo").mkdir()
-    text = {"arguments": [{"mutants": [base.name], "reason": "Nobody can see it."}]}
+    text = {"arguments": [{"mutants": [base.name], "status": "equivalent", "reason": "Nobody can see it."}]}
     (tmp_path / "fifo" / ARGUMENTS).write_text(yaml.safe_dump(text))
     arguments = read_arguments("fifo", tmp_path)
     (argued,) = apply_arguments("fifo", arguments, [base])
     assert (argued.status, argued.reason) == (Status.EQUIVALENT, "argued: Nobody can see it.")
     for results, what in (([], "not drawn"), ([replace(base, status=Status.KILLED)], "killed")):
-        with pytest.raises(UserError, match=rf"Equivalent mutants of fifo: 'inv A\[0\] of x' is {what}: remove it"):
+        with pytest.raises(UserError, match=rf"Surviving mutants of fifo: 'inv A\[0\] of x' is {what}: remove it"):
             apply_arguments("fifo", arguments, results)
     text["arguments"][0]["why"] = "x"
     (tmp_path / "fifo" / ARGUMENTS).write_text(yaml.safe_dump(text))

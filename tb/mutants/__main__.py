@@ -24,7 +24,7 @@ from tb.simulator import Simulator, check_simulator
 #: What can become of a mutant, by whether it was drawn.
 _POSSIBLE = {
     False: (Status.KILLED, Status.WRONG_DETECTOR, Status.SURVIVED),
-    True: (Status.KILLED, Status.EQUIVALENT, Status.SURVIVED),
+    True: (Status.KILLED, Status.EQUIVALENT, Status.OUT_OF_REACH, Status.SURVIVED),
 }
 
 

@@ -1,9 +1,9 @@
-"""Drawn mutants that no proof settles and that change nothing all the same: ``tb/units/<unit>/equivalent.yaml``."""
+"""Drawn mutants that neither a test nor a proof settles, each with a reason: ``tb/units/<unit>/survivors.yaml``."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -15,15 +15,16 @@ from tb.mutants.results import Result, Status
 from tb.testplan import UNITS as UNITS_FOLDER
 from tb.testplan import Sentence
 
-FILE = "equivalent.yaml"
+FILE = "survivors.yaml"
 _STRICT = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Argument:
-    """Why some mutants change nothing that a unit's neighbours can see, under the rules that they keep."""
+    """Why some mutants change nothing under the rules of the ports, or nothing that a run is long enough to show."""
 
     mutants: Annotated[tuple[str, ...], Field(min_length=1)]
+    status: Literal["equivalent", "out_of_reach"]
     reason: Sentence
 
 
@@ -39,7 +40,7 @@ def read_arguments(unit: str, folder: Path = UNITS_FOLDER) -> tuple[Argument, ..
     path = folder / unit / FILE
     if not path.is_file():
         return ()
-    where = f"Equivalent mutants {relative(path)}"
+    where = f"Surviving mutants {relative(path)}"
     try:
         arguments = TypeAdapter(Arguments).validate_python(read_fields(path, where)).arguments
     except ValidationError as error:
@@ -52,21 +53,19 @@ def read_arguments(unit: str, folder: Path = UNITS_FOLDER) -> tuple[Argument, ..
 
 
 def apply_arguments(unit: str, arguments: Sequence[Argument], results: Sequence[Result]) -> list[Result]:
-    """The results with those that are argued as equivalent.
+    """The results with what is argued about survivors.
 
     Raises UserError for an argument about a mutant that is not drawn, or that needs none.
     """
-    reasons = {name: argument.reason for argument in arguments for name in argument.mutants}
+    argued = {name: argument for argument in arguments for name in argument.mutants}
     status = {result.name: result.status for result in results}
-    for name in reasons:
-        found = status.get(name)
-        if found is not Status.SURVIVED:
-            raise UserError(
-                f"Equivalent mutants of {unit}: '{name}' is {'not drawn' if found is None else found}: remove it."
-            )
+    for name in argued:
+        if status.get(name) is not Status.SURVIVED:
+            fate = status.get(name, "not drawn")
+            raise UserError(f"Surviving mutants of {unit}: '{name}' is {fate}: remove it.")
     return [
-        replace(result, status=Status.EQUIVALENT, reason=f"argued: {reasons[result.name]}")
-        if result.name in reasons
+        replace(result, status=Status(found.status), reason=f"argued: {found.reason}")
+        if (found := argued.get(result.name))
         else result
         for result in results
     ]
