@@ -64,7 +64,7 @@ def test_arguments_are_valid() -> None:
         ({"what": "no sentence"}, "field 'mutants.0.what' is 'no sentence': "),
         ({"new": FULL.old}, "mutant 'takes_when_full' changes nothing"),
         ({"noticed": {"row.lockstep": ["z_o"]}}, "is to be noticed by 'row.lockstep', which is not run"),
-        ({"noticed": {}}, "field 'mutants.0.noticed' is {}: "),
+        ({"noticed": {}}, "field 'mutants.0.noticed': "),
     ],
 )
 def test_a_wrong_file_is_a_user_error(change: dict, message: str, tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ def _submit(client: Client, units: Mapping[str, Curated], parts: Parts) -> dict[
         for unit in units:
             start("drawn", unit, "", drawn_results, unit)
     if parts.curated:
-        start("baseline", TOP, "", curated_core, TOP, None)
+        if _cores(units):
+            start("baseline", TOP, "", curated_core, TOP, None)
         for unit, curated in units.items():
             start("bench", unit, "", curated_bench, unit, curated)
             for mutant in curated.mutants if CORE_TEST in curated.tests else ():
@@ -42,10 +43,15 @@ def _submit(client: Client, units: Mapping[str, Curated], parts: Parts) -> dict[
     return futures
 
 
+def _cores(units: Mapping[str, Curated]) -> int:
+    """Mutants that the stream core is run with."""
+    return sum(len(curated.mutants) for curated in units.values() if CORE_TEST in curated.tests)
+
+
 def tasks_of(units: Mapping[str, Curated], parts: Parts) -> int:
     """How many tasks a campaign has."""
-    cores = sum(len(curated.mutants) for curated in units.values() if CORE_TEST in curated.tests)
-    return parts.drawn * len(units) + parts.curated * (1 + len(units) + cores)
+    cores = _cores(units)
+    return parts.drawn * len(units) + parts.curated * (len(units) + cores + (cores > 0))
 
 
 def run_campaign(
