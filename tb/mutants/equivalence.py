@@ -13,7 +13,7 @@ from tb.mutants.drawing import Drawn
 #: Cycles over which induction looks back.
 _DEPTH = 3
 #: Seconds after which a proof is given up.
-_TIMEOUT = 120
+_TIMEOUT = 30
 
 
 def proved_equivalent(base: Path, module: str, mutant: Drawn, folder: Path) -> bool:
