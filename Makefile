@@ -25,7 +25,7 @@ export NUMBA_CACHE_DIR := $(CURDIR)/build/numba
 export YOWASP_CACHE_DIR := $(CURDIR)/build/yowasp
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test lint bench units gates formal coverage regress rerun report compress compress-report rtl icarus clean
+.PHONY: help sim test lint bench units gates mutants formal coverage regress rerun report compress compress-report rtl icarus clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -58,6 +58,9 @@ units: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run the bench o
 
 gates: $(VENV)/all.stamp icarus ## synthesise the tiny preset and run the benches on the netlists (UNIT=..., SEED=...)
 	@$(PYTHON) -m tb.gates --unit "$(UNIT)" --seed "$(SEED)"
+
+mutants: $(VENV)/all.stamp icarus ## put faults into the Verilog that the tests must notice (UNIT=..., JOBS=...)
+	@$(PYTHON) -m tb.mutants --unit "$(UNIT)" --jobs "$(JOBS)" --scheduler "$(SCHEDULER)"
 
 formal: $(VENV)/all.stamp ## prove what the units do for every input (UNIT=..., PROOF=...)
 	@$(PYTHON) -m tb.formal --unit "$(UNIT)" $(if $(PROOF),--proof "$(PROOF)") --jobs "$(JOBS)"

@@ -41,17 +41,8 @@ def configuration_hash(config: Accelerator) -> str:
     return hashlib.sha256(json.dumps(as_fields(config), sort_keys=True).encode()).hexdigest()[:12]
 
 
-def render_template(folder: Path, name: str, config: Accelerator, **names: object) -> str:
-    """One template's text, with more ``names``; one that the template uses and nobody defines is an error."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    return environment.get_template(name).render(
+def _rendered(template: jinja2.Template, config: Accelerator, **names: object) -> str:
+    return template.render(
         c=config,
         w=Widths(config),
         height_bits=HEIGHT_BITS,
@@ -64,6 +55,27 @@ def render_template(folder: Path, name: str, config: Accelerator, **names: objec
         f"configuration {configuration_hash(config)}: change the template, not this file.",
         **names,
     )
+
+
+def _environment(folder: Path | None = None) -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder) if folder else None,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def render_template(folder: Path, name: str, config: Accelerator, **names: object) -> str:
+    """One template's text, with more ``names``; one that the template uses and nobody defines is an error."""
+    return _rendered(_environment(folder).get_template(name), config, **names)
+
+
+def render_text(text: str, config: Accelerator) -> str:
+    """A piece of text in which the templates' names may occur."""
+    return _rendered(_environment().from_string(text), config)
 
 
 def render(config: Accelerator) -> dict[str, str]:

@@ -96,19 +96,19 @@ def test_every_unit_with_a_stream_has_a_proof() -> None:
     assert proved <= set(UNITS)
 
 
-def test_every_seeded_bug_changes_the_text(place: Path) -> None:
+def test_every_seeded_bug_changes_the_text() -> None:
     """Also of the proofs that are too long to run here; the text is there once."""
     for proof in PROOFS.values():
         for bug in proof.declaration.bugs:
             files = {f"{bug.unit}.v": generated(bug.unit, proof.config)}
-            assert seed(files, bug, proof, place) != files
+            assert seed(files, bug, proof) != files
 
 
-def test_a_bug_that_fits_nowhere_is_a_user_error(place: Path) -> None:
+def test_a_bug_that_fits_nowhere_is_a_user_error() -> None:
     proof = PROOFS["fifo.order_2"]
     bug = replace(proof.declaration.bugs[0], old="ready_o = nothing")
     with pytest.raises(UserError, match=r"fifo\.order_2: seeded bug 'takes when full' .* in fifo\.v 0 times"):
-        seed({"fifo.v": generated("fifo", proof.config)}, bug, proof, place)
+        seed({"fifo.v": generated("fifo", proof.config)}, bug, proof)
 
 
 DECLARED = yaml.safe_load((Path(__file__).resolve().parent.parent / "tb/units/fifo/formal/proofs.yaml").read_text())

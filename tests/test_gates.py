@@ -80,5 +80,5 @@ def test_a_missing_yosys_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_verilog_that_yosys_refuses_is_a_user_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthesis, "FOLDER", tmp_path)
     latch = "module m(input a, input b, output reg q);\nalways @* if (a) q = b;\nendmodule\n"
-    with pytest.raises(UserError, match=r"Yosys does not synthesise the Verilog: see .*synthesis\.log"):
+    with pytest.raises(UserError, match=r"Yosys does not synthesise the Verilog: see .*yosys\.log"):
         synthesise({"m.v": latch}, "m")

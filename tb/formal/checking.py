@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from common.errors import UserError
 from common.results import BUILD, relative
 from configs.accelerator import Accelerator
 from rtl.generator import TEMPLATES, UNITS, render_template
+from tb.fault import replace_once
 from tb.formal.declarations import CHECKER_SUFFIX, ENGINES, Bug, Method, Proof
 from tb.formal.sby import Finding, Mode, Verdict, end_all, run_task
 
@@ -96,29 +96,13 @@ def source_files(checker: str, top: str, config: Accelerator) -> dict[str, str]:
     return {**{f"{unit}.v": texts[unit] for unit in UNITS if unit in texts}, f"{top}.sv": checker}
 
 
-def _rendered(text: str, config: Accelerator, folder: Path) -> str:
-    """A piece of a declaration in which the templates' names may occur."""
-    if "{{" not in text:
-        return text
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "piece.j2").write_text(text)
-    return render_template(folder, "piece.j2", config)
-
-
-def seed(files: Mapping[str, str], bug: Bug, proof: Proof, folder: Path) -> dict[str, str]:
+def seed(files: Mapping[str, str], bug: Bug, proof: Proof) -> dict[str, str]:
     """The files with a bug.
 
     Raises UserError where the text that the bug replaces is not there, or there more than once.
     """
-    name = f"{bug.unit}.v"
-    old = _rendered(bug.old, proof.config, folder)
-    count = files.get(name, "").count(old)
-    if count != 1:
-        raise UserError(
-            f"Proof {proof.full_name}: seeded bug '{bug.what}' replaces '{old}', which is in {name} {count} times: "
-            "it must be there once."
-        )
-    return {**files, name: files[name].replace(old, _rendered(bug.new, proof.config, folder))}
+    where = f"Proof {proof.full_name}: seeded bug '{bug.what}'"
+    return replace_once(files, bug.unit, bug.old, bug.new, proof.config, where)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +140,7 @@ def run_one(task: Task, folder: Path, timeout: int = TIMEOUT) -> tuple[Finding, 
     checker = render_template(proof.folder, declaration.checker, proof.config)
     files = source_files(checker, top, proof.config)
     if task.bug:
-        files = seed(files, task.bug, proof, folder)
+        files = seed(files, task.bug, proof)
     if task.mode is Mode.COVER:
         engine, depth = ENGINES[Method.BMC], declaration.cover_depth
     elif task.bug:

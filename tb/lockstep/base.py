@@ -153,6 +153,7 @@ class UnitBench:
         finally:
             result = {
                 "unit": self.unit,
+                "instance": self.instance or self.unit,
                 "seconds": time.perf_counter() - begin,
                 "transactions": self.transactions,
                 "comparisons": self.comparisons,

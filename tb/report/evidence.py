@@ -208,9 +208,7 @@ def _items(unit: str, regress: Mapping[str, Any]) -> tuple[ItemRow, ...]:
         prefix = f"{item.name}/"
         names = [name for name in model.all_bins() if name.startswith(prefix)]
         # A bin that no configuration of the regression can have is not in its counts.
-        bins = tuple((name.removeprefix(prefix), counts[name]) for name in names if not counts or name in counts)
-        if not counts:
-            bins = tuple((name.removeprefix(prefix), 0) for name in names)
+        bins = tuple((name.removeprefix(prefix), counts.get(name, 0)) for name in names if not counts or name in counts)
         ignored: tuple[tuple[str, str], ...] = ()
         if isinstance(item, Cross):
             ignored = tuple((" x ".join(b or "any" for b in entry.bins), entry.reason) for entry in item.ignored)

@@ -113,16 +113,20 @@ class BlockBench(BlockLoads, UnitBench):
         #: Cycles that a column takes to be drained, and those left of the one that is read.
         self.drain_time = self.random.choice((0, 0, 10, 40))
         self.drain_left = 0
+        #: Counters that are never cleared reach their higher bits.
+        self.clear_share = self.random.choice((0.002, 0.0))
 
     def _with_slow_rows(self, work: Pass) -> Pass:
-        """Now and then coefficients in some of the rows only, so that the rows run apart."""
+        """Now and then one row with all coefficients, and none in some of the others, so that the rows run apart."""
         if self.random.random() < 0.5:
             return work
         coefficients = work.coefficients.copy()
-        if self.random.random() < 0.5:
+        empty = [self.random.random() < 0.7 for _ in range(self.config.rows)]
+        if self.random.random() < 0.8:
             row = self.random.randrange(self.config.rows)
             coefficients[:, : work.geometry.channels, row] = self.random.choice((-1, 1))
-        coefficients[:, :, [self.random.random() < 0.5 for _ in range(self.config.rows)]] = 0
+            empty[row] = False
+        coefficients[:, :, empty] = 0
         return replace(work, coefficients=coefficients)
 
     def _note_passes(self, passes: list[Pass], codes: list[float]) -> None:
@@ -179,7 +183,7 @@ class BlockBench(BlockLoads, UnitBench):
         """Load, write, drain, and look at a counter."""
         inputs = self.next_load() | self._write() | self._drain()
         inputs["counter_index_i"] = self.random.randrange(len(BlockCounter) + 1)
-        inputs["counter_clear_i"] = int(self.random.random() < 0.002)
+        inputs["counter_clear_i"] = int(self.random.random() < self.clear_share)
         return inputs
 
     def check(self, inputs: Inputs, sample: Sample) -> None:

@@ -63,6 +63,8 @@ class PsumLinesBench(UnitBench):
         self.freed = [-1] * lines
         self.issue_pace, self.drain_pace = Pace(self.random), Pace(self.random)
         self.close_share = self.random.choice((0.01, 0.05, 0.3))
+        #: Few reads of a line, or so many that nearly every column is among them.
+        self.free_share = self.random.choice((0.02, 0.2))
 
     def _choose_load(self) -> dict[str, int]:
         """A bias for a bank that no line uses."""
@@ -115,7 +117,7 @@ class PsumLinesBench(UnitBench):
         done = [line for line in range(self.config.psum_lines) if (int(self.model.done[0]) >> line) & 1]
         if not done or not self.drain_pace():
             return {}
-        if self.held is not None and self.held[0] in done and self.random.random() < 0.2:
+        if self.held is not None and self.held[0] in done and self.random.random() < self.free_share:
             return {"drain_free_i": 1 << self.held[0]}
         line = self.held[0] if self.held is not None and self.held[0] in done else self.random.choice(done)
         columns = sorted(self.written[line])

@@ -16,6 +16,7 @@ CLAMPS = {
     (0, 255): "unsigned",
     (0, 100): "with a ceiling",
     (5, 6): "with a ceiling",
+    (-128, -3): "with a ceiling",
     (0, 0): "one code",
     (-128, -128): "one code",
 }
@@ -49,20 +50,22 @@ class RequantizeBench(UnitBench):
         self.waited = 0
 
     def _random_operand(self) -> tuple[int, int, int]:
-        shift = self.random.randint(1, 47)
-        multiplier = self.random.randrange(2**16)
         if self.random.random() < 0.2:
-            return self.random.randint(-(2**31), 2**31 - 1), multiplier, shift
-        # A psum whose quotient is near a code; one in four lands on a half.
+            return self.random.randint(-(2**31), 2**31 - 1), self.random.randrange(2**16), self.random.randint(1, 47)
+        # A psum whose quotient is near a code; one in four lands on a half, or just below.
         bounds = self.random.choice(tuple(CLAMPS))
         code = self.random.randint(-300, 300)
         if self.random.random() < 0.5:
             code = self.random.choice(bounds) + self.random.randint(-1, 1)
         if self.random.random() < 0.25:
-            multiplier, shift = 1 << self.random.randrange(16), self.random.randint(17, 24)
-            psum = ((2 * code + 1) << (shift - 1)) // multiplier
+            shift = self.random.randint(1, 38)
+            power = self.random.randint(max(0, shift - 23), min(15, shift - 1))
+            psum = ((2 * code + 1) << (shift - 1 - power)) - self.random.choice((0, 0, 1))
+            multiplier = 1 << power
         else:
-            # Anywhere within half a step of the code.
+            # Anywhere within half a step of the code; small shifts reach it with small multipliers alone.
+            shift = self.random.randint(1, 47)
+            multiplier = self.random.randrange(1 << self.random.randint(max(1, min(shift - 16, 16)), 16))
             offset = self.random.randint(-(2 ** (shift - 1)), 2 ** (shift - 1))
             psum = ((code << shift) + offset) // max(multiplier, 1)
         return min(max(psum, -(2**31)), 2**31 - 1), multiplier, shift

@@ -1,0 +1,1 @@
+"""Mutants: faults in the Verilog that the environment must notice."""

@@ -1,0 +1,32 @@
+"""What a test says of a mutant."""
+
+from dataclasses import dataclass
+
+#: Checks of a run that came to no end, and of one in which the bench itself failed.
+ENDLESS, BROKEN = "endless", "broken bench"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One test against one mutant.
+
+    Attributes:
+        check: what fired first: a port, a quantity, ``X``, ``no transaction``; empty where nothing did.
+        problem: in the test's words; empty where nothing fired.
+        instance: which of the unit's shapes the test drives.
+    """
+
+    test: str
+    check: str = ""
+    problem: str = ""
+    instance: str = ""
+
+    @property
+    def fired(self) -> bool:
+        """Whether the test failed."""
+        return bool(self.check)
+
+    @property
+    def noticed(self) -> bool:
+        """Whether the test failed because of what it looks at: a bench that breaks has noticed nothing."""
+        return self.fired and self.check != BROKEN
