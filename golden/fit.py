@@ -1,6 +1,5 @@
 """Whether the stream core runs a layer, and whether the layer fits an accelerator."""
 
-from common.errors import UserError
 from configs.accelerator import Accelerator
 from golden.geometry import Geometry
 from golden.layers import Convolution, Layer
@@ -52,10 +51,3 @@ def exceeded(g: Geometry, rows_used: int, config: Accelerator) -> str | None:
         if value > allowed:
             return f"{field} is {value}, {limit} allows {allowed}"
     return None
-
-
-def check_fit(layer: Layer, config: Accelerator) -> None:
-    """Raises UserError naming layer, field, value and limit where the accelerator cannot run the layer."""
-    problem = misfit(layer, config)
-    if problem is not None:
-        raise UserError(f"Layer '{layer.name}' does not fit configuration '{config.name}': {problem}.")

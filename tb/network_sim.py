@@ -18,9 +18,9 @@ from golden.bound import Bound, bound_of
 from golden.codes import code_dtype
 from golden.cycle.stream_core import BlockCounter, CoreCounter, free_running, output_tensor
 from golden.dense_array import dense_cycles
-from golden.fit import check_fit, misfit
+from golden.fit import misfit
 from golden.functional import layer_input, run_network, score
-from golden.layers import Convolution
+from golden.layers import Convolution, Layer
 from golden.package import Package
 from golden.schedule import passes_of
 from golden.sparsemap import encode
@@ -31,6 +31,7 @@ from tb.stream_run import (
     Prediction,
     StreamRun,
     describe,
+    overload,
     predict,
     run_batch,
     stream_design,
@@ -162,9 +163,13 @@ def find_package(network: str) -> Path:
     return folder
 
 
+def _overload(layer: Layer, config: Accelerator) -> str | None:
+    return overload(config, passes_of(layer, config)) if isinstance(layer, Convolution) else None
+
+
 def split_layers(package: Package, config: Accelerator) -> tuple[tuple[Convolution, ...], tuple[LeftLayer, ...]]:
-    """The layers that the accelerator can run, and the others, each with its reason."""
-    reasons = [(layer, misfit(layer, config)) for layer in package.layers]
+    """The layers that the accelerator can run and the bench can hold, and the others, each with its reason."""
+    reasons = [(layer, misfit(layer, config) or _overload(layer, config)) for layer in package.layers]
     runs = tuple(layer for layer, reason in reasons if reason is None and isinstance(layer, Convolution))
     left = tuple(LeftLayer(layer.name, layer.kind.value, reason) for layer, reason in reasons if reason is not None)
     return runs, left
@@ -189,9 +194,9 @@ def select_layers(
                 f"layer '{left[0].name}': {left[0].reason}."
             )
         return runs, left
-    for layer in package.layers:
-        if layer.name == name:
-            check_fit(layer, config)
+    for other in left:
+        if other.name == name:
+            raise UserError(f"Layer '{name}' does not fit configuration '{config.name}': {other.reason}.")
     chosen = tuple(layer for layer in runs if layer.name == name)
     if not chosen:
         known = ", ".join(layer.name for layer in package.layers)

@@ -154,17 +154,27 @@ def bench_design(
     )
 
 
+def overload(config: Accelerator, passes: Sequence[Pass]) -> str | None:
+    """Why the bench cannot hold a run of these passes; None where it can."""
+    groups = sum(p.geometry.height * p.geometry.width * -(-p.geometry.channels // config.group) for p in passes)
+    port = LoadPort(config)
+    transfers = sum(1 for p in passes for _ in port.transfers(p))
+    if max(groups, transfers) <= PLAYER_DEPTH:
+        return None
+    return (
+        f"{groups} input groups and {transfers} load transfers are more than the {PLAYER_DEPTH} of each that the bench "
+        "holds, use a larger configuration or a smaller layer"
+    )
+
+
 def predict(config: Accelerator, work: StreamRun) -> Prediction:
     """Run the cycle model. Raises UserError where the run is too large for the bench."""
+    problem = overload(config, work.passes)
+    if problem is not None:
+        raise UserError(f"Run '{work.name}' cannot be simulated: {problem}.")
     port = LoadPort(config)
     per_pass = [list(port.transfers(p)) for p in work.passes]
     loads = [word for words in per_pass for word in words]
-    groups = sum(tensor.maps.shape[0] * tensor.maps.shape[1] for tensor in work.inputs)
-    if max(groups, len(loads)) > PLAYER_DEPTH:
-        raise UserError(
-            f"Run '{work.name}' has {groups} input groups and {len(loads)} load transfers: the bench holds "
-            f"{PLAYER_DEPTH} of each, use a larger configuration or a smaller layer."
-        )
     trace = simulate(config, work.passes, work.inputs, [len(words) for words in per_pass], work.stalls)
     return Prediction(work, loads, trace)
 

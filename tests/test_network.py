@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from common.errors import UserError
 from common.results import RESULTS, ROOT
 from configs.accelerator import as_fields, load_accelerator
 from golden.functional import score
@@ -102,6 +103,17 @@ def test_layers_can_be_chosen() -> None:
     chosen, left = select_layers(package, config, None)
     assert chosen == package.convolutions
     assert [layer.name for layer in left] == ["classifier"]
+
+
+def test_layers_that_the_bench_cannot_hold_are_left_to_golden() -> None:
+    package, config = read_package(find_package("hed")), load_accelerator("small")
+    chosen, left = select_layers(package, config, None)
+    assert [layer.name for layer in chosen] == ["side3", "side5"]
+    reasons = {layer.name: layer.reason for layer in left}
+    # 32 passes over 10 x 15 pixels of 32 groups.
+    assert reasons["block5_0"].startswith("153600 input groups and ")
+    with pytest.raises(UserError, match="Layer 'block5_0' does not fit configuration 'small': 153600 input groups"):
+        select_layers(package, config, "block5_0")
 
 
 @pytest.fixture
