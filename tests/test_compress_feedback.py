@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from common.errors import UserError
 from compress.decompose import with_digits
-from compress.feedback import Codebook, Moments, Problem, Solution, feed_back, fit, quantize_by_feedback, revise, solve
-from compress.feedback import start as started
+from compress.feedback import Moments, quantize_by_feedback
 from compress.layers import DecomposedConv2d, combine_kernels
 from compress.pipeline import compress_network
 from compress.prune import Masked
@@ -21,6 +20,8 @@ from compress.quantize import Alpha, basis_codes, quantize_kernels, ternary_code
 from compress.recipe import Classifier, Feedback, Phase, Quantization, Scale, parse_recipe
 from compress.report import Report
 from compress.steps import STEPS
+from compress.ternary_kernels import Codebook, Problem, Solution, feed_back, fit, revise, solve
+from compress.ternary_kernels import start as started
 from golden.package import Package, read_package
 from tests import small_networks
 from tests.small_networks import (
