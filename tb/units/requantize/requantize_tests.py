@@ -42,7 +42,8 @@ class RequantizeBench(UnitBench):
         """Corner operands in the first episode, then random ones near the clamp's range."""
         self.work = [self._random_operand() for _ in range(400)]
         if self.episode == 1:
-            self.work += [(p, m, s) for p in PSUMS for m in MULTIPLIERS for s in SHIFTS]
+            # Twice: not every clamp leaves the product of the ends as it is.
+            self.work += 2 * [(p, m, s) for p in PSUMS for m in MULTIPLIERS for s in SHIFTS]
             self.random.shuffle(self.work)
         self.pace = Pace(self.random)
         self.product: tuple[int, int, int] | None = None
@@ -84,13 +85,13 @@ class RequantizeBench(UnitBench):
         }
 
     def _choose_clamp(self) -> tuple[int, int]:
-        """Bounds for the value in the second step: half the time near it, where there are such."""
+        """Bounds for the value in the second step: often near it or around it, where there are such."""
         choices = tuple(CLAMPS)
         if self.product is not None and self.random.random() < 0.5:
             exact = rounded(*self.product)
             near = [bounds for bounds in CLAMPS if any(abs(exact - bound) <= 1 for bound in bounds)]
             inside = [bounds for bounds in CLAMPS if bounds[0] <= exact <= bounds[1]]
-            choices = tuple(near or inside) or choices
+            choices = tuple(self.random.choice((near, inside)) or near or inside) or choices
         return self.random.choice(choices)
 
     def check(self, inputs: Inputs, sample: Sample) -> None:
