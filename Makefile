@@ -31,7 +31,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 	@echo
 	@echo "Settings: NET=$(NET) CONFIG=$(CONFIG) (tiny, small, full or a .yaml file) SIM=$(SIM) (verilator, icarus)"
-	@echo "          SUITE=$(SUITE) (smoke, nightly, soak) TEST=pattern SEEDS=n JOBS=$(JOBS) SCHEDULER=$(SCHEDULER) (slurm, lsf, address)"
+	@echo "          SUITE=$(SUITE) (smoke, nightly, soak, shapes) TEST=pattern SEEDS=n JOBS=$(JOBS) SCHEDULER=$(SCHEDULER) (slurm, lsf, address)"
 	@echo "          LAYER=name IMAGES=$(IMAGES) IMAGE=number SEED=$(SEED) WAVES=1 UNIT=$(UNIT) OUT=$(OUT)"
 
 sim: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run a network's layers through the RTL and compare with golden/
