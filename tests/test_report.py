@@ -158,6 +158,7 @@ def test_every_link_leads_to_a_page_of_the_site(results: Path, tmp_path: Path) -
 def test_the_index_says_what_failed_and_what_was_not_run(results: Path, tmp_path: Path) -> None:
     text = parsed(write_site(results, tmp_path / "site")).text
     assert "Not run: mutants (make mutants), gates (make gates)" in text
+    assert "code coverage" not in text
     assert "1 bucket of failures" in text
     units = {row.unit: row for row in units_of(read_results(results))}
     assert units["fifo"].stage is None, "one of its runs failed"
@@ -165,6 +166,11 @@ def test_the_index_says_what_failed_and_what_was_not_run(results: Path, tmp_path
     assert units["fifo"].proved == (0, 1), "a vacuous proof is none"
     assert (units["fifo"].passed, units["fifo"].runs) == (1, 2)
     assert all(row.bins[0] == row.bins[1] > 0 for row in units.values())
+
+
+def test_functional_coverage_is_no_code_coverage(results: Path, tmp_path: Path) -> None:
+    (results / "code_coverage_lines.json").unlink()
+    assert "code coverage (make coverage)" in parsed(write_site(results, tmp_path / "site")).text
 
 
 def test_a_failure_has_its_command_and_its_waves(results: Path, tmp_path: Path) -> None:

@@ -52,7 +52,10 @@ def _write_pages(
 ) -> None:
     (folder / "source").mkdir(parents=True)
     missing = {name: command for name, command in SOURCES.items() if name not in results}
-    missing.pop("code_coverage_lines", None)
+    # Regressions write coverage.json too, its functional half; lines are code coverage's alone.
+    missing.pop("coverage", None)
+    if "code_coverage_lines" in missing:
+        missing["code coverage"] = missing.pop("code_coverage_lines")
     regress = results.get("regress", {})
     index = render_page(
         _TEMPLATES,
