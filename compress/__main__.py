@@ -4,17 +4,20 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 
 from common.errors import UserError, run_command
 from common.results import BUILD, RESULTS, ROOT, relative, write_json
+from compress.portable import choose_portable_code
 from compress.recipe import SEED_MAX, load_recipe, recipe_file, recipe_names
-from compress.report import Report, Step
 from compress.steps import TEXTS
 from golden.package import Measure, read_package
+
+if TYPE_CHECKING:
+    from compress.report import Report, Step
 
 
 @click.group()
@@ -63,6 +66,8 @@ def _run(
         check_folder(folder)
     # Threads that spin while they wait take the processor from other work, and the run itself is then slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if settings.hardware.portable:
+        choose_portable_code()
     # PyTorch and Lightning take ten seconds to import: help and wrong arguments are answered without them.
     from compress.pipeline import compress_network
 
@@ -101,11 +106,11 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def _sentence(step: Step) -> str:
+def _sentence(step: "Step") -> str:
     return f"{step.name}: score {step.score:.4f}, coefficient sparsity {step.sparsity:.1%}, {step.seconds:.0f} s"
 
 
-def _print_report(console: Console, report: Report, folder: Path) -> None:
+def _print_report(console: Console, report: "Report", folder: Path) -> None:
     from compress.pages import layer_table, step_table
     from compress.tables import print_table
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from compress.graph import Graph, Role, Select
 from compress.layers import Coefficients
+from compress.portable import square_root
 
 #: Layers that mix their input channels.
 _MIXING = (Role.FIRST, Role.DECOMPOSED, Role.POINTWISE, Role.CLASSIFIER)
@@ -104,7 +105,7 @@ class Channels:
             energy = score.detach().float().cpu().square()
             total.index_add_(0, self.read[name], energy.sum(dim=(0, 2)))
             slots.index_add_(0, self.read[name], torch.full((score.shape[1],), float(score[:, 0].numel())))
-        return torch.where(slots > 0, (total / slots.clamp_min(1)).sqrt(), torch.inf)
+        return torch.where(slots > 0, square_root(total / slots.clamp_min(1)), torch.inf)
 
     def silence(
         self, gone: Tensor, entries: Sequence[Coefficients], hold: Callable[[Coefficients, Tensor], None]

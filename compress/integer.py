@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from compress.graph import Activation, Graph, Layer, Role, tensors_module
 from compress.layers import Coefficients, DecomposedConv2d, combine_kernels
+from compress.portable import square_root
 from compress.quantize import Ternary, basis_codes, kernel_codes, straight_through, ternary_codes
 
 MULTIPLIER_BITS = 16
@@ -161,7 +162,7 @@ class IntegerLayer(nn.Module):
             slope, offset = torch.ones_like(weight_unit), shift_in / self.output.scale
         else:
             assert norm.running_mean is not None and norm.running_var is not None
-            slope = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+            slope = norm.weight / square_root(norm.running_var + norm.eps)
             offset = (norm.bias + (shift_in - norm.running_mean) * slope) / self.output.scale
         gain = (slope.abs() * weight_unit * (self.source.scale / self.output.scale)).clamp_min(_GAIN_MIN)
         skip = None

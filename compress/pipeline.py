@@ -29,6 +29,7 @@ from compress.graph import Graph
 from compress.integer import Codes, IntegerNetwork, calibrate
 from compress.layers import Coefficients, DecomposedConv2d, coefficients
 from compress.measure import measure_package
+from compress.portable import choose_portable_code
 from compress.prune import hold, prune_by_deviation, prune_channels, prune_to
 from compress.quantize import freeze_coefficients, quantize_kernels
 from compress.recipe import SEED_MAX, Classifier, Phase, Recipe
@@ -53,8 +54,11 @@ class Compression:
             progress: whether to show a progress bar.
             report: is given each step as it ends.
 
-        Raises UserError where data, network or checkpoint cannot be had, or do not fit each other.
+        Raises UserError where data, network or checkpoint cannot be had, or do not fit each other, or where the recipe
+        is portable and PyTorch has been imported without the choices that this needs.
         """
+        if recipe.hardware.portable:
+            choose_portable_code()
         torch.set_num_threads(recipe.hardware.threads)
         torch.use_deterministic_algorithms(True, warn_only=True)
         self.recipe = recipe

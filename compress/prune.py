@@ -9,6 +9,7 @@ from torch.nn.utils import parametrize
 from compress.channels import Channels
 from compress.graph import Graph
 from compress.layers import Coefficients
+from compress.portable import square_root
 
 
 class Masked(nn.Module):
@@ -36,7 +37,7 @@ def importance(entry: Coefficients) -> Tensor:
     """
     with torch.no_grad():
         size = entry.table.abs() * entry.basis_norm
-        relative: Tensor = size / size.square().mean().sqrt().clamp_min(1e-12)
+        relative: Tensor = size / square_root(size.square().mean()).clamp_min(1e-12)
         return relative
 
 

@@ -79,6 +79,12 @@ class Hardware:
     precision: Precision = Precision.FULL
     #: Threads of PyTorch's operators on a CPU; a different number sums in a different order.
     threads: Annotated[int, Field(ge=1, le=256, strict=True)] = 2
+    #: Code that rounds alike on every x86-64 processor with AVX2, see compress/portable.py.
+    portable: bool = False
+
+    def __post_init__(self) -> None:
+        if self.portable and (self.accelerator is not Device.CPU or self.threads != 1):
+            raise ValueError("'portable' needs the accelerator 'cpu' and 1 thread")
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -210,7 +216,10 @@ class Calibration:
 
 @dataclass(frozen=True, config=_STRICT)
 class Recipe:
-    """All settings. The same recipe with one thread on the same machine gives the same package, byte for byte."""
+    """All settings. The same recipe with one thread on the same machine gives the same package, byte for byte.
+
+    Where it is portable, on other machines too.
+    """
 
     #: A network of compress/networks, or FILE.py:CLASS.
     network: str

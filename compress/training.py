@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -103,6 +104,8 @@ class Training(lightning.LightningModule):
         optimizer = torch.optim.AdamW(
             [{"params": [tensor], "lr": rate} for tensor, rate in zip(trained, rates, strict=True)],
             weight_decay=self.recipe.weight_decay,
+            # Faster, and its square root is the processor's, not MKL's: see square_root.
+            fused=True,
         )
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = OneCycleLR(optimizer, max_lr=rates, total_steps=max(steps, 2))
@@ -115,7 +118,7 @@ def size_of(tensor: Tensor) -> float:
     Both as in Adafactor (Shazeer and Stern, 2018, section 8). Adam moves every number by about the learning rate,
     whatever its size: what is right for one tensor destroys another of numbers a hundred times smaller.
     """
-    return max(float(tensor.detach().square().mean().sqrt()), 1e-3)
+    return max(math.sqrt(tensor.detach().square().mean()), 1e-3)
 
 
 def distillation_loss(result: Tensor, teacher: Tensor, temperature: float) -> Tensor:
