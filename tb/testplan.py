@@ -1,4 +1,4 @@
-"""Testplans: what must be shown of each unit, by which stage, and which tests, proofs and coverage show it."""
+"""Testplans: what must be shown of each unit, by which stage, and what shows it."""
 
 import dataclasses
 from collections.abc import Collection, Mapping
@@ -31,6 +31,15 @@ class Stage(StrEnum):
     V3 = "V3"
 
 
+class Campaign(StrEnum):
+    """Work that is done on every unit in the same way."""
+
+    #: Faults that are put into the Verilog: ``make mutants``.
+    MUTANTS = "mutants"
+    #: The unit's bench on its netlist: ``make gates``.
+    GATES = "gates"
+
+
 @dataclass(frozen=True, config=_STRICT)
 class Testpoint:
     """One thing that must be shown.
@@ -41,6 +50,7 @@ class Testpoint:
         check: what would fail otherwise.
         tests: names of tests, each of which must pass.
         proofs: names of proofs, likewise.
+        campaigns: which must have come out well for this unit.
         coverage: items of the unit's coverage model, all of whose bins must be hit.
     """
 
@@ -54,11 +64,12 @@ class Testpoint:
     check: Sentence
     tests: tuple[str, ...] = ()
     proofs: tuple[str, ...] = ()
+    campaigns: tuple[Campaign, ...] = ()
     coverage: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.tests and not self.proofs:
-            raise ValueError(f"testpoint '{self.name}' names no test and no proof")
+        if not self.tests and not self.proofs and not self.campaigns:
+            raise ValueError(f"testpoint '{self.name}' names no test, no proof and no campaign")
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -88,11 +99,12 @@ class Status(Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
-    """What is known of a unit: tests and proofs by name, and the coverage items whose bins were all hit."""
+    """What is known of a unit: tests and proofs by name, campaigns, and the coverage items whose bins were all hit."""
 
     tests: Mapping[str, Status]
     proofs: Mapping[str, Status]
     covered: Collection[str]
+    campaigns: Mapping[Campaign, Status] = dataclasses.field(default_factory=dict)
 
 
 def plan_path(unit: str) -> Path:
@@ -132,6 +144,7 @@ def status_of(point: Testpoint, evidence: Evidence) -> Status:
     """Passed where everything that the testpoint names passed or is covered; failed where something failed."""
     found = [evidence.tests.get(name, Status.NOT_RUN) for name in point.tests]
     found += [evidence.proofs.get(name, Status.NOT_RUN) for name in point.proofs]
+    found += [evidence.campaigns.get(campaign, Status.NOT_RUN) for campaign in point.campaigns]
     if Status.FAILED in found:
         return Status.FAILED
     if Status.NOT_RUN in found or any(item not in evidence.covered for item in point.coverage):

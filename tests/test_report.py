@@ -14,10 +14,10 @@ from common.results import ROOT
 from rtl.generator import UNITS
 from tb.coverage import load_model
 from tb.regress.catalog import catalog
-from tb.report.evidence import read_history, read_results, units_of
+from tb.report.evidence import campaign_statuses, read_history, read_results, units_of
 from tb.report.site import write_site
 from tb.report.waves import wave_picture
-from tb.testplan import Status
+from tb.testplan import Campaign, Status
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -166,6 +166,17 @@ def test_the_index_says_what_failed_and_what_was_not_run(results: Path, tmp_path
     assert units["fifo"].proved == (0, 1), "a vacuous proof is none"
     assert (units["fifo"].passed, units["fifo"].runs) == (1, 2)
     assert all(row.bins[0] == row.bins[1] > 0 for row in units.values())
+
+
+def test_campaigns_count_when_they_are_whole() -> None:
+    curated, drawn = {"drawn": False, "status": "killed"}, {"drawn": True, "status": "equivalent"}
+    bench = {"ok": True}
+    assert campaign_statuses((), ()) == {}
+    assert campaign_statuses((curated,), ()) == {}, "the drawn ones lack"
+    assert campaign_statuses((curated, drawn), (bench, bench)) == dict.fromkeys(Campaign, Status.PASSED)
+    for wrong in ("survived", "wrong_detector"):
+        assert campaign_statuses((curated, drawn, drawn | {"status": wrong}), ()) == {Campaign.MUTANTS: Status.FAILED}
+    assert campaign_statuses((), (bench, {"ok": False})) == {Campaign.GATES: Status.FAILED}
 
 
 def test_functional_coverage_is_no_code_coverage(results: Path, tmp_path: Path) -> None:

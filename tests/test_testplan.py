@@ -1,5 +1,6 @@
 """Testplans: what is wrong in one is said in a sentence, and stages follow from the results."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tb.coverage import load_model
 from tb.formal.declarations import all_proofs
 from tb.regress.catalog import catalog
 from tb.testplan import (
+    Campaign,
     Evidence,
     Stage,
     Status,
@@ -67,7 +69,8 @@ def test_a_testplan_is_read(tmp_path: Path) -> None:
         ({"stage": "V4"}, r"field 'testpoints\.0\.stage' is 'V4'"),
         ({"goal": "entries leave in order"}, r"field 'testpoints\.0\.goal' is 'entries leave in order'"),
         ({"name": "In order"}, r"field 'testpoints\.0\.name' is 'In order'"),
-        ({"tests": []}, r"field 'testpoints\.0': testpoint 'order' names no test and no proof"),
+        ({"tests": []}, r"field 'testpoints\.0': testpoint 'order' names no test, no proof and no campaign"),
+        ({"campaigns": ["faults"]}, r"field 'testpoints\.0\.campaigns\.0' is 'faults'"),
         ({"tests": "fifo.lockstep"}, r"field 'testpoints\.0\.tests' is 'fifo\.lockstep'"),
     ],
 )
@@ -154,6 +157,16 @@ def test_a_proof_counts_like_a_test(tmp_path: Path) -> None:
         assert status_of(point, Evidence(passed.tests, {"fifo.order": status}, passed.covered)) is status
 
 
+def test_a_campaign_counts_like_a_test(tmp_path: Path) -> None:
+    (point,) = read(tmp_path, POINT | {"campaigns": ["mutants"]}).testpoints
+    passed = evidence(Status.PASSED, "full")
+    assert status_of(point, passed) is Status.NOT_RUN
+    for status in Status:
+        assert status_of(point, replace(passed, campaigns={Campaign.MUTANTS: status})) is status
+        other = replace(passed, campaigns={Campaign.GATES: status})
+        assert status_of(point, other) is Status.NOT_RUN
+
+
 def test_a_stage_is_reached_with_all_before_it(tmp_path: Path) -> None:
     second = POINT | {"name": "bursts", "stage": "V2", "tests": ["fifo.burst"], "coverage": []}
     whole = read(tmp_path, POINT, second)
@@ -178,7 +191,8 @@ def test_every_unit_has_a_testplan(unit: str) -> None:
     items = {item.name for item in load_model(unit).items}
     check_names(found, catalog(), proofs, items)
     assert items == {name for point in found.testpoints for name in point.coverage}
-    assert {Stage.V1, Stage.V2} <= {point.stage for point in found.testpoints}
+    assert set(Stage) == {point.stage for point in found.testpoints}
+    assert set(Campaign) == {campaign for point in found.testpoints for campaign in point.campaigns}
 
 
 def test_every_proof_is_planned() -> None:

@@ -1,7 +1,7 @@
 """Reads what the runs left in build/results/, and sums it up by unit."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from rtl.generator import UNITS
 from tb.coverage import Cross, load_model
 from tb.regress.catalog import catalog
 from tb.testplan import (
+    Campaign,
     Evidence,
     Stage,
     Status,
@@ -220,9 +221,23 @@ def _proof_status(proof: Mapping[str, Any]) -> Status:
     return Status.PASSED if proof["status"] in ("proved", "bounded") else Status.FAILED
 
 
+def campaign_statuses(
+    mutants: Sequence[Mapping[str, Any]], gates: Sequence[Mapping[str, Any]]
+) -> Mapping[Campaign, Status]:
+    """What a unit's mutants, of both kinds, and the benches on its netlist say; nothing of a campaign that lacks."""
+    found = {}
+    if {bool(mutant["drawn"]) for mutant in mutants} == {True, False}:
+        wrong = any(mutant["status"] in ("survived", "wrong_detector") for mutant in mutants)
+        found[Campaign.MUTANTS] = Status.FAILED if wrong else Status.PASSED
+    if gates:
+        found[Campaign.GATES] = Status.PASSED if all(bench["ok"] for bench in gates) else Status.FAILED
+    return found
+
+
 def _missing(point: Testpoint, evidence: Evidence) -> tuple[str, ...]:
     lacking = [name for name in point.tests if evidence.tests.get(name) is not Status.PASSED]
     lacking += [name for name in point.proofs if evidence.proofs.get(name) is not Status.PASSED]
+    lacking += [entry for entry in point.campaigns if evidence.campaigns.get(entry) is not Status.PASSED]
     return (*lacking, *(f"coverage {item}" for item in point.coverage if item not in evidence.covered))
 
 
@@ -239,11 +254,14 @@ def units_of(results: Mapping[str, Mapping[str, Any]]) -> list[UnitRow]:
         plan: Testplan = read_testplan(plan_path(unit))
         tests = _tests(unit, regress)
         items = _items(unit, regress)
+        own_mutants = None if mutants is None else tuple(m for m in mutants if m["unit"] == unit)
+        own_gates = None if gates is None else tuple(g for g in gates if g["unit"] == unit)
         evidence = Evidence(
             # A testpoint may name another unit's test.
             {test.name: test.status for other in UNITS for test in _tests(other, regress)},
             {f"{p['unit']}.{p['name']}": _proof_status(p) for p in proofs or ()},
             {item.name for item in items if item.bins and item.hit == len(item.bins)},
+            campaign_statuses(own_mutants or (), own_gates or ()),
         )
         figures = code.get("units", {}).get(unit, {})
         rows.append(
@@ -256,9 +274,9 @@ def units_of(results: Mapping[str, Mapping[str, Any]]) -> list[UnitRow]:
                 items=items,
                 code={kind: figures.get(kind) for kind in KINDS},
                 waivers=tuple(entry for entry in code.get("waivers", []) if entry["unit"] == unit),
-                mutants=None if mutants is None else tuple(m for m in mutants if m["unit"] == unit),
+                mutants=own_mutants,
                 proofs=None if proofs is None else tuple(p for p in proofs if p["unit"] == unit),
-                gates=None if gates is None else tuple(g for g in gates if g["unit"] == unit),
+                gates=own_gates,
                 sources=tuple(name for name in lines if unit in lines[name]),
             )
         )
