@@ -21,7 +21,7 @@ CHOICES: Mapping[str, str] = MappingProxyType(
         "ATEN_CPU_CAPABILITY": "default",
         # MKL's matrices: the one choice whose results do not depend on the vendor.
         "MKL_CBWR": "COMPATIBLE",
-        # oneDNN's convolutions: what every processor since 2015 has, and no more.
+        # oneDNN's convolutions: no more than AVX2.
         "ONEDNN_MAX_CPU_ISA": "AVX2",
     }
 )

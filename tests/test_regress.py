@@ -6,12 +6,15 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import dask
+import dask_jobqueue  # noqa: F401  (Its defaults must be there before a test sets others.)
 import pytest
 from distributed import get_worker
 from junitparser import JUnitXml
 
 import tb.regress.runner as runner
 from common.errors import UserError
+from common.results import ROOT
 from tb.regress.__main__ import main
 from tb.regress.catalog import Engine, catalog, find_test
 from tb.regress.engines import build_job
@@ -225,3 +228,35 @@ def test_schedulers_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     unreachable = pytest.raises(UserError, match=r"Scheduler 'tcp://127\.0\.0\.1:9' cannot be reached")
     with unreachable, connect("tcp://127.0.0.1:9", 1):
         pass
+
+
+#: What a scheduler's commands do: start a copy of a job's script, in a process group
+#: of the job's number; end a job.
+SUBMIT = '#!/bin/sh\nfile=$(mktemp)\n{copy} > "$file"\nsetsid sh "$file" > "$file.log" 2>&1 &\necho "{answer}"\n'
+CANCEL = '#!/bin/sh\nfor job; do kill -- "-$job"; done\n'
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "commands"),
+    [
+        ("slurm", {"sbatch": SUBMIT.format(copy='cat "$1"', answer="Submitted batch job $!"), "scancel": CANCEL}),
+        ("lsf", {"bsub": SUBMIT.format(copy="cat", answer="Job <$!> is submitted."), "bkill": CANCEL}),
+    ],
+)
+def test_workers_are_a_schedulers_jobs(
+    scheduler: str, commands: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands of that name stand in for the scheduler's own; workers and runs are real."""
+    for name, text in commands.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    jobs = [replace(FIFO, seed=seed) for seed in (1, 2)]
+    described = {f"jobqueue.{scheduler}.{field}": value for field, value in (("cores", 1), ("memory", "2GB"))}
+    with dask.config.set(described), connect(scheduler, 1) as client:
+        found = run_all(client, jobs, Store(tmp_path / "regression"), lambda result: None)
+        workers = [info["name"] for info in client.scheduler_info()["workers"].values()]
+    assert [found[job.name].verdict.status for job in jobs] == [Status.PASSED] * 2
+    assert len(workers) == 1 and str(workers[0]).startswith(f"{scheduler.upper()}Cluster")
