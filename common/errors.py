@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import click
 
+from common.results import FULL
+
 
 class UserError(Exception):
     """Something the user can put right.
@@ -35,6 +37,11 @@ def run_command(command: Callable[..., object]) -> None:
         _fail("Interrupted.")
     except KeyboardInterrupt:
         _fail("Interrupted.")
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        where = f" of {error.filename}" if error.filename else ""
+        _fail(f"The disk{where} is full: make room and start the same command again; what there is so far is kept.")
 
 
 def _fail(sentence: str) -> None:

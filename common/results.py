@@ -1,5 +1,6 @@
 """Result files: written whole or not at all."""
 
+import errno
 import json
 import os
 import tempfile
@@ -8,6 +9,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 RESULTS = BUILD / "results"
+#: Errors of a file system that is full.
+FULL = (errno.ENOSPC, errno.EDQUOT)
+#: Bytes without which a folder counts as full.
+_ROOM = 1 << 16
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -22,6 +27,18 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def check_room(folder: Path) -> None:
+    """Ask, where a tool has failed without saying why, whether it could write in ``folder``.
+
+    Raises OSError where nothing more can be written there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(_ROOM))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_json(path: Path, document: object) -> Path:

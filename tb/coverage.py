@@ -250,6 +250,24 @@ def load_model(unit: str) -> CoverageModel:
     return model
 
 
+#: What a user does about a file that cannot be merged: its run is repeated, the others are taken up.
+_REPEAT = "remove the folder of its run, and start the same regression again"
+
+
+def _read(path: Path) -> tuple[str, str, dict[str, int]]:
+    """Unit, the model's digest and counts. Raises UserError for a file that is none of ``Collector.write``."""
+    try:
+        held = json.loads(path.read_text())
+        return held["unit"], held["model"], held["counts"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"Coverage file {relative(path)} is no coverage file: {_REPEAT}.") from None
+
+
+def unit_of(path: Path) -> str:
+    """Whose coverage a file holds. Raises UserError for a file that is none."""
+    return _read(path)[0]
+
+
 def merge(model: CoverageModel, files: Iterable[Path]) -> FunctionalCoverage:
     """Add up the counts of files that ``Collector.write`` wrote.
 
@@ -257,15 +275,11 @@ def merge(model: CoverageModel, files: Iterable[Path]) -> FunctionalCoverage:
     """
     counts: Counter[str] = Counter()
     for path in files:
-        try:
-            held = json.loads(path.read_text())
-            digest, found = held["model"], held["counts"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise UserError(f"Coverage file {relative(path)} is no coverage file: run the regression anew.") from None
-        if held["unit"] != model.unit or digest != model.digest:
+        unit, digest, found = _read(path)
+        if unit != model.unit or digest != model.digest:
             raise UserError(
-                f"Coverage file {relative(path)} is of another model of '{held['unit']}' than "
-                f"tb/units/{model.unit}/coverage.py: run the regression anew."
+                f"Coverage file {relative(path)} is of another model of '{unit}' than "
+                f"tb/units/{model.unit}/coverage.py: {_REPEAT}."
             )
         counts.update(found)
     # The model's order, for reading.

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from xml.etree.ElementTree import ParseError
 
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 
 from common.errors import UserError
-from common.results import BUILD, ROOT, relative
+from common.results import BUILD, ROOT, check_room, relative
 from common.versions import icarus_version, tool_versions
 from configs.accelerator import Accelerator
 from rtl.generator import configuration_hash
@@ -187,6 +188,7 @@ def _compile(design: Design, simulator: Simulator, sources: tuple[Path, ...], ar
             log_file=str(log),
         )
     except (RuntimeError, SystemExit):
+        check_room(folder)
         raise UserError(f"{design.top} does not build under {simulator}: see {relative(log)}.") from None
 
 
@@ -197,11 +199,12 @@ def initial_values(seed: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a simulation reported: cocotb tests run and failed, and its log."""
+    """What a simulation reported: cocotb tests run and failed, its log, and whether it came to its end."""
 
     tests: int
     failed: int
     log: Path
+    ended: bool = True
 
 
 def run(
@@ -217,7 +220,7 @@ def run(
 ) -> Outcome:
     """Run a cocotb test module on a built design, in ``folder``; ``plusargs`` go to the simulator.
 
-    A simulation that ends without results counts as one failed test.
+    A simulation that ends without results counts as one failed test. Raises OSError where it could not write them.
     """
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -248,13 +251,15 @@ def run(
         )
     except (RuntimeError, SystemExit):
         if not results.is_file():
-            return Outcome(1, 1, log)
+            check_room(folder)
+            return Outcome(1, 1, log, ended=False)
     recorded = design.build_folder(simulator) / f"{design.top}.fst"
     if design.waves and recorded.is_file():
         # Icarus records beside the build, under a fixed name.
         recorded.replace(folder / "dump.fst")
     try:
         tests, failed = get_results(results)
-    except RuntimeError:
-        return Outcome(1, 1, log)
+    except (RuntimeError, ParseError):
+        check_room(folder)
+        return Outcome(1, 1, log, ended=False)
     return Outcome(tests, failed, log)

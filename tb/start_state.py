@@ -29,6 +29,7 @@ class CheckResult:
         compared: values, cycles and counters compared.
         cycles: simulated cycles of the runs.
         problem: the first difference; empty where there is none.
+        ended: the simulations came to their end.
     """
 
     ok: bool
@@ -36,6 +37,7 @@ class CheckResult:
     cycles: int
     problem: str
     seconds: float
+    ended: bool = True
 
 
 def reset_predictions(design: Design, seed: int, count: int) -> list[Prediction]:
@@ -92,7 +94,7 @@ def run_reset_runs(
     predictions = reset_predictions(design, seed, count)
     begin = time.perf_counter()
     outcome, comparisons = run_batch(design, simulator, predictions, folder, seed)
-    result = verdict(predictions, comparisons, time.perf_counter() - begin)
+    result = replace(verdict(predictions, comparisons, time.perf_counter() - begin), ended=outcome.ended)
     for prediction, comparison in zip(predictions, comparisons, strict=True):
         sample(prediction, comparison)
     if result.ok and outcome.failed:
@@ -142,7 +144,7 @@ def run_initial_values(design: Design, simulator: Simulator, seed: int, count: i
         place = folder / f"initial{number}"
         begin = time.perf_counter()
         outcome, comparisons = run_batch(variant, simulator, predictions, place, seed, plusargs=initial_values(number))
-        result = verdict(predictions, comparisons, time.perf_counter() - begin)
+        result = replace(verdict(predictions, comparisons, time.perf_counter() - begin), ended=outcome.ended)
         if result.ok and outcome.failed:
             result = replace(result, ok=False, problem=f"the simulation did not come to its end, see {outcome.log}")
         results.append(result)
@@ -157,6 +159,7 @@ def run_initial_values(design: Design, simulator: Simulator, seed: int, count: i
         cycles=sum(result.cycles for result in results),
         problem=problem,
         seconds=round(sum(result.seconds for result in results), 2),
+        ended=all(result.ended for result in results),
     )
 
 

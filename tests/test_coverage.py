@@ -147,7 +147,7 @@ def test_counts_of_another_model_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"unit": "queue"}'])
 def test_a_file_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text(text)
-    with pytest.raises(UserError, match=r"broken\.json is no coverage file: run the regression anew"):
+    with pytest.raises(UserError, match=r"broken\.json is no coverage file: remove the folder of its run"):
         merge(MODEL, [tmp_path / "broken.json"])
     with pytest.raises(UserError, match="is no coverage file"):
         merge(MODEL, [tmp_path / "missing.json"])

@@ -13,14 +13,14 @@ from distributed import get_worker
 from junitparser import JUnitXml
 
 import tb.regress.runner as runner
-from common.errors import UserError
+from common.errors import UserError, run_command
 from common.results import ROOT
 from tb.regress.__main__ import main
 from tb.regress.catalog import Engine, catalog, find_test
 from tb.regress.engines import build_job
 from tb.regress.job import Job, JobResult, Status, Variant, Verdict, parse_job
-from tb.regress.runner import DiskFullError, connect, execute, run_all
-from tb.regress.store import Store
+from tb.regress.runner import Lost, connect, execute, run_all
+from tb.regress.store import Store, folder_of
 from tb.regress.suite import SUITES, jobs_of, load_suite
 from tb.regress.summary import as_document, buckets_of, write_junit
 from tb.simulator import Simulator
@@ -157,17 +157,56 @@ def test_a_failing_run_is_repeated_with_waves(tmp_path: Path, monkeypatch: pytes
     assert found.waves.endswith("waves/dump.vcd")
 
 
-def test_a_killed_simulator_is_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tb.unit_bench.run", _killed)
+@pytest.fixture
+def killed_simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Icarus' simulator is killed as soon as it runs."""
+    build_job(FIFO)
+    command = tmp_path / "bin" / "vvp"
+    command.parent.mkdir()
+    command.write_text("#!/bin/sh\nkill -KILL $$\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+
+
+@pytest.mark.usefixtures("killed_simulator")
+def test_a_killed_simulator_is_a_crash(tmp_path: Path) -> None:
     found = execute(FIFO, tmp_path)
-    assert found.verdict.status is Status.CRASHED
+    assert isinstance(found, JobResult) and found.verdict.status is Status.CRASHED
     assert "did not come to its end" in found.verdict.problem
+    (bucket,) = buckets_of([found])
+    assert bucket.signature == "fifo.lockstep, simulation"
 
 
-def _killed(design, simulator, module, folder, **_):  # type: ignore[no-untyped-def]
-    from tb.simulator import Outcome
+@pytest.mark.usefixtures("killed_simulator")
+def test_a_killed_simulator_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tb.regress.__main__.BUILD", tmp_path)
+    monkeypatch.setattr("sys.argv", ["regress", "rerun", FIFO.name])
+    with pytest.raises(SystemExit) as ended:
+        run_command(main)
+    assert ended.value.code == 2
+    assert f"error: Run {FIFO.name} did not come to its end: see " in capsys.readouterr().err
 
-    return Outcome(1, 1, folder / "simulation.log")
+
+def test_runs_that_crashed_are_repeated(tmp_path: Path) -> None:
+    jobs = [replace(FIFO, seed=seed) for seed in (1, 2)]
+    store = Store(tmp_path)
+    store.open(jobs)
+    store.write(result(jobs[0], Status.CRASHED))
+    store.write(result(jobs[1], Status.FAILED))
+    assert set(store.open(jobs)) == {jobs[1].name}
+
+
+def test_a_regression_of_fewer_tests_leaves_the_others_runs() -> None:
+    whole = jobs_of(load_suite("smoke"), 1)
+    folders = {folder_of("smoke", jobs) for jobs in (whole, whole[:3], jobs_of(load_suite("smoke"), 2))}
+    assert len(folders) == 3
+
+
+def test_pyuvm_tests_have_no_code_coverage() -> None:
+    with pytest.raises(UserError, match=r"^Test 'stream_core\.smoke' has no variant 'coverage': pyuvm tests run plain"):
+        build_job(Job("stream_core.smoke", "tiny", Simulator.VERILATOR, Variant.COVERAGE, 1, 1))
 
 
 def test_a_full_disk_keeps_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,8 +214,7 @@ def test_a_full_disk_keeps_what_there_is(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("tb.regress.store.write_atomically", full)
-    with pytest.raises(DiskFullError):
-        execute(FIFO, tmp_path)
+    assert execute(FIFO, tmp_path) is Lost.DISK_FULL
 
 
 def _dies_once(job: Job, folder: Path, built: str = "") -> JobResult:
@@ -189,10 +227,8 @@ def _dies_once(job: Job, folder: Path, built: str = "") -> JobResult:
     return result(job)
 
 
-def _full(job: Job, folder: Path, built: str = "") -> JobResult:
-    if job.seed == 3:
-        raise DiskFullError(str(folder))
-    return result(job)
+def _full(job: Job, folder: Path, built: str = "") -> JobResult | Lost:
+    return Lost.DISK_FULL if job.seed == 3 else result(job)
 
 
 def test_a_killed_worker_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

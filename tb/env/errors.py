@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from cocotb.types import Logic
 
-from tb.env.agents import ActivationDriver, OutputWatcher, WeightDriver, context_of
+from tb.env.agents import ActivationDriver, ConfigurationDriver, OutputWatcher, WeightDriver, context_of
 from tb.env.items import Burst
 from tb.env.pins import Beat, StreamDriver
 from tb.env.streams import kind_of
@@ -61,6 +61,24 @@ class DroppingDriver(OnceActivationDriver):
         ends = [n for n, word in enumerate(words) if self.stream.unpack(word)["eop"]]
         del words[ends[1]]
         return words
+
+
+class TrailingDriver(ConfigurationDriver):
+    """Sends a CHANNEL word behind each PASS word: the last belongs to no pass."""
+
+    def build_phase(self) -> None:
+        """The load port."""
+        super().build_phase()
+        self._load = context_of(self).load
+        self._channel = 0
+
+    def words(self, item: Burst) -> Sequence[int]:
+        """The item's words, and after PASS the last CHANNEL word before it."""
+        channels = [word for word in item.words if kind_of(self._load, word) == LoadKind.CHANNEL]
+        if channels:
+            self._channel = channels[-1]
+            return item.words
+        return (*item.words, self._channel)
 
 
 class RepeatingDriver(OnceActivationDriver):

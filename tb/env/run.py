@@ -36,6 +36,7 @@ class UvmResult:
         seen: problems by kind, also those that a negative test provoked.
         check: names what fired first, for buckets; empty where nothing did.
         problem: the first differences and how to repeat the test; empty where it passed.
+        ended: the simulation came to its end.
     """
 
     test: str
@@ -50,6 +51,7 @@ class UvmResult:
     check: str
     problem: str
     seconds: float
+    ended: bool
 
 
 def core_design(config: Accelerator, folder: Path, *, waves: bool = False) -> Design:
@@ -149,6 +151,7 @@ def run_uvm(
         check=record["check"] or ("log" if problem else ""),
         problem=problem,
         seconds=round(record["seconds"], 2),
+        ended=outcome.ended,
     )
     write_json(folder / RESULT, asdict(result))
     return result

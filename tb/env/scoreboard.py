@@ -77,6 +77,13 @@ class LoadChannel:
             lines += [f"  {title}: {len(shown) - 4} more"] if len(shown) > 4 else []
         self._scoreboard.problems.note(ProblemKind.LOAD, "\n".join(lines))
 
+    def note_left_over(self) -> None:
+        """A run has ended: words behind its last pass belong to none."""
+        if self._seen:
+            shown = [describe_load(self._scoreboard.load, word) for word in self._seen[:4]]
+            text = f"load port: {len(self._seen)} words came behind the last pass: {', '.join(shown)}"
+            self._scoreboard.problems.note(ProblemKind.EXTRA, text)
+
     def describe_stuck(self) -> str:
         """What is missing."""
         return (
@@ -175,6 +182,8 @@ class Scoreboard(uvm_scoreboard):
             text = f"nothing moves in cycle {self.timebase.cycle}\n  " + "\n  ".join(heads)
             self.problems.note(ProblemKind.STUCK, text)
         await self.timebase.cycles(LINGER)
+        if not heads:
+            self.loads.note_left_over()
 
     def discard(self) -> None:
         """Expect nothing any more: the run was cut off by a reset, or has been drained."""

@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from common.errors import run_command
+from common.errors import UserError, run_command
 from common.results import BUILD, RESULTS, relative, write_json
 from common.versions import simulation_tools, tool_versions
 from tb.coverage_json import update_coverage
 from tb.regress.engines import build_job, run_job
 from tb.regress.job import JobResult, Status, parse_job
 from tb.regress.runner import connect, run_all
-from tb.regress.store import FOLDER, Store
+from tb.regress.store import Store, folder_of
 from tb.regress.suite import jobs_of, load_suite
 from tb.regress.summary import as_document, buckets_of, functional_coverage, write_junit
 from tb.simulator import check_simulator
@@ -44,7 +44,7 @@ def run(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, sched
     planned = jobs_of(load_suite(suite), seed, seeds, pattern)
     for simulator in {job.simulator for job in planned}:
         check_simulator(simulator)
-    store = Store(FOLDER / suite)
+    store = Store(folder_of(suite, planned))
     results = store.open(planned)
     console = Console()
     if results:
@@ -69,12 +69,19 @@ def run(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, sched
     update_coverage(figures, {})
     path = write_json(RESULTS / "regress.json", document)
     write_junit(ordered, RESULTS / "regress.xml")
-    store.close()
+    crashed = [result for result in ordered if result.verdict.status is Status.CRASHED]
+    if not crashed:
+        store.close()
     _remember(document)
     _print(console, ordered, document)
     console.print(f"results in {relative(path)}, regress.xml beside it", highlight=False)
-    if document["failed"]:
+    if document["failed"] > len(crashed):
         raise SystemExit(1)
+    if crashed:
+        raise UserError(
+            f"{len(crashed)} of {len(ordered)} runs did not come to their end, {crashed[0].job.name} first: "
+            f"see {crashed[0].folder}; the same regression, started again, repeats only those."
+        )
 
 
 @main.command()
@@ -95,8 +102,10 @@ def rerun(name: str, waves: bool) -> None:
     print(f"folder: {relative(folder)}")
     for dump in sorted(folder.glob("dump.*")):
         print(f"waves: {relative(dump)}")
-    if verdict.status is not Status.PASSED:
+    if verdict.status is Status.FAILED:
         raise SystemExit(1)
+    if verdict.status is Status.CRASHED:
+        raise UserError(f"Run {job.name} did not come to its end: see {relative(folder)}.")
 
 
 def _tools() -> dict[str, str]:

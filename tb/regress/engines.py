@@ -1,18 +1,18 @@
 """How each kind of test is built and run."""
 
-import json
 from functools import partial
 from pathlib import Path
 
+from common.errors import UserError
 from common.results import BUILD, relative
 from configs.accelerator import Accelerator, load_accelerator
-from tb.coverage import Collector
+from tb.coverage import Collector, unit_of
 from tb.env.run import core_design, run_uvm
 from tb.lockstep.wrapper import UNITS
 from tb.random_run import random_run
 from tb.regress.catalog import Engine, find_test
 from tb.regress.job import Job, Status, Variant, Verdict
-from tb.simulator import Design, build
+from tb.simulator import Design, Outcome, build
 from tb.start_state import CheckResult, random_initial_design, run_initial_values, run_reset_runs
 from tb.stream_run import Comparison, Prediction, describe, predict, run_batch, stream_design
 from tb.unit_bench import run_units, unit_design
@@ -20,6 +20,8 @@ from tb.units.stream_core.coverage import MODEL, sample_run
 
 #: Folder, below a run's, of its functional coverage: a file a bench.
 COVERAGE = "coverage"
+#: What is found of a run that did not come to its end.
+_ENDLESS = "simulation"
 
 
 def configuration_of(job: Job) -> Accelerator:
@@ -28,9 +30,14 @@ def configuration_of(job: Job) -> Accelerator:
 
 
 def design_of(job: Job, *, waves: bool = False) -> Design:
-    """Write what a run simulates; runs of one configuration, simulator and kind share it."""
+    """Write what a run simulates; runs of one configuration, simulator and kind share it.
+
+    Raises UserError where there is no such configuration, or the test is not run in such a variant.
+    """
     config = configuration_of(job)
     coverage = job.variant is Variant.COVERAGE
+    if coverage and find_test(job.test).engine is Engine.UVM:
+        raise UserError(f"Test '{job.test}' has no variant '{job.variant}': pyuvm tests run plain.")
     if find_test(job.test).engine is Engine.LOCKSTEP:
         return unit_design(config, UNITS, waves=waves, coverage=coverage)
     if find_test(job.test).engine is Engine.UVM:
@@ -61,14 +68,18 @@ def run_job(job: Job, folder: Path, *, waves: bool = False) -> Verdict:
     return _run_random(job, design, folder)
 
 
+def _status(ok: bool, ended: bool) -> Status:
+    return Status.PASSED if ok else Status.FAILED if ended else Status.CRASHED
+
+
 def _checked(job: Job, result: CheckResult) -> Verdict:
     return Verdict(
-        status=Status.PASSED if result.ok else Status.FAILED,
+        status=_status(result.ok, result.ended),
         compared=result.compared,
         transactions=job.size,
         cycles=result.cycles,
         problem=result.problem,
-        check="" if result.ok else "start state",
+        check="" if result.ok else "start state" if result.ended else _ENDLESS,
     )
 
 
@@ -83,7 +94,7 @@ def _run_reset(job: Job, design: Design, folder: Path) -> Verdict:
 def _run_uvm(job: Job, function: str, design: Design, folder: Path) -> Verdict:
     result = run_uvm(design, job.simulator, function, job.seed, job.size, folder, typed=job.configuration)
     return Verdict(
-        status=Status.PASSED if result.ok else Status.CRASHED if result.check == "log" else Status.FAILED,
+        status=_status(result.ok, result.ended),
         compared=result.compared,
         transactions=result.layers,
         layers=result.layers,
@@ -104,14 +115,13 @@ def _run_lockstep(job: Job, unit: str, function: str, design: Design, folder: Pa
         folder=folder,
         function=function,
     )
-    status = Status.PASSED if result.ok else Status.FAILED if result.check else Status.CRASHED
     return Verdict(
-        status=status,
+        status=_status(result.ok, result.ended),
         compared=result.comparisons,
         transactions=result.transactions,
         cycles=result.cycles,
         problem=result.problem,
-        check=result.check,
+        check=result.check or ("" if result.ok else _ENDLESS),
     )
 
 
@@ -134,32 +144,36 @@ def _run_random(job: Job, design: Design, folder: Path) -> Verdict:
     )
     if wrong is None and not outcome.failed:
         return verdict
-    return _failed(job, verdict, predictions, comparisons, wrong or 0, relative(outcome.log))
+    return _failed(job, verdict, predictions, comparisons, wrong or 0, outcome)
 
 
 def _failed(
-    job: Job, verdict: Verdict, predictions: list[Prediction], comparisons: list[Comparison], wrong: int, log: str
+    job: Job,
+    verdict: Verdict,
+    predictions: list[Prediction],
+    comparisons: list[Comparison],
+    wrong: int,
+    outcome: Outcome,
 ) -> Verdict:
     differences = comparisons[wrong].differences
     seed = job.seed + wrong
     problem = "\n".join(
         [f"{predictions[wrong].run.name}: {describe(d)}" for d in differences]
-        or [f"{predictions[wrong].run.name}: the simulation failed, see {log}"]
+        or [f"{predictions[wrong].run.name}: the simulation failed, see {relative(outcome.log)}"]
     )
-    crashed = not differences or any(d.what in ("run", "groups") and d.got == 0 for d in differences[:1])
     fields = {name: getattr(verdict, name) for name in ("compared", "transactions", "layers", "cycles")}
     return Verdict(
-        status=Status.CRASHED if crashed else Status.FAILED,
+        status=_status(False, outcome.ended),
         problem=problem,
-        check=differences[0].what if differences else "log",
+        check=differences[0].what if differences else _ENDLESS,
         narrowed=Job(job.test, job.configuration, job.simulator, job.variant, seed, 1),
         **fields,
     )
 
 
 def coverage_files(folder: Path) -> dict[str, list[Path]]:
-    """Functional coverage that a run left, by unit."""
+    """Functional coverage that a run left, by unit. Raises UserError for a damaged file."""
     found: dict[str, list[Path]] = {}
     for path in sorted((folder / COVERAGE).glob("*.json")):
-        found.setdefault(json.loads(path.read_text())["unit"], []).append(path)
+        found.setdefault(unit_of(path), []).append(path)
     return found

@@ -1,11 +1,11 @@
 """Spreads runs over Dask's workers, on this machine or a cluster."""
 
-import errno
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import Enum, auto
 from pathlib import Path
 
 import dask
@@ -13,7 +13,7 @@ from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
 from distributed.deploy.cluster import Cluster
 
 from common.errors import UserError
-from common.results import relative
+from common.results import FULL, check_room, relative
 from tb.regress.engines import build_job, design_of, run_job
 from tb.regress.job import Job, JobResult, Status, Verdict
 from tb.regress.store import Store
@@ -22,12 +22,12 @@ from tb.regress.store import Store
 LOSSES = 5
 #: Seconds for a scheduler to answer.
 _TIMEOUT = 10
-#: Errors of a file system that is full.
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-class DiskFullError(Exception):
-    """A run could not keep what it found."""
+class Lost(Enum):
+    """What takes a result's place where a run could not keep what it found."""
+
+    DISK_FULL = auto()
 
 
 @contextmanager
@@ -80,14 +80,12 @@ def _job_queue(scheduler: str, jobs: int) -> Cluster:
     return cluster
 
 
-def execute(job: Job, folder: Path, built: str = "") -> JobResult:
+def execute(job: Job, folder: Path, built: str = "") -> JobResult | Lost:
     """Run a job on a worker, once more with waves where it fails, and keep the result.
 
     Args:
         folder: of the regression.
         built: why the design could not be built; empty where it was.
-
-    Raises DiskFullError where nothing more can be written.
     """
     store = Store(folder)
     held = store.read(job)
@@ -99,6 +97,8 @@ def execute(job: Job, folder: Path, built: str = "") -> JobResult:
     try:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
+        if built:
+            check_room(work)
         verdict = Verdict(Status.CRASHED, problem=built, check="build") if built else run_job(job, work)
         waves, repeated = "", None
         if verdict.status is not Status.PASSED and not built:
@@ -106,8 +106,8 @@ def execute(job: Job, folder: Path, built: str = "") -> JobResult:
         result = JobResult(job, verdict, round(time.perf_counter() - begin, 2), relative(work), waves, repeated)
         store.write(result)
     except OSError as error:
-        if error.errno in _FULL:
-            raise DiskFullError(relative(folder)) from None
+        if error.errno in FULL:
+            return Lost.DISK_FULL
         raise
     return result
 
@@ -130,6 +130,9 @@ def prepare(job: Job) -> str:
         build_job(job)
     except UserError as error:
         return str(error)
+    except OSError as error:
+        # On a full disk the runs come to the same, and say so.
+        return f"it cannot be built: {error.strerror}"
     return ""
 
 
@@ -155,11 +158,11 @@ def run_all(
     for future in as_completed(futures):
         job = futures[future]
         error = future.exception()
-        if isinstance(error, DiskFullError):
+        if error is None and future.result() is Lost.DISK_FULL:
             client.cancel(list(futures))
             raise UserError(
-                f"The disk is full: {len(results)} results are kept in {error}; make room and start the same "
-                "regression again, which takes them up."
+                f"The disk is full: {len(results)} results are kept in {relative(store.folder)}; make room and start "
+                "the same regression again, which takes them up."
             )
         if isinstance(error, KilledWorker):
             problem = f"{LOSSES} workers were lost while they ran it"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from pydantic import TypeAdapter
 
 from common.errors import UserError
 from common.results import BUILD, ROOT, relative, write_atomically
-from tb.regress.job import Job, JobResult
+from tb.regress.job import Job, JobResult, Status
 
-FOLDER = BUILD / "regress"
+_FOLDER = BUILD / "regress"
 RESULT = "result.json"
 #: Names the regression whose runs a folder holds, and whether it came to its end.
 PLAN = "plan.json"
@@ -30,6 +31,12 @@ def sources_digest() -> str:
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def folder_of(suite: str, jobs: Sequence[Job]) -> Path:
+    """Where a regression keeps its runs: others of the suite, of fewer tests or other seeds, do not touch them."""
+    digest = hashlib.sha256("\n".join(job.name for job in jobs).encode())
+    return _FOLDER / f"{suite}-{digest.hexdigest()[:8]}"
 
 
 class Store:
@@ -52,7 +59,9 @@ class Store:
                 return {}
         except OSError as error:
             raise UserError(f"Folder {relative(self.folder)} cannot be written: {error.strerror}.") from None
-        return {job.name: result for job in jobs if (result := self.read(job)) is not None}
+        found = {job.name: self.read(job) for job in jobs}
+        # A simulator that was killed says nothing of the design: such a run is repeated.
+        return {n: r for n, r in found.items() if r is not None and r.verdict.status is not Status.CRASHED}
 
     def close(self) -> None:
         """The regression came to its end: the next begins anew."""

@@ -3,7 +3,7 @@
 import pyuvm
 
 from tb.env import errors
-from tb.env.agents import ActivationDriver, OutputWatcher, WeightDriver
+from tb.env.agents import ActivationDriver, ConfigurationDriver, OutputWatcher, WeightDriver
 from tb.env.base_test import StreamCoreTest
 from tb.env.model import expect
 from tb.env.problems import ProblemKind
@@ -167,6 +167,14 @@ class errors_wrong_weight(_Error):
     def matters(self, work: Work) -> bool:
         """The clamp does not hide it."""
         return self.changed(work, errors.misweighted(work))
+
+
+@pyuvm.test()
+class errors_trailing_word(_Error):
+    """A parameter comes behind the last pass."""
+
+    overrides = ((ConfigurationDriver, errors.TrailingDriver),)
+    provoked = frozenset({ProblemKind.EXTRA})
 
 
 @pyuvm.test()
