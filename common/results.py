@@ -29,11 +29,14 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise
 
 
-def check_room(folder: Path) -> None:
-    """Ask, where a tool has failed without saying why, whether it could write in ``folder``.
+def check_room(folder: Path, log: Path | None = None) -> None:
+    """Ask, where a tool has failed, whether a full disk was why: it cannot write in ``folder``, or its log says so.
 
-    Raises OSError where nothing more can be written there.
+    Raises OSError where that is so.
     """
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if log is not None and log.is_file() and str(full.strerror) in log.read_text(errors="replace"):
+        raise full
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(bytes(_ROOM))

@@ -188,7 +188,7 @@ def _compile(design: Design, simulator: Simulator, sources: tuple[Path, ...], ar
             log_file=str(log),
         )
     except (RuntimeError, SystemExit):
-        check_room(folder)
+        check_room(folder, log)
         raise UserError(f"{design.top} does not build under {simulator}: see {relative(log)}.") from None
 
 
@@ -251,7 +251,7 @@ def run(
         )
     except (RuntimeError, SystemExit):
         if not results.is_file():
-            check_room(folder)
+            check_room(folder, log)
             return Outcome(1, 1, log, ended=False)
     recorded = design.build_folder(simulator) / f"{design.top}.fst"
     if design.waves and recorded.is_file():
@@ -260,6 +260,6 @@ def run(
     try:
         tests, failed = get_results(results)
     except (RuntimeError, ParseError):
-        check_room(folder)
+        check_room(folder, log)
         return Outcome(1, 1, log, ended=False)
     return Outcome(tests, failed, log)

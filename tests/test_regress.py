@@ -14,12 +14,12 @@ from junitparser import JUnitXml
 
 import tb.regress.runner as runner
 from common.errors import UserError, run_command
-from common.results import ROOT
+from common.results import ROOT, check_room
 from tb.regress.__main__ import main
 from tb.regress.catalog import Engine, catalog, find_test
 from tb.regress.engines import build_job
 from tb.regress.job import Job, JobResult, Status, Variant, Verdict, parse_job
-from tb.regress.runner import Lost, connect, execute, run_all
+from tb.regress.runner import Lost, connect, execute, prepare, run_all
 from tb.regress.store import Store, folder_of
 from tb.regress.suite import SUITES, jobs_of, load_suite
 from tb.regress.summary import as_document, buckets_of, write_junit
@@ -215,6 +215,35 @@ def test_a_full_disk_keeps_what_there_is(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("tb.regress.store.write_atomically", full)
     assert execute(FIFO, tmp_path) is Lost.DISK_FULL
+
+
+def test_a_disk_that_is_full_before_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Building says so in its log, a simulation by what it leaves."""
+    log = tmp_path / "build.log"
+    log.write_text("g++: fatal error: error writing to a.o: No space left on device\n")
+    with pytest.raises(OSError, match="No space left on device"):
+        check_room(tmp_path, log)
+    check_room(tmp_path)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(runner, "build_job", full)
+    assert prepare(FIFO) is Lost.DISK_FULL
+    assert execute(FIFO, tmp_path, Lost.DISK_FULL) is Lost.DISK_FULL
+
+
+def test_a_full_disk_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    def full(standalone_mode: bool) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded", "build/results/regress.json")
+
+    with pytest.raises(SystemExit) as ended:
+        run_command(full)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: The disk of build/results/regress.json is full: make room and start the same command again; what there "
+        "is so far is kept.\n"
+    )
 
 
 def _dies_once(job: Job, folder: Path, built: str = "") -> JobResult:

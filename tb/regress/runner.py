@@ -13,7 +13,7 @@ from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
 from distributed.deploy.cluster import Cluster
 
 from common.errors import UserError
-from common.results import FULL, check_room, relative
+from common.results import FULL, relative
 from tb.regress.engines import build_job, design_of, run_job
 from tb.regress.job import Job, JobResult, Status, Verdict
 from tb.regress.store import Store
@@ -44,7 +44,7 @@ def connect(scheduler: str, jobs: int) -> Iterator[Client]:
     cluster: Cluster | None = None
     if scheduler == "local":
         cluster = LocalCluster(
-            n_workers=jobs, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", memory_limit=0
+            n_workers=jobs, threads_per_worker=1, dashboard_address=":0", host="127.0.0.1", memory_limit=0
         )
     elif scheduler in ("slurm", "lsf"):
         cluster = _job_queue(scheduler, jobs)
@@ -80,7 +80,7 @@ def _job_queue(scheduler: str, jobs: int) -> Cluster:
     return cluster
 
 
-def execute(job: Job, folder: Path, built: str = "") -> JobResult | Lost:
+def execute(job: Job, folder: Path, built: str | Lost = "") -> JobResult | Lost:
     """Run a job on a worker, once more with waves where it fails, and keep the result.
 
     Args:
@@ -92,13 +92,13 @@ def execute(job: Job, folder: Path, built: str = "") -> JobResult | Lost:
     if held is not None:
         # A worker was lost after it had kept the result, before it could hand it over.
         return held
+    if isinstance(built, Lost):
+        return built
     begin = time.perf_counter()
     work = store.run_folder(job)
     try:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        if built:
-            check_room(work)
         verdict = Verdict(Status.CRASHED, problem=built, check="build") if built else run_job(job, work)
         waves, repeated = "", None
         if verdict.status is not Status.PASSED and not built:
@@ -124,15 +124,16 @@ def _repeat(job: Job, folder: Path) -> tuple[str, bool | None]:
     return relative(dumps[0]) if dumps else "", verdict.status is not Status.PASSED
 
 
-def prepare(job: Job) -> str:
+def prepare(job: Job) -> str | Lost:
     """Build a job's design on a worker; returns why it could not be built, or nothing."""
     try:
         build_job(job)
     except UserError as error:
         return str(error)
     except OSError as error:
-        # On a full disk the runs come to the same, and say so.
-        return f"it cannot be built: {error.strerror}"
+        if error.errno in FULL:
+            return Lost.DISK_FULL
+        raise
     return ""
 
 
