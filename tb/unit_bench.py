@@ -31,6 +31,7 @@ class UnitResult:
         comparisons: outputs compared with the model, one a port and cycle.
         problem: the first difference; empty where there is none.
         check: names what fired; empty where nothing did, or where the bench itself failed.
+        noticed_ps: simulation time at which the first difference was noticed; None where there is none.
     """
 
     unit: str
@@ -44,6 +45,7 @@ class UnitResult:
     seconds: float
     problem: str
     check: str
+    noticed_ps: int | None
 
 
 def check_unit(unit: str) -> None:
@@ -160,6 +162,7 @@ def verdict(
         seconds=round(sum(part["seconds"] for part in parts), 2),
         problem=problem,
         check=next((part["check"] for part in parts if part["check"]), ""),
+        noticed_ps=next((part["noticed_ps"] for part in parts if part["problem"]), None),
     )
 
 

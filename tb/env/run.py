@@ -36,6 +36,7 @@ class UvmResult:
         seen: problems by kind, also those that a negative test provoked.
         check: names what fired first, for buckets; empty where nothing did.
         problem: the first differences and how to repeat the test; empty where it passed.
+        noticed_ps: simulation time at which the first was noticed; None where that is not known.
     """
 
     test: str
@@ -50,6 +51,7 @@ class UvmResult:
     check: str
     problem: str
     seconds: float
+    noticed_ps: int | None
 
 
 def core_design(config: Accelerator, folder: Path, *, waves: bool = False) -> Design:
@@ -149,6 +151,7 @@ def run_uvm(
         check=record["check"] or ("log" if problem else ""),
         problem=problem,
         seconds=round(record["seconds"], 2),
+        noticed_ps=record["noticed_ps"],
     )
     write_json(folder / RESULT, asdict(result))
     return result
@@ -159,7 +162,7 @@ def _record(folder: Path) -> dict:
     try:
         return json.loads((folder / RECORD).read_text())
     except (OSError, ValueError):
-        return {"problem": "", "check": "", "compared": 0, "cycles": 0, "seen": {}, "seconds": 0.0}
+        return {"problem": "", "check": "", "compared": 0, "cycles": 0, "seen": {}, "seconds": 0.0, "noticed_ps": None}
 
 
 def default_folder(test: str, config: str, simulator: Simulator, seed: int) -> Path:

@@ -69,6 +69,7 @@ def _checked(job: Job, result: CheckResult) -> Verdict:
         cycles=result.cycles,
         problem=result.problem,
         check="" if result.ok else "start state",
+        noticed_ps=result.noticed_ps,
     )
 
 
@@ -90,6 +91,7 @@ def _run_uvm(job: Job, function: str, design: Design, folder: Path) -> Verdict:
         cycles=result.cycles,
         problem=result.problem,
         check=result.check,
+        noticed_ps=result.noticed_ps,
     )
 
 
@@ -112,6 +114,7 @@ def _run_lockstep(job: Job, unit: str, function: str, design: Design, folder: Pa
         cycles=result.cycles,
         problem=result.problem,
         check=result.check,
+        noticed_ps=result.noticed_ps,
     )
 
 
@@ -153,6 +156,7 @@ def _failed(
         problem=problem,
         check=differences[0].what if differences else "log",
         narrowed=Job(job.test, job.configuration, job.simulator, job.variant, seed, 1),
+        noticed_ps=comparisons[wrong].noticed_ps,
         **fields,
     )
 
