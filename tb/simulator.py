@@ -26,6 +26,8 @@ from tb.code_coverage.record import DATA, make_record, write_record
 #: Leaves the benches' own modules out of the coverage.
 COVERAGE_CONTROL = Path(__file__).resolve().parent / "hdl" / "coverage.vlt"
 TIMESCALE = ("1ns", "1ps")
+#: A cycle of every bench's clock.
+PERIOD_PS = 10_000
 OLDEST_ICARUS = 11
 
 

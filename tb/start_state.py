@@ -30,6 +30,7 @@ class CheckResult:
         cycles: simulated cycles of the runs.
         problem: the first difference; empty where there is none.
         ended: the simulations came to their end.
+        noticed_ps: simulation time at which it was noticed; None where that is not known.
     """
 
     ok: bool
@@ -37,6 +38,7 @@ class CheckResult:
     cycles: int
     problem: str
     seconds: float
+    noticed_ps: int | None = None
     ended: bool = True
 
 
@@ -59,19 +61,19 @@ def reset_predictions(design: Design, seed: int, count: int) -> list[Prediction]
 
 def verdict(predictions: Sequence[Prediction], comparisons: Sequence[Comparison], seconds: float) -> CheckResult:
     """Sum up runs of the stream core; in all of them together something must have been compared."""
-    problem = ""
+    problem, noticed_ps = "", None
     for prediction, comparison in zip(predictions, comparisons, strict=True):
         if not comparison.ok:
             cut = prediction.run.cut
             where = prediction.run.name + (f", cut at cycle {cut}" if cut is not None else "")
             found = describe(comparison.differences[0]) if comparison.differences else "nothing was compared"
-            problem = f"{where}: {found}"
+            problem, noticed_ps = f"{where}: {found}", comparison.noticed_ps
             break
     compared = sum(comparison.values + comparison.cycles + comparison.z for comparison in comparisons)
     if not problem and not compared:
         problem = "nothing was compared"
     cycles = sum(p.trace.cycles if p.run.cut is None else p.run.cut for p in predictions)
-    return CheckResult(not problem, compared, cycles, problem, round(seconds, 2))
+    return CheckResult(not problem, compared, cycles, problem, round(seconds, 2), noticed_ps)
 
 
 def run_reset_runs(

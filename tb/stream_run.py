@@ -20,7 +20,7 @@ from tb.handshake_checker import RECORD as UNKNOWN
 from tb.handshake_checker import checker_text
 from tb.load_port import LoadPort, bits_to_int, bytes_to_int
 from tb.random_work import STALL_LENGTH
-from tb.simulator import Design, Outcome, Simulator, run
+from tb.simulator import PERIOD_PS, Design, Outcome, Simulator, run
 
 HDL = Path(__file__).resolve().parent / "hdl"
 #: Transfers that the bench's memories hold.
@@ -28,7 +28,7 @@ PLAYER_DEPTH = 65536
 MODULE = "tb.units.stream_core.stream_core_tests"
 #: Cycles that a run which is cut takes at least.
 LEAST_CUT = 2
-#: What the simulation writes when a run has ended: the counters.
+#: What the simulation writes when a run has ended: the counters, and when the run's cycle 0 began.
 RECORD = "counters.json"
 
 
@@ -92,6 +92,7 @@ class Comparison:
         outputs: uint8 (groups, GROUP): the RTL's outputs, unpacked; groups that never came are 0.
         block_counters, core_counters: the RTL's; 0 of a run that was cut.
         cut: reset ended the run; what came before is compared, and nothing may have come to be compared.
+        begin_ps: simulation time at which the run's cycle 0 began; None where the run did not come to its end.
     """
 
     values: int
@@ -105,12 +106,19 @@ class Comparison:
     block_counters: np.ndarray
     core_counters: np.ndarray
     cut: bool = False
+    begin_ps: int | None = None
 
     @property
     def ok(self) -> bool:
         """Something was compared, except in a run that was cut, and nothing differs."""
         compared = self.cut or (self.values > 0 and self.cycles > 0)
         return compared and not self.value_mismatches and not self.cycle_mismatches
+
+    @property
+    def noticed_ps(self) -> int | None:
+        """Simulation time of the edge that ends the cycle of the first difference that has one; None where none has."""
+        cycle = next((difference.cycle for difference in self.differences if difference.cycle >= 0), None)
+        return None if cycle is None or self.begin_ps is None else self.begin_ps + (cycle + 1) * PERIOD_PS
 
 
 def stream_design(
@@ -319,7 +327,8 @@ def compare(config: Accelerator, prediction: Prediction, folder: Path) -> Compar
     outputs = np.zeros_like(trace.outputs)
     got_cycle = _compare_outputs(config, prediction, folder / "output.txt", outputs, tally)
     z = _compare_z(trace, cut, folder / "z.txt", tally) if prediction.run.trace_z else 0
-    blocks, core = _compare_counters(config, prediction, folder, tally)
+    recorded = _recorded(folder)
+    blocks, core = _compare_counters(config, prediction, recorded, folder, tally)
     return Comparison(
         values=len(got_cycle) * config.group,
         cycles=len(got_cycle) + (blocks.size + core.size if cut is None else 0),
@@ -332,7 +341,14 @@ def compare(config: Accelerator, prediction: Prediction, folder: Path) -> Compar
         block_counters=blocks,
         core_counters=core,
         cut=cut is not None,
+        begin_ps=recorded["begin_ps"] if recorded else None,
     )
+
+
+def _recorded(folder: Path) -> dict | None:
+    """What the simulation wrote when the run had ended; None where it did not get so far."""
+    path = folder / RECORD
+    return json.loads(path.read_text()) if path.is_file() else None
 
 
 def _places(config: Accelerator, prediction: Prediction) -> list[tuple[int, int, int, int]]:
@@ -416,20 +432,20 @@ def _compare_z(trace: Trace, cut: int | None, path: Path, tally: _Tally) -> int:
 
 
 def _compare_counters(
-    config: Accelerator, prediction: Prediction, folder: Path, tally: _Tally
+    config: Accelerator, prediction: Prediction, recorded: dict | None, folder: Path, tally: _Tally
 ) -> tuple[np.ndarray, np.ndarray]:
-    trace, path = prediction.trace, folder / RECORD
+    trace = prediction.trace
     blocks = np.zeros((config.blocks, len(BlockCounter)), np.int64)
     core = np.zeros(len(CoreCounter), np.int64)
-    if not path.is_file():
+    if recorded is None:
         tally.note(Difference("run", (), "counters", "the simulation ended before they were read", -1), value=False)
         return blocks, core
-    recorded = json.loads(path.read_text())
     if recorded["unknown"]:
         unknown = folder / UNKNOWN
-        names = unknown.read_text().splitlines() if unknown.is_file() else []
-        found = f"X in cycle {names[0]}" if names else "X"
-        tally.note(Difference("run", (), "0 or 1 on every valid and ready", found, -1), value=True)
+        lines = unknown.read_text().splitlines() if unknown.is_file() else []
+        cycle, _, names = lines[0].partition(" ") if lines else ("-1", "", "")
+        found = f"X on {names}" if names else "X"
+        tally.note(Difference("run", (), "0 or 1 on every valid and ready", found, int(cycle)), value=True)
     if prediction.run.cut is not None:
         return blocks, core
     if recorded["left_by_clear"]:

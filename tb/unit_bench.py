@@ -32,6 +32,7 @@ class UnitResult:
         problem: the first difference; empty where there is none.
         check: names what fired; empty where nothing did, or where the bench itself failed.
         ended: the simulation came to its end.
+        noticed_ps: simulation time at which the first difference was noticed; None where there is none.
     """
 
     unit: str
@@ -45,6 +46,7 @@ class UnitResult:
     seconds: float
     problem: str
     check: str
+    noticed_ps: int | None
     ended: bool = True
 
 
@@ -163,6 +165,7 @@ def verdict(
         problem=problem,
         check=next((part["check"] for part in parts if part["check"]), ""),
         ended=outcome.ended,
+        noticed_ps=next((part["noticed_ps"] for part in parts if part["problem"]), None),
     )
 
 

@@ -1,20 +1,26 @@
 """Regressions: what is run, how failures are gathered, and that nothing is lost on the way."""
 
 import errno
+import json
 import os
+import re
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import dask
 import dask_jobqueue  # noqa: F401  (Its defaults must be there before a test sets others.)
 import pytest
+import pywellen
 from distributed import get_worker
 from junitparser import JUnitXml
 
 import tb.regress.runner as runner
 from common.errors import UserError, run_command
 from common.results import ROOT, check_room
+from configs.accelerator import Accelerator
+from tb.env.run import core_design
 from tb.regress.__main__ import main
 from tb.regress.catalog import Engine, catalog, find_test
 from tb.regress.engines import build_job
@@ -23,7 +29,9 @@ from tb.regress.runner import Lost, connect, execute, prepare, run_all
 from tb.regress.store import Store, folder_of
 from tb.regress.suite import SUITES, jobs_of, load_suite
 from tb.regress.summary import as_document, buckets_of, write_junit
-from tb.simulator import Simulator
+from tb.simulator import Design, Simulator
+from tb.stream_run import Prediction, StreamRun, predict
+from tb.unit_bench import unit_design
 
 FIFO = Job("fifo.lockstep", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 20)
 
@@ -82,7 +90,10 @@ def test_failures_fall_into_buckets() -> None:
     third = replace(FIFO, test="row.lockstep")
     results = [
         result(FIFO, Status.FAILED, "data_o", "data_o: expected 0x1, got 0x2"),
-        result(other, Status.FAILED, "data_o", "data_o: expected 0x3, got 0x4", waves="build/x.fst"),
+        replace(
+            result(other, Status.FAILED, "data_o", "data_o: expected 0x3, got 0x4", waves="build/x.fst"),
+            noticed_ps=650_000,
+        ),
         result(third, Status.CRASHED, "", "the bench did not come to its end"),
         result(replace(FIFO, seed=3)),
     ]
@@ -91,6 +102,7 @@ def test_failures_fall_into_buckets() -> None:
     assert first.runs == (FIFO.name, other.name)
     assert first.example == other.name, "the one with waves is the example"
     assert first.command == f"make rerun JOB={other.name} WAVES=1"
+    assert first.noticed_ps == 650_000, "the time is that in the example's waves"
     assert second.runs == (third.name,)
 
 
@@ -146,7 +158,11 @@ def test_a_failing_run_is_repeated_with_waves(tmp_path: Path, monkeypatch: pytes
         if waves:
             (folder / "dump.vcd").write_text("waves")
         return Verdict(
-            Status.FAILED, problem="data_o: expected 1, got 2", check="data_o", narrowed=replace(job, size=1)
+            Status.FAILED,
+            problem="data_o: expected 1, got 2",
+            check="data_o",
+            narrowed=replace(job, size=1),
+            noticed_ps=650_000 if waves else 9_650_000,
         )
 
     monkeypatch.setattr(runner, "run_job", failing)
@@ -155,6 +171,106 @@ def test_a_failing_run_is_repeated_with_waves(tmp_path: Path, monkeypatch: pytes
     assert seen == [(FIFO, False), (replace(FIFO, size=1), True)]
     assert found.repeated is True
     assert found.waves.endswith("waves/dump.vcd")
+    assert found.noticed_ps == 650_000, "the time is that in the waves, which are of the smaller run"
+
+
+def test_a_result_without_a_time_is_read(tmp_path: Path) -> None:
+    """A regression of before times were kept is taken up."""
+    Store(tmp_path).write(result(FIFO, Status.FAILED, "data_o", "data_o: expected 0x1, got 0x2"))
+    path = tmp_path / FIFO.folder / "result.json"
+    document = json.loads(path.read_text())
+    del document["noticed_ps"], document["verdict"]["noticed_ps"]
+    path.write_text(json.dumps(document))
+    held = Store(tmp_path).read(FIFO)
+    assert held is not None
+    assert held.noticed_ps is None
+
+
+def recorded(waves: str) -> Callable[[str, int], int]:
+    """Reads a signal of a recording by the end of its name, right before a time."""
+    variables = list(pywellen.Waveform(str(ROOT / waves)).all_vars())
+
+    def read(name: str, time: int) -> int:
+        variable = next(variable for variable in variables if f".{variable.full_name}".endswith(f".{name}"))
+        return int([value for begin, value in variable.tv if begin < time][-1])
+
+    return read
+
+
+@pytest.mark.parametrize("test", ["random", "reset"])
+def test_the_time_of_a_played_difference_is_that_in_the_waves(
+    test: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The prediction is wrong in the last output of every run but the first; of the runs before, some are cut."""
+
+    def wrong(config: Accelerator, work: StreamRun) -> Prediction:
+        prediction = predict(config, work)
+        if work.name != "seed1":
+            prediction.trace.outputs[-1, 0] ^= 1
+        return prediction
+
+    monkeypatch.setattr("tb.regress.engines.predict", wrong)
+    monkeypatch.setattr("tb.start_state.predict", wrong)
+    job = Job(f"stream_core.{test}", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 2)
+    build_job(job)
+    found = execute(job, tmp_path)
+    assert found.repeated
+    assert found.noticed_ps is not None and found.verdict.noticed_ps is not None
+    if test == "random":
+        assert found.noticed_ps < found.verdict.noticed_ps, "the repetition is of the second run alone"
+    cycle = re.search(r"value at .*, cycle (\d+)$", found.verdict.problem, re.MULTILINE)
+    assert cycle is not None
+    read = recorded(found.waves)
+    assert read("stream_bench.cycle_q", found.noticed_ps) == int(cycle[1])
+    assert read("stream_bench.cycle_q", found.noticed_ps + 1) == int(cycle[1]) + 1
+    assert [read(f"u_core.out_{port}", found.noticed_ps) for port in ("valid_o", "ready_i", "last_o")] == [1, 1, 1]
+
+
+def without_rounding(design: Design, folder: Path) -> Design:
+    """The design with a fault, built where no other test takes it for the right one."""
+    source = next(path for path in design.sources if path.name == "requantize.v")
+    text = source.read_text()
+    assert "product_q + half" in text, "the fault's place is not in the Verilog any more"
+    source.write_text(text.replace("product_q + half", "product_q"))
+    return replace(design, folder=folder)
+
+
+def test_the_time_of_a_uvm_difference_is_that_in_the_waves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(config: Accelerator, folder: Path, *, waves: bool) -> Design:
+        return without_rounding(core_design(config, tmp_path / "rtl", waves=waves), tmp_path / "sim")
+
+    monkeypatch.setattr("tb.regress.engines.core_design", faulty)
+    job = Job("stream_core.smoke", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 2)
+    build_job(job)
+    found = execute(job, tmp_path / "regression")
+    assert found.repeated
+    assert found.noticed_ps is not None
+    got = re.search(r">\d+ .* eop +\d+ +\[(\d+), 0, 0, 0\] eop", found.verdict.problem)
+    assert got is not None, found.verdict.problem
+    read = recorded(found.waves)
+    names = ("valid_o", "ready_i", "map_o", "values_o")
+    seen = [read(f"stream_core.out_{port}", found.noticed_ps) for port in names]
+    assert seen == [1, 1, 1, int(got[1])]
+
+
+def test_the_time_of_a_lockstep_difference_is_the_end_of_the_waves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(config: Accelerator, units: tuple[str, ...], *, waves: bool, coverage: bool) -> Design:
+        return without_rounding(unit_design(config, ("requantize",), waves=waves), tmp_path / "sim")
+
+    monkeypatch.setattr("tb.unit_bench.FOLDER", tmp_path)
+    monkeypatch.setattr("tb.regress.engines.unit_design", faulty)
+    job = Job("requantize.lockstep", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 100)
+    build_job(job)
+    found = execute(job, tmp_path / "regression")
+    assert found.repeated
+    assert found.noticed_ps is not None
+    got = re.search(r"value_o: expected 0x[0-9a-f]+, got 0x([0-9a-f]+)$", found.verdict.problem, re.MULTILINE)
+    assert got is not None, found.verdict.problem
+    clock = next(v for v in pywellen.Waveform(str(ROOT / found.waves)).all_vars() if v.name == "clk")
+    assert found.noticed_ps - 10_000 < int(clock.tv[-1][0]) <= found.noticed_ps
+    assert recorded(found.waves)("unit_bench.requantize_value_o", found.noticed_ps) == int(got[1], 16)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The verification report: what it shows is what the result files hold, and every link leads somewhere."""
 
 import json
+import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
@@ -241,8 +242,62 @@ def test_a_history_line_that_was_cut_off_is_passed_over(results: Path) -> None:
 
 def test_waves_without_signals_of_the_unit(tmp_path: Path) -> None:
     (tmp_path / "dump.vcd").write_text(VCD)
-    assert wave_picture(tmp_path / "dump.vcd", "collector", "w") is None
-    assert wave_picture(tmp_path / "dump.vcd", "fifo", "w") is not None
+    assert wave_picture(tmp_path / "dump.vcd", "collector", "w", None) is None
+    assert wave_picture(tmp_path / "dump.vcd", "fifo", "w", None) is not None
+
+
+#: 100 cycles, in which data counts them.
+COUNTED = VCD.partition("#0\n")[0] + "".join(f"#{10_000 * n}\nb{n:b} #\n" for n in range(101))
+
+
+def drawn_at(svg: str) -> tuple[float | None, dict[str, float]]:
+    """Where in a picture the line stands, None where there is none, and where the words below the axis do."""
+    line = re.search(r'<path d="M ([\d.]+) [^"]*"[^>]*stroke: #8e44ad', svg)
+    ticks = re.findall(r'<text [^>]*?x="([\d.]+)"[^>]*>(\w+)</text>', svg)
+    # They come before the signals' values.
+    return float(line[1]) if line else None, {word: float(x) for x, word in reversed(ticks)}
+
+
+@pytest.mark.parametrize(
+    ("noticed", "first", "last"),
+    [(54, 42, 58), (3, 0, 16), (99, 84, 100), (100, 84, 100), (None, 84, 100)],
+)
+def test_the_picture_shows_the_cycles_round_the_difference(
+    noticed: int | None, first: int, last: int, tmp_path: Path
+) -> None:
+    """The difference may lie far from the recording's end, near it, or near the beginning."""
+    (tmp_path / "dump.vcd").write_text(COUNTED)
+    plot = wave_picture(tmp_path / "dump.vcd", "fifo", "w", None if noticed is None else 10_000 * noticed)
+    assert plot is not None
+    line, ticks = drawn_at(plot.svg)
+    assert all(f">{cycle:x}</text>" in plot.svg for cycle in range(first, last)), "a cycle's data is not shown"
+    assert all(f">{cycle:x}</text>" not in plot.svg for cycle in (first - 1, last + 1) if 16 <= cycle < 100)
+    if noticed is None:
+        assert line is None
+        assert "the recording's end is shown" in plot.caption
+        assert "no time of the difference is known" in plot.caption
+        return
+    assert f"noticed, at {10 * noticed} ns" in plot.caption
+    # A tick every other cycle.
+    left, right = ticks[f"{10 * first}"], ticks[f"{10 * last}"]
+    assert line is not None
+    assert line == pytest.approx(left + (right - left) * (noticed - first) / (last - first), abs=0.5)
+
+
+def test_a_bucket_is_pictured_at_its_time(results: Path, tmp_path: Path) -> None:
+    path = results / "regress.json"
+    document = json.loads(path.read_text())
+    (bucket,) = document["buckets"]
+    Path(bucket["waves"]).write_text(COUNTED)
+    write_site(results, tmp_path / "old")
+    assert "no time of the difference is known" in (tmp_path / "old" / "failures.html").read_text()
+    bucket["noticed_ps"] = 540_000
+    path.write_text(json.dumps(document))
+    write_site(results, tmp_path / "site")
+    html = (tmp_path / "site" / "failures.html").read_text()
+    assert "the line marks when the first difference was noticed, at 540 ns" in html
+    assert f">{54:x}</text>" in html
+    assert f">{99:x}</text>" not in html
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="the package 'chromium' is not installed")

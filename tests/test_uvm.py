@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,7 @@ def test_a_test_that_needs_unknown_values() -> None:
 
 
 def channel_with(expected: list[Expected]) -> tuple[Channel, ProblemLog]:
-    problems = ProblemLog()
+    problems = ProblemLog(lambda: 0)
     channel = Channel("group", ProblemKind.VALUE, str, problems)
     channel.expect(expected)
     return channel, problems
@@ -161,11 +162,11 @@ def test_what_should_have_come_before_a_reset_is_a_problem() -> None:
 
 
 def test_all_problems_are_counted_and_some_kept() -> None:
-    problems = ProblemLog()
+    problems = ProblemLog(count(5000, 10).__next__)
     for n in range(10):
         problems.note(ProblemKind.VALUE, f"number {n}")
     assert problems.counts[ProblemKind.VALUE] == 10
-    assert len(problems.kept) == ProblemLog.KEPT
+    assert [problem.noticed_ps for problem in problems.kept] == [5000 + 10 * n for n in range(ProblemLog.KEPT)]
     assert problems.report().endswith("Problems: 10 value")
 
 

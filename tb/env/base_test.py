@@ -11,7 +11,6 @@ import cocotb
 import numpy as np
 from cocotb.task import Task
 from cocotb.triggers import with_timeout
-from cocotb.utils import get_sim_time
 from pyuvm import ConfigDB, uvm_factory, uvm_test
 
 from configs.accelerator import parse_accelerator
@@ -59,8 +58,8 @@ class StreamCoreTest(uvm_test):
         self.seed = cocotb.RANDOM_SEED
         self.numbers = np.random.default_rng(self.seed)
         self.random = random.Random(self.seed)
-        self.problems = ProblemLog()
         self.timebase = Timebase(cocotb.top)
+        self.problems = ProblemLog(self.timebase.now)
         self.counter_port = CounterPort(self.timebase)
         self._error = ""
         self._begin = time.perf_counter()
@@ -106,8 +105,9 @@ class StreamCoreTest(uvm_test):
         record = {
             "problem": problem,
             "check": self._check() if problem else "",
+            "noticed_ps": self._noticed_ps() if problem else None,
             "compared": board.values + board.cycles,
-            "cycles": get_sim_time("step") // PERIOD_STEPS,
+            "cycles": self.timebase.now() // PERIOD_STEPS,
             "seen": {kind.value: count for kind, count in self.problems.counts.items()},
             "seconds": time.perf_counter() - self._begin,
         }
@@ -121,6 +121,13 @@ class StreamCoreTest(uvm_test):
         if self.provoked:
             return "not noticed"
         return self.problems.kept[0].kind.value
+
+    def _noticed_ps(self) -> int | None:
+        """When what fired first did; None where nothing did, but something should have."""
+        if self._error:
+            # The body's failure has ended the simulation.
+            return self.timebase.now()
+        return None if self.provoked else self.problems.kept[0].noticed_ps
 
     def _verdict(self) -> str:
         if self._error:

@@ -58,6 +58,11 @@ class Timebase:
         self._reset.value = 1
         Clock(self.dut.clk_i, PERIOD_NS, unit="ns").start()
 
+    @staticmethod
+    def now() -> int:
+        """Simulation time in steps."""
+        return get_sim_time("step")
+
     async def cycles(self, count: int) -> None:
         """Wait; ends at a rising edge."""
         for _ in range(count):
@@ -71,24 +76,24 @@ class Timebase:
     @property
     def cycle(self) -> int:
         """Number of the cycle that is under way; at an edge, of the one that begins."""
-        return (get_sim_time("step") - self._begin) // PERIOD_STEPS
+        return (self.now() - self._begin) // PERIOD_STEPS
 
     def ended_cycle(self) -> int:
         """At an edge: number of the cycle that it ends; negative where reset was on in it."""
-        now = get_sim_time("step")
+        now = self.now()
         return (now - self._begin) // PERIOD_STEPS - 1 if now <= self._end else -1
 
     def assert_reset(self) -> None:
         """Reset is on from now."""
         self._reset.value = 1
-        self._end = get_sim_time("step")
+        self._end = self.now()
 
     async def release_reset(self, held: int = 2) -> None:
         """Hold reset for some cycles; ends at the edge at which cycle 0 begins."""
         await self.cycles(held)
         await self.edge
         self._reset.value = 0
-        self._begin, self._end = get_sim_time("step"), _NEVER
+        self._begin, self._end = self.now(), _NEVER
 
 
 class StreamDriver(BusDriver):

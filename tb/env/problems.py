@@ -1,5 +1,6 @@
 """What monitors and scoreboard find wrong; a test fails by this list, never by a log message alone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -30,18 +31,28 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong; the text's first line says what and where, a table may follow."""
+    """One thing that is wrong.
+
+    Attributes:
+        text: its first line says what and where, a table may follow.
+        noticed_ps: simulation time at which it was noticed.
+    """
 
     kind: ProblemKind
     text: str
+    noticed_ps: int
 
 
 class ProblemLog:
-    """The problems of a test: all are counted, the first of each kind are kept."""
+    """The problems of a test: all are counted, the first of each kind are kept.
+
+    ``now`` gives the simulation time in ps; only inside a simulator is there one.
+    """
 
     KEPT = 4
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], int]) -> None:
+        self._now = now
         self.counts: dict[ProblemKind, int] = {}
         self.kept: list[Problem] = []
 
@@ -49,7 +60,7 @@ class ProblemLog:
         """Add a problem."""
         count = self.counts[kind] = self.counts.get(kind, 0) + 1
         if count <= self.KEPT:
-            self.kept.append(Problem(kind, text))
+            self.kept.append(Problem(kind, text, self._now()))
 
     def wants(self, kind: ProblemKind) -> bool:
         """Whether a further problem's text would be kept: tables cost time."""

@@ -37,6 +37,7 @@ class UvmResult:
         check: names what fired first, for buckets; empty where nothing did.
         problem: the first differences and how to repeat the test; empty where it passed.
         ended: the simulation came to its end.
+        noticed_ps: simulation time at which the first was noticed; None where that is not known.
     """
 
     test: str
@@ -51,6 +52,7 @@ class UvmResult:
     check: str
     problem: str
     seconds: float
+    noticed_ps: int | None
     ended: bool
 
 
@@ -152,6 +154,7 @@ def run_uvm(
         problem=problem,
         seconds=round(record["seconds"], 2),
         ended=outcome.ended,
+        noticed_ps=record["noticed_ps"],
     )
     write_json(folder / RESULT, asdict(result))
     return result
@@ -162,7 +165,7 @@ def _record(folder: Path) -> dict:
     try:
         return json.loads((folder / RECORD).read_text())
     except (OSError, ValueError):
-        return {"problem": "", "check": "", "compared": 0, "cycles": 0, "seen": {}, "seconds": 0.0}
+        return {"problem": "", "check": "", "compared": 0, "cycles": 0, "seen": {}, "seconds": 0.0, "noticed_ps": None}
 
 
 def default_folder(test: str, config: str, simulator: Simulator, seed: int) -> Path:

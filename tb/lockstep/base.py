@@ -22,6 +22,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
+from cocotb.utils import get_sim_time
 
 from configs.accelerator import Accelerator, parse_accelerator
 from golden.cycle.sizes import Sizes, sizes_of
@@ -162,6 +163,8 @@ class UnitBench:
                 "cuts": self.cuts,
                 "problem": problem,
                 "check": check,
+                # The run ends with its first difference.
+                "noticed_ps": get_sim_time("step") if problem else None,
             }
             name = self.instance or self.unit
             (Path(RESULTS) / f"{name}.json").write_text(json.dumps(result))

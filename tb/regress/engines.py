@@ -80,6 +80,7 @@ def _checked(job: Job, result: CheckResult) -> Verdict:
         cycles=result.cycles,
         problem=result.problem,
         check="" if result.ok else "start state" if result.ended else _ENDLESS,
+        noticed_ps=result.noticed_ps,
     )
 
 
@@ -101,6 +102,7 @@ def _run_uvm(job: Job, function: str, design: Design, folder: Path) -> Verdict:
         cycles=result.cycles,
         problem=result.problem,
         check=result.check,
+        noticed_ps=result.noticed_ps,
     )
 
 
@@ -122,6 +124,7 @@ def _run_lockstep(job: Job, unit: str, function: str, design: Design, folder: Pa
         cycles=result.cycles,
         problem=result.problem,
         check=result.check or ("" if result.ok else _ENDLESS),
+        noticed_ps=result.noticed_ps,
     )
 
 
@@ -167,6 +170,7 @@ def _failed(
         problem=problem,
         check=differences[0].what if differences else _ENDLESS,
         narrowed=Job(job.test, job.configuration, job.simulator, job.variant, seed, 1),
+        noticed_ps=comparisons[wrong].noticed_ps,
         **fields,
     )
 

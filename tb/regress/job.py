@@ -87,6 +87,8 @@ class Verdict:
         problem: the first difference; empty where there is none.
         check: names what fired, for buckets; empty where nothing did.
         narrowed: a smaller run with the same difference, where there is one.
+        noticed_ps: when the first difference was noticed, in ps from the start of the simulation and so of its
+            recording: the edge that ends the cycle in which it stood. None where that is not known.
     """
 
     status: Status
@@ -97,6 +99,7 @@ class Verdict:
     problem: str = ""
     check: str = ""
     narrowed: Job | None = None
+    noticed_ps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class JobResult:
         folder: of the run, from the project's root.
         waves: the recorded signals of the repetition, from the project's root; empty where there are none.
         repeated: whether the repetition with waves failed too; None where there was none.
+        noticed_ps: as the verdict's, but of the repetition, whose waves are kept.
     """
 
     job: Job
@@ -115,3 +119,4 @@ class JobResult:
     folder: str
     waves: str = ""
     repeated: bool | None = None
+    noticed_ps: int | None = None

@@ -100,10 +100,11 @@ def execute(job: Job, folder: Path, built: str | Lost = "") -> JobResult | Lost:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         verdict = Verdict(Status.CRASHED, problem=built, check="build") if built else run_job(job, work)
-        waves, repeated = "", None
+        waves, repeated, noticed_ps = "", None, None
         if verdict.status is not Status.PASSED and not built:
-            waves, repeated = _repeat(verdict.narrowed or job, work / "waves")
-        result = JobResult(job, verdict, round(time.perf_counter() - begin, 2), relative(work), waves, repeated)
+            waves, repeated, noticed_ps = _repeat(verdict.narrowed or job, work / "waves")
+        seconds = round(time.perf_counter() - begin, 2)
+        result = JobResult(job, verdict, seconds, relative(work), waves, repeated, noticed_ps)
         store.write(result)
     except OSError as error:
         if error.errno in FULL:
@@ -112,16 +113,19 @@ def execute(job: Job, folder: Path, built: str | Lost = "") -> JobResult | Lost:
     return result
 
 
-def _repeat(job: Job, folder: Path) -> tuple[str, bool | None]:
-    """Run a failed job once more and record its signals; returns where they are and whether it failed again."""
+def _repeat(job: Job, folder: Path) -> tuple[str, bool | None, int | None]:
+    """Run a failed job once more and record its signals.
+
+    Returns where they are, whether it failed again, and when that was noticed.
+    """
     folder.mkdir()
     try:
         build_job(job, waves=True)
         verdict = run_job(job, folder, waves=True)
     except UserError:
-        return "", None
+        return "", None, None
     dumps = [folder / name for name in ("dump.vcd", "dump.fst") if (folder / name).is_file()]
-    return relative(dumps[0]) if dumps else "", verdict.status is not Status.PASSED
+    return relative(dumps[0]) if dumps else "", verdict.status is not Status.PASSED, verdict.noticed_ps
 
 
 def prepare(job: Job) -> str | Lost:

@@ -19,6 +19,7 @@ class Bucket:
     Attributes:
         example: the quickest of them.
         command: repeats it, with waves.
+        noticed_ps: when in ``waves`` the difference was noticed, from their start; None where that is not known.
     """
 
     signature: str
@@ -27,6 +28,7 @@ class Bucket:
     problem: str
     waves: str
     command: str
+    noticed_ps: int | None
 
 
 def buckets_of(results: Iterable[JobResult]) -> list[Bucket]:
@@ -43,7 +45,7 @@ def buckets_of(results: Iterable[JobResult]) -> list[Bucket]:
         job = example.verdict.narrowed or example.job
         runs = tuple(member.job.name for member in members)
         problem = example.verdict.problem
-        buckets.append(Bucket(key, runs, example.job.name, problem, example.waves, job.command))
+        buckets.append(Bucket(key, runs, example.job.name, problem, example.waves, job.command, example.noticed_ps))
     return sorted(buckets, key=lambda bucket: -len(bucket.runs))
 
 

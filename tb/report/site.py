@@ -97,7 +97,8 @@ def _failures(regress: Mapping[str, Any]) -> list[dict[str, Any]]:
         dump = ROOT / bucket["waves"] if bucket["waves"] else None
         if dump is not None and dump.is_file():
             unit = bucket["example"].partition(".")[0]
-            picture = wave_picture(dump, unit, f"waves{number}")
+            # Older results do not have the time.
+            picture = wave_picture(dump, unit, f"waves{number}", bucket.get("noticed_ps"))
         failures.append({**bucket, "picture": picture})
     return failures
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge, Timer
+from cocotb.utils import get_sim_time
 
 RECORDED = ("output.txt", "z.txt", "unknown.txt")
 PLAYED = ("load.hex", "group.hex", "load_stall.bin", "input_stall.bin", "output_stall.bin")
@@ -47,8 +48,8 @@ class StreamBench:
         """Wait; ends just after a falling edge, where inputs may change safely."""
         await Timer(count * PERIOD_NS, unit="ns")
 
-    async def play(self, settings: dict) -> float:
-        """Play one run to its end; returns the seconds that it took."""
+    async def play(self, settings: dict) -> tuple[float, int]:
+        """Play one run to its end; returns the seconds that it took, and when its cycle 0 began, in ps."""
         if self._halted:
             # The reset that the next edge brings is the core's only one.
             self.dut.rst_i.value = 0
@@ -69,12 +70,15 @@ class StreamBench:
             self._clock.start(start_high=False)
             self._halted = False
         self.dut.rst_i.value = 0
+        # The bench passes the release on with the next edge, which may be due at this very time.
+        await RisingEdge(self.dut.clk_i)
+        begin_ps = get_sim_time("step")
         await RisingEdge(self.dut.end_o)
         if settings["cut"]:
             await self._cut()
         seconds = time.perf_counter() - begin
         await self.cycles(2)
-        return seconds
+        return seconds, begin_ps
 
     async def _cut(self) -> None:
         """Pass a reset on to the core with the next edge, and stop the clock before the core sees it."""
@@ -117,12 +121,13 @@ async def play_runs(dut) -> None:
         settings = json.loads((folder / "run.json").read_text())
         for played in PLAYED:
             Path(played).write_bytes((folder / played).read_bytes())
-        seconds = await bench.play(settings)
+        seconds, begin_ps = await bench.play(settings)
         for record in map(Path, RECORDED):
             if record.is_file():
                 (folder / record).write_bytes(record.read_bytes())
         recorded: dict[str, object] = {
             "seconds": seconds,
+            "begin_ps": begin_ps,
             "passes": int(dut.passes_o.value),
             "unknown": int(dut.unknown_o.value),
         }
