@@ -20,7 +20,8 @@ from tb.mutants.findings import ENDLESS, Finding
 from tb.mutants.results import Result, Status, as_document, judge, tally
 from tb.mutants.tasks import check_baseline, configuration, curated_bench, curated_core
 from tb.regress.runner import connect
-from tb.report.evidence import read_results, units_of
+from tb.report.documents import read_results
+from tb.report.evidence import Share, units_of
 from tb.report.site import write_site
 
 CURATED = {unit: read_curated(unit) for unit in UNITS}
@@ -117,7 +118,7 @@ def test_each_is_judged_as_it_should_be(tmp_path: Path) -> None:
     assert document["mutants"][0]["fired"] == ("fifo.lockstep: ready_o",)
     (tmp_path / "mutants.json").write_text(json.dumps(document))
     row = next(row for row in units_of(read_results(tmp_path)) if row.unit == "fifo")
-    assert row.killed == (1, 3)
+    assert row.killed == Share(1, 3, ("drawn not run",))
     write_site(tmp_path, tmp_path / "site")
     page = (tmp_path / "site" / "fifo.html").read_text()
     assert all(f">{word}</span>" in page for word in ("killed", "survived", "wrong_detector"))
