@@ -1,5 +1,6 @@
 """The verification report: what it shows is what the result files hold, and every link leads somewhere."""
 
+import html
 import json
 import re
 import shutil
@@ -371,14 +372,56 @@ def test_waves_without_signals_of_the_unit(tmp_path: Path) -> None:
     assert wave_picture(tmp_path / "dump.vcd", "fifo", "w") is not None
 
 
+#: Shows every page of the site in a frame and says of each, as laid out, its heading, its links and its anchors.
+FRAMES = """<!doctype html>
+{frames}
+<pre id="said"></pre>
+<script>
+addEventListener("load", () => {{
+  const pages = [...document.querySelectorAll("iframe")].map(frame => {{
+    const page = frame.contentDocument, heading = page.querySelector("h1");
+    return {{
+      url: frame.src,
+      heading: heading && heading.getClientRects().length ? heading.innerText : "",
+      links: [...page.querySelectorAll("a[href], link[href]")].map(link => link.href),
+      anchors: [...page.querySelectorAll("[id]")].map(element => element.id),
+      width: page.documentElement.scrollWidth,
+      plots: [...page.querySelectorAll("figure svg")].map(plot => plot.getBoundingClientRect().height),
+    }};
+  }});
+  document.getElementById("said").textContent = JSON.stringify(pages);
+}});
+</script>
+"""
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="the package 'chromium' is not installed")
-def test_chromium_shows_the_site(results: Path, tmp_path: Path) -> None:
-    """The page as a browser lays it out, from disk: a row a unit, the plot, no error."""
-    index = write_site(results, tmp_path / "site")
+def test_chromium_shows_every_page(results: Path, tmp_path: Path) -> None:
+    """The pages as a browser lays them out, from disk, all in one start of it: headings, plots, links."""
+    folder = write_site(results, tmp_path / "site").parent
+    pages = {page.as_uri(): page for page in sorted(folder.rglob("*.html"))}
+    frames = "".join(f'<iframe src="{url}" width="1200" height="900"></iframe>\n' for url in pages)
+    (tmp_path / "frames.html").write_text(FRAMES.format(frames=frames))
     assert CHROMIUM is not None
     shown = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", index.as_uri()],
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", "--dump-dom",
+         (tmp_path / "frames.html").as_uri()],
         capture_output=True, text=True, timeout=120, check=True, cwd=ROOT,
     ).stdout  # fmt: skip
-    assert all(f'<a href="{unit}.html">{unit}</a>' in shown for unit in UNITS)
-    assert 'id="plot-trend"' in shown
+    said = re.search(r'<pre id="said">(.+)</pre>', shown)
+    assert said is not None, "the pages were not loaded"
+    found = {page["url"]: page for page in json.loads(html.unescape(said[1]))}
+    assert set(found) == set(pages)
+    headings = {"index": "Verification report", "failures": "Failures", "tiny-fifo": "fifo.v"}
+    for url, page in found.items():
+        assert page["heading"] == headings.get(pages[url].stem, pages[url].stem)
+        assert page["links"]
+        assert page["width"] <= 1200, f"{url} is wider than its window"
+        assert all(page["plots"])
+        for link in page["links"]:
+            target, _, anchor = link.partition("#")
+            assert target in found, f"{url} links to {link}, which is not there"
+            assert not anchor or anchor in found[target]["anchors"], f"{url} links to {link}"
+    index = found[(folder / "index.html").as_uri()]
+    assert {pages[link].stem for link in index["links"]} == {"failures", *UNITS}
+    assert "plot-trend" in index["anchors"]
