@@ -1,9 +1,12 @@
 """Result files: written whole or not at all."""
 
 import errno
+import fcntl
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,6 +51,15 @@ def write_json(path: Path, document: object) -> Path:
     """Write a JSON document, indented, with a final newline; returns ``path``."""
     write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())
     return path
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep others who use this from ``path`` between its being read and its being replaced; makes its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.parent / f".{path.name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def relative(path: Path) -> str:

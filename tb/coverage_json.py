@@ -1,12 +1,11 @@
 """build/results/coverage.json has several writers, of code and of functional coverage: each keeps the others' part."""
 
-import fcntl
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from common.errors import UserError
-from common.results import RESULTS, relative, write_json
+from common.results import RESULTS, locked, relative, write_json
 
 NAME = "coverage.json"
 
@@ -20,9 +19,7 @@ def update_coverage(
     """
     path = folder / NAME
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / f".{NAME}.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(path):
             document = json.loads(path.read_text()) if path.is_file() else {}
             known = document.setdefault("units", {})
             for unit, fields in units.items():

@@ -9,6 +9,7 @@ import yaml
 
 from common.errors import UserError
 from rtl.generator import UNITS
+from tb.gathered import origin_of
 from tb.mutants import benches
 from tb.mutants.__main__ import main
 from tb.mutants.argued import FILE as ARGUMENTS
@@ -17,10 +18,11 @@ from tb.mutants.campaign import Parts, run_campaign, tasks_of
 from tb.mutants.declarations import FILE, Curated, Kind, Mutant, check_texts, read_curated
 from tb.mutants.drawn import drawn_results
 from tb.mutants.findings import ENDLESS, Finding
-from tb.mutants.results import Result, Status, as_document, judge, tally
+from tb.mutants.results import RESULT_FILE, Result, Status, judge, tally
 from tb.mutants.tasks import check_baseline, configuration, curated_bench, curated_core
 from tb.regress.runner import connect
-from tb.report.evidence import read_results, units_of
+from tb.report.documents import read_results
+from tb.report.evidence import Share, units_of
 from tb.report.site import write_site
 
 CURATED = {unit: read_curated(unit) for unit in UNITS}
@@ -112,12 +114,12 @@ def test_each_is_judged_as_it_should_be(tmp_path: Path) -> None:
         results = run_campaign(client, units, parts, lambda: advanced.append(None))
     assert len(advanced) == tasks_of(units, parts)
     assert [result.status for result in results] == [Status.KILLED, Status.SURVIVED, Status.WRONG_DETECTOR]
-    document = as_document(results, 1.0, "eight", {})
+    RESULT_FILE.update(tmp_path, origin_of({}), results, 1.0)
+    document = json.loads((tmp_path / RESULT_FILE.name).read_text())
     assert [document[key] for key in ("total", "killed", "wrong_detector", "survived", "equivalent")] == [3, 1, 1, 1, 0]
-    assert document["mutants"][0]["fired"] == ("fifo.lockstep: ready_o",)
-    (tmp_path / "mutants.json").write_text(json.dumps(document))
+    assert document["mutants"][0]["fired"] == ["fifo.lockstep: ready_o"]
     row = next(row for row in units_of(read_results(tmp_path)) if row.unit == "fifo")
-    assert row.killed == (1, 3)
+    assert row.killed == Share(1, 3, ("drawn not run",))
     write_site(tmp_path, tmp_path / "site")
     page = (tmp_path / "site" / "fifo.html").read_text()
     assert all(f">{word}</span>" in page for word in ("killed", "survived", "wrong_detector"))

@@ -1,21 +1,26 @@
 """The verification report: what it shows is what the result files hold, and every link leads somewhere."""
 
+import html
 import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from common.errors import UserError
+from common.errors import UserError, run_command
 from common.results import ROOT
 from rtl.generator import UNITS
 from tb.coverage import load_model
 from tb.regress.catalog import catalog
-from tb.report.evidence import campaign_statuses, read_history, read_results, units_of
+from tb.report import evidence
+from tb.report.__main__ import main
+from tb.report.documents import SOURCES, read_history, read_results
+from tb.report.evidence import Share, campaign_statuses, units_of
 from tb.report.site import write_site
 from tb.report.waves import wave_picture
 from tb.testplan import Campaign, Status
@@ -58,6 +63,27 @@ def job(test: str, status: str, seed: int) -> dict[str, Any]:
         },
         "verdict": {"status": status, "compared": 100},
         "seconds": 1.5,
+        "folder": "build/regress/smoke/run",
+    }
+
+
+def proof(name: str, **fields: Any) -> dict[str, Any]:
+    """The result of a proof of the FIFO."""
+    return {
+        "unit": "fifo",
+        "name": name,
+        "states": "Entries leave in order.",
+        "method": "pdr",
+        "depth": 1,
+        "engine": "abc pdr",
+        "configuration": "shrunk",
+        "status": "proved",
+        "covers": ["full", "marked_leaves", "both_at_once", "held"],
+        "seeded_bug": "caught",
+        "seconds": 1.0,
+        "problem": "",
+        "trace": "",
+        **fields,
     }
 
 
@@ -98,23 +124,12 @@ def results(tmp_path: Path) -> Path:
         "units": {unit: dict.fromkeys(("line", "branch", "toggle", "expression"), figure) for unit in UNITS},
         "waivers": [],
     }
-    proof = {
-        "unit": "fifo",
-        "name": "order",
-        "states": "Entries leave in order.",
-        "method": "prove",
-        "depth": 10,
-        "engine": "yices",
-        "status": "vacuous",
-        "covers": [],
-        "seeded_bug": "missed",
-        "seconds": 1.0,
-    }
+    proofs = [proof("order_2", status="vacuous", covers=[], seeded_bug="missed")]
     documents = {
         "regress": regress,
         "coverage": coverage,
         "code_coverage_lines": {"configurations": {"tiny": {"fifo": [missed]}}},
-        "formal": {"tools": {}, "proofs": [proof]},
+        "formal": {"tools": {}, "proofs": proofs},
     }
     for name, document in documents.items():
         (folder / f"{name}.json").write_text(json.dumps(document))
@@ -164,9 +179,82 @@ def test_the_index_says_what_failed_and_what_was_not_run(results: Path, tmp_path
     units = {row.unit: row for row in units_of(read_results(results))}
     assert units["fifo"].stage is None, "one of its runs failed"
     assert units["fifo"].killed is None
-    assert units["fifo"].proved == (0, 1), "a vacuous proof is none"
+    assert units["fifo"].proved == Share(0, 3, ("2 not run",)), "a vacuous proof is none"
     assert (units["fifo"].passed, units["fifo"].runs) == (1, 2)
-    assert all(row.bins[0] == row.bins[1] > 0 for row in units.values())
+    assert all(row.bins is not None and row.bins.good == row.bins.all > 0 for row in units.values())
+
+
+@pytest.mark.parametrize(
+    ("fields", "word", "status"),
+    [
+        ({}, "proved", Status.PASSED),
+        ({"status": "bounded"}, "bounded", Status.PASSED),
+        ({"covers": [], "seeded_bug": "not run"}, "not guarded", Status.NOT_RUN),
+        ({"seeded_bug": "not run"}, "not guarded", Status.NOT_RUN),
+        ({"covers": ["full"]}, "not guarded", Status.NOT_RUN),
+        ({"status": "failed", "covers": [], "seeded_bug": "not run"}, "failed", Status.FAILED),
+    ],
+)
+def test_a_proof_counts_with_its_guards(
+    fields: dict[str, Any], word: str, status: Status, results: Path, tmp_path: Path
+) -> None:
+    proofs = [proof(f"order_{depth}", **fields) for depth in (2, 4)]
+    (results / "formal.json").write_text(json.dumps({"tools": {}, "proofs": proofs}))
+    row = next(row for row in units_of(read_results(results)) if row.unit == "fifo")
+    assert [(entry.word, entry.status) for entry in row.proofs[:2]] == [(word, status)] * 2
+    assert row.proofs[2].word == "not run"
+    assert row.proved is not None
+    assert (row.proved.good, row.proved.all) == (2 * (status is Status.PASSED), 3)
+    lacking = {name for point in row.points for name in point.missing if name.startswith("fifo.order")}
+    assert lacking == {f"fifo.order_{depth}" for depth in ((8,) if status is Status.PASSED else (2, 4, 8))}
+    if status is not Status.FAILED:
+        write_site(results, tmp_path / "site")
+        assert f">{word}</span>" in (tmp_path / "site" / "fifo.html").read_text()
+        assert "1 not run" in (tmp_path / "site" / "index.html").read_text()
+
+
+def test_what_was_not_run_is_said_of_each_unit(results: Path, tmp_path: Path) -> None:
+    """Of a regression of the FIFO alone, and its campaigns."""
+    regress = json.loads((results / "regress.json").read_text())
+    regress["jobs"] = [entry for entry in regress["jobs"] if entry["job"]["test"].startswith("fifo.")]
+    regress["functional"] = [entry for entry in regress["functional"] if entry["unit"] == "fifo"]
+    (results / "regress.json").write_text(json.dumps(regress))
+    mutant = {"unit": "fifo", "name": "full", "drawn": False, "kind": "overflow", "what": "Fills.", "status": "killed",
+              "expected": [], "fired": [], "reason": ""}  # fmt: skip
+    gate = {"unit": "fifo", "config": "tiny", "simulator": "icarus", "seed": 1, "gates": 9, "flip_flops": 9,
+            "compared": 9, "cycles": 9, "ok": True, "problem": "", "seconds": 1.0}  # fmt: skip
+    (results / "mutants.json").write_text(json.dumps({"tools": {}, "mutants": [mutant]}))
+    (results / "gates.json").write_text(json.dumps({"tools": {}, "results": [gate]}))
+    units = {row.unit: row for row in units_of(read_results(results))}
+    assert units["fifo"].killed == Share(1, 1, ("drawn not run",))
+    assert units["fifo"].netlists == Share(1, 1)
+    assert units["fifo"].bins is not None
+    for row in units.values():
+        if row.unit != "fifo":
+            assert (row.bins, row.killed, row.netlists) == (None, None, None)
+            assert row.proved is None or not row.proofs
+    assert units["requantize"].proved == Share(0, 0), "none are declared"
+    index = write_site(results, tmp_path / "site")
+    for page in ("row", "requantize"):
+        text = parsed(index.parent / f"{page}.html").text
+        assert text.count("Not run.") == 3
+        assert " of 124" not in text and " of 107" not in text
+        assert ("There are none" in text) is (page == "requantize")
+    cells = index.read_text().partition('<a href="gather_control.html">')[2].partition("</tr>")[0]
+    assert cells.count("not run") == 5, "runs, functional coverage, mutants, proofs, gate level"
+
+
+def test_failed_runs_leave_the_coverage_open(results: Path) -> None:
+    """They ran, so that nothing was hit is a fact."""
+    regress = json.loads((results / "regress.json").read_text())
+    regress["functional"] = []
+    (results / "regress.json").write_text(json.dumps(regress))
+    assert all(row.bins is not None and row.bins.good == 0 for row in units_of(read_results(results)))
+
+
+def test_mutants_that_are_only_argued_about_are_called_so(results: Path, tmp_path: Path) -> None:
+    text = " ".join(parsed(write_site(results, tmp_path / "site")).text.split())
+    assert "killed by the detector that was expected, or shown or argued to change nothing" in text
 
 
 def test_campaigns_count_when_they_are_whole() -> None:
@@ -187,12 +275,12 @@ def test_functional_coverage_is_no_code_coverage(results: Path, tmp_path: Path) 
 
 def test_a_failure_has_its_command_and_its_waves(results: Path, tmp_path: Path) -> None:
     index = write_site(results, tmp_path / "site")
-    html = (index.parent / "failures.html").read_text()
-    assert "make rerun JOB=fifo.lockstep:tiny:icarus:plain:2:20 WAVES=1" in html
-    assert "expected &lt;0x1&gt;" in html
-    assert "<svg" in html
-    assert "valid_i" in html
-    assert "row_ready_o" not in html, "a signal of another unit"
+    text = (index.parent / "failures.html").read_text()
+    assert "make rerun JOB=fifo.lockstep:tiny:icarus:plain:2:20 WAVES=1" in text
+    assert "expected &lt;0x1&gt;" in text
+    assert "<svg" in text
+    assert "valid_i" in text
+    assert "row_ready_o" not in text, "a signal of another unit"
 
 
 def test_a_hole_in_the_coverage_is_shown(results: Path, tmp_path: Path) -> None:
@@ -203,7 +291,7 @@ def test_a_hole_in_the_coverage_is_shown(results: Path, tmp_path: Path) -> None:
     counts[hole] = 0
     path.write_text(json.dumps(document))
     row = next(row for row in units_of(read_results(results)) if row.unit == "row")
-    assert row.bins[0] == row.bins[1] - 1
+    assert row.bins is not None and row.bins.good == row.bins.all - 1
     item = hole.partition("/")[0]
     for point in row.points:
         assert (f"coverage {item}" in point.missing) == (item in point.point.coverage)
@@ -215,10 +303,10 @@ def test_a_hole_in_the_coverage_is_shown(results: Path, tmp_path: Path) -> None:
 
 def test_a_missed_line_is_marked(results: Path, tmp_path: Path) -> None:
     write_site(results, tmp_path / "site")
-    html = (tmp_path / "site" / "source" / "tiny-fifo.html").read_text()
-    assert '<tr id="l1" class="missed">' in html
-    assert "if (a &lt; b)" in html
-    assert "missed: else" in html
+    text = (tmp_path / "site" / "source" / "tiny-fifo.html").read_text()
+    assert '<tr id="l1" class="missed">' in text
+    assert "if (a &lt; b)" in text
+    assert "missed: else" in text
 
 
 def test_without_results_there_is_no_site(tmp_path: Path) -> None:
@@ -236,8 +324,46 @@ def test_a_damaged_result_file(results: Path, tmp_path: Path) -> None:
     assert (tmp_path / "site" / "old.html").is_file(), "the old site is lost"
 
 
-def test_a_history_line_that_was_cut_off_is_passed_over(results: Path) -> None:
-    assert len(read_history(results)) == 2
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("text", ['{"a": 1}', "[]", '{"units": 3, "proofs": {}, "mutants": 1, "results": [{}]}'])
+def test_a_foreign_result_file(name: str, text: str, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (results / f"{name}.json").write_text(text)
+    with pytest.raises(SystemExit) as ended:
+        run_command(lambda **options: main(["--results", str(results), "--out", str(results / "site")], **options))
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert re.fullmatch(rf"error: Result file \S*/{name}\.json: .+: run '{SOURCES[name]}' again\.\n", said), said
+
+
+def test_a_wrong_field_deep_in_a_result_file(results: Path) -> None:
+    text = json.dumps({"tools": {}, "proofs": [proof("order_2"), proof("order_4", status="fine")]})
+    (results / "formal.json").write_text(text)
+    with pytest.raises(UserError, match=r"formal\.json: field 'proofs\.1\.status' is 'fine': .*'make formal'"):
+        read_results(results)
+
+
+def test_coverage_of_regressions_alone(results: Path, tmp_path: Path) -> None:
+    """They write coverage.json too, and know neither waivers nor tools."""
+    functional = {unit: {"functional": {"covered": 1, "total": 1, "holes": []}} for unit in UNITS}
+    (results / "coverage.json").write_text(json.dumps({"units": functional}))
+    (results / "code_coverage_lines.json").unlink()
+    write_site(results, tmp_path / "site")
+    assert all(set(row.code.values()) == {None} for row in units_of(read_results(results)))
+
+
+def test_a_testplan_that_names_what_is_not_there(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = evidence.read_testplan(evidence.plan_path("fifo"))
+    for change in ({"tests": ("fifo.lockstop",)}, {"proofs": ("fifo.order",)}, {"coverage": ("fuller",)}):
+        plan = replace(whole, testpoints=(replace(whole.testpoints[0], **change),))
+        monkeypatch.setattr(evidence, "read_testplan", lambda _, plan=plan: plan)
+        with pytest.raises(UserError, match=r"fifo/testplan\.yaml: .* names .*, which is not there: use one of "):
+            units_of(read_results(results))
+
+
+def test_a_history_line_that_is_none_is_passed_over(results: Path) -> None:
+    path = results / "history.jsonl"
+    path.write_text(f'{path.read_text()}\n3\n{{"a": 1}}\n')
+    assert [line["passed"] for line in read_history(results)] == [1, 2]
 
 
 def test_waves_without_signals_of_the_unit(tmp_path: Path) -> None:
@@ -300,14 +426,56 @@ def test_a_bucket_is_pictured_at_its_time(results: Path, tmp_path: Path) -> None
     assert f">{99:x}</text>" not in html
 
 
+#: Shows every page of the site in a frame and says of each, as laid out, its heading, its links and its anchors.
+FRAMES = """<!doctype html>
+{frames}
+<pre id="said"></pre>
+<script>
+addEventListener("load", () => {{
+  const pages = [...document.querySelectorAll("iframe")].map(frame => {{
+    const page = frame.contentDocument, heading = page.querySelector("h1");
+    return {{
+      url: frame.src,
+      heading: heading && heading.getClientRects().length ? heading.innerText : "",
+      links: [...page.querySelectorAll("a[href], link[href]")].map(link => link.href),
+      anchors: [...page.querySelectorAll("[id]")].map(element => element.id),
+      width: page.documentElement.scrollWidth,
+      plots: [...page.querySelectorAll("figure svg")].map(plot => plot.getBoundingClientRect().height),
+    }};
+  }});
+  document.getElementById("said").textContent = JSON.stringify(pages);
+}});
+</script>
+"""
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="the package 'chromium' is not installed")
-def test_chromium_shows_the_site(results: Path, tmp_path: Path) -> None:
-    """The page as a browser lays it out, from disk: a row a unit, the plot, no error."""
-    index = write_site(results, tmp_path / "site")
+def test_chromium_shows_every_page(results: Path, tmp_path: Path) -> None:
+    """The pages as a browser lays them out, from disk, all in one start of it: headings, plots, links."""
+    folder = write_site(results, tmp_path / "site").parent
+    pages = {page.as_uri(): page for page in sorted(folder.rglob("*.html"))}
+    frames = "".join(f'<iframe src="{url}" width="1200" height="900"></iframe>\n' for url in pages)
+    (tmp_path / "frames.html").write_text(FRAMES.format(frames=frames))
     assert CHROMIUM is not None
     shown = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", index.as_uri()],
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", "--dump-dom",
+         (tmp_path / "frames.html").as_uri()],
         capture_output=True, text=True, timeout=120, check=True, cwd=ROOT,
     ).stdout  # fmt: skip
-    assert all(f'<a href="{unit}.html">{unit}</a>' in shown for unit in UNITS)
-    assert 'id="plot-trend"' in shown
+    said = re.search(r'<pre id="said">(.+)</pre>', shown)
+    assert said is not None, "the pages were not loaded"
+    found = {page["url"]: page for page in json.loads(html.unescape(said[1]))}
+    assert set(found) == set(pages)
+    headings = {"index": "Verification report", "failures": "Failures", "tiny-fifo": "fifo.v"}
+    for url, page in found.items():
+        assert page["heading"] == headings.get(pages[url].stem, pages[url].stem)
+        assert page["links"]
+        assert page["width"] <= 1200, f"{url} is wider than its window"
+        assert all(page["plots"])
+        for link in page["links"]:
+            target, _, anchor = link.partition("#")
+            assert target in found, f"{url} links to {link}, which is not there"
+            assert not anchor or anchor in found[target]["anchors"], f"{url} links to {link}"
+    index = found[(folder / "index.html").as_uri()]
+    assert {pages[link].stem for link in index["links"]} == {"failures", *UNITS}
+    assert "plot-trend" in index["anchors"]

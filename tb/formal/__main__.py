@@ -2,7 +2,6 @@
 
 import os
 import time
-from dataclasses import asdict
 
 import click
 from rich.console import Console
@@ -10,10 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from common.errors import run_command
-from common.results import RESULTS, relative, write_json
-from tb.formal.checking import TIMEOUT, Result, Status, run_proofs, tasks_of
+from common.results import RESULTS
+from tb.formal.checking import RESULT_FILE, TIMEOUT, Result, Status, run_proofs, tasks_of
 from tb.formal.declarations import all_proofs, choose
 from tb.formal.sby import check_tools, formal_tools
+from tb.gathered import origin_of
 
 _STYLE = {Status.PROVED: "green", Status.BOUNDED: "green"}
 
@@ -47,8 +47,8 @@ def main(units: tuple[str, ...], names: tuple[str, ...], jobs: int, timeout: int
     console.width = max(console.width, 132)
     proofs = choose(all_proofs(), () if "all" in units else units, names)
     check_tools()
-    tools = formal_tools()
-    console.print(", ".join(f"{tool} {found}" for tool, found in tools.items()), highlight=False)
+    origin = origin_of(formal_tools())
+    console.print(", ".join(f"{tool} {found}" for tool, found in origin.tools.items()), highlight=False)
     columns = (TextColumn("{task.description:36}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         total = sum(len(tasks_of(proof, guards=not no_guards)) for proof in proofs)
@@ -57,13 +57,9 @@ def main(units: tuple[str, ...], names: tuple[str, ...], jobs: int, timeout: int
             proofs, jobs=jobs, guards=not no_guards, timeout=timeout, done=lambda: progress.advance(bar)
         )
     print_results(console, results)
-    document = {
-        "tools": tools,
-        "proofs": [{key: value for key, value in asdict(result).items()} for result in results],
-        "seconds": round(time.perf_counter() - start, 1),
-    }
-    path = write_json(RESULTS / "formal.json", document)
-    console.print(f"{document['seconds']} s; results in {relative(path)}", highlight=False)
+    seconds = time.perf_counter() - start
+    where = RESULT_FILE.update(RESULTS, origin, results, seconds)
+    console.print(f"{seconds:.1f} s; {where}", highlight=False)
     if not all(result.ok for result in results):
         raise SystemExit(1)
 

@@ -14,6 +14,7 @@ from rtl.generator import TEMPLATES, UNITS, render_template
 from tb.fault import replace_once
 from tb.formal.declarations import CHECKER_SUFFIX, ENGINES, Bug, Method, Proof
 from tb.formal.sby import Finding, Mode, Verdict, end_all, run_task
+from tb.gathered import ResultFile
 
 FOLDER = BUILD / "formal"
 #: Seconds after which a task is given up, an error.
@@ -72,6 +73,16 @@ class Result:
     def ok(self) -> bool:
         """Whether it is proved, as far as its method goes."""
         return self.status in (Status.PROVED, Status.BOUNDED)
+
+
+#: What the proofs said; ``task_seconds`` are those of all tasks together, many of which ran side by side.
+RESULT_FILE = ResultFile(
+    name="formal.json",
+    field="proofs",
+    entry=Result,
+    part=lambda result: result.name,
+    summary=lambda results: {"task_seconds": round(sum(result.seconds for result in results), 1)},
+)
 
 
 def instantiated(text: str) -> list[str]:

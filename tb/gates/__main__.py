@@ -1,19 +1,20 @@
 """python -m tb.gates --unit fifo: synthesises units and runs their benches on the netlists; prints a table."""
 
+import time
 from collections.abc import Iterable
-from dataclasses import asdict
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from common.errors import run_command
-from common.results import BUILD, RESULTS, relative, write_json
+from common.results import BUILD, RESULTS
 from common.versions import simulation_tools, tool_versions
 from configs.accelerator import load_accelerator
 from rtl.generator import TOP, UNITS
 from tb.gates.netlist import PACKAGE
-from tb.gates.run import GateResult, check_unit, gate_design, run_gate_level
+from tb.gates.run import RESULT_FILE, GateResult, check_unit, gate_design, run_gate_level
+from tb.gathered import origin_of
 from tb.simulator import Simulator, build
 
 
@@ -45,10 +46,12 @@ def table(results: Iterable[GateResult]) -> Table:
 @click.option("--count", type=click.IntRange(1), help="Transactions of a unit, random runs of the stream core.")
 def main(chosen: tuple[str, ...], name: str, sim: str | None, seed: int, count: int | None) -> None:
     """Run the unit benches and the stream core's random runs on what Yosys makes of the Verilog."""
+    begin = time.perf_counter()
     units = UNITS if not chosen or "all" in chosen else chosen
     for unit in units:
         check_unit(unit)
     config = load_accelerator(name)
+    origin = origin_of(simulation_tools() | tool_versions(PACKAGE))
     console = Console()
     results = []
     for unit in units:
@@ -64,9 +67,9 @@ def main(chosen: tuple[str, ...], name: str, sim: str | None, seed: int, count: 
         if not result.ok:
             print(result.problem)
             print(f"Reproduce with: {reproduce(result, name)}")
-    tools = simulation_tools() | tool_versions(PACKAGE)
-    path = write_json(RESULTS / "gates.json", {"tools": tools, "results": [asdict(result) for result in results]})
-    print(f"Results: {relative(path)}")
+    seconds = time.perf_counter() - begin
+    where = RESULT_FILE.update(RESULTS, origin, results, seconds)
+    print(f"{seconds:.1f} s; {where}")
     if not all(result.ok for result in results):
         raise SystemExit(1)
 

@@ -9,6 +9,7 @@ from common.results import relative
 from configs.accelerator import Accelerator
 from rtl.generator import TOP, UNITS
 from tb.gates.designs import GateDesign, stream_gates, unit_gates
+from tb.gathered import ResultFile
 from tb.random_run import random_run
 from tb.simulator import Simulator
 from tb.start_state import verdict
@@ -41,6 +42,12 @@ class GateResult:
     ok: bool
     problem: str
     seconds: float
+
+
+#: What the benches said of the netlists.
+RESULT_FILE = ResultFile(
+    name="gates.json", field="results", entry=GateResult, part=lambda result: result.config, summary=lambda _: {}
+)
 
 
 def check_unit(unit: str) -> None:

@@ -9,14 +9,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from common.errors import run_command
-from common.results import RESULTS, relative, write_json
+from common.results import RESULTS
 from common.versions import simulation_tools, tool_versions
 from rtl.generator import UNITS
 from tb.gates.netlist import PACKAGE, check_yosys
 from tb.gates.run import check_unit
+from tb.gathered import origin_of
 from tb.mutants.campaign import Parts, run_campaign, tasks_of
 from tb.mutants.declarations import check_texts, read_curated
-from tb.mutants.results import Result, Status, as_document, tally
+from tb.mutants.results import RESULT_FILE, Result, Status, tally
 from tb.mutants.tasks import configuration
 from tb.regress.runner import connect
 from tb.simulator import Simulator, check_simulator
@@ -67,6 +68,7 @@ def main(chosen: tuple[str, ...], only: str | None, jobs: int, scheduler: str) -
     check_texts(curated, configuration())
     check_simulator(Simulator.ICARUS)
     check_yosys()
+    origin = origin_of(simulation_tools() | tool_versions(PACKAGE, "distributed"))
     console = Console()
     console.width = max(console.width, 132)
     columns = (TextColumn("{task.description:16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -77,10 +79,9 @@ def main(chosen: tuple[str, ...], only: str | None, jobs: int, scheduler: str) -
     for result in results:
         if not result.status.good:
             console.print(sentence(result), markup=False, highlight=False, soft_wrap=True)
-    tools = simulation_tools() | tool_versions(PACKAGE, "distributed")
-    document = as_document(results, time.perf_counter() - begin, configuration().name, tools)
-    path = write_json(RESULTS / "mutants.json", document)
-    console.print(f"{document['seconds']} s; results in {relative(path)}", highlight=False)
+    seconds = time.perf_counter() - begin
+    where = RESULT_FILE.update(RESULTS, origin, results, seconds)
+    console.print(f"{seconds:.1f} s; {where}", highlight=False)
     if not all(result.status.good for result in results):
         raise SystemExit(1)
 

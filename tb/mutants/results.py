@@ -1,10 +1,11 @@
 """What became of each mutant, and whether it is what was expected."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 
-from tb.mutants.declarations import Mutant
+from tb.gathered import ResultFile
+from tb.mutants.declarations import CONFIG, Mutant
 from tb.mutants.findings import Finding
 
 
@@ -102,16 +103,22 @@ def tally(results: Iterable[Result]) -> dict[str, int]:
     return {"total": len(found)} | {status.value: sum(r.status is status for r in found) for status in Status}
 
 
-def as_document(results: Sequence[Result], seconds: float, configuration: str, tools: dict[str, str]) -> dict:
-    """What mutants.json holds."""
+def _summary(results: Sequence[Result]) -> dict[str, object]:
     units = dict.fromkeys(result.unit for result in results)
     return {
-        "tools": tools,
-        "configuration": configuration,
-        "seconds": round(seconds, 1),
+        "configuration": CONFIG.stem,
         **tally(results),
         "curated": tally(result for result in results if not result.drawn),
         "drawn": tally(result for result in results if result.drawn),
         "units": {unit: tally(result for result in results if result.unit == unit) for unit in units},
-        "mutants": [asdict(result) for result in results],
     }
+
+
+#: What became of the mutants. The drawn ones of a unit are another part than its curated ones: each can be run alone.
+RESULT_FILE = ResultFile(
+    name="mutants.json",
+    field="mutants",
+    entry=Result,
+    part=lambda result: "drawn" if result.drawn else "curated",
+    summary=_summary,
+)

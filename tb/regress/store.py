@@ -10,27 +10,16 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from common.errors import UserError
-from common.results import BUILD, ROOT, relative, write_atomically
+from common.results import BUILD, relative, write_atomically
+from common.sources import sources_digest
 from tb.regress.job import Job, JobResult, Status
 
 _FOLDER = BUILD / "regress"
 RESULT = "result.json"
 #: Names the regression whose runs a folder holds, and whether it came to its end.
 PLAN = "plan.json"
-#: What a result depends on; compress/ and the packages do not matter.
-SOURCES = ("rtl", "tb", "golden", "configs", "common")
 
 _RESULT = TypeAdapter(JobResult)
-
-
-def sources_digest() -> str:
-    """Identifies everything that a run's result follows from."""
-    digest = hashlib.sha256()
-    for part in SOURCES:
-        for path in sorted((ROOT / part).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
-    return digest.hexdigest()
 
 
 def folder_of(suite: str, jobs: Sequence[Job]) -> Path:

@@ -1,23 +1,24 @@
-"""Reads what the runs left in build/results/, and sums it up by unit."""
+"""Sums up by unit what the result files hold."""
 
-import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from common.errors import UserError
-from common.results import relative
 from rtl.generator import UNITS
 from tb.coverage import Cross, load_model
+from tb.formal.checking import Seeded
+from tb.formal.checking import Status as ProofStatus
+from tb.formal.declarations import Proof, all_proofs
+from tb.mutants.results import Status as MutantStatus
 from tb.regress.catalog import catalog
 from tb.testplan import (
     Campaign,
     Evidence,
     Stage,
     Status,
-    Testplan,
     Testpoint,
+    check_names,
     plan_path,
     read_testplan,
     stage_reached,
@@ -25,46 +26,7 @@ from tb.testplan import (
     unplanned,
 )
 
-#: Result files of build/results/ and the command that makes each.
-SOURCES = {
-    "regress": "make regress",
-    "coverage": "make coverage",
-    "code_coverage_lines": "make coverage",
-    "mutants": "make mutants",
-    "formal": "make formal",
-    "gates": "make gates",
-}
 KINDS = ("line", "branch", "toggle", "expression")
-
-
-def read_results(folder: Path) -> dict[str, dict[str, Any]]:
-    """The result files that are there, by name. Raises UserError for one that is damaged."""
-    found: dict[str, dict[str, Any]] = {}
-    for name in SOURCES:
-        path = folder / f"{name}.json"
-        if not path.is_file():
-            continue
-        try:
-            document = json.loads(path.read_text())
-        except (OSError, ValueError):
-            document = None
-        if not isinstance(document, dict):
-            raise UserError(f"Result file {relative(path)} is damaged: run '{SOURCES[name]}' again.")
-        found[name] = document
-    return found
-
-
-def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The regressions that came to their end, oldest first; a line that was cut off is passed over."""
-    path = folder / "history.jsonl"
-    lines = path.read_text().splitlines() if path.is_file() else []
-    history = []
-    for line in lines:
-        try:
-            history.append(json.loads(line))
-        except ValueError:
-            continue
-    return history
 
 
 @dataclass(frozen=True)
@@ -116,14 +78,64 @@ class ItemRow:
 
 
 @dataclass(frozen=True)
+class Share:
+    """How many of all came out well; ``lacking``: what stands in the way of there being more."""
+
+    good: int
+    all: int
+    lacking: tuple[str, ...] = ()
+
+
+#: Said of a proof that holds, where nothing shows that it says something.
+NOT_GUARDED = "not guarded"
+
+
+@dataclass(frozen=True)
+class ProofRow:
+    """A declared proof with its result, None where it was not run."""
+
+    proof: Proof
+    result: Mapping[str, Any] | None
+
+    @property
+    def word(self) -> str:
+        """What became of it, as the page says it."""
+        if self.result is None:
+            return Status.NOT_RUN.value
+        return self.result["status"] if not self._holds or self._guarded else NOT_GUARDED
+
+    @property
+    def status(self) -> Status:
+        """Passed where it holds and all its guards said so; a proof without guards might as well not have run."""
+        if self.result is None:
+            return Status.NOT_RUN
+        if not self._holds:
+            return Status.FAILED
+        return Status.PASSED if self._guarded else Status.NOT_RUN
+
+    @property
+    def _holds(self) -> bool:
+        return self.result is not None and self.result["status"] in (ProofStatus.PROVED, ProofStatus.BOUNDED)
+
+    @property
+    def _guarded(self) -> bool:
+        return (
+            self.result is not None
+            and self.result["seeded_bug"] == Seeded.CAUGHT
+            and set(self.proof.declaration.covers) <= set(self.result["covers"])
+        )
+
+
+@dataclass(frozen=True)
 class UnitRow:
     """Everything that is known of a unit.
 
     Attributes:
+        measured: whether the regression ran anything that counts the unit's functional coverage.
         code: percentages by kind, None where nothing was measured.
-        mutants: curated and drawn ones; None where not run.
-        proofs: with their guards; None where not run.
-        gates: benches on the unit's netlist; None where not run.
+        mutants: curated and drawn ones; none where not run.
+        proofs: all that are declared.
+        gates: benches on the unit's netlist; none where not run.
     """
 
     unit: str
@@ -132,11 +144,12 @@ class UnitRow:
     points: tuple[PointRow, ...]
     stage: Stage | None
     items: tuple[ItemRow, ...]
+    measured: bool
     code: Mapping[str, Mapping[str, Any] | None]
     waivers: tuple[Mapping[str, Any], ...]
-    mutants: tuple[Mapping[str, Any], ...] | None
-    proofs: tuple[Mapping[str, Any], ...] | None
-    gates: tuple[Mapping[str, Any], ...] | None
+    mutants: tuple[Mapping[str, Any], ...]
+    proofs: tuple[ProofRow, ...]
+    gates: tuple[Mapping[str, Any], ...]
     sources: tuple[str, ...]
 
     @property
@@ -150,30 +163,35 @@ class UnitRow:
         return sum(test.passed for test in self.tests)
 
     @property
-    def bins(self) -> tuple[int, int]:
-        """Bins of the functional coverage that were hit, and all."""
-        return sum(item.hit for item in self.items), sum(len(item.bins) for item in self.items)
+    def bins(self) -> Share | None:
+        """Bins of the functional coverage that were hit."""
+        if not self.measured:
+            return None
+        return Share(sum(item.hit for item in self.items), sum(len(item.bins) for item in self.items))
 
     @property
-    def killed(self) -> tuple[int, int] | None:
-        """Mutants that the expected detector killed, or that were shown to change nothing, and all."""
-        if self.mutants is None:
+    def killed(self) -> Share | None:
+        """Mutants that the expected detector killed, or that were shown or argued to change nothing."""
+        if not self.mutants:
             return None
-        return sum(m["status"] in ("killed", "equivalent") for m in self.mutants), len(self.mutants)
+        good = sum(m["status"] in (MutantStatus.KILLED, MutantStatus.EQUIVALENT) for m in self.mutants)
+        kinds = {bool(m["drawn"]) for m in self.mutants}
+        names = {False: "curated", True: "drawn"}
+        return Share(good, len(self.mutants), tuple(f"{names[kind]} not run" for kind in names if kind not in kinds))
 
     @property
-    def proved(self) -> tuple[int, int] | None:
-        """Proofs that hold, with their guards, and all."""
-        if self.proofs is None:
+    def proved(self) -> Share | None:
+        """Declared proofs that hold, with their guards."""
+        words = Counter(row.word for row in self.proofs)
+        if self.proofs and words[Status.NOT_RUN.value] == len(self.proofs):
             return None
-        return sum(p["status"] in ("proved", "bounded") for p in self.proofs), len(self.proofs)
+        lacking = tuple(f"{words[word]} {word}" for word in (Status.NOT_RUN.value, NOT_GUARDED) if words[word])
+        return Share(sum(row.status is Status.PASSED for row in self.proofs), len(self.proofs), lacking)
 
     @property
-    def netlists(self) -> tuple[int, int] | None:
-        """Benches that passed on the unit's netlist, and all."""
-        if self.gates is None:
-            return None
-        return sum(bool(g["ok"]) for g in self.gates), len(self.gates)
+    def netlists(self) -> Share | None:
+        """Benches that passed on the unit's netlist."""
+        return Share(sum(bool(g["ok"]) for g in self.gates), len(self.gates)) if self.gates else None
 
 
 def _tests(unit: str, regress: Mapping[str, Any]) -> tuple[TestRow, ...]:
@@ -200,10 +218,14 @@ def _tests(unit: str, regress: Mapping[str, Any]) -> tuple[TestRow, ...]:
     return tuple(rows)
 
 
+def _counted(regress: Mapping[str, Any]) -> dict[str, Mapping[str, int]]:
+    """The counts of each unit of whose functional coverage a run left some."""
+    return {entry["unit"]: entry["counts"] for entry in regress.get("functional", [])}
+
+
 def _items(unit: str, regress: Mapping[str, Any]) -> tuple[ItemRow, ...]:
     model = load_model(unit)
-    found = (entry["counts"] for entry in regress.get("functional", []) if entry["unit"] == unit)
-    counts: Mapping[str, int] = next(found, {})
+    counts = _counted(regress).get(unit, {})
     rows = []
     for item in model.items:
         prefix = f"{item.name}/"
@@ -217,8 +239,9 @@ def _items(unit: str, regress: Mapping[str, Any]) -> tuple[ItemRow, ...]:
     return tuple(rows)
 
 
-def _proof_status(proof: Mapping[str, Any]) -> Status:
-    return Status.PASSED if proof["status"] in ("proved", "bounded") else Status.FAILED
+def _proofs(formal: Mapping[str, Any]) -> list[ProofRow]:
+    found = {f"{entry['unit']}.{entry['name']}": entry for entry in formal.get("proofs", [])}
+    return [ProofRow(proof, found.get(proof.full_name)) for proof in all_proofs()]
 
 
 def campaign_statuses(
@@ -242,40 +265,44 @@ def _missing(point: Testpoint, evidence: Evidence) -> tuple[str, ...]:
 
 
 def units_of(results: Mapping[str, Mapping[str, Any]]) -> list[UnitRow]:
-    """A row for each unit, leaves first. Raises UserError for a testplan that is none."""
+    """A row for each unit, leaves first. Raises UserError for a testplan that is none, or names what is not there."""
     regress = results.get("regress", {})
-    proofs = results["formal"]["proofs"] if "formal" in results else None
-    mutants = results["mutants"]["mutants"] if "mutants" in results else None
-    gates = results["gates"]["results"] if "gates" in results else None
+    mutants = results.get("mutants", {}).get("mutants", [])
+    gates = results.get("gates", {}).get("results", [])
     code = results.get("coverage", {})
     lines = results.get("code_coverage_lines", {}).get("configurations", {})
+    tests = {unit: _tests(unit, regress) for unit in UNITS}
+    proofs = _proofs(results.get("formal", {}))
+    # A testpoint may name another unit's test or proof.
+    of_tests = {test.name: test.status for found in tests.values() for test in found}
+    of_proofs = {row.proof.full_name: row.status for row in proofs}
     rows = []
     for unit in UNITS:
-        plan: Testplan = read_testplan(plan_path(unit))
-        tests = _tests(unit, regress)
+        plan = read_testplan(plan_path(unit))
         items = _items(unit, regress)
-        own_mutants = None if mutants is None else tuple(m for m in mutants if m["unit"] == unit)
-        own_gates = None if gates is None else tuple(g for g in gates if g["unit"] == unit)
+        check_names(plan, of_tests, of_proofs, {item.name for item in items})
+        own_mutants = tuple(m for m in mutants if m["unit"] == unit)
+        own_gates = tuple(g for g in gates if g["unit"] == unit)
         evidence = Evidence(
-            # A testpoint may name another unit's test.
-            {test.name: test.status for other in UNITS for test in _tests(other, regress)},
-            {f"{p['unit']}.{p['name']}": _proof_status(p) for p in proofs or ()},
+            of_tests,
+            of_proofs,
             {item.name for item in items if item.bins and item.hit == len(item.bins)},
-            campaign_statuses(own_mutants or (), own_gates or ()),
+            campaign_statuses(own_mutants, own_gates),
         )
         figures = code.get("units", {}).get(unit, {})
         rows.append(
             UnitRow(
                 unit=unit,
                 summary=plan.summary,
-                tests=tests,
+                tests=tests[unit],
                 points=tuple(PointRow(p, status_of(p, evidence), _missing(p, evidence)) for p in plan.testpoints),
                 stage=stage_reached(plan, evidence),
                 items=items,
+                measured=any(test.runs for test in tests[unit]) or unit in _counted(regress),
                 code={kind: figures.get(kind) for kind in KINDS},
                 waivers=tuple(entry for entry in code.get("waivers", []) if entry["unit"] == unit),
                 mutants=own_mutants,
-                proofs=None if proofs is None else tuple(p for p in proofs if p["unit"] == unit),
+                proofs=tuple(row for row in proofs if row.proof.unit == unit),
                 gates=own_gates,
                 sources=tuple(name for name in lines if unit in lines[name]),
             )

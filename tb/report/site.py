@@ -13,7 +13,8 @@ from common.errors import UserError
 from common.figures import Plot, draw_plot
 from common.html import render_page
 from common.results import ROOT, relative
-from tb.report.evidence import KINDS, SOURCES, UnitRow, read_history, read_results, units_of, unplanned_tests
+from tb.report.documents import SOURCES, read_history, read_results
+from tb.report.evidence import KINDS, UnitRow, units_of, unplanned_tests
 from tb.report.waves import wave_picture
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
