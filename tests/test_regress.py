@@ -116,7 +116,7 @@ def test_junit_and_json_hold_every_run(tmp_path: Path) -> None:
     document = JUnitXml.fromfile(str(tmp_path / "regress.xml"))
     assert (document.tests, document.failures, document.errors) == (3, 1, 1)
     assert f"make rerun JOB={FIFO.name}" in (tmp_path / "regress.xml").read_text()
-    held = as_document("own", results, 3.0, 1, {})
+    held = as_document("own", "digest", results, 3.0, 1, {})
     assert (held["runs"], held["passed"], held["failed"], held["resumed"]) == (3, 1, 2, 1)
     assert len(held["buckets"]) == 2
 

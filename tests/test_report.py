@@ -14,13 +14,14 @@ import pytest
 
 from common.errors import UserError, run_command
 from common.results import ROOT
+from common.sources import sources_digest
 from rtl.generator import UNITS
 from tb.coverage import load_model
 from tb.regress.catalog import catalog
 from tb.report import evidence
 from tb.report.__main__ import main
 from tb.report.documents import SOURCES, read_history, read_results
-from tb.report.evidence import Share, campaign_statuses, units_of
+from tb.report.evidence import Share, campaign_statuses, outdated, suites_of, units_of
 from tb.report.site import write_site
 from tb.report.waves import wave_picture
 from tb.testplan import Campaign, Status
@@ -105,6 +106,7 @@ def results(tmp_path: Path) -> Path:
     }
     regress = {
         "suite": "smoke",
+        "sources": "of before",
         "tools": {"python": "3.11"},
         "seconds": 12.0,
         "runs": len(runs),
@@ -129,11 +131,17 @@ def results(tmp_path: Path) -> Path:
         "regress": regress,
         "coverage": coverage,
         "code_coverage_lines": {"configurations": {"tiny": {"fifo": [missed]}}},
-        "formal": {"tools": {}, "proofs": proofs},
+        "formal": {"tools": {}, "made_from": "before", "proofs": proofs},
     }
     for name, document in documents.items():
         (folder / f"{name}.json").write_text(json.dumps(document))
-    lines = [{"time": f"2026-01-0{day}", "runs": 4, "passed": day, "functional": [3, 4]} for day in (1, 2)]
+    line = {"whole": True, "sources": "of before", "seconds": 9.0, "runs": 4, "layers": 40, "compared": 400}
+    lines = [
+        line | {"time": f"2026-01-0{day}", "suite": suite, "passed": day, "functional": [3, 4]}
+        for day, suite in ((1, "smoke"), (2, "smoke"), (3, "soak"))
+    ]
+    lines[2]["sources"] = sources_digest()
+    lines.append(lines[1] | {"whole": False})
     (folder / "history.jsonl").write_text("\n".join(map(json.dumps, lines)) + '\n{"cut o')
     return folder
 
@@ -199,7 +207,7 @@ def test_a_proof_counts_with_its_guards(
     fields: dict[str, Any], word: str, status: Status, results: Path, tmp_path: Path
 ) -> None:
     proofs = [proof(f"order_{depth}", **fields) for depth in (2, 4)]
-    (results / "formal.json").write_text(json.dumps({"tools": {}, "proofs": proofs}))
+    (results / "formal.json").write_text(json.dumps({"tools": {}, "made_from": "before", "proofs": proofs}))
     row = next(row for row in units_of(read_results(results)) if row.unit == "fifo")
     assert [(entry.word, entry.status) for entry in row.proofs[:2]] == [(word, status)] * 2
     assert row.proofs[2].word == "not run"
@@ -223,8 +231,8 @@ def test_what_was_not_run_is_said_of_each_unit(results: Path, tmp_path: Path) ->
               "expected": [], "fired": [], "reason": ""}  # fmt: skip
     gate = {"unit": "fifo", "config": "tiny", "simulator": "icarus", "seed": 1, "gates": 9, "flip_flops": 9,
             "compared": 9, "cycles": 9, "ok": True, "problem": "", "seconds": 1.0}  # fmt: skip
-    (results / "mutants.json").write_text(json.dumps({"tools": {}, "mutants": [mutant]}))
-    (results / "gates.json").write_text(json.dumps({"tools": {}, "results": [gate]}))
+    (results / "mutants.json").write_text(json.dumps({"tools": {}, "made_from": "before", "mutants": [mutant]}))
+    (results / "gates.json").write_text(json.dumps({"tools": {}, "made_from": "before", "results": [gate]}))
     units = {row.unit: row for row in units_of(read_results(results))}
     assert units["fifo"].killed == Share(1, 1, ("drawn not run",))
     assert units["fifo"].netlists == Share(1, 1)
@@ -336,7 +344,9 @@ def test_a_foreign_result_file(name: str, text: str, results: Path, capsys: pyte
 
 
 def test_a_wrong_field_deep_in_a_result_file(results: Path) -> None:
-    text = json.dumps({"tools": {}, "proofs": [proof("order_2"), proof("order_4", status="fine")]})
+    text = json.dumps(
+        {"tools": {}, "made_from": "before", "proofs": [proof("order_2"), proof("order_4", status="fine")]}
+    )
     (results / "formal.json").write_text(text)
     with pytest.raises(UserError, match=r"formal\.json: field 'proofs\.1\.status' is 'fine': .*'make formal'"):
         read_results(results)
@@ -360,10 +370,24 @@ def test_a_testplan_that_names_what_is_not_there(results: Path, monkeypatch: pyt
             units_of(read_results(results))
 
 
+def test_suites_and_whether_the_sources_are_those_of_today(results: Path, tmp_path: Path) -> None:
+    rows = suites_of(read_history(results))
+    assert [(row.line["suite"], row.line["time"], row.current) for row in rows] == [
+        ("soak", "2026-01-03", True),
+        ("smoke", "2026-01-02", False),
+    ], "the last of each suite that was whole"
+    text = parsed(write_site(results, tmp_path / "site")).text
+    assert "The 2 whole runs of suite smoke" in text
+    assert "Of sources that have changed since: regress, formal." in text
+    regress = json.loads((results / "regress.json").read_text())
+    (results / "regress.json").write_text(json.dumps(regress | {"sources": sources_digest()}))
+    assert outdated(read_results(results)) == ["formal"]
+
+
 def test_a_history_line_that_is_none_is_passed_over(results: Path) -> None:
     path = results / "history.jsonl"
     path.write_text(f'{path.read_text()}\n3\n{{"a": 1}}\n')
-    assert [line["passed"] for line in read_history(results)] == [1, 2]
+    assert [line["passed"] for line in read_history(results)] == [1, 2, 3, 2]
 
 
 def test_waves_without_signals_of_the_unit(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from common.errors import UserError, run_command
 from common.results import BUILD, RESULTS, relative, write_json
+from common.sources import sources_digest
 from common.versions import simulation_tools, tool_versions
 from tb.coverage_json import update_coverage
 from tb.regress.engines import build_job, run_job
@@ -44,6 +45,8 @@ def run(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, sched
     planned = jobs_of(load_suite(suite), seed, seeds, pattern)
     for simulator in {job.simulator for job in planned}:
         check_simulator(simulator)
+    # Of before the runs, which read them as they are now.
+    sources = sources_digest()
     store = Store(folder_of(suite, planned))
     results = store.open(planned)
     console = Console()
@@ -62,7 +65,7 @@ def run(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, sched
         waiting = [job for job in planned if job.name not in results]
         results |= run_all(client, waiting, store, advance)
     ordered = [results[job.name] for job in planned]
-    document = as_document(suite, ordered, time.perf_counter() - begin, resumed, _tools())
+    document = as_document(suite, sources, ordered, time.perf_counter() - begin, resumed, _tools())
     functional = functional_coverage(ordered)
     document["functional"] = [asdict(c) | {"hit": c.hit, "total": c.total} for c in functional]
     figures = {c.unit: {"functional": {"covered": c.hit, "total": c.total, "holes": c.holes}} for c in functional}
@@ -72,7 +75,7 @@ def run(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, sched
     crashed = [result for result in ordered if result.verdict.status is Status.CRASHED]
     if not crashed:
         store.close()
-    _remember(document)
+    _remember(document, whole=pattern == "*" and seeds is None)
     _print(console, ordered, document)
     console.print(f"results in {relative(path)}, regress.xml beside it", highlight=False)
     if document["failed"] > len(crashed):
@@ -112,9 +115,9 @@ def _tools() -> dict[str, str]:
     return simulation_tools() | tool_versions("pyuvm", "cocotb-bus", "distributed")
 
 
-def _remember(document: dict) -> None:
-    kept = ("suite", "seconds", "runs", "passed", "failed", "layers")
-    line = {"time": time.strftime("%Y-%m-%dT%H:%M:%S")} | {key: document[key] for key in kept}
+def _remember(document: dict, *, whole: bool) -> None:
+    kept = ("suite", "sources", "seconds", "runs", "passed", "failed", "layers", "compared")
+    line = {"time": time.strftime("%Y-%m-%dT%H:%M:%S"), "whole": whole} | {key: document[key] for key in kept}
     functional = document["functional"]
     line["functional"] = [sum(unit["hit"] for unit in functional), sum(unit["total"] for unit in functional)]
     HISTORY.parent.mkdir(parents=True, exist_ok=True)

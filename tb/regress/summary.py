@@ -28,7 +28,7 @@ class Bucket:
     problem: str
     waves: str
     command: str
-    noticed_ps: int | None
+    noticed_ps: int | None = None
 
 
 def buckets_of(results: Iterable[JobResult]) -> list[Bucket]:
@@ -81,11 +81,14 @@ def write_junit(results: Iterable[JobResult], path: Path) -> None:
     document.write(str(path), pretty=True)
 
 
-def as_document(suite: str, results: Sequence[JobResult], seconds: float, resumed: int, tools: dict[str, str]) -> dict:
-    """What regress.json holds."""
+def as_document(
+    suite: str, sources: str, results: Sequence[JobResult], seconds: float, resumed: int, tools: dict[str, str]
+) -> dict:
+    """What regress.json holds; ``sources`` is their digest."""
     passed = sum(result.verdict.status is Status.PASSED for result in results)
     return {
         "suite": suite,
+        "sources": sources,
         "tools": tools,
         "seconds": round(seconds, 1),
         "runs": len(results),

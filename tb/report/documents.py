@@ -41,6 +41,7 @@ class _Functional:
 @dataclass(frozen=True)
 class _Regress:
     suite: str
+    sources: str
     tools: Tools
     seconds: float
     runs: int
@@ -97,18 +98,21 @@ class _Lines:
 @dataclass(frozen=True)
 class _Mutants:
     tools: Tools
+    made_from: str
     mutants: list[MutantResult]
 
 
 @dataclass(frozen=True)
 class _Formal:
     tools: Tools
+    made_from: str
     proofs: list[ProofResult]
 
 
 @dataclass(frozen=True)
 class _Gates:
     tools: Tools
+    made_from: str
     results: list[GateResult]
 
 
@@ -124,11 +128,23 @@ _NEEDED: dict[str, TypeAdapter[Any]] = {
 
 @dataclass(frozen=True)
 class _Past:
-    """A line of the history; the share of what was hit counts bins: hit, and all."""
+    """A line of the history.
+
+    Attributes:
+        whole: all tests of the suite, with its own numbers of seeds.
+        sources: digest of what it ran.
+        functional: bins that were hit, and all.
+    """
 
     time: str
+    suite: str
+    whole: bool
+    sources: str
+    seconds: float
     runs: int
     passed: int
+    layers: int
+    compared: int
     functional: tuple[int, int]
 
 

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from common.sources import sources_digest
 from rtl.generator import UNITS
 from tb.coverage import Cross, load_model
 from tb.formal.checking import Seeded
 from tb.formal.checking import Status as ProofStatus
 from tb.formal.declarations import Proof, all_proofs
+from tb.gathered import origin_of
 from tb.mutants.results import Status as MutantStatus
 from tb.regress.catalog import catalog
 from tb.testplan import (
@@ -308,6 +310,35 @@ def units_of(results: Mapping[str, Mapping[str, Any]]) -> list[UnitRow]:
             )
         )
     return rows
+
+
+@dataclass(frozen=True)
+class SuiteRow:
+    """The last time that a suite ran whole.
+
+    Attributes:
+        line: of the history.
+        current: it ran the sources as they are.
+    """
+
+    line: Mapping[str, Any]
+    current: bool
+
+
+def suites_of(history: Sequence[Mapping[str, Any]]) -> list[SuiteRow]:
+    """A row for each suite, those of today's sources first."""
+    now = sources_digest()
+    last = {line["suite"]: SuiteRow(line, line["sources"] == now) for line in history if line["whole"]}
+    return sorted(last.values(), key=lambda row: (not row.current, row.line["suite"]))
+
+
+def outdated(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Results that are of other sources than today's."""
+    gathered = [name for name in ("mutants", "formal", "gates") if name in results]
+    found = [name for name in gathered if results[name]["made_from"] != origin_of(results[name]["tools"]).digest]
+    if "regress" in results and results["regress"]["sources"] != sources_digest():
+        found.insert(0, "regress")
+    return found
 
 
 def unplanned_tests() -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from common.figures import Plot, draw_plot
 from common.html import render_page
 from common.results import ROOT, relative
 from tb.report.documents import SOURCES, read_history, read_results
-from tb.report.evidence import KINDS, UnitRow, units_of, unplanned_tests
+from tb.report.evidence import KINDS, UnitRow, outdated, suites_of, units_of, unplanned_tests
 from tb.report.waves import wave_picture
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -66,9 +66,11 @@ def _write_pages(
         results=results,
         regress=regress,
         missing=missing,
+        outdated=outdated(results),
         failures=failures,
         unplanned=unplanned_tests(),
-        trend=_trend(history),
+        suites=suites_of(history),
+        trend=_trend([line for line in history if line["whole"] and line["suite"] == regress.get("suite")]),
         tools=_tools(results),
     )
     (folder / "index.html").write_text(index)
@@ -131,6 +133,7 @@ def _trend(history: Sequence[Mapping[str, Any]]) -> Plot | None:
         return figure
 
     caption = (
-        f"The {len(history)} regressions kept in history.jsonl, from {history[0]['time']} to {history[-1]['time']}."
+        f"The {len(history)} whole runs of suite {history[0]['suite']} kept in history.jsonl, from "
+        f"{history[0]['time']} to {history[-1]['time']}."
     )
     return draw_plot("trend", "Regressions", caption, draw)
