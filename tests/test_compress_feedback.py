@@ -254,12 +254,12 @@ def test_three_digits_have_a_tenth_of_the_error_of_one() -> None:
     assert errors[1] < 0.1 * errors[0]
 
 
-def test_digits_need_feedback() -> None:
+def test_digits_need_feedback(tmp_path: Path) -> None:
     fields = {**maps(Squeeze), "decomposition": {"basis": 5, "layers": {"mix": 2}}}
     fields["quantization"] = {**fields["quantization"], "feedback": None}
     fields["pruning"] = {"sparsities": [0.5]}
     with pytest.raises(UserError, match="'mix', a 1x1 convolution, 2 basis kernels"):
-        compressed(fields, Path("nowhere"))
+        compressed(fields, tmp_path)
 
 
 # The recipe
