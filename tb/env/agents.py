@@ -6,7 +6,7 @@ test injects errors, by a factory override.
 
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -28,15 +28,13 @@ class Context:
     """What every component of a test shares.
 
     Attributes:
-        load, input, output: the streams.
+        streams: by name.
         seed: of what components draw.
     """
 
     timebase: Timebase
     problems: ProblemLog
-    load: Stream
-    input: Stream
-    output: Stream
+    streams: Mapping[str, Stream]
     seed: int
 
 
@@ -56,7 +54,7 @@ class StreamWatcher(uvm_monitor):
         """The port that beats leave by, and the pins."""
         context = context_of(self)
         self.ap = uvm_analysis_port("ap", self)
-        self.bus = StreamMonitor(context.timebase, getattr(context, self.stream), context.problems, self.also)
+        self.bus = StreamMonitor(context.timebase, context.streams[self.stream], context.problems, self.also)
 
     def connect_phase(self) -> None:
         """From now on every transfer is reported."""
@@ -96,7 +94,7 @@ class LoadPort(uvm_component):
         """Driver and monitor of the pins."""
         context = context_of(self)
         self.monitor = LoadWatcher.create("monitor", self)
-        self.bus = StreamDriver(context.timebase, context.load)
+        self.bus = StreamDriver(context.timebase, context.streams["load"])
         self._random = random.Random(f"{context.seed} arbiter")
         self._requests: list[tuple[deque[int], Event]] = []
         self._wake = Event()
@@ -160,8 +158,8 @@ class ActivationDriver(uvm_driver):
     def build_phase(self) -> None:
         """The pins."""
         context = context_of(self)
-        self.stream = context.input
-        self.bus = self.bus_type(context.timebase, context.input)
+        self.stream = context.streams["input"]
+        self.bus = self.bus_type(context.timebase, self.stream)
 
     def words(self, item: Burst) -> Sequence[int]:
         """What is sent for an item."""
@@ -182,7 +180,7 @@ class ReadyPatternDriver(uvm_driver):
     def build_phase(self) -> None:
         """The pins."""
         context = context_of(self)
-        self.bus = ReadyDriver(context.timebase, context.output)
+        self.bus = ReadyDriver(context.timebase, context.streams["output"])
 
     async def run_phase(self) -> None:
         """Follow pattern after pattern; an item is done when its pattern has begun."""
@@ -200,7 +198,7 @@ class KindMonitor(uvm_monitor):
     def build_phase(self) -> None:
         """The port that words leave by."""
         self.ap = uvm_analysis_port("ap", self)
-        self.stream = context_of(self).load
+        self.stream = context_of(self).streams["load"]
         self.port: LoadPort = self.cdb_get("LOAD_PORT")
 
     def connect_phase(self) -> None:
@@ -226,8 +224,15 @@ class WeightMonitor(KindMonitor):
 
 
 class StreamAgent(uvm_agent):
-    """Sequencer, driver and monitor."""
+    """Sequencer, driver and monitor.
 
+    Attributes:
+        label: what sequences and the hierarchy call it.
+        stream: whose transfers its monitor gives to the scoreboard.
+    """
+
+    label: ClassVar[str]
+    stream: ClassVar[str]
     driver_type: ClassVar[type[uvm_driver]]
     monitor_type: ClassVar[type[uvm_monitor]]
 
@@ -248,6 +253,7 @@ class StreamAgent(uvm_agent):
 class ConfigurationAgent(StreamAgent):
     """PASS and CHANNEL transfers."""
 
+    label, stream = "configuration", "load"
     driver_type = ConfigurationDriver
     monitor_type = ConfigurationMonitor
 
@@ -255,6 +261,7 @@ class ConfigurationAgent(StreamAgent):
 class WeightAgent(StreamAgent):
     """COEFFICIENTS, BASIS and EXPONENTS transfers."""
 
+    label, stream = "weights", "load"
     driver_type = WeightDriver
     monitor_type = WeightMonitor
 
@@ -262,6 +269,7 @@ class WeightAgent(StreamAgent):
 class ActivationAgent(StreamAgent):
     """Input groups."""
 
+    label, stream = "activations", "input"
     driver_type = ActivationDriver
     monitor_type = InputWatcher
 
@@ -269,5 +277,10 @@ class ActivationAgent(StreamAgent):
 class OutputAgent(StreamAgent):
     """Ready pattern and output groups."""
 
+    label, stream = "outputs", "output"
     driver_type = ReadyPatternDriver
     monitor_type = OutputWatcher
+
+
+#: Every agent of the environment; a new interface is one more, and its stream.
+AGENTS: tuple[type[StreamAgent], ...] = (ConfigurationAgent, WeightAgent, ActivationAgent, OutputAgent)

@@ -22,7 +22,7 @@ from tb.env.pins import PERIOD_STEPS, CounterPort, Timebase
 from tb.env.problems import ProblemKind, ProblemLog
 from tb.env.run import COVERAGE, RECORD, SETTINGS
 from tb.env.sequences import RunSequence
-from tb.env.streams import input_stream, load_stream, output_stream
+from tb.env.streams import load_stream, streams_of
 from tb.env.work import Regime, Work
 from tb.units.stream_core.sampling import STREAMS, PlayedRun, overlaps_of
 
@@ -67,9 +67,7 @@ class StreamCoreTest(uvm_test):
         context = Context(
             timebase=self.timebase,
             problems=self.problems,
-            load=load_stream(config),
-            input=input_stream(config),
-            output=output_stream(config),
+            streams=streams_of(config),
             seed=self.seed,
         )
         ConfigDB().set(None, "*", CONTEXT, context)

@@ -6,13 +6,14 @@
 Configuration and weights go through one load port, whose arbiter mixes them.
 """
 
-from pyuvm import uvm_env
+from collections.abc import Mapping
 
-from tb.env.agents import ActivationAgent, ConfigurationAgent, LoadPort, OutputAgent, WeightAgent
+from pyuvm import uvm_env, uvm_sequencer
+
+from tb.env.agents import AGENTS, LoadPort, StreamAgent
 from tb.env.coverage import CoverageCollector
 from tb.env.model import Expectation, ReferenceModel
 from tb.env.scoreboard import Scoreboard
-from tb.env.sequences import Sequencers
 from tb.env.work import Work
 
 
@@ -23,10 +24,7 @@ class StreamEnvironment(uvm_env):
         """Components, each through the factory, so that a test can put others in their place."""
         self.load_port = LoadPort.create("load_port", self)
         self.cdb_set("LOAD_PORT", self.load_port)
-        self.configuration = ConfigurationAgent.create("configuration", self)
-        self.weights = WeightAgent.create("weights", self)
-        self.activations = ActivationAgent.create("activations", self)
-        self.outputs = OutputAgent.create("outputs", self)
+        self.agents: dict[str, StreamAgent] = {agent.label: agent.create(agent.label, self) for agent in AGENTS}
         self.model = ReferenceModel.create("model", self)
         self.scoreboard = Scoreboard.create("scoreboard", self)
         self.coverage = CoverageCollector.create("coverage", self)
@@ -35,20 +33,13 @@ class StreamEnvironment(uvm_env):
         """Monitors and model to the scoreboard."""
         board = self.scoreboard
         self.model.ap.connect(board.expectations)
-        self.configuration.monitor.ap.connect(board.load_export)
-        self.weights.monitor.ap.connect(board.load_export)
-        self.activations.monitor.ap.connect(board.input_export)
-        self.outputs.monitor.ap.connect(board.output_export)
+        for agent in self.agents.values():
+            agent.monitor.ap.connect(board.exports[agent.stream])
 
     @property
-    def sequencers(self) -> Sequencers:
-        """For virtual sequences."""
-        return Sequencers(
-            self.configuration.sequencer,
-            self.weights.sequencer,
-            self.activations.sequencer,
-            self.outputs.sequencer,
-        )
+    def sequencers(self) -> Mapping[str, uvm_sequencer]:
+        """Those of the agents, for virtual sequences."""
+        return {label: agent.sequencer for label, agent in self.agents.items()}
 
     def announce(self, work: Work) -> Expectation:
         """Tell the reference model, and so the scoreboard, what comes; returns what must be seen."""

@@ -69,7 +69,7 @@ class TrailingDriver(ConfigurationDriver):
     def build_phase(self) -> None:
         """The load port."""
         super().build_phase()
-        self._load = context_of(self).load
+        self._load = context_of(self).streams["load"]
         self._channel = 0
 
     def words(self, item: Burst) -> Sequence[int]:
@@ -103,7 +103,7 @@ class WrongWeightDriver(WeightDriver):
     def build_phase(self) -> None:
         """The load port."""
         super().build_phase()
-        self.stream = context_of(self).load
+        self.stream = context_of(self).streams["load"]
         self._done = False
 
     def words(self, item: Burst) -> Sequence[int]:

@@ -107,20 +107,21 @@ class Scoreboard(uvm_scoreboard):
         context = context_of(self)
         self.timebase = context.timebase
         self.problems = context.problems
-        self.load = context.load
+        self.load = context.streams["load"]
         self.config: Accelerator = self.cdb_get("CONFIG")
         self.values = 0
         self.counters_compared = 0
         self.loads = LoadChannel(self)
-        self.inputs = Channel("input group", ProblemKind.INPUT, _shown(context.input), self.problems)
-        self.outputs = Channel("output group", ProblemKind.VALUE, _shown(context.output), self.problems)
+        self.inputs = Channel("input group", ProblemKind.INPUT, _shown(context.streams["input"]), self.problems)
+        self.outputs = Channel("output group", ProblemKind.VALUE, _shown(context.streams["output"]), self.problems)
         self.expectation: Expectation | None = None
         self._moved = 0
         implementation = uvm_subscriber.uvm_AnalysisImp
         self.expectations: uvm_analysis_export = implementation("expectations", self, self.begin)
-        self.load_export: uvm_analysis_export = implementation("load_export", self, self._see_load)
-        self.input_export: uvm_analysis_export = implementation("input_export", self, self._see_input)
-        self.output_export: uvm_analysis_export = implementation("output_export", self, self._see_output)
+        seen = {"load": self._see_load, "input": self._see_input, "output": self._see_output}
+        self.exports: dict[str, uvm_analysis_export] = {
+            stream: implementation(f"{stream}_export", self, see) for stream, see in seen.items()
+        }
 
     @property
     def cycles(self) -> int:

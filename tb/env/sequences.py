@@ -1,7 +1,6 @@
 """Sequences: parameters, input groups and ready patterns of a run; the virtual sequence that joins them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import cocotb
 from pyuvm import uvm_sequence, uvm_sequencer
@@ -13,16 +12,6 @@ from tb.env.streams import Stream, kind_of
 from tb.load_port import LoadKind
 
 _CONFIGURATION = (LoadKind.PASS, LoadKind.CHANNEL)
-
-
-@dataclass(frozen=True)
-class Sequencers:
-    """The agents' sequencers, for virtual sequences."""
-
-    configuration: uvm_sequencer
-    weights: uvm_sequencer
-    activations: uvm_sequencer
-    outputs: uvm_sequencer
 
 
 class BurstSequence(uvm_sequence):
@@ -61,7 +50,7 @@ class RunSequence(uvm_sequence):
     The words of a pass come from two agents at once, and then its PASS word.
     """
 
-    def __init__(self, expectation: Expectation, sequencers: Sequencers, load: Stream) -> None:
+    def __init__(self, expectation: Expectation, sequencers: Mapping[str, uvm_sequencer], load: Stream) -> None:
         super().__init__(expectation.work.name)
         self._expectation = expectation
         self._to = sequencers
@@ -70,9 +59,9 @@ class RunSequence(uvm_sequence):
     async def body(self) -> None:
         """Outputs, inputs and parameters side by side."""
         work = self._expectation.work
-        await ReadySequence(work.go("output")).start(self._to.outputs)
+        await ReadySequence(work.go("output")).start(self._to["outputs"])
         groups = BurstSequence("groups", self._inputs(), work.go("input"))
-        inputs = cocotb.start_soon(groups.start(self._to.activations))
+        inputs = cocotb.start_soon(groups.start(self._to["activations"]))
         go = work.go("load")
         for words in self._expectation.loads:
             await self._start_pass(words, go)
@@ -90,7 +79,7 @@ class RunSequence(uvm_sequence):
         *parameters, start = words
         weights = [word for word in parameters if kind_of(self._load, word) not in _CONFIGURATION]
         channels = [word for word in parameters if kind_of(self._load, word) in _CONFIGURATION]
-        both = cocotb.start_soon(BurstSequence("weights", [weights], go).start(self._to.weights))
-        await BurstSequence("channels", [channels], go).start(self._to.configuration)
+        both = cocotb.start_soon(BurstSequence("weights", [weights], go).start(self._to["weights"]))
+        await BurstSequence("channels", [channels], go).start(self._to["configuration"])
         await both
-        await BurstSequence("pass", [[start]], go).start(self._to.configuration)
+        await BurstSequence("pass", [[start]], go).start(self._to["configuration"])

@@ -1,4 +1,4 @@
-"""The core's three streams: names of their pins, and how the ports of a transfer lie in one number."""
+"""The core's streams: names of their pins, and how the ports of a transfer lie in one number."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,6 +70,11 @@ def input_stream(config: Accelerator) -> Stream:
 def output_stream(config: Accelerator) -> Stream:
     """Output groups."""
     return Stream("out", False, _group_fields(config))
+
+
+def streams_of(config: Accelerator) -> dict[str, Stream]:
+    """Every stream that an agent drives or watches."""
+    return {"load": load_stream(config), "input": input_stream(config), "output": output_stream(config)}
 
 
 def group_words(tensor: SparseTensor) -> list[int]:
