@@ -165,12 +165,12 @@ def run_initial_values(design: Design, simulator: Simulator, seed: int, count: i
     )
 
 
-def run_unit_initial_values(
-    design: Design, simulator: Simulator, units: Sequence[str], seed: int, transactions: int, folder: Path
-) -> dict[str, CheckResult]:
-    """The benches of units from random registers, twice with different ones; a result a unit.
+def run_bench_initial_values(
+    design: Design, simulator: Simulator, unit: str, function: str, seed: int, transactions: int, folder: Path
+) -> CheckResult:
+    """A test of a unit's bench from random registers, twice with different ones.
 
-    Both agree with the models and take the same transactions, comparisons and cycles.
+    Both agree with the model and take the same transactions, comparisons and cycles.
     Builds the variant where it is not built. Raises UserError under another simulator than Verilator.
     """
     variant = random_initial_design(design, simulator)
@@ -179,25 +179,24 @@ def run_unit_initial_values(
         run_units(
             variant,
             simulator,
-            units,
+            [unit],
             seed=seed,
             transactions=transactions,
             folder=folder / f"initial{number}",
+            function=function,
             plusargs=initial_values(number),
-        )
+        )[0]
         for number in _initial_seeds(seed)
     ]
-    results = {}
-    for one, other in zip(*runs, strict=True):
-        problem = one.problem or other.problem
-        taken = [(run.transactions, run.comparisons, run.cycles) for run in (one, other)]
-        if not problem and taken[0] != taken[1]:
-            problem = f"{one.unit}: transactions, comparisons and cycles depend on initial values: {taken}"
-        results[one.unit] = CheckResult(
-            ok=not problem,
-            compared=one.comparisons + other.comparisons,
-            cycles=one.cycles + other.cycles,
-            problem=problem,
-            seconds=round(one.seconds + other.seconds, 2),
-        )
-    return results
+    problem = next((run.problem for run in runs if run.problem), "")
+    taken = [(run.transactions, run.comparisons, run.cycles) for run in runs]
+    if not problem and taken[0] != taken[1]:
+        problem = f"{unit}: transactions, comparisons and cycles depend on initial values: {taken}"
+    return CheckResult(
+        ok=not problem,
+        compared=sum(run.comparisons for run in runs),
+        cycles=sum(run.cycles for run in runs),
+        problem=problem,
+        seconds=round(sum(run.seconds for run in runs), 2),
+        ended=all(run.ended for run in runs),
+    )

@@ -23,7 +23,7 @@ from configs.accelerator import Accelerator
 from tb.env.run import core_design
 from tb.regress.__main__ import main
 from tb.regress.catalog import Engine, catalog, find_test
-from tb.regress.engines import build_job
+from tb.regress.engines import build_job, run_job
 from tb.regress.job import Job, JobResult, Status, Variant, Verdict, parse_job
 from tb.regress.runner import Lost, connect, execute, prepare, run_all
 from tb.regress.store import Store, folder_of
@@ -320,9 +320,26 @@ def test_a_regression_of_fewer_tests_leaves_the_others_runs() -> None:
     assert len(folders) == 3
 
 
-def test_pyuvm_tests_have_no_code_coverage() -> None:
-    with pytest.raises(UserError, match=r"^Test 'stream_core\.smoke' has no variant 'coverage': pyuvm tests run plain"):
-        build_job(Job("stream_core.smoke", "tiny", Simulator.VERILATOR, Variant.COVERAGE, 1, 1))
+@pytest.mark.parametrize(
+    ("test", "variant", "known"),
+    [
+        ("stream_core.smoke", Variant.COVERAGE, "plain"),
+        ("stream_core.random", Variant.RANDOM_INITIAL, "plain, coverage"),
+    ],
+)
+def test_a_variant_that_a_test_does_not_have(test: str, variant: Variant, known: str) -> None:
+    with pytest.raises(UserError, match=f"^Test '{test}' has no variant '{variant}': use one of {known}.$"):
+        build_job(Job(test, "tiny", Simulator.VERILATOR, variant, 1, 1))
+
+
+def test_a_bench_from_random_registers(tmp_path: Path) -> None:
+    job = replace(FIFO, simulator=Simulator.VERILATOR, variant=Variant.RANDOM_INITIAL)
+    build_job(job)
+    verdict = run_job(job, tmp_path)
+    assert verdict.status is Status.PASSED
+    assert verdict.compared > 40, "two runs of 20 transactions"
+    with pytest.raises(UserError, match="Random initial values need SIM=verilator"):
+        build_job(replace(job, simulator=Simulator.ICARUS))
 
 
 def test_a_full_disk_keeps_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from tb.handshake_checker import Handshake, handshakes_of, watched_instances
 from tb.lockstep.wrapper import write_unit_bench
 from tb.random_run import random_run
 from tb.simulator import Design, Simulator, build
-from tb.start_state import run_initial_values, run_reset_runs, run_unit_initial_values
+from tb.start_state import run_bench_initial_values, run_initial_values, run_reset_runs
 from tb.stream_run import Prediction, predict, run_batch, stream_design
 
 TINY = load_accelerator("tiny")
@@ -125,7 +125,7 @@ def fifo_design(folder: Path, *, fault: bool) -> Design:
 def test_initial_values_do_not_matter_or_are_noticed(fault: bool, tmp_path: Path) -> None:
     design = fifo_design(tmp_path, fault=fault)
     results = [
-        run_unit_initial_values(design, Simulator.VERILATOR, ["fifo"], seed, 200, tmp_path / str(seed))["fifo"]
+        run_bench_initial_values(design, Simulator.VERILATOR, "fifo", "lockstep", seed, 200, tmp_path / str(seed))
         for seed in range(1, 4)
     ]
     assert all(result.ok for result in results) is not fault, [result.problem for result in results]

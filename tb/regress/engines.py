@@ -13,7 +13,13 @@ from tb.random_run import random_run
 from tb.regress.catalog import Engine, find_test
 from tb.regress.job import Job, Status, Variant, Verdict
 from tb.simulator import Design, Outcome, build
-from tb.start_state import CheckResult, random_initial_design, run_initial_values, run_reset_runs
+from tb.start_state import (
+    CheckResult,
+    random_initial_design,
+    run_bench_initial_values,
+    run_initial_values,
+    run_reset_runs,
+)
 from tb.stream_run import Comparison, Prediction, describe, predict, run_batch, stream_design
 from tb.unit_bench import run_units, unit_design
 from tb.units.stream_core.coverage import MODEL, sample_run
@@ -22,6 +28,13 @@ from tb.units.stream_core.coverage import MODEL, sample_run
 COVERAGE = "coverage"
 #: What is found of a run that did not come to its end.
 _ENDLESS = "simulation"
+
+#: What each kind of test can be run on. The stream core has tests of its own for random registers.
+_VARIANTS = {
+    Engine.LOCKSTEP: (Variant.PLAIN, Variant.COVERAGE, Variant.RANDOM_INITIAL),
+    Engine.PLAYER: (Variant.PLAIN, Variant.COVERAGE),
+    Engine.UVM: (Variant.PLAIN,),
+}
 
 
 def configuration_of(job: Job) -> Accelerator:
@@ -36,11 +49,14 @@ def design_of(job: Job, *, waves: bool = False) -> Design:
     """
     config = configuration_of(job)
     coverage = job.variant is Variant.COVERAGE
-    if coverage and find_test(job.test).engine is Engine.UVM:
-        raise UserError(f"Test '{job.test}' has no variant '{job.variant}': pyuvm tests run plain.")
-    if find_test(job.test).engine is Engine.LOCKSTEP:
-        return unit_design(config, UNITS, waves=waves, coverage=coverage)
-    if find_test(job.test).engine is Engine.UVM:
+    engine = find_test(job.test).engine
+    if job.variant not in _VARIANTS[engine]:
+        known = ", ".join(_VARIANTS[engine])
+        raise UserError(f"Test '{job.test}' has no variant '{job.variant}': use one of {known}.")
+    if engine is Engine.LOCKSTEP:
+        design = unit_design(config, UNITS, waves=waves, coverage=coverage)
+        return random_initial_design(design, job.simulator) if job.variant is Variant.RANDOM_INITIAL else design
+    if engine is Engine.UVM:
         return core_design(config, BUILD / "uvm" / "rtl" / config.name, waves=waves)
     design = stream_design(config, BUILD / "rtl" / config.name, waves=waves, coverage=coverage)
     if find_test(job.test).function == "initial_values":
@@ -57,6 +73,9 @@ def run_job(job: Job, folder: Path, *, waves: bool = False) -> Verdict:
     """Run a test in ``folder``, which gets all that it leaves."""
     test = find_test(job.test)
     design = design_of(job, waves=waves)
+    if job.variant is Variant.RANDOM_INITIAL:
+        result = run_bench_initial_values(design, job.simulator, test.unit, test.function, job.seed, job.size, folder)
+        return _checked(job, result)
     if test.engine is Engine.LOCKSTEP:
         return _run_lockstep(job, test.unit, test.function, design, folder)
     if test.engine is Engine.UVM:

@@ -14,6 +14,8 @@ class Variant(StrEnum):
     PLAIN = "plain"
     #: With Verilator's code coverage.
     COVERAGE = "coverage"
+    #: From random registers, twice with different ones: a unit's bench under Verilator.
+    RANDOM_INITIAL = "random_initial"
 
 
 class Status(StrEnum):
