@@ -273,6 +273,12 @@ def test_the_time_of_a_lockstep_difference_is_the_end_of_the_waves(
     assert recorded(found.waves)("unit_bench.requantize_value_o", found.noticed_ps) == int(got[1], 16)
 
 
+def test_a_design_that_does_not_build_has_failed(tmp_path: Path) -> None:
+    found = execute(FIFO, tmp_path, "unit_bench does not build under icarus")
+    assert isinstance(found, JobResult) and found.verdict.status is Status.FAILED
+    assert found.verdict.check == "build"
+
+
 @pytest.fixture
 def killed_simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Icarus' simulator is killed as soon as it runs."""

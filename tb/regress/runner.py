@@ -99,7 +99,7 @@ def execute(job: Job, folder: Path, built: str | Lost = "") -> JobResult | Lost:
     try:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        verdict = Verdict(Status.CRASHED, problem=built, check="build") if built else run_job(job, work)
+        verdict = Verdict(Status.FAILED, problem=built, check="build") if built else run_job(job, work)
         waves, repeated, noticed_ps = "", None, None
         if verdict.status is not Status.PASSED and not built:
             waves, repeated, noticed_ps = _repeat(verdict.narrowed or job, work / "waves")
@@ -175,7 +175,7 @@ def run_all(
             result = JobResult(job, verdict, 0.0, relative(store.run_folder(job)))
         elif error is not None:
             problem = f"{type(error).__name__}: {error}"
-            verdict = Verdict(Status.CRASHED, problem=problem, check=type(error).__name__)
+            verdict = Verdict(Status.FAILED, problem=problem, check=type(error).__name__)
             result = JobResult(job, verdict, 0.0, relative(store.run_folder(job)))
         else:
             result = future.result()

@@ -49,7 +49,7 @@ class Store:
         except OSError as error:
             raise UserError(f"Folder {relative(self.folder)} cannot be written: {error.strerror}.") from None
         found = {job.name: self.read(job) for job in jobs}
-        # A simulator that was killed says nothing of the design: such a run is repeated.
+        # Where the simulator was killed nothing was judged: such a run is repeated.
         return {n: r for n, r in found.items() if r is not None and r.verdict.status is not Status.CRASHED}
 
     def close(self) -> None:
