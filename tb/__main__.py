@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from common.errors import run_command
-from common.results import relative
+from common.results import RESULTS, relative
 from common.versions import simulation_tools
 from configs.accelerator import load_accelerator
 from golden.package import read_package
@@ -33,8 +33,17 @@ def main() -> None:
 @click.option("--image", type=int, default=None, help="One held-out image by its number, instead of drawing.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
 @click.option("--waves", is_flag=True, help="Record every signal.")
+@click.option("--results", default=RESULTS, type=click.Path(path_type=Path), help="Folder of sim.json.")
 def sim(
-    net: str, config_name: str, sim: str, layer: str | None, images: int, image: int | None, seed: int, waves: bool
+    net: str,
+    config_name: str,
+    sim: str,
+    layer: str | None,
+    images: int,
+    image: int | None,
+    seed: int,
+    waves: bool,
+    results: Path,
 ) -> None:
     """Run the layers that the accelerator can run through the RTL and compare values and cycles with golden/."""
     start = time.perf_counter()
@@ -55,7 +64,7 @@ def sim(
             return lambda: progress.advance(task)
 
         result = run_request(request, begin)
-    results_file = write_result(result, time.perf_counter() - start)
+    results_file = write_result(result, time.perf_counter() - start, results)
     print_result(console, result, results_file)
     if not result.ok:
         raise SystemExit(1)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import UserError
-from common.results import BUILD, ROOT
+from common.results import BUILD, ROOT, locked
 from configs.accelerator import Accelerator
 from golden.bound import Bound, bound_of
 from golden.codes import code_dtype
@@ -288,8 +288,8 @@ def run_request(
     folder = BUILD / "work" / f"{request.package.manifest.network}_{kind}"
     comparisons: list[Comparison | None] = [None] * len(jobs)
     failed = 0
-    start = time.perf_counter()
-    with ThreadPoolExecutor(processes) as pool:
+    with locked(folder), ThreadPoolExecutor(processes) as pool:
+        start = time.perf_counter()
         futures = {}
         for n, lot in enumerate(lots):
             if lot:

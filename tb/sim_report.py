@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from common.results import RESULTS, relative, write_json
+from common.results import relative, write_json
 from common.versions import simulation_tools
 from golden.cycle.stream_core import BlockCounter
 from golden.geometry import Geometry
@@ -203,8 +203,8 @@ def _layer_json(layer: LayerResult) -> dict[str, Any]:
     }
 
 
-def write_result(result: NetworkResult, wall_seconds: float) -> Path:
-    """build/results/sim.json."""
+def write_result(result: NetworkResult, wall_seconds: float, folder: Path) -> Path:
+    """Write sim.json in ``folder``; returns its path."""
     request = result.request
     document = {
         "network": request.package.manifest.network,
@@ -226,4 +226,4 @@ def write_result(result: NetworkResult, wall_seconds: float) -> Path:
         "layers": [_layer_json(layer) for layer in result.layers],
         "left_to_golden": [asdict(left) for left in result.left_to_golden],
     }
-    return write_json(RESULTS / "sim.json", document)
+    return write_json(folder / "sim.json", document)

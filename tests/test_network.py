@@ -4,12 +4,13 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from common.errors import UserError
-from common.results import RESULTS, ROOT
+from common.results import ROOT
 from configs.accelerator import as_fields, load_accelerator
 from golden.functional import score
 from golden.package import read_package
@@ -17,9 +18,9 @@ from tb.network_sim import find_package, select_images, select_layers
 from tests.random_layers import write_every_kind
 
 
-def sim(*arguments: str, timeout: int = 600) -> subprocess.CompletedProcess[str]:
+def sim(results: Path, *arguments: str, timeout: int = 600) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tb", "sim", *arguments],
+        [sys.executable, "-m", "tb", "sim", "--results", str(results), *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -28,12 +29,11 @@ def sim(*arguments: str, timeout: int = 600) -> subprocess.CompletedProcess[str]
     )
 
 
-@pytest.mark.xdist_group("sim")
-def test_every_layer_of_the_network_on_small_under_verilator() -> None:
+def test_every_layer_of_the_network_on_small_under_verilator(tmp_path: Path) -> None:
     """All convolutions with two real images: every value, cycle, counter, and the first image's z."""
-    result = sim("--images", "2", "--seed", "3")
+    result = sim(tmp_path, "--images", "2", "--seed", "3")
     assert result.returncode == 0, result.stdout + result.stderr
-    document = json.loads((RESULTS / "sim.json").read_text())
+    document = json.loads((tmp_path / "sim.json").read_text())
     package = read_package(find_package("digits"))
     assert [layer["name"] for layer in document["layers"]] == [layer.name for layer in package.convolutions]
     assert document["mismatches"] == document["cycle_mismatches"] == document["golden_mismatches"] == 0
@@ -54,11 +54,10 @@ def test_every_layer_of_the_network_on_small_under_verilator() -> None:
     assert "Left to golden/: classifier (classifier): the stream core does not run kind classifier." in result.stdout
 
 
-@pytest.mark.xdist_group("sim")
-def test_one_layer_on_tiny_under_icarus() -> None:
-    result = sim("--config", "tiny", "--sim", "icarus", "--layer", "conv6", "--image", "17")
+def test_one_layer_on_tiny_under_icarus(tmp_path: Path) -> None:
+    result = sim(tmp_path, "--config", "tiny", "--sim", "icarus", "--layer", "conv6", "--image", "17")
     assert result.returncode == 0, result.stdout + result.stderr
-    document = json.loads((RESULTS / "sim.json").read_text())
+    document = json.loads((tmp_path / "sim.json").read_text())
     assert document["images"] == [17]
     assert document["score"] is None
     assert document["left_to_golden"] == []
@@ -66,14 +65,13 @@ def test_one_layer_on_tiny_under_icarus() -> None:
     assert "not measured" in result.stdout
 
 
-@pytest.mark.xdist_group("sim")
 @pytest.mark.parametrize("measure", ["accuracy", "correlation"])
 def test_a_network_of_every_kind(tmp_path: Path, measure: str) -> None:
     """Layers that the stream core does not run are left to golden/, each with a line."""
     package = write_every_kind(tmp_path / "every_kind", 1, measure)
-    result = sim("--net", str(package.folder), "--config", "tiny", "--sim", "icarus", "--images", "2")
+    result = sim(tmp_path, "--net", str(package.folder), "--config", "tiny", "--sim", "icarus", "--images", "2")
     assert result.returncode == 0, result.stdout + result.stderr
-    document = json.loads((RESULTS / "sim.json").read_text())
+    document = json.loads((tmp_path / "sim.json").read_text())
     assert [layer["name"] for layer in document["layers"]] == ["first0"]
     left = document["left_to_golden"]
     assert [layer["name"] for layer in left] == [layer.name for layer in package.layers[1:]]
@@ -86,6 +84,20 @@ def test_a_network_of_every_kind(tmp_path: Path, measure: str) -> None:
         assert f"Left to golden/: {layer['name']} ({layer['kind']}): {layer['reason']}." in result.stdout
     assert document["measure"] == measure
     assert document["score"] == pytest.approx(score(package, document["images"]))
+
+
+def test_two_runs_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    """Both simulate in the same folder."""
+    package = write_every_kind(tmp_path / "every_kind", 1, "accuracy")
+    network = ("--net", str(package.folder), "--config", "tiny", "--sim", "icarus")
+    with ThreadPoolExecutor(3) as pool:
+        numbers = range(3)
+        runs = [pool.submit(sim, tmp_path / str(n), *network, "--image", str(n)) for n in numbers]
+        for n, run in zip(numbers, runs, strict=True):
+            result = run.result()
+            assert result.returncode == 0, result.stdout + result.stderr
+            document = json.loads((tmp_path / str(n) / "sim.json").read_text())
+            assert document["images"] == [n] and document["compared"] > 0
 
 
 def test_images_follow_from_the_seed() -> None:
@@ -152,23 +164,23 @@ def narrow(tmp_path: Path) -> Path:
         ),
     ],
 )
-def test_bad_input_gets_one_sentence_and_status_2(arguments: list[str], sentence: str, narrow: Path) -> None:
-    before = (RESULTS / "sim.json").read_bytes() if (RESULTS / "sim.json").is_file() else None
-    result = sim(*[str(narrow) if argument == "NARROW" else argument for argument in arguments])
+def test_bad_input_gets_one_sentence_and_status_2(
+    arguments: list[str], sentence: str, narrow: Path, tmp_path: Path
+) -> None:
+    result = sim(tmp_path / "results", *[str(narrow) if argument == "NARROW" else argument for argument in arguments])
     assert result.returncode == 2
     assert sentence in result.stderr
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
     assert "Traceback" not in result.stderr + result.stdout
-    if before is not None:
-        assert (RESULTS / "sim.json").is_file()
+    assert not (tmp_path / "results").exists()
 
 
 def test_a_damaged_package_gets_one_sentence_and_status_2(tmp_path: Path) -> None:
     folder = tmp_path / "digits"
     shutil.copytree(ROOT / "packages" / "digits", folder)
     (folder / "conv2.npz").write_bytes(b"not an archive")
-    result = sim("--net", str(folder))
+    result = sim(tmp_path, "--net", str(folder))
     assert result.returncode == 2
     assert "field 'sha256'" in result.stderr
     assert result.stderr.count("\n") == 1
