@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -53,12 +54,25 @@ def write_json(path: Path, document: object) -> Path:
     return path
 
 
+def hold(path: Path, *, wait: bool = False) -> TextIO:
+    """Keep others who use this from a file or folder, until the result is closed; makes the folder that it is in.
+
+    Raises BlockingIOError where another process holds it and ``wait`` is not set.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = open(path.parent / f".{path.name}.lock", "w")  # noqa: SIM115
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise
+    return lock
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep others who use this from ``path`` between its being read and its being replaced; makes its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.parent / f".{path.name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """Hold a file or folder, once no other process does."""
+    with hold(path, wait=True):
         yield
 
 

@@ -234,6 +234,9 @@ def run(
         (folder / DATA).unlink(missing_ok=True)
         write_record(make_record(design.config, design.top, design.defines, design.sources), folder)
         arguments.append(f"+verilator+coverage+file+{folder / DATA}")
+    if design.waves and simulator is Simulator.ICARUS:
+        # Else it records beside the build, where every run of this design would write to the same file.
+        arguments.append(f"+dumpfile_path={folder / 'dump.fst'}")
     _prepare_environment()
     try:
         get_runner(simulator.value).test(
@@ -255,10 +258,6 @@ def run(
         if not results.is_file():
             check_room(folder, log)
             return Outcome(1, 1, log, ended=False)
-    recorded = design.build_folder(simulator) / f"{design.top}.fst"
-    if design.waves and recorded.is_file():
-        # Icarus records beside the build, under a fixed name.
-        recorded.replace(folder / "dump.fst")
     try:
         tests, failed = get_results(results)
     except (RuntimeError, ParseError):

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from common.errors import UserError, run_command
-from common.results import BUILD, RESULTS, relative, write_json
+from common.results import BUILD, RESULTS, locked, relative, write_json
 from common.versions import simulation_tools
 from configs.accelerator import Accelerator, as_fields, load_accelerator
 from tb.lockstep.base import COVERAGE, SETTINGS
@@ -102,9 +102,6 @@ def run_units(
     config = design.config
     typed = typed or config.name
     folder = folder or run_folder(design, simulator)
-    for name in (RESULTS_FOLDER, COVERAGE):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    (folder / RESULTS_FOLDER).mkdir(parents=True)
     target = transactions or TRANSACTIONS[simulator]
     settings = {
         "config": as_fields(config),
@@ -114,17 +111,21 @@ def run_units(
     }
     modules = ",".join(f"tb.units.{unit}.{unit}_tests" for unit in units)
     environment = {SETTINGS: json.dumps(settings)}
-    outcome = run(
-        design,
-        simulator,
-        modules,
-        folder,
-        seed=seed,
-        environment=environment,
-        testcase=function,
-        plusargs=plusargs,
-    )
-    found = [json.loads(path.read_text()) for path in sorted((folder / RESULTS_FOLDER).glob("*.json"))]
+    with locked(folder):
+        for name in (RESULTS_FOLDER, COVERAGE):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / RESULTS_FOLDER).mkdir(parents=True)
+        outcome = run(
+            design,
+            simulator,
+            modules,
+            folder,
+            seed=seed,
+            environment=environment,
+            testcase=function,
+            plusargs=plusargs,
+        )
+        found = [json.loads(path.read_text()) for path in sorted((folder / RESULTS_FOLDER).glob("*.json"))]
     results = []
     for unit in units:
         parts = [entry for entry in found if entry["unit"] == unit]

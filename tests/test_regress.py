@@ -18,7 +18,7 @@ from junitparser import JUnitXml
 
 import tb.regress.runner as runner
 from common.errors import UserError, run_command
-from common.results import ROOT, check_room
+from common.results import BUILD, ROOT, check_room
 from configs.accelerator import Accelerator
 from tb.env.run import core_design
 from tb.regress.__main__ import main
@@ -214,6 +214,7 @@ def test_the_time_of_a_played_difference_is_that_in_the_waves(
     job = Job(f"stream_core.{test}", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 2)
     build_job(job)
     found = execute(job, tmp_path)
+    assert not list(BUILD.glob("sim/*/*.fst")) + list(BUILD.glob("sim/*/*/*.fst")), "runs would share a recording"
     assert found.repeated
     assert found.noticed_ps is not None and found.verdict.noticed_ps is not None
     if test == "random":
@@ -318,6 +319,21 @@ def test_runs_that_crashed_are_repeated(tmp_path: Path) -> None:
     store.write(result(jobs[0], Status.CRASHED))
     store.write(result(jobs[1], Status.FAILED))
     assert set(store.open(jobs)) == {jobs[1].name}
+
+
+def test_the_same_regression_twice_at_once_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tb.regress.store._FOLDER", tmp_path / "regress")
+    monkeypatch.setattr("sys.argv", ["regress", "run", "--suite", "smoke", "--test", "fifo.*"])
+    folder = folder_of("smoke", jobs_of(load_suite("smoke"), 1, None, "fifo.*"))
+    with Store(folder).alone(), pytest.raises(SystemExit) as ended:
+        run_command(main)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"error: The same regression runs already, in {folder}: let it end first.\n"
+    assert not folder.exists()
+    with Store(folder).alone():
+        pass
 
 
 def test_a_regression_of_fewer_tests_leaves_the_others_runs() -> None:

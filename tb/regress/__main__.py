@@ -48,6 +48,7 @@ def run(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, sched
     # Of before the runs, which read them as they are now.
     sources = sources_digest()
     store = Store(folder_of(suite, planned))
+    click.get_current_context().with_resource(store.alone())
     results = store.open(planned)
     console = Console()
     if results:

@@ -6,11 +6,12 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TextIO
 
 from pydantic import TypeAdapter
 
 from common.errors import UserError
-from common.results import BUILD, relative, write_atomically
+from common.results import BUILD, hold, relative, write_atomically
 from common.sources import sources_digest
 from tb.regress.job import Job, JobResult, Status
 
@@ -34,6 +35,20 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def alone(self) -> TextIO:
+        """Keep other processes from this regression until the result is closed.
+
+        Raises UserError where one is at it already, or the folder cannot be written.
+        """
+        try:
+            return hold(self.folder)
+        except BlockingIOError:
+            raise UserError(
+                f"The same regression runs already, in {relative(self.folder)}: let it end first."
+            ) from None
+        except OSError as error:
+            raise self._unwritable(error) from None
+
     def open(self, jobs: list[Job]) -> dict[str, JobResult]:
         """Begin a regression, or take up one of the same runs and sources that was interrupted.
 
@@ -47,7 +62,7 @@ class Store:
                 self._write_plan(plan, complete=False)
                 return {}
         except OSError as error:
-            raise UserError(f"Folder {relative(self.folder)} cannot be written: {error.strerror}.") from None
+            raise self._unwritable(error) from None
         found = {job.name: self.read(job) for job in jobs}
         # Where the simulator was killed nothing was judged: such a run is repeated.
         return {n: r for n, r in found.items() if r is not None and r.verdict.status is not Status.CRASHED}
@@ -72,6 +87,9 @@ class Store:
     def write(self, result: JobResult) -> None:
         """Keep a run's result."""
         write_atomically(self.run_folder(result.job) / RESULT, json.dumps(asdict(result)).encode())
+
+    def _unwritable(self, error: OSError) -> UserError:
+        return UserError(f"Folder {relative(self.folder)} cannot be written: {error.strerror}.")
 
     def _plan(self) -> dict | None:
         try:
