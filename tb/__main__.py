@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from common.console import wide_console
 from common.errors import run_command
 from common.results import RESULTS, relative
 from common.versions import simulation_tools
@@ -47,9 +48,7 @@ def sim(
 ) -> None:
     """Run the layers that the accelerator can run through the RTL and compare values and cycles with golden/."""
     start = time.perf_counter()
-    console = Console()
-    # Where the output is no terminal, rich would fold the tables at 80 columns.
-    console.width = max(console.width, 132)
+    console = wide_console()
     simulator = Simulator(sim)
     check_simulator(simulator)
     console.print(", ".join(f"{tool} {found}" for tool, found in simulation_tools().items()), highlight=False)

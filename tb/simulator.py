@@ -1,6 +1,5 @@
 """Builds and runs a design under Icarus or Verilator with cocotb's runner."""
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -17,7 +16,7 @@ from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 
 from common.errors import UserError
-from common.results import BUILD, ROOT, check_room, relative
+from common.results import BUILD, ROOT, check_room, locked, relative
 from common.versions import icarus_version, tool_versions
 from configs.accelerator import Accelerator
 from rtl.generator import configuration_hash
@@ -160,10 +159,8 @@ def build(design: Design, simulator: Simulator) -> bool:
     controls = (*design.controls, COVERAGE_CONTROL) if design.coverage else design.controls
     sources = (*controls, *design.sources) if simulator is Simulator.VERILATOR else design.sources
     stamp_file, stamp = folder / "built.sha256", _stamp(design, simulator, arguments)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(f"{folder}.lock", "w") as lock:
-        # Tests run side by side and share builds.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    # Tests run side by side and share builds.
+    with locked(folder):
         if stamp_file.is_file() and stamp_file.read_text() == stamp:
             return False
         shutil.rmtree(folder, ignore_errors=True)

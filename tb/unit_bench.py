@@ -66,9 +66,19 @@ def unit_design(
     return replace(write_unit_bench(config, folder, units, waves=waves, builds=FOLDER / kind), coverage=coverage)
 
 
-def reproduce(unit: str, config: str, simulator: Simulator, seed: int) -> str:
-    """The command that repeats a run."""
-    return f"make units UNIT={unit} CONFIG={config} SIM={simulator} SEED={seed}"
+def reproduce(result: UnitResult, config: str, transactions: int | None) -> str:
+    """The command that repeats a run with waves.
+
+    Args:
+        config: how the user names the configuration.
+        transactions: those that were asked for; None where they were left to the bench.
+    """
+    if transactions is None:
+        return f"make units UNIT={result.unit} CONFIG={config} SIM={result.simulator} SEED={result.seed} WAVES=1"
+    return (
+        f"python -m tb.unit_bench --unit {result.unit} --config {config} --sim {result.simulator} "
+        f"--seed {result.seed} --transactions {transactions} --waves"
+    )
 
 
 def run_folder(design: Design, simulator: Simulator) -> Path:
@@ -83,7 +93,6 @@ def run_units(
     *,
     seed: int = 1,
     transactions: int | None = None,
-    typed: str | None = None,
     folder: Path | None = None,
     function: str | None = None,
     plusargs: Sequence[str] = (),
@@ -91,7 +100,6 @@ def run_units(
     """Run the benches of some units, one after the other in one simulator process, on a design that is built.
 
     Args:
-        typed: how a user names the configuration; its name where not given.
         function: only this test of the units' benches.
         plusargs: go to the simulator.
 
@@ -100,14 +108,12 @@ def run_units(
     for unit in units:
         check_unit(unit)
     config = design.config
-    typed = typed or config.name
     folder = folder or run_folder(design, simulator)
     target = transactions or TRANSACTIONS[simulator]
     settings = {
         "config": as_fields(config),
         "layout": str((design.sources[0].parent / "layout.json").resolve()),
         "transactions": target,
-        "command": reproduce("{unit}", typed, simulator, seed),
     }
     modules = ",".join(f"tb.units.{unit}.{unit}_tests" for unit in units)
     environment = {SETTINGS: json.dumps(settings)}
@@ -196,7 +202,7 @@ def main(chosen: tuple[str, ...], name: str, sim: str, seed: int, transactions: 
     simulator = Simulator(sim)
     design = unit_design(load_accelerator(name), waves=waves)
     build(design, simulator)
-    results = run_units(design, simulator, units, seed=seed, transactions=transactions, typed=name)
+    results = run_units(design, simulator, units, seed=seed, transactions=transactions)
     print(table(results))
     path = write_json(
         RESULTS / "units.json",
@@ -212,7 +218,7 @@ def main(chosen: tuple[str, ...], name: str, sim: str, seed: int, transactions: 
                 print(f"Waves: {relative(dump)}")
     for result in results:
         if not result.ok:
-            print(result.problem)
+            print(f"{result.problem}\nReproduce with: {reproduce(result, name, transactions)}")
     if not all(result.ok for result in results):
         raise SystemExit(1)
 

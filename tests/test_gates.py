@@ -14,13 +14,13 @@ from tb.gates.__main__ import main
 from tb.gates.designs import DEFINES, GateDesign, unit_gates
 from tb.gates.netlist import Netlist, one_process, synthesise
 from tb.gates.run import GateResult, run_gate_level
-from tb.simulator import Simulator, build
+from tb.simulator import Simulator
 
 TINY = load_accelerator("tiny")
 
 
 def run(gates: GateDesign, unit: str, folder: Path) -> GateResult:
-    build(gates.design, Simulator.ICARUS)
+    gates.build(Simulator.ICARUS)
     return run_gate_level(gates, unit, Simulator.ICARUS, 1, 100, folder / "run")
 
 

@@ -31,7 +31,7 @@ ROUNDS = (
 def test_units_agree_with_their_models(name: str, simulator: Simulator, units: tuple[str, ...], tmp_path: Path) -> None:
     design = unit_design(load_accelerator(str(ROOT / name) if "/" in name else name), units)
     build(design, simulator)
-    results = run_units(design, simulator, units, typed=name, folder=tmp_path)
+    results = run_units(design, simulator, units, folder=tmp_path)
     print(table(results))
     assert [result.unit for result in results] == list(units)
     assert not [f"{result.unit}: {result.problem}" for result in results if not result.ok]

@@ -10,7 +10,7 @@ from tb.limit_runs import limit_runs
 from tb.random_run import random_run
 from tb.simulator import Simulator, build
 from tb.stream_run import StreamRun, describe, predict, run_batch, stream_design
-from tb.unit_bench import UNITS, run_units, unit_design
+from tb.unit_bench import UNITS, reproduce, run_units, unit_design
 
 FOLDER = BUILD / "coverage"
 
@@ -20,10 +20,12 @@ def collect_units(config_name: str, units: Sequence[str], seed: int, transaction
     design = unit_design(load_accelerator(config_name), UNITS, coverage=True)
     build(design, Simulator.VERILATOR)
     folder = FOLDER / design.config.name / f"units_{seed}"
-    results = run_units(
-        design, Simulator.VERILATOR, units, seed=seed, transactions=transactions, typed=config_name, folder=folder
-    )
-    return [result.problem for result in results if not result.ok]
+    results = run_units(design, Simulator.VERILATOR, units, seed=seed, transactions=transactions, folder=folder)
+    return [
+        f"{result.problem}\nReproduce with: {reproduce(result, config_name, transactions)}"
+        for result in results
+        if not result.ok
+    ]
 
 
 def collect_stream(config_name: str, name: str, runs: Sequence[StreamRun], advance: Callable[[], None]) -> list[str]:

@@ -7,7 +7,7 @@ import click
 from common.errors import run_command
 from common.results import BUILD, relative
 from configs.accelerator import load_accelerator
-from tb.env.run import check_test, core_design, default_folder, run_uvm, uvm_tests
+from tb.env.run import check_test, core_design, default_folder, reproduce, run_uvm, uvm_tests
 from tb.simulator import Simulator, build
 
 
@@ -35,7 +35,7 @@ def main(chosen: tuple[str, ...], name: str, sim: str, seed: int, layers: int, w
     failed = []
     for test in tests:
         folder: Path = default_folder(test, config.name, simulator, seed)
-        result = run_uvm(design, simulator, test, seed, layers, folder, typed=name)
+        result = run_uvm(design, simulator, test, seed, layers, folder)
         verdict = "pass" if result.ok else "FAIL"
         print(f"{test:24} {result.compared:10,} {result.cycles:8,} {verdict:>7} {result.seconds:8.2f}", flush=True)
         if waves:
@@ -43,7 +43,7 @@ def main(chosen: tuple[str, ...], name: str, sim: str, seed: int, layers: int, w
         if not result.ok:
             failed.append(result)
     for result in failed:
-        print(f"\n{result.test}: {result.problem}")
+        print(f"\n{result.test}: {result.problem}\nReproduce with: {reproduce(result, name)}")
     if failed:
         raise SystemExit(1)
 

@@ -54,7 +54,6 @@ class StreamCoreTest(uvm_test):
         settings = json.loads(os.environ[SETTINGS])
         self.config = parse_accelerator(settings["config"], SETTINGS)
         self.layers: int = settings["layers"]
-        self.command: str = settings["command"]
         self.seed = cocotb.RANDOM_SEED
         self.numbers = np.random.default_rng(self.seed)
         self.random = random.Random(self.seed)
@@ -96,8 +95,6 @@ class StreamCoreTest(uvm_test):
         if board.pending:
             self.problems.note(ProblemKind.STUCK, "a queue is not empty at the end of the test")
         problem = self._verdict()
-        if problem:
-            problem = f"{problem}\nReproduce with: {self.command}"
         if not self.provoked:
             self.env.coverage.save(COVERAGE)
         record = {

@@ -35,7 +35,7 @@ class UvmResult:
         cycles: simulated cycles.
         seen: problems by kind, also those that a negative test provoked.
         check: names what fired first, for buckets; empty where nothing did.
-        problem: the first differences and how to repeat the test; empty where it passed.
+        problem: the first differences; empty where it passed.
         ended: the simulation came to its end.
         noticed_ps: simulation time at which the first was noticed; None where that is not known.
     """
@@ -57,11 +57,16 @@ class UvmResult:
 
 
 def core_design(config: Accelerator, folder: Path, *, waves: bool = False) -> Design:
-    """Write the Verilog of a stream core, which is the top itself, into ``folder``; returns what to build."""
+    """Write the Verilog of a stream core into ``folder``; returns what to build."""
+    return core_top(config, tuple(generate(config, folder)), waves=waves)
+
+
+def core_top(config: Accelerator, sources: tuple[Path, ...], *, waves: bool = False) -> Design:
+    """A stream core, of Verilog or a netlist, as the top itself."""
     return Design(
         top="stream_core",
         config=config,
-        sources=tuple(generate(config, folder)),
+        sources=sources,
         controls=(HDL / "blocks.vlt", HDL / "stream_core.vlt"),
         waves=waves,
     )
@@ -97,9 +102,12 @@ def check_test(test: str, simulator: Simulator) -> None:
     raise UserError(f"UVM test '{test}' is not known: use one of {', '.join(known)}.")
 
 
-def reproduce(test: str, config: str, simulator: Simulator, seed: int, layers: int) -> str:
-    """The command that repeats a run."""
-    return f"python -m tb.env --test {test} --config {config} --sim {simulator} --seed {seed} --layers {layers}"
+def reproduce(result: UvmResult, config: str) -> str:
+    """The command that repeats a run with waves; ``config`` is how the user names the configuration."""
+    return (
+        f"python -m tb.env --test {result.test} --config {config} --sim {result.simulator} --seed {result.seed} "
+        f"--layers {result.layers} --waves"
+    )
 
 
 def run_uvm(
@@ -109,14 +117,11 @@ def run_uvm(
     seed: int,
     layers: int,
     folder: Path,
-    *,
-    typed: str | None = None,
 ) -> UvmResult:
     """Run one pyuvm test on a design that is built; leaves ``result.json`` and the functional coverage in ``folder``.
 
     Args:
         layers: random layers that the test runs.
-        typed: how a user names the configuration; its name where not given.
 
     Raises UserError for a test that is not there, or that the simulator cannot run.
     """
@@ -125,8 +130,7 @@ def run_uvm(
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / COVERAGE.parent, ignore_errors=True)
     config = design.config
-    command = reproduce(test, typed or config.name, simulator, seed, layers)
-    settings = {"config": as_fields(config), "layers": layers, "command": command}
+    settings = {"config": as_fields(config), "layers": layers}
     outcome = run(
         design,
         simulator,
@@ -139,7 +143,7 @@ def run_uvm(
     record = _record(folder)
     problem = record["problem"]
     if not problem and (outcome.failed or outcome.tests != 1):
-        problem = f"{test} did not come to its end, see {relative(outcome.log)}\nReproduce with: {command}"
+        problem = f"{test} did not come to its end, see {relative(outcome.log)}"
     result = UvmResult(
         test=test,
         config=config.name,

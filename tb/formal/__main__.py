@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from common.console import wide_console
 from common.errors import run_command
 from common.results import RESULTS
 from tb.formal.checking import RESULT_FILE, TIMEOUT, Result, Status, run_proofs, tasks_of
@@ -43,8 +44,7 @@ def print_results(console: Console, results: list[Result]) -> None:
 def main(units: tuple[str, ...], names: tuple[str, ...], jobs: int, timeout: int, no_guards: bool) -> None:
     """Prove what the generated Verilog must do."""
     start = time.perf_counter()
-    console = Console()
-    console.width = max(console.width, 132)
+    console = wide_console()
     proofs = choose(all_proofs(), () if "all" in units else units, names)
     check_tools()
     origin = origin_of(formal_tools())

@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterable
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from common.console import wide_console
 from common.errors import run_command
 from common.results import BUILD, RESULTS
 from common.versions import simulation_tools, tool_versions
@@ -15,12 +15,13 @@ from rtl.generator import TOP, UNITS
 from tb.gates.netlist import PACKAGE
 from tb.gates.run import RESULT_FILE, GateResult, check_unit, gate_design, run_gate_level
 from tb.gathered import origin_of
-from tb.simulator import Simulator, build
+from tb.simulator import Simulator
 
 
-def reproduce(result: GateResult, config: str) -> str:
-    """The command that repeats a run."""
-    return f"python -m tb.gates --unit {result.unit} --config {config} --sim {result.simulator} --seed {result.seed}"
+def reproduce(result: GateResult, config: str, count: int | None) -> str:
+    """The command that repeats a run; ``config`` and ``count`` as the user gave them."""
+    command = f"python -m tb.gates --unit {result.unit} --config {config} --sim {result.simulator} --seed {result.seed}"
+    return command if count is None else f"{command} --count {count}"
 
 
 def table(results: Iterable[GateResult]) -> Table:
@@ -45,20 +46,20 @@ def table(results: Iterable[GateResult]) -> Table:
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything random.")
 @click.option("--count", type=click.IntRange(1), help="Transactions of a unit, random runs of the stream core.")
 def main(chosen: tuple[str, ...], name: str, sim: str | None, seed: int, count: int | None) -> None:
-    """Run the unit benches and the stream core's random runs on what Yosys makes of the Verilog."""
+    """Run the benches of the units and of the stream core on what Yosys makes of the Verilog."""
     begin = time.perf_counter()
     units = UNITS if not chosen or "all" in chosen else chosen
     for unit in units:
         check_unit(unit)
     config = load_accelerator(name)
     origin = origin_of(simulation_tools() | tool_versions(PACKAGE))
-    console = Console()
+    console = wide_console()
     results = []
     for unit in units:
         simulator = Simulator(sim) if sim else Simulator.VERILATOR if unit == TOP else Simulator.ICARUS
         with console.status(f"{unit}: synthesising and building"):
             gates = gate_design(config, unit)
-            build(gates.design, simulator)
+            gates.build(simulator)
         with console.status(f"{unit}: simulating"):
             folder = BUILD / "gates" / "run" / f"{config.name}_{unit}_{simulator}"
             results.append(run_gate_level(gates, unit, simulator, seed, count, folder))
@@ -66,7 +67,7 @@ def main(chosen: tuple[str, ...], name: str, sim: str | None, seed: int, count: 
     for result in results:
         if not result.ok:
             print(result.problem)
-            print(f"Reproduce with: {reproduce(result, name)}")
+            print(f"Reproduce with: {reproduce(result, name, count)}")
     seconds = time.perf_counter() - begin
     where = RESULT_FILE.update(RESULTS, origin, results, seconds)
     print(f"{seconds:.1f} s; {where}")

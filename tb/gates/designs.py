@@ -7,9 +7,10 @@ from pathlib import Path
 from common.results import BUILD, write_atomically
 from configs.accelerator import Accelerator
 from rtl.generator import TOP, render
+from tb.env.run import core_top
 from tb.gates.netlist import Netlist, synthesise
 from tb.lockstep.wrapper import instances_of, write_instances
-from tb.simulator import Design
+from tb.simulator import Design, Simulator, build
 from tb.stream_run import bench_design
 
 FOLDER = BUILD / "gates"
@@ -21,10 +22,23 @@ BLOCK = "block"
 
 @dataclass(frozen=True)
 class GateDesign:
-    """What to build, and the netlists in it by the name of their instance."""
+    """Netlists, and what to build.
+
+    Attributes:
+        design: a bench round them.
+        netlists: by the name of their instance.
+        core: the stream core's netlist as the top itself, for its pyuvm tests; None for units.
+    """
 
     design: Design
     netlists: Mapping[str, Netlist]
+    core: Design | None = None
+
+    def build(self, simulator: Simulator) -> None:
+        """Build what is not built. Raises UserError where it does not build."""
+        for design in (self.design, self.core):
+            if design is not None:
+                build(design, simulator)
 
 
 def unit_gates(
@@ -54,7 +68,7 @@ def unit_gates(
 
 
 def stream_gates(config: Accelerator, folder: Path | None = None, netlist: Netlist | None = None) -> GateDesign:
-    """The bench of the stream core round its netlist.
+    """The benches of the stream core round its netlist.
 
     The netlist keeps the modules, so that z and the handshakes inside are compared and watched as in the Verilog.
 
@@ -69,4 +83,5 @@ def stream_gates(config: Accelerator, folder: Path | None = None, netlist: Netli
     path = folder / f"{TOP}_gates.v"
     write_atomically(path, found.text.encode())
     design = bench_design(config, folder, [path], files)
-    return GateDesign(replace(design, folder=folder / "sim"), {TOP: found})
+    core = core_top(config, (path,))
+    return GateDesign(replace(design, folder=folder / "sim"), {TOP: found}, replace(core, folder=folder / "sim"))

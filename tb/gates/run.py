@@ -8,17 +8,21 @@ from common.errors import UserError
 from common.results import relative
 from configs.accelerator import Accelerator
 from rtl.generator import TOP, UNITS
+from tb.env.run import run_uvm, uvm_tests
 from tb.gates.designs import GateDesign, stream_gates, unit_gates
 from tb.gathered import ResultFile
 from tb.random_run import random_run
 from tb.simulator import Simulator
-from tb.start_state import verdict
+from tb.start_state import reset_predictions, verdict
 from tb.stream_run import predict, run_batch
 from tb.unit_bench import run_units
 
 #: Transactions of a unit bench, and random runs of the stream core, where nobody says how many.
 TRANSACTIONS = 100
-RUNS = 4
+RUNS = 20
+#: Runs of the stream core after others that reset cut off, and layers of each of its pyuvm tests.
+RESET_RUNS = 8
+LAYERS = 3
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,33 @@ def gate_design(config: Accelerator, unit: str) -> GateDesign:
     return stream_gates(config) if unit == TOP else unit_gates(config, unit)
 
 
+def _run_core(gates: GateDesign, simulator: Simulator, seed: int, runs: int, folder: Path) -> tuple[int, int, str]:
+    """The stream core's random runs, those after a reset in mid-pass, and its pyuvm tests.
+
+    Returns what was compared, the cycles, and the first difference.
+    """
+    assert gates.core is not None
+    config = gates.design.config
+    predictions = [predict(config, random_run(seed + n, config)) for n in range(runs)]
+    predictions += reset_predictions(gates.design, seed, RESET_RUNS)
+    outcome, comparisons = run_batch(gates.design, simulator, predictions, folder / "bench", seed)
+    bench = verdict(predictions, comparisons, 0)
+    problems = [bench.problem]
+    if outcome.failed:
+        problems.append(f"the simulation did not come to its end, see {relative(outcome.log)}")
+    tests = [run_uvm(gates.core, simulator, test, seed, LAYERS, folder / test) for test in uvm_tests(simulator)]
+    problems += [f"{test.test}: {test.problem}" for test in tests if not test.ok]
+    return (
+        bench.compared + sum(test.compared for test in tests),
+        bench.cycles + sum(test.cycles for test in tests),
+        next(filter(None, problems), ""),
+    )
+
+
 def run_gate_level(
     gates: GateDesign, unit: str, simulator: Simulator, seed: int, count: int | None, folder: Path
 ) -> GateResult:
-    """Run a unit's bench on its netlist, cycle for cycle.
+    """Run the benches of a unit, or of the stream core, on its netlist, cycle for cycle.
 
     Args:
         gates: the design of ``unit``, built.
@@ -77,12 +104,7 @@ def run_gate_level(
     config = gates.design.config
     begin = time.perf_counter()
     if unit == TOP:
-        predictions = [predict(config, random_run(seed + n, config)) for n in range(count or RUNS)]
-        outcome, comparisons = run_batch(gates.design, simulator, predictions, folder, seed)
-        result = verdict(predictions, comparisons, time.perf_counter() - begin)
-        compared, cycles, problem = result.compared, result.cycles, result.problem
-        if not problem and outcome.failed:
-            problem = f"the simulation did not come to its end, see {relative(outcome.log)}"
+        compared, cycles, problem = _run_core(gates, simulator, seed, count or RUNS, folder)
     else:
         (run,) = run_units(
             gates.design, simulator, [unit], seed=seed, transactions=count or TRANSACTIONS, folder=folder

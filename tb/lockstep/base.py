@@ -77,7 +77,6 @@ class UnitBench:
         self.sizes: Sizes = sizes_of(self.config)
         self.widths = Widths(self.config)
         self.target: int = settings["transactions"]
-        self.command: str = settings["command"].format(unit=self.unit)
         self.random = random.Random(cocotb.RANDOM_SEED)
         self.numbers = np.random.default_rng(cocotb.RANDOM_SEED)
         layout = json.loads(Path(settings["layout"]).read_text())
@@ -229,5 +228,4 @@ class UnitBench:
             driven = " ".join(f"{name}={value:x}" for name, value in inputs.items())
             lines.append(f"  cycle {cycle} in:  {driven}")
             lines.append(f"  cycle {cycle} out: {sample.describe()}")
-        lines.append(f"Reproduce with: {self.command}")
         return "\n".join(lines)

@@ -4,10 +4,10 @@ import time
 from collections.abc import Sequence
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from common.console import wide_console
 from common.errors import run_command
 from common.results import RESULTS
 from common.versions import simulation_tools, tool_versions
@@ -69,8 +69,7 @@ def main(chosen: tuple[str, ...], only: str | None, jobs: int, scheduler: str) -
     check_simulator(Simulator.ICARUS)
     check_yosys()
     origin = origin_of(simulation_tools() | tool_versions(PACKAGE, "distributed"))
-    console = Console()
-    console.width = max(console.width, 132)
+    console = wide_console()
     columns = (TextColumn("{task.description:16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress, connect(scheduler, jobs) as client:
         bar = progress.add_task("mutants", total=tasks_of(curated, parts))

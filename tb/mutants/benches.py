@@ -40,7 +40,6 @@ def run_bench(
         "config": as_fields(design.config),
         "layout": str((design.sources[0].parent / "layout.json").resolve()),
         "transactions": transactions,
-        "command": "make mutants UNIT={unit}",
     }
     runs = [(number, function) for number in numbers for function in functions.values()]
     found: dict[tuple[int, str], Finding] = {}

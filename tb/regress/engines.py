@@ -112,7 +112,7 @@ def _run_reset(job: Job, design: Design, folder: Path) -> Verdict:
 
 
 def _run_uvm(job: Job, function: str, design: Design, folder: Path) -> Verdict:
-    result = run_uvm(design, job.simulator, function, job.seed, job.size, folder, typed=job.configuration)
+    result = run_uvm(design, job.simulator, function, job.seed, job.size, folder)
     return Verdict(
         status=_status(result.ok, result.ended),
         compared=result.compared,
@@ -132,7 +132,6 @@ def _run_lockstep(job: Job, unit: str, function: str, design: Design, folder: Pa
         [unit],
         seed=job.seed,
         transactions=job.size,
-        typed=job.configuration,
         folder=folder,
         function=function,
     )

@@ -1,0 +1,13 @@
+"""Where commands print their tables."""
+
+from rich.console import Console
+
+#: Columns of the widest table.
+_LEAST = 132
+
+
+def wide_console() -> Console:
+    """A console that does not fold tables at 80 columns where the output is no terminal."""
+    console = Console()
+    console.width = max(console.width, _LEAST)
+    return console
