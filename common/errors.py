@@ -7,6 +7,9 @@ import click
 
 from common.results import FULL
 
+#: What the file system says of a file or folder that the user has to put right.
+_UNUSABLE = (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError)
+
 
 class UserError(Exception):
     """Something the user can put right.
@@ -37,6 +40,10 @@ def run_command(command: Callable[..., object]) -> None:
         _fail("Interrupted.")
     except KeyboardInterrupt:
         _fail("Interrupted.")
+    except _UNUSABLE as error:
+        if error.filename is None:
+            raise
+        _fail(f"'{error.filename}' cannot be used ({error.strerror}): make it one that can be read and written.")
     except OSError as error:
         if error.errno not in FULL:
             raise

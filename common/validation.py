@@ -31,7 +31,8 @@ def read_fields(path: Path, where: str) -> dict[str, object]:
         fields = yaml.safe_load(path.read_text())
     except OSError as error:
         raise UserError(f"{where} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, ValueError, RecursionError):
+        # ValueError: bytes that are no text, and dates that do not exist.
         raise UserError(f"{where} is not YAML: it must be a list of 'field: value' lines.") from None
     if not isinstance(fields, dict):
         raise UserError(f"{where} has no fields: it must be a list of 'field: value' lines.")

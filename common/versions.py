@@ -19,7 +19,16 @@ def tool_versions(*packages: str) -> dict[str, str]:
 
 def simulation_tools() -> dict[str, str]:
     """Versions of everything that a simulation depends on, by name."""
-    return tool_versions("cocotb", "verilator", "numpy", "numba") | {"icarus": icarus_version()}
+    found = tool_versions("cocotb", "verilator", "numpy", "numba")
+    return found | {"icarus": icarus_version(), "g++": compiler_version()}
+
+
+def compiler_version() -> str:
+    """Version of the C++ compiler, or 'absent'."""
+    if shutil.which("g++") is None:
+        return "absent"
+    found = subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
 
 
 def icarus_version() -> str:

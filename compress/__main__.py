@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from common.errors import UserError, run_command
+from common.options import Folder
 from common.results import BUILD, RESULTS, ROOT, relative, write_json
 from compress.portable import choose_portable_code
 from compress.recipe import SEED_MAX, load_recipe, recipe_file, recipe_names
@@ -34,9 +35,9 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
         (
             click.option("--net", "name", help=f"A recipe that ships: {', '.join(recipe_names())}."),
             click.option("--config", type=click.Path(path_type=Path), help="A recipe of your own, YAML."),
-            click.option("--out", type=click.Path(path_type=Path), help="Package folder [default: packages/RECIPE]"),
+            click.option("--out", type=Folder(), help="Package folder [default: packages/RECIPE]"),
             click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Replaces the recipe's seed."),
-            click.option("--work", type=click.Path(path_type=Path), help="What steps leave [default: build/compress/]"),
+            click.option("--work", type=Folder(), help="What steps leave [default: build/compress/]"),
             click.option("--again", metavar="STEP", help="Repeat from this step on."),
         )
     ):

@@ -114,12 +114,13 @@ def load_accelerator(name_or_file: str) -> Accelerator:
     """
     path = Path(name_or_file)
     if path.suffix not in (".yaml", ".yml"):
-        path = PRESET_FOLDER / f"{name_or_file}.yaml"
-        if not path.is_file():
-            known = ", ".join(sorted(p.stem for p in PRESET_FOLDER.glob("*.yaml")))
+        presets = sorted(preset.stem for preset in PRESET_FOLDER.glob("*.yaml"))
+        if name_or_file not in presets:
             raise UserError(
-                f"Configuration '{name_or_file}' is not known: use one of {known}, or the path of a .yaml file."
+                f"Configuration '{name_or_file}' is not known: use one of {', '.join(presets)}, "
+                "or the path of a .yaml file."
             )
+        path = PRESET_FOLDER / f"{name_or_file}.yaml"
     fields = read_fields(path, f"Configuration {path}")
     return parse_accelerator({"name": path.stem, **fields}, f"Configuration {path.name}")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from common.errors import run_command
+from common.options import Folder
 from common.results import RESULTS, write_json
 from configs.accelerator import load_accelerator
 from rtl.generator import configuration_hash, generate
@@ -12,7 +13,7 @@ from rtl.generator import configuration_hash, generate
 
 @click.command()
 @click.option("--config", "name", default="small", show_default=True, help="Preset, or path of a .yaml file.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the Verilog files.")
+@click.option("--out", required=True, type=Folder(), help="Folder for the Verilog files.")
 def main(name: str, out: Path) -> None:
     """Write the Verilog of the accelerator's stream core."""
     config = load_accelerator(name)

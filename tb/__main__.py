@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from common.console import wide_console
 from common.errors import run_command
+from common.options import Folder
 from common.results import RESULTS, relative
 from common.versions import simulation_tools
 from configs.accelerator import load_accelerator
@@ -34,7 +35,7 @@ def main() -> None:
 @click.option("--image", type=int, default=None, help="One held-out image by its number, instead of drawing.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
 @click.option("--waves", is_flag=True, help="Record every signal.")
-@click.option("--results", default=RESULTS, type=click.Path(path_type=Path), help="Folder of sim.json.")
+@click.option("--results", default=RESULTS, type=Folder(), help="Folder of sim.json.")
 def sim(
     net: str,
     config_name: str,
@@ -54,7 +55,7 @@ def sim(
     console.print(", ".join(f"{tool} {found}" for tool, found in simulation_tools().items()), highlight=False)
     config = load_accelerator(config_name)
     package = read_package(Path(net) if Path(net).is_dir() else find_package(net))
-    request = Request(package, config, simulator, layer, images, image, seed, waves)
+    request = Request(net, config_name, package, config, simulator, layer, images, image, seed, waves)
     columns = (TextColumn("{task.description:36}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
 

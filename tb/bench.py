@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.errors import UserError
-from common.results import BUILD, RESULTS, relative, write_json
+from common.results import BUILD, RESULTS, locked, relative, write_json
 from common.versions import simulation_tools
 from configs.accelerator import Accelerator, load_accelerator, preset_names
 from golden.cycle.stream_core import free_running
@@ -20,7 +20,7 @@ from golden.layers import Convolution
 from golden.manifest import LayerKind
 from golden.schedule import passes_of
 from golden.sparsemap import encode
-from tb.simulator import Simulator, build
+from tb.simulator import Simulator, build, folder_name
 from tb.stream_run import RECORD, StreamRun, predict, run_batch, stream_design
 
 #: Repetitions of the layer in the timed simulation.
@@ -62,12 +62,12 @@ def _measure(config: Accelerator) -> dict[str, float | int | bool]:
     prediction = predict(config, work)
     golden_seconds = time.perf_counter() - start
     folder = BUILD / "bench"
-    design = replace(stream_design(config, folder / "rtl" / config.name, trace=False), folder=folder / "sim")
+    design = replace(stream_design(config, folder / "rtl" / folder_name(config), trace=False), folder=folder / "sim")
     shutil.rmtree(design.build_folder(Simulator.VERILATOR), ignore_errors=True)
     start = time.perf_counter()
     build(design, Simulator.VERILATOR)
     build_seconds = time.perf_counter() - start
-    work_folder = folder / "work" / config.name
+    work_folder = folder / "work" / folder_name(config)
     _, comparisons = run_batch(design, Simulator.VERILATOR, [prediction] * REPEATS, work_folder, seed=1)
     seconds = [json.loads(path.read_text())["seconds"] for path in sorted(work_folder.glob(f"*_bench/{RECORD}"))]
     if len(seconds) < REPEATS:
@@ -94,7 +94,7 @@ def run_bench(console: Console, configs: list[Accelerator]) -> tuple[Path, bool]
         table.add_column(name, justify="right")
     measured = {}
     for config in chosen:
-        with console.status(f"measuring {config.name}"):
+        with console.status(f"measuring {config.name}"), locked(BUILD / "bench"):
             numbers = measured[config.name] = _measure(config)
         table.add_row(
             config.name,

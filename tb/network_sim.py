@@ -16,7 +16,8 @@ from common.results import BUILD, ROOT, locked
 from configs.accelerator import Accelerator
 from golden.bound import Bound, bound_of
 from golden.codes import code_dtype
-from golden.cycle.stream_core import BlockCounter, CoreCounter, free_running, output_tensor
+from golden.cycle.block import BlockCounter
+from golden.cycle.stream_core import CoreCounter, free_running, output_tensor
 from golden.dense_array import dense_cycles
 from golden.fit import misfit
 from golden.functional import layer_input, run_network, score
@@ -24,7 +25,7 @@ from golden.layers import Convolution, Layer
 from golden.package import Package
 from golden.schedule import passes_of
 from golden.sparsemap import encode
-from tb.simulator import Simulator, build
+from tb.simulator import Simulator, build, folder_name
 from tb.stream_run import (
     Comparison,
     Difference,
@@ -47,11 +48,14 @@ class Request:
     """What the user asked for.
 
     Attributes:
+        network, configuration: names or paths, as typed.
         layer: one layer's name, or None for all that the accelerator can run.
         images: how many held-out images, drawn by the seed.
         image: one held-out image by its number, instead of drawing.
     """
 
+    network: str
+    configuration: str
     package: Package
     config: Accelerator
     simulator: Simulator
@@ -270,8 +274,7 @@ def run_request(
     config = request.config
     layers, left = select_layers(request.package, config, request.layer)
     images = select_images(request.package, request.images, request.image, request.seed)
-    kind = f"{config.name}_{request.simulator}"
-    design = stream_design(config, BUILD / "rtl" / config.name, waves=request.waves)
+    design = stream_design(config, BUILD / "rtl" / folder_name(config), waves=request.waves)
     built = begin(f"building {config.name} under {request.simulator}", 1)
     predicted = begin("cycle model", len(layers) * len(images))
     with ThreadPoolExecutor(1) as builder:
@@ -285,7 +288,7 @@ def run_request(
     processes = 1 if design.waves else PROCESSES
     lots = [order[n::processes] for n in range(processes)]
     simulated = begin("simulation", len(jobs))
-    folder = BUILD / "work" / f"{request.package.manifest.network}_{kind}"
+    folder = BUILD / "work" / f"{request.package.manifest.network}_{folder_name(config)}_{request.simulator}"
     comparisons: list[Comparison | None] = [None] * len(jobs)
     failed = 0
     with locked(folder), ThreadPoolExecutor(processes) as pool:
@@ -370,11 +373,8 @@ def describe_in_layer(prediction: Prediction) -> Callable[[Difference], str]:
     """How to say a difference in the layer's terms: row, column, output channel."""
     blocks = len(prediction.run.passes[0].bias)
 
-    def place(where: tuple[int | str, ...]) -> str:
-        if len(where) == 4:
-            number, row, column, lane = (int(x) for x in where)
-            return f"row {row}, column {column}, channel {number * blocks + lane}"
-        return ", ".join(map(str, where)) or "the run"
+    def place(number: int, row: int, column: int, channel: int) -> str:
+        return f"row {row}, column {column}, channel {number * blocks + channel}"
 
     return lambda difference: describe(difference, place)
 

@@ -1,5 +1,6 @@
 """What `make sim` prints and writes."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from rich.table import Table
 
 from common.results import relative, write_json
 from common.versions import simulation_tools
-from golden.cycle.stream_core import BlockCounter
+from golden.cycle.block import BlockCounter
 from golden.geometry import Geometry
 from golden.manifest import Measure
 from tb.network_sim import LayerResult, NetworkResult
@@ -136,8 +137,8 @@ def reproduce_command(result: NetworkResult, layer: str, image: int) -> str:
     """The command that runs one layer on one image again, with waves."""
     request = result.request
     return (
-        f"make sim NET={request.package.manifest.network} CONFIG={request.config.name} SIM={request.simulator} "
-        f"LAYER={layer} IMAGE={image} SEED={request.seed} WAVES=1"
+        f"make sim NET={shlex.quote(request.network)} CONFIG={shlex.quote(request.configuration)} "
+        f"SIM={request.simulator} LAYER={layer} IMAGE={image} SEED={request.seed} WAVES=1"
     )
 
 
@@ -206,6 +207,7 @@ def _layer_json(layer: LayerResult) -> dict[str, Any]:
 def write_result(result: NetworkResult, wall_seconds: float, folder: Path) -> Path:
     """Write sim.json in ``folder``; returns its path."""
     request = result.request
+    measure = request.package.manifest.measure
     document = {
         "network": request.package.manifest.network,
         "config": request.config.name,
@@ -217,8 +219,9 @@ def write_result(result: NetworkResult, wall_seconds: float, folder: Path) -> Pa
         "cycle_mismatches": sum(layer.cycle_mismatches for layer in result.layers),
         "golden_mismatches": result.golden_mismatches,
         "failed_simulations": result.failed_simulations,
-        "measure": request.package.manifest.measure.value,
+        "measure": measure.value,
         "score": result.score,
+        "accuracy": result.score if measure is Measure.ACCURACY else None,
         "cycles_per_second": result.simulated_cycles / result.simulation_seconds,
         "wall_seconds": wall_seconds,
         "tools": simulation_tools(),

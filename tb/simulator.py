@@ -73,8 +73,12 @@ class Design:
             ("_coverage", self.coverage),
         )
         kind = "".join(suffix for suffix, on in kinds if on)
-        configuration = f"{self.config.name}_{configuration_hash(self.config)}"
-        return self.folder / configuration / f"{self.top}_{simulator}{kind}"
+        return self.folder / folder_name(self.config) / f"{self.top}_{simulator}{kind}"
+
+
+def folder_name(config: Accelerator) -> str:
+    """The folder of a configuration: two files may give theirs the same name."""
+    return f"{config.name}_{configuration_hash(config)}"
 
 
 @cache

@@ -12,7 +12,8 @@ import numpy as np
 from common.errors import UserError
 from common.results import write_atomically
 from configs.accelerator import Accelerator
-from golden.cycle.stream_core import BlockCounter, CoreCounter, Stalls, Trace, simulate
+from golden.cycle.block import BlockCounter
+from golden.cycle.stream_core import CoreCounter, Stalls, Trace, simulate
 from golden.schedule import Pass
 from golden.sparsemap import SparseTensor
 from rtl.generator import generate, render_template
@@ -69,12 +70,12 @@ class Difference:
 
     Attributes:
         what: 'value', 'cycle', 'counter', 'z', 'z cycle' or a sentence on the whole run.
-        place: where in the run; for outputs (pass, row, column, channel).
+        place: where in the run: for outputs (pass, row, column, channel), else words; empty for the whole run.
         cycle: the RTL's cycle, -1 where there is none.
     """
 
     what: str
-    place: tuple[int | str, ...]
+    place: tuple[int, int, int, int] | str
     expected: int | str
     got: int | str
     cycle: int
@@ -87,7 +88,7 @@ class Comparison:
     Attributes:
         values: output values compared; cycles: output cycles compared; z: z values and cycles compared.
         value_mismatches, cycle_mismatches: how many differ (a counter counts as a cycle).
-        differences: the first of them.
+        differences: the first of them, some of each kind.
         rtl_cycles: cycle in which the last output group left, plus one; 0 where none did.
         outputs: uint8 (groups, GROUP): the RTL's outputs, unpacked; groups that never came are 0.
         block_counters, core_counters: the RTL's; 0 of a run that was cut.
@@ -303,7 +304,7 @@ def _unpack(map_bits: int, packed: bytes, group: int) -> np.ndarray:
 
 
 class _Tally:
-    """Counts mismatches and keeps the first few."""
+    """Counts mismatches and keeps the first few of each kind."""
 
     KEPT = 8
 
@@ -312,12 +313,15 @@ class _Tally:
         self.cycles = 0
         self.kept: list[Difference] = []
 
-    def note(self, *differences: Difference, value: bool) -> None:
+    def note(self, *differences: Difference, value: bool, count: int | None = None) -> None:
+        """Note differences of one kind, the first of ``count``; that many they are where it is not given."""
         if value:
-            self.values += len(differences)
+            self.values += len(differences) if count is None else count
         else:
-            self.cycles += len(differences)
-        self.kept.extend(differences[: self.KEPT - len(self.kept)])
+            self.cycles += len(differences) if count is None else count
+        if differences:
+            held = sum(kept.what == differences[0].what for kept in self.kept)
+            self.kept.extend(differences[: max(0, self.KEPT - held)])
 
 
 def compare(config: Accelerator, prediction: Prediction, folder: Path) -> Comparison:
@@ -326,7 +330,7 @@ def compare(config: Accelerator, prediction: Prediction, folder: Path) -> Compar
     cut = prediction.run.cut
     outputs = np.zeros_like(trace.outputs)
     got_cycle = _compare_outputs(config, prediction, folder / "output.txt", outputs, tally)
-    z = _compare_z(trace, cut, folder / "z.txt", tally) if prediction.run.trace_z else 0
+    z = _compare_z(prediction, folder / "z.txt", tally) if prediction.run.trace_z else 0
     recorded = _recorded(folder)
     blocks, core = _compare_counters(config, prediction, recorded, folder, tally)
     return Comparison(
@@ -369,7 +373,7 @@ def _compare_outputs(
     lines = path.read_text().splitlines() if path.is_file() else []
     expected = len(trace.outputs) if cut is None else int(np.count_nonzero(trace.output_cycle < cut))
     if len(lines) != expected:
-        tally.note(Difference("groups", (), expected, len(lines), -1), value=True)
+        tally.note(Difference("groups", "", expected, len(lines), -1), value=True)
     places = _places(config, prediction)
     last_groups = {n for n, place in enumerate(places) if n + 1 == len(places) or places[n + 1][0] != place[0]}
     per_pixel = config.blocks // config.group
@@ -406,10 +410,22 @@ def _compare_outputs(
     return cycles
 
 
-def _compare_z(trace: Trace, cut: int | None, path: Path, tally: _Tally) -> int:
+def _z_place(prediction: Prediction, block: int, row: int, number: int) -> str:
+    """Where a row's z of this number belongs: a row gives one for each pixel of the input, pass after pass."""
+    for place, p in enumerate(prediction.run.passes):
+        pixels = p.geometry.height * p.geometry.width
+        if number < pixels:
+            y, x = divmod(number, p.geometry.width)
+            return f"pass {place}, block {block}, row {row}, input row {y}, column {x}"
+        number -= pixels
+    raise AssertionError("a row gives no more z than its passes have pixels")
+
+
+def _compare_z(prediction: Prediction, path: Path, tally: _Tally) -> int:
+    trace, cut = prediction.trace, prediction.run.cut
     text = path.read_text() if path.is_file() else ""
     if "x" in text:
-        tally.note(Difference("z", (), "a number", "X", -1), value=True)
+        tally.note(Difference("z", "", "a number", "X", -1), value=True)
         return 0
     records = np.array(text.split(), np.int64).reshape(-1, 4)
     blocks, rows, _ = trace.z.shape
@@ -420,14 +436,25 @@ def _compare_z(trace: Trace, cut: int | None, path: Path, tally: _Tally) -> int:
             # A row writes its z in order.
             pixels = len(z_cycle) if cut is None else int(np.count_nonzero(z_cycle < cut))
             if len(mine) != pixels:
-                tally.note(Difference("z count", (b, m), pixels, len(mine), -1), value=True)
+                where = f"block {b}, row {m}"
+                tally.note(Difference("z count", where, pixels, len(mine), -1), value=True)
                 continue
-            for n in np.flatnonzero(mine[:, 3] != trace.z[b, m, :pixels])[: _Tally.KEPT]:
-                place, cycle = (b, m, int(n)), int(mine[n, 0])
-                tally.note(Difference("z", place, int(trace.z[b, m, n]), int(mine[n, 3]), cycle), value=True)
-            for n in np.flatnonzero(mine[:, 0] != z_cycle[:pixels])[: _Tally.KEPT]:
-                place, cycle = (b, m, int(n)), int(mine[n, 0])
-                tally.note(Difference("z cycle", place, int(trace.z_cycle[b, m, n]), cycle, cycle), value=False)
+            for what, column, expected, value in (
+                ("z", 3, trace.z[b, m, :pixels], True),
+                ("z cycle", 0, z_cycle[:pixels], False),
+            ):
+                wrong = np.flatnonzero(mine[:, column] != expected)
+                first = [
+                    Difference(
+                        what,
+                        _z_place(prediction, b, m, int(n)),
+                        int(expected[n]),
+                        int(mine[n, column]),
+                        int(mine[n, 0]),
+                    )
+                    for n in wrong[: _Tally.KEPT]
+                ]
+                tally.note(*first, value=value, count=len(wrong))
     return len(records)
 
 
@@ -438,34 +465,38 @@ def _compare_counters(
     blocks = np.zeros((config.blocks, len(BlockCounter)), np.int64)
     core = np.zeros(len(CoreCounter), np.int64)
     if recorded is None:
-        tally.note(Difference("run", (), "counters", "the simulation ended before they were read", -1), value=False)
+        tally.note(Difference("run", "", "counters", "the simulation ended before they were read", -1), value=False)
         return blocks, core
     if recorded["unknown"]:
         unknown = folder / UNKNOWN
         lines = unknown.read_text().splitlines() if unknown.is_file() else []
         cycle, _, names = lines[0].partition(" ") if lines else ("-1", "", "")
         found = f"X on {names}" if names else "X"
-        tally.note(Difference("run", (), "0 or 1 on every valid and ready", found, int(cycle)), value=True)
+        tally.note(Difference("run", "", "0 or 1 on every valid and ready", found, int(cycle)), value=True)
     if prediction.run.cut is not None:
         return blocks, core
     if recorded["left_by_clear"]:
-        tally.note(Difference("counter", ("after clearing",), 0, recorded["left_by_clear"], -1), value=False)
+        tally.note(Difference("counter", "the core after clearing", 0, recorded["left_by_clear"], -1), value=False)
     blocks[:] = recorded["blocks"]
     core[:] = recorded["core"]
     for counter in BlockCounter:
         for b in np.flatnonzero(blocks[:, counter] != trace.block_counters[:, counter]):
             expected, got = int(trace.block_counters[b, counter]), int(blocks[b, counter])
-            tally.note(Difference("counter", (counter.name.lower(), int(b)), expected, got, -1), value=False)
+            where = f"{counter.name.lower()} of block {b}"
+            tally.note(Difference("counter", where, expected, got, -1), value=False)
     for core_counter in CoreCounter:
         expected, got = int(trace.core_counters[core_counter]), int(core[core_counter])
         if expected != got:
-            tally.note(Difference("counter", (core_counter.name.lower(),), expected, got, -1), value=False)
+            tally.note(Difference("counter", core_counter.name.lower(), expected, got, -1), value=False)
     return blocks, core
 
 
-def describe(difference: Difference, place: Callable[[tuple[int | str, ...]], str] = str) -> str:
-    """One line: what, where, expected, got, cycle."""
-    cycle = f", cycle {difference.cycle}" if difference.cycle >= 0 else ""
-    return (
-        f"{difference.what} at {place(difference.place)}: expected {difference.expected}, got {difference.got}{cycle}"
-    )
+def _output_place(number: int, row: int, column: int, channel: int) -> str:
+    return f"pass {number}, row {row}, column {column}, channel {channel}"
+
+
+def describe(difference: Difference, output_place: Callable[[int, int, int, int], str] = _output_place) -> str:
+    """One line: what, where, expected, got, cycle; ``output_place`` says where an output is."""
+    place, cycle = difference.place, f", cycle {difference.cycle}" if difference.cycle >= 0 else ""
+    where = (place or "the run") if isinstance(place, str) else output_place(*place)
+    return f"{difference.what} at {where}: expected {difference.expected}, got {difference.got}{cycle}"

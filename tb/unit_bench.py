@@ -15,7 +15,7 @@ from configs.accelerator import Accelerator, as_fields, load_accelerator
 from tb.lockstep.base import COVERAGE, SETTINGS
 from tb.lockstep.base import RESULTS as RESULTS_FOLDER
 from tb.lockstep.wrapper import SHAPES, UNITS, write_unit_bench
-from tb.simulator import Design, Outcome, Simulator, build, run
+from tb.simulator import Design, Outcome, Simulator, build, folder_name, run
 
 FOLDER = BUILD / "units"
 #: Transactions of a bench where nobody says how many: Icarus is slower by an order of magnitude.
@@ -62,7 +62,7 @@ def unit_design(
     """Write and describe the wrapper with the given units; a choice of units has folders of its own."""
     units = tuple(units)
     kind = "all" if units == UNITS else "_".join(units)
-    folder = FOLDER / "rtl" / f"{config.name}_{kind}"
+    folder = FOLDER / "rtl" / f"{folder_name(config)}_{kind}"
     return replace(write_unit_bench(config, folder, units, waves=waves, builds=FOLDER / kind), coverage=coverage)
 
 
@@ -83,7 +83,7 @@ def reproduce(result: UnitResult, config: str, transactions: int | None) -> str:
 
 def run_folder(design: Design, simulator: Simulator) -> Path:
     """Where the benches of a configuration run."""
-    return FOLDER / "run" / f"{design.config.name}_{simulator}"
+    return FOLDER / "run" / f"{folder_name(design.config)}_{simulator}"
 
 
 def run_units(

@@ -61,7 +61,14 @@ def test_an_unknown_preset_names_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("- a\n", "has no fields"), ("a: [", "is not YAML"), ("", "has no fields")]
+    ("text", "message"),
+    [
+        ("- a\n", "has no fields"),
+        ("a: [", "is not YAML"),
+        ("", "has no fields"),
+        ("a: 2020-13-45", "is not YAML"),
+        ("[" * 5000, "is not YAML"),
+    ],
 )
 def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.yaml"

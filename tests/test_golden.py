@@ -9,7 +9,8 @@ import pytest
 
 from configs.accelerator import load_accelerator
 from golden.bound import bound_of
-from golden.cycle.stream_core import BlockCounter, CoreCounter, free_running, output_tensor, simulate
+from golden.cycle.block import BlockCounter
+from golden.cycle.stream_core import CoreCounter, free_running, output_tensor, simulate
 from golden.dense_array import dense_cycles
 from golden.fit import misfit
 from golden.functional import combine, convolve

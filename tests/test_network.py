@@ -1,6 +1,7 @@
 """`make sim` as a user meets it: the real network, its result file, and what bad input gets."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,10 +12,14 @@ import pytest
 
 from common.errors import UserError
 from common.results import ROOT
-from configs.accelerator import as_fields, load_accelerator
+from configs.accelerator import Accelerator, as_fields, load_accelerator
+from golden.cycle.stream_core import CoreCounter
 from golden.functional import score
 from golden.package import read_package
+from tb import network_sim
+from tb.__main__ import main
 from tb.network_sim import find_package, select_images, select_layers
+from tb.stream_run import Prediction, StreamRun, predict
 from tests.random_layers import write_every_kind
 
 
@@ -27,6 +32,14 @@ def sim(results: Path, *arguments: str, timeout: int = 600) -> subprocess.Comple
         check=False,
         timeout=timeout,
     )
+
+
+def own_configuration(folder: Path, name: str, **changes: int) -> Path:
+    """A file of tiny with some fields changed."""
+    path = folder / f"{name}.yaml"
+    fields = {**as_fields(load_accelerator("tiny")), "name": name, **changes}
+    path.write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
+    return path
 
 
 def test_every_layer_of_the_network_on_small_under_verilator(tmp_path: Path) -> None:
@@ -83,7 +96,59 @@ def test_a_network_of_every_kind(tmp_path: Path, measure: str) -> None:
     for layer in left:
         assert f"Left to golden/: {layer['name']} ({layer['kind']}): {layer['reason']}." in result.stdout
     assert document["measure"] == measure
+    assert document["accuracy"] == (document["score"] if measure == "accuracy" else None)
     assert document["score"] == pytest.approx(score(package, document["images"]))
+
+
+def test_a_difference_is_printed_with_what_repeats_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model is wrong in one output, one z and one counter of the second image; names are those that were typed."""
+    package = write_every_kind(tmp_path / "my kinds", 1, "accuracy")
+    configuration = own_configuration(tmp_path, "narrow")
+    images = select_images(package, 2, None, 1)
+
+    def wrong(config: Accelerator, work: StreamRun) -> Prediction:
+        prediction = predict(config, work)
+        if work.name == f"first0_image{images[0]}":
+            prediction.trace.z[1, 2, 3] += 1
+        if work.name == f"first0_image{images[1]}":
+            prediction.trace.outputs[7, 2] ^= 1
+            prediction.trace.core_counters[CoreCounter.BEATS] += 1
+        return prediction
+
+    monkeypatch.setattr(network_sim, "predict", wrong)
+    names = ["--net", str(package.folder), "--config", str(configuration), "--sim", "icarus", "--images", "2"]
+    with pytest.raises(SystemExit) as ended:
+        main(["sim", "--results", str(tmp_path), *names], standalone_mode=False)
+    assert ended.value.code == 1
+    said = capsys.readouterr().out
+    again = f"again, with waves: make sim NET='{package.folder}' CONFIG={configuration} SIM=icarus LAYER=first0 IMAGE="
+    first, second = said.split("MISMATCH in layer first0, image ")[1:]
+    assert first.startswith(f"{images[0]}:\n  z at pass 0, block 1, row 2, input row 0, column 3: expected ")
+    assert f"{again}{images[0]} SEED=1 WAVES=1\n" in first
+    assert second.startswith(f"{images[1]}:\n  value at row 1, column 1, channel 2: expected ")
+    assert re.search(r"got \d+, cycle \d+\n  counter at beats: expected \d+, got \d+\n", second)
+    assert f"{again}{images[1]} SEED=1 WAVES=1\n" in second
+    assert "The cycle model and the functional model differ in 1 outputs." in second
+    assert "NOT equal" in second
+    document = json.loads((tmp_path / "sim.json").read_text())
+    assert (document["mismatches"], document["cycle_mismatches"], document["golden_mismatches"]) == (2, 1, 1)
+
+
+def test_configurations_of_one_name_are_two(tmp_path: Path) -> None:
+    """Both at once: neither takes the other's Verilog."""
+    package = write_every_kind(tmp_path / "every_kind", 1, "accuracy")
+    with ThreadPoolExecutor(2) as pool:
+        runs = []
+        for place, lookahead in (("x", 1), ("y", 2)):
+            (tmp_path / place).mkdir()
+            configuration = own_configuration(tmp_path / place, "same", lookahead=lookahead)
+            names = ("--net", str(package.folder), "--config", str(configuration), "--sim", "icarus")
+            runs.append(pool.submit(sim, tmp_path / place, *names, "--images", "1"))
+        for run in runs:
+            result = run.result()
+            assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_two_runs_at_once_wait_for_each_other(tmp_path: Path) -> None:
@@ -131,10 +196,7 @@ def test_layers_that_the_bench_cannot_hold_are_left_to_golden() -> None:
 @pytest.fixture
 def narrow(tmp_path: Path) -> Path:
     """A configuration that the network's layers do not fit."""
-    path = tmp_path / "narrow.yaml"
-    fields = {**as_fields(load_accelerator("tiny")), "name": "narrow", "width_max": 4}
-    path.write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
-    return path
+    return own_configuration(tmp_path, "narrow", width_max=4)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +212,9 @@ def narrow(tmp_path: Path) -> Path:
         (["--sim", "vcs"], "Invalid value for '--sim': 'vcs' is not one of 'icarus', 'verilator'"),
         (["--seed", "-1"], "Invalid value for '--seed'"),
         (["--colour"], "No such option"),
+        (["--results", ""], "Invalid value for '--results': it is empty, name a folder"),
+        (["--results", "README.md"], "Invalid value for '--results': Directory 'README.md' is a file."),
+        (["--config", "../configs/small"], "Configuration '../configs/small' is not known: use one of full, small, "),
         (
             ["--layer", "classifier"],
             "Layer 'classifier' does not fit configuration 'small': the stream core does not run",
@@ -186,11 +251,25 @@ def test_a_damaged_package_gets_one_sentence_and_status_2(tmp_path: Path) -> Non
     assert result.stderr.count("\n") == 1
 
 
-def test_a_missing_simulator_gets_one_sentence_and_status_2(tmp_path: Path) -> None:
-    for tool in ("g++", "make"):
+@pytest.mark.parametrize(
+    ("simulator", "there", "sentence"),
+    [
+        (
+            "icarus",
+            ("g++", "make"),
+            "Icarus Verilog is not installed: install the package 'iverilog', or use SIM=verilator.",
+        ),
+        ("verilator", ("make",), "g++ is not installed and Verilator needs it: install the package 'g++'."),
+        ("verilator", ("g++",), "make is not installed and Verilator needs it: install the package 'make'."),
+    ],
+)
+def test_a_missing_tool_gets_one_sentence_and_status_2(
+    simulator: str, there: tuple[str, ...], sentence: str, tmp_path: Path
+) -> None:
+    for tool in there:
         (tmp_path / tool).symlink_to(shutil.which(tool) or "/bin/false")
     result = subprocess.run(
-        [sys.executable, "-m", "tb", "sim", "--sim", "icarus"],
+        [sys.executable, "-m", "tb", "sim", "--sim", simulator],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -198,6 +277,4 @@ def test_a_missing_simulator_gets_one_sentence_and_status_2(tmp_path: Path) -> N
         env={"PATH": str(tmp_path)},
     )
     assert result.returncode == 2
-    assert result.stderr == (
-        "error: Icarus Verilog is not installed: install the package 'iverilog', or use SIM=verilator.\n"
-    )
+    assert result.stderr == f"error: {sentence}\n"

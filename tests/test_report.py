@@ -317,6 +317,31 @@ def test_a_missed_line_is_marked(results: Path, tmp_path: Path) -> None:
     assert "missed: else" in text
 
 
+def test_a_folder_of_something_else_is_kept(results: Path, tmp_path: Path) -> None:
+    """A report is replaced, and an empty folder filled."""
+    (tmp_path / "empty").mkdir()
+    write_site(results, tmp_path / "empty")
+    write_site(results, tmp_path / "empty")
+    mine = tmp_path / "mine" / "index.html"
+    mine.parent.mkdir()
+    mine.write_text("my page")
+    with pytest.raises(UserError, match=r"^Folder .*mine holds something else than a report: name one that may be "):
+        write_site(results, mine.parent)
+    assert mine.read_text() == "my page"
+
+
+def test_the_summary_says_what_the_site_shows(results: Path, tmp_path: Path) -> None:
+    write_site(results, tmp_path / "site")
+    summary = json.loads((results / "report.json").read_text())
+    rows = {row.unit: row for row in units_of(read_results(results))}
+    assert summary["units"].keys() == rows.keys()
+    fifo = summary["units"]["fifo"]
+    assert (fifo["runs"], fifo["passed"], fifo["stage"]) == (2, 1, rows["fifo"].stage)
+    assert fifo["open"] == [row.point.name for row in rows["fifo"].points if row.status is not Status.PASSED] != []
+    assert {"mutants", "gates"} <= set(summary["not_run"])
+    assert summary["failures"] == 1
+
+
 def test_without_results_there_is_no_site(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"There are no results in .*: run 'make regress' first"):
         write_site(tmp_path, tmp_path / "site")

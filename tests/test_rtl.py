@@ -107,15 +107,21 @@ def test_golden_and_rtl_share_no_code() -> None:
     assert not imports_of("compress") & {"rtl", "tb"}
 
 
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("out", "sentence"),
+    [
+        ("{0}/file/x", "Folder {0}/file/x cannot be written (Not a directory): name one that can.\n"),
+        ("", "Invalid value for '--out': it is empty, name a folder\n"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_refused(out: str, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = subprocess.run(
-        [sys.executable, "-m", "rtl", "--config", "tiny", "--out", str(tmp_path / "file" / "x")],
+        [sys.executable, "-m", "rtl", "--config", "tiny", "--out", out.format(tmp_path)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 2
-    assert result.stderr.startswith("error: Folder ")
-    assert result.stderr.count("\n") == 1
+    assert result.stderr == f"error: {sentence.format(tmp_path)}"

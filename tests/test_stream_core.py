@@ -1,5 +1,6 @@
 """The stream core on random layers, in values, cycles, z and counters. That faults show: test_mutants.py."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 
 from common.results import BUILD
 from configs.accelerator import load_accelerator
+from golden.cycle.block import BlockCounter
+from golden.cycle.stream_core import CoreCounter
 from tb.random_run import random_run
 from tb.simulator import Design, Simulator, build
 from tb.stream_run import Prediction, compare, describe, predict, run_batch, stream_design
@@ -65,10 +68,26 @@ def test_a_comparison_of_nothing_fails(tmp_path: Path) -> None:
     assert any(difference.what == "groups" for difference in comparison.differences)
 
 
+def change_z(path: Path, prediction: Prediction) -> list[str]:
+    """Change the last twelve z that row 1 of block 2 wrote, and the cycle of the first; returns what must be said."""
+    geometries = [p.geometry for p in prediction.run.passes]
+    places = [(n, *divmod(pixel, g.width)) for n, g in enumerate(geometries) for pixel in range(g.height * g.width)]
+    records = [line.split() for line in path.read_text().splitlines()]
+    mine = [record for record in records if record[1:3] == ["2", "1"]]
+    assert len(mine) == len(places) > 12
+    for record in mine[-12:]:
+        record[3] = str(int(record[3]) + 1)
+    mine[0][0] = str(int(mine[0][0]) + 1)
+    path.write_text("".join(" ".join(record) + "\n" for record in records))
+    first = [("z", place) for place in places[-12:-4]] + [("z cycle", places[0])]
+    return [f"{what} at pass {n}, block 2, row 1, input row {y}, column {x}" for what, (n, y, x) in first]
+
+
 def test_every_kind_of_difference_is_reported(tmp_path: Path) -> None:
-    """A recorded run in which one value, one cycle and one counter are changed by hand."""
+    """A recorded run in which one of each is changed by hand: what the core gives, what it counts, and z."""
     config = load_accelerator("tiny")
     prediction = short_prediction(2)
+    prediction = replace(prediction, run=replace(prediction.run, trace_z=True))
     design = design_of("tiny")
     build(design, Simulator.ICARUS)
     _, (clean,) = run_batch(design, Simulator.ICARUS, [prediction], tmp_path, seed=1)
@@ -80,10 +99,25 @@ def test_every_kind_of_difference_is_reported(tmp_path: Path) -> None:
     changed = f"{int(values, 16) ^ 1 << 8:0{len(values)}x}"
     lines[full] = f"{int(cycle) + 1} {bits} {changed} {eop} {last}"
     (folder / "output.txt").write_text("\n".join(lines))
-    counters = (folder / "counters.json").read_text()
-    (folder / "counters.json").write_text(counters.replace('"unknown": 0', '"unknown": 1'))
+    record = json.loads((folder / "counters.json").read_text())
+    record["unknown"] = record["left_by_clear"] = 1
+    record["blocks"][3][BlockCounter.DROPPED] += 1
+    record["core"][CoreCounter.BEATS] += 1
+    (folder / "counters.json").write_text(json.dumps(record))
+    changed_z = change_z(folder / "z.txt", prediction)
     found = compare(config, prediction, folder)
-    assert {difference.what for difference in found.differences} == {"value", "cycle", "run"}
+    said = [describe(difference) for difference in found.differences]
+    assert {difference.what for difference in found.differences} == {"value", "cycle", "z", "z cycle", "run", "counter"}
+    assert found.value_mismatches == 1 + 12 + 1, "a value, twelve z, X"
+    assert found.cycle_mismatches == 1 + 1 + 3, "of an output, of a z, three counters"
+    assert len(found.differences) == 1 + 1 + 8 + 1 + 1 + 3, "the first eight of a kind are kept"
+    dropped, beats = record["blocks"][3][BlockCounter.DROPPED], record["core"][CoreCounter.BEATS]
+    assert [line for line in said if line.startswith("counter")] == [
+        "counter at the core after clearing: expected 0, got 1",
+        f"counter at dropped of block 3: expected {dropped - 1}, got {dropped}",
+        f"counter at beats: expected {beats - 1}, got {beats}",
+    ]
+    assert [line.partition(":")[0] for line in said if line.startswith("z")] == changed_z
     value = next(difference for difference in found.differences if difference.what == "value")
     assert value.place[3] % config.group == 1
     assert value.got == int(prediction.trace.outputs[full, 1]) ^ 1

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from golden.cycle.psum_lines import PsumLines
+from golden.cycle.requantize import requantized
 from golden.cycle.sizes import Sizes
 from golden.cycle.work import Work
 
@@ -56,13 +57,6 @@ def make_collector(groups: int, s: Sizes) -> Collector:
         stages=np.full(STAGES, -1, np.int64),
         outputs=np.zeros((groups, s.group), np.uint8),
     )
-
-
-@njit(cache=True)
-def requantized(psum: int, bias: int, multiplier: int, shift: int, low: int, high: int) -> int:
-    """clamp(((psum + bias) * multiplier + half) >> shift, low, high)."""
-    value = ((psum + bias) * multiplier + (1 << (shift - 1))) >> shift
-    return min(max(value, low), high)
 
 
 @njit(cache=True)

@@ -11,30 +11,18 @@ import numpy as np
 from numba import njit
 
 from configs.accelerator import Accelerator
-from golden.cycle.basis_mac import BasisMac, make_basis_mac, pending_passes, step_basis_mac
+from golden.cycle.basis_mac import BasisMac, make_basis_mac, pending_passes
 from golden.cycle.beats import Groups, groups_of
+from golden.cycle.block import BlockCounter, step_blocks
 from golden.cycle.collector import Collector, make_collector, step_collector
 from golden.cycle.feeder import Feeder, beat_offered, make_feeder, parts_of, step_feeder
-from golden.cycle.fifo import fifo_head
 from golden.cycle.input_ring import InputRing, make_input_ring, ring_has_room
-from golden.cycle.psum_lines import PsumLines, make_psum_lines, step_psum_lines
-from golden.cycle.row import Rows, make_rows, step_row
+from golden.cycle.psum_lines import PsumLines, make_psum_lines
+from golden.cycle.row import Rows, make_rows
 from golden.cycle.sizes import Sizes, sizes_of
 from golden.cycle.work import Work, work_of
 from golden.schedule import Pass
 from golden.sparsemap import SparseTensor
-
-
-class BlockCounter(IntEnum):
-    """What a block counts, in the order of its counter index."""
-
-    TAKEN = 0
-    Z_WRITTEN = 1
-    Z_FULL = 2
-    DROPPED = 3
-    PRODUCTS = 4
-    STARVED = 5
-    LINE_WAIT = 6
 
 
 class CoreCounter(IntEnum):
@@ -96,70 +84,6 @@ class Trace:
 
 class DeadlockError(Exception):
     """The model made no progress: a defect of the design that it describes."""
-
-
-@njit(cache=True)
-def step_blocks(
-    s: Sizes,
-    work: Work,
-    groups: Groups,
-    ring: InputRing,
-    rows: Rows,
-    mac: BasisMac,
-    lines: PsumLines,
-    beat_group: np.ndarray,
-    beat_part: np.ndarray,
-    beat_final: np.ndarray,
-    pass_starts: bool,
-    free: int,
-    cycle: int,
-    z: np.ndarray,
-    z_cycle: np.ndarray,
-    z_count: np.ndarray,
-    counters: np.ndarray,
-) -> None:
-    """One clock edge of every block.
-
-    Args:
-        beat_group, beat_part, beat_final: every beat written so far: its group, which part of it, and whether the last.
-        pass_starts: one more pass may run.
-        free: lines that the collector frees, as a bit mask.
-        z, z_cycle: int64 (BLOCKS, ROWS, pixels): the z that are written and ``cycle`` are added to them.
-        z_count: int64 (BLOCKS, ROWS): z written before; moved on.
-        counters: int64 (BLOCKS, 7), by BlockCounter; moved on.
-    """
-    heads = np.zeros(s.rows, np.int64)
-    for b in range(s.blocks):
-        z_valid = True
-        for m in range(s.rows):
-            z_valid = z_valid and rows.fifo.count[b, m] > 0
-            heads[m] = fifo_head(rows.fifo, b, m)
-        takes, close, dropped, products, starved, line_wait = step_basis_mac(
-            mac, lines, s, work, b, z_valid, heads, pass_starts
-        )
-        step_psum_lines(lines, s, b, close, free)
-        for m in range(s.rows):
-            beat = ring.read[b, m]
-            beat_valid = beat < ring.written[0]
-            group, part, final = 0, 0, False
-            if beat_valid:
-                group, part, final = beat_group[beat], beat_part[beat], beat_final[beat]
-            reads, taken, written, full, value = step_row(
-                rows, s, b, m, groups, work.coefficients, beat_valid, group, part, final, takes
-            )
-            if reads:
-                ring.read[b, m] = beat + 1
-            if written:
-                z[b, m, z_count[b, m]] = value
-                z_cycle[b, m, z_count[b, m]] = cycle
-                z_count[b, m] += 1
-            counters[b, 0] += taken
-            counters[b, 1] += written
-            counters[b, 2] += full
-        counters[b, 3] += dropped
-        counters[b, 4] += products
-        counters[b, 5] += starved
-        counters[b, 6] += line_wait
 
 
 @njit(cache=True, nogil=True)

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from common.errors import UserError, run_command
+from common.options import Folder
 from common.results import RESULTS, relative
 from tb.code_coverage.collect import FOLDER, clear, collect_stream, collect_units, stream_runs
 from tb.code_coverage.figures import UnitSummary, check_waivers, summarise
@@ -84,7 +85,7 @@ def _print_holes(summary: UnitSummary) -> None:
 @main.command("merge")
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--holes", "holes", multiple=True, help="List the missed points of a unit, or of 'all'.")
-@click.option("--results", default=RESULTS, type=click.Path(path_type=Path), help="Folder of coverage.json.")
+@click.option("--results", default=RESULTS, type=Folder(), help="Folder of coverage.json.")
 def merge_command(folders: tuple[Path, ...], holes: tuple[str, ...], results: Path) -> None:
     """Add up the coverage files in FOLDERS (build/coverage where none is given), and judge them with the waivers.
 

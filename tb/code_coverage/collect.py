@@ -8,7 +8,7 @@ from configs.accelerator import load_accelerator
 from tb.code_coverage.record import DATA, RECORD
 from tb.limit_runs import limit_runs
 from tb.random_run import random_run
-from tb.simulator import Simulator, build
+from tb.simulator import Simulator, build, folder_name
 from tb.stream_run import StreamRun, describe, predict, run_batch, stream_design
 from tb.unit_bench import UNITS, reproduce, run_units, unit_design
 
@@ -31,7 +31,7 @@ def collect_units(config_name: str, units: Sequence[str], seed: int, transaction
 def collect_stream(config_name: str, name: str, runs: Sequence[StreamRun], advance: Callable[[], None]) -> list[str]:
     """Run the stream core; returns what failed."""
     config = load_accelerator(config_name)
-    design = stream_design(config, BUILD / "rtl" / config.name, coverage=True)
+    design = stream_design(config, BUILD / "rtl" / folder_name(config), coverage=True)
     build(design, Simulator.VERILATOR)
     folder = FOLDER / config.name / name
     predictions = [predict(config, run) for run in runs]

@@ -8,7 +8,7 @@ from common.errors import run_command
 from common.results import BUILD, relative
 from configs.accelerator import load_accelerator
 from tb.env.run import check_test, core_design, default_folder, reproduce, run_uvm, uvm_tests
-from tb.simulator import Simulator, build
+from tb.simulator import Simulator, build, folder_name
 
 
 @click.command()
@@ -29,12 +29,12 @@ def main(chosen: tuple[str, ...], name: str, sim: str, seed: int, layers: int, w
     for test in tests:
         check_test(test, simulator)
     config = load_accelerator(name)
-    design = core_design(config, BUILD / "uvm" / "rtl" / config.name, waves=waves)
+    design = core_design(config, BUILD / "uvm" / "rtl" / folder_name(config), waves=waves)
     build(design, simulator)
     print(f"{'test':24} {'compared':>10} {'cycles':>8} {'result':>7} {'seconds':>8}")
     failed = []
     for test in tests:
-        folder: Path = default_folder(test, config.name, simulator, seed)
+        folder: Path = default_folder(test, config, simulator, seed)
         result = run_uvm(design, simulator, test, seed, layers, folder)
         verdict = "pass" if result.ok else "FAIL"
         print(f"{test:24} {result.compared:10,} {result.cycles:8,} {verdict:>7} {result.seconds:8.2f}", flush=True)

@@ -14,7 +14,8 @@ from cocotb.triggers import with_timeout
 from pyuvm import ConfigDB, uvm_factory, uvm_test
 
 from configs.accelerator import parse_accelerator
-from golden.cycle.stream_core import BlockCounter, CoreCounter
+from golden.cycle.block import BlockCounter
+from golden.cycle.stream_core import CoreCounter
 from tb.env.agents import CONTEXT, Context
 from tb.env.environment import StreamEnvironment
 from tb.env.model import Expectation

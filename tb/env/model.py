@@ -7,7 +7,8 @@ import numpy as np
 from pyuvm import uvm_analysis_port, uvm_subscriber
 
 from configs.accelerator import Accelerator
-from golden.cycle.stream_core import BlockCounter, CoreCounter, Trace, simulate
+from golden.cycle.block import BlockCounter
+from golden.cycle.stream_core import CoreCounter, Trace, simulate
 from golden.sparsemap import encode
 from tb import load_port
 from tb.env.streams import group_words

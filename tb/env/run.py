@@ -11,7 +11,7 @@ from common.errors import UserError
 from common.results import BUILD, relative, write_json
 from configs.accelerator import Accelerator, as_fields
 from rtl.generator import generate
-from tb.simulator import Design, Simulator, run
+from tb.simulator import Design, Simulator, folder_name, run
 
 if TYPE_CHECKING:
     from tb.env.base_test import StreamCoreTest
@@ -172,6 +172,6 @@ def _record(folder: Path) -> dict:
         return {"problem": "", "check": "", "compared": 0, "cycles": 0, "seen": {}, "seconds": 0.0, "noticed_ps": None}
 
 
-def default_folder(test: str, config: str, simulator: Simulator, seed: int) -> Path:
+def default_folder(test: str, config: Accelerator, simulator: Simulator, seed: int) -> Path:
     """Where a test runs that nobody gives a folder."""
-    return BUILD / "uvm" / f"{config}_{simulator}" / f"{test}_{seed}"
+    return BUILD / "uvm" / f"{folder_name(config)}_{simulator}" / f"{test}_{seed}"

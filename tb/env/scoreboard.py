@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pyuvm import uvm_analysis_export, uvm_scoreboard, uvm_subscriber
 
 from configs.accelerator import Accelerator
-from golden.cycle.stream_core import BlockCounter, CoreCounter
+from golden.cycle.block import BlockCounter
+from golden.cycle.stream_core import CoreCounter
 from tb.env.agents import context_of
 from tb.env.channel import Channel, Expected
 from tb.env.model import Expectation, counters_of

@@ -15,7 +15,7 @@ from rtl.generator import TOP, UNITS
 from tb.gates.netlist import PACKAGE
 from tb.gates.run import RESULT_FILE, GateResult, check_unit, gate_design, run_gate_level
 from tb.gathered import origin_of
-from tb.simulator import Simulator
+from tb.simulator import Simulator, folder_name
 
 
 def reproduce(result: GateResult, config: str, count: int | None) -> str:
@@ -61,7 +61,7 @@ def main(chosen: tuple[str, ...], name: str, sim: str | None, seed: int, count: 
             gates = gate_design(config, unit)
             gates.build(simulator)
         with console.status(f"{unit}: simulating"):
-            folder = BUILD / "gates" / "run" / f"{config.name}_{unit}_{simulator}"
+            folder = BUILD / "gates" / "run" / f"{folder_name(config)}_{unit}_{simulator}"
             results.append(run_gate_level(gates, unit, simulator, seed, count, folder))
     console.print(table(results))
     for result in results:

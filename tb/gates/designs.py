@@ -10,7 +10,7 @@ from rtl.generator import TOP, render
 from tb.env.run import core_top
 from tb.gates.netlist import Netlist, synthesise
 from tb.lockstep.wrapper import instances_of, write_instances
-from tb.simulator import Design, Simulator, build
+from tb.simulator import Design, Simulator, build, folder_name
 from tb.stream_run import bench_design
 
 FOLDER = BUILD / "gates"
@@ -52,7 +52,7 @@ def unit_gates(
     Raises UserError where Yosys is missing.
     """
     files = render(config)
-    folder = folder or FOLDER / "rtl" / f"{config.name}_{unit}"
+    folder = folder or FOLDER / "rtl" / f"{folder_name(config)}_{unit}"
     found: dict[str, Netlist] = {}
     instances = []
     # Ports and their places in the packed words are those of the generated Verilog: Yosys keeps them.
@@ -78,7 +78,7 @@ def stream_gates(config: Accelerator, folder: Path | None = None, netlist: Netli
     Raises UserError where Yosys is missing.
     """
     files = render(config)
-    folder = folder or FOLDER / "rtl" / f"{config.name}_{TOP}"
+    folder = folder or FOLDER / "rtl" / f"{folder_name(config)}_{TOP}"
     found = netlist or synthesise(files, TOP, flatten=False, defines=DEFINES)
     path = folder / f"{TOP}_gates.v"
     write_atomically(path, found.text.encode())

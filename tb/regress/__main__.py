@@ -104,8 +104,11 @@ def rerun(name: str, waves: bool) -> None:
     if verdict.problem:
         print(verdict.problem)
     print(f"folder: {relative(folder)}")
-    for dump in sorted(folder.glob("dump.*")):
-        print(f"waves: {relative(dump)}")
+    dumps = [relative(dump) for dump in sorted(folder.glob("dump.*"))]
+    for dump in dumps:
+        print(f"waves: {dump}")
+    found = {"job": job.name, "folder": relative(folder), "waves": dumps, "verdict": asdict(verdict), "tools": _tools()}
+    print(f"results in {relative(write_json(RESULTS / 'rerun.json', found))}")
     if verdict.status is Status.FAILED:
         raise SystemExit(1)
     if verdict.status is Status.CRASHED:

@@ -12,7 +12,7 @@ from tb.lockstep.wrapper import UNITS
 from tb.random_run import random_run
 from tb.regress.catalog import Engine, find_test
 from tb.regress.job import Job, Status, Variant, Verdict
-from tb.simulator import Design, Outcome, build
+from tb.simulator import Design, Outcome, build, folder_name
 from tb.start_state import (
     CheckResult,
     random_initial_design,
@@ -57,8 +57,8 @@ def design_of(job: Job, *, waves: bool = False) -> Design:
         design = unit_design(config, UNITS, waves=waves, coverage=coverage)
         return random_initial_design(design, job.simulator) if job.variant is Variant.RANDOM_INITIAL else design
     if engine is Engine.UVM:
-        return core_design(config, BUILD / "uvm" / "rtl" / config.name, waves=waves)
-    design = stream_design(config, BUILD / "rtl" / config.name, waves=waves, coverage=coverage)
+        return core_design(config, BUILD / "uvm" / "rtl" / folder_name(config), waves=waves)
+    design = stream_design(config, BUILD / "rtl" / folder_name(config), waves=waves, coverage=coverage)
     if find_test(job.test).function == "initial_values":
         return random_initial_design(design, job.simulator)
     return design

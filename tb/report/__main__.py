@@ -5,13 +5,14 @@ from pathlib import Path
 import click
 
 from common.errors import run_command
+from common.options import Folder
 from common.results import BUILD, RESULTS, relative
 from tb.report.site import write_site
 
 
 @click.command()
-@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, help="Folder of the result files.")
-@click.option("--out", type=click.Path(path_type=Path), default=BUILD / "report", help="Folder of the site.")
+@click.option("--results", type=Folder(), default=RESULTS, help="Folder of the result files.")
+@click.option("--out", type=Folder(), default=BUILD / "report", help="Folder of the site.")
 def main(results: Path, out: Path) -> None:
     """Write the site of the last results; it says what was not run."""
     print(f"report: {relative(write_site(results, out))}")

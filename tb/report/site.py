@@ -12,22 +12,27 @@ from matplotlib.ticker import MaxNLocator
 from common.errors import UserError
 from common.figures import Plot, draw_plot
 from common.html import render_page
-from common.results import ROOT, relative
+from common.results import ROOT, relative, write_json
 from tb.report.documents import SOURCES, read_history, read_results
 from tb.report.evidence import KINDS, UnitRow, outdated, suites_of, units_of, unplanned_tests
 from tb.report.waves import wave_picture
+from tb.testplan import Status
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
+#: A page that every report has: a folder without it is none, and is not replaced.
+_FAILURES = "failures.html"
 
 
 def write_site(results_folder: Path, out: Path) -> Path:
-    """Write the site of what a results folder holds; returns its first page.
+    """Write the site of what a results folder holds, and its summary, report.json, beside that; returns its first page.
 
-    Raises UserError where there is nothing to show, or the folder cannot be written.
+    Raises UserError where there is nothing to show, or the folder cannot be written or holds something else.
     """
     results = read_results(results_folder)
     if not results:
         raise UserError(f"There are no results in {relative(results_folder)}: run 'make regress' first.")
+    if out.is_dir() and any(out.iterdir()) and not (out / _FAILURES).is_file():
+        raise UserError(f"Folder {relative(out)} holds something else than a report: name one that may be replaced.")
     units = units_of(results)
     failures = _failures(results.get("regress", {}))
     history = read_history(results_folder)
@@ -39,6 +44,7 @@ def write_site(results_folder: Path, out: Path) -> Path:
             _write_pages(folder, results, units, failures, history)
             shutil.rmtree(out, ignore_errors=True)
             shutil.move(folder, out)
+        write_json(results_folder / "report.json", _summary(out, results, units))
     except OSError as error:
         raise UserError(f"The report cannot be written to {relative(out)}: {error.strerror}.") from None
     return out / "index.html"
@@ -52,11 +58,7 @@ def _write_pages(
     history: Sequence[Mapping[str, Any]],
 ) -> None:
     (folder / "source").mkdir(parents=True)
-    missing = {name: command for name, command in SOURCES.items() if name not in results}
-    # Regressions write coverage.json too, its functional half; lines are code coverage's alone.
-    missing.pop("coverage", None)
-    if "code_coverage_lines" in missing:
-        missing["code coverage"] = missing.pop("code_coverage_lines")
+    missing = _missing(results)
     regress = results.get("regress", {})
     index = render_page(
         _TEMPLATES,
@@ -74,9 +76,7 @@ def _write_pages(
         tools=_tools(results),
     )
     (folder / "index.html").write_text(index)
-    (folder / "failures.html").write_text(
-        render_page(_TEMPLATES, "failures.html.j2", failures=failures, regress=regress)
-    )
+    (folder / _FAILURES).write_text(render_page(_TEMPLATES, "failures.html.j2", failures=failures, regress=regress))
     lines = results.get("code_coverage_lines", {}).get("configurations", {})
     for unit in units:
         page = render_page(_TEMPLATES, "unit.html.j2", unit=unit, kinds=KINDS)
@@ -90,6 +90,35 @@ def _write_pages(
                 lines=lines[configuration][unit.unit],
             )
             (folder / "source" / f"{configuration}-{unit.unit}.html").write_text(page)
+
+
+def _missing(results: Mapping[str, Any]) -> dict[str, str]:
+    """What was not run, and the commands that would."""
+    missing = {name: command for name, command in SOURCES.items() if name not in results}
+    # Regressions write coverage.json too, its functional half; lines are code coverage's alone.
+    missing.pop("coverage", None)
+    if "code_coverage_lines" in missing:
+        missing["code coverage"] = missing.pop("code_coverage_lines")
+    return missing
+
+
+def _summary(out: Path, results: Mapping[str, Any], units: Sequence[UnitRow]) -> dict[str, Any]:
+    return {
+        "site": relative(out),
+        "units": {
+            unit.unit: {
+                "stage": unit.stage,
+                "runs": unit.runs,
+                "passed": unit.passed,
+                "open": [row.point.name for row in unit.points if row.status is not Status.PASSED],
+            }
+            for unit in units
+        },
+        "not_run": sorted(_missing(results)),
+        "outdated": sorted(outdated(results)),
+        "failures": len(results.get("regress", {}).get("buckets", [])),
+        "tools": _tools(results),
+    }
 
 
 def _failures(regress: Mapping[str, Any]) -> list[dict[str, Any]]:

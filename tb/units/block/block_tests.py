@@ -11,10 +11,10 @@ from cocotb.handle import HierarchyObject
 
 from golden.cycle.basis_mac import make_basis_mac
 from golden.cycle.beats import groups_of
+from golden.cycle.block import BlockCounter, step_blocks
 from golden.cycle.input_ring import make_input_ring, ring_has_room
 from golden.cycle.psum_lines import make_psum_lines
 from golden.cycle.row import make_rows
-from golden.cycle.stream_core import BlockCounter, step_blocks
 from golden.cycle.work import work_of
 from golden.schedule import Pass
 from tb.geometry_classes import GeometryDeck, classes_of

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from configs.accelerator import Accelerator
-from golden.cycle.stream_core import BlockCounter, CoreCounter, Trace
+from golden.cycle.block import BlockCounter
+from golden.cycle.stream_core import CoreCounter, Trace
 from golden.schedule import Pass
 from golden.sparsemap import SparseTensor
 from tb.coverage import Collector
