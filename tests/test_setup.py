@@ -13,17 +13,15 @@ from common import lint
 from common.errors import run_command
 from common.results import ROOT
 
-#: What the recipes call besides the tools that a test leaves out.
-BASE = ("sh", "bash", "make", "test", "id", "mkdir", "touch", "grep", "sed", "expand", "env", "python3.11", "python3")
+#: What the recipes call, without the tools that they ask for.
+TOOLS = ("sh", "bash", "make", "test", "id", "mkdir", "touch", "grep", "sed", "expand", "env", "python3.11", "python3")
 
 
-def make(
-    tmp_path: Path, target: str, *settings: str, tools: tuple[str, ...] = BASE
-) -> subprocess.CompletedProcess[str]:
-    """Run the Makefile with an environment folder of its own, and no more tools than those named."""
+def make(tmp_path: Path, target: str, *settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the Makefile with an environment folder of its own, and no other tools than TOOLS."""
     programs = tmp_path / "programs"
     programs.mkdir()
-    for tool in tools:
+    for tool in TOOLS:
         found = shutil.which(tool)
         if found is not None:
             (programs / tool).symlink_to(found)
