@@ -174,6 +174,52 @@ def test_a_failing_run_is_repeated_with_waves(tmp_path: Path, monkeypatch: pytes
     assert found.noticed_ps == 650_000, "the time is that in the waves, which are of the smaller run"
 
 
+@pytest.mark.parametrize(
+    ("failing", "tried", "narrowed", "repeated"),
+    [((300,), [1, 300], None, True), ((1, 300), [1], 1, True), ((), [1, 300], None, False)],
+    ids=["whole", "smaller", "neither"],
+)
+def test_what_failed_again_is_kept(
+    failing: tuple[int, ...],
+    tried: list[int],
+    narrowed: int | None,
+    repeated: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """State that an earlier run left shows in the whole of it alone: waves and command are of what failed again."""
+    seen = []
+    whole = replace(FIFO, size=300)
+
+    def run(job: Job, folder: Path, *, waves: bool = False) -> Verdict:
+        if waves:
+            seen.append(job.size)
+            (folder / "dump.vcd").write_text("waves")
+            if job.size not in failing:
+                return Verdict(Status.PASSED)
+        return Verdict(Status.FAILED, problem="data_o differs", check="data_o", narrowed=replace(job, size=1))
+
+    monkeypatch.setattr(runner, "run_job", run)
+    monkeypatch.setattr(runner, "build_job", lambda job, waves=False: None)
+    found = execute(whole, tmp_path)
+    assert isinstance(found, JobResult)
+    assert seen == tried
+    assert (found.verdict.narrowed and found.verdict.narrowed.size) == narrowed
+    assert found.repeated is repeated
+    assert bool(found.waves) is repeated
+    (bucket,) = buckets_of([found])
+    assert bucket.command == replace(whole, size=narrowed or 300).command
+    assert bucket.repeated is repeated
+
+
+def test_the_example_of_a_bucket_failed_again() -> None:
+    """Whatever else speaks for another."""
+    other = replace(result(FIFO, Status.FAILED, "data_o"), repeated=False)
+    again = replace(result(replace(FIFO, seed=2, size=900), Status.FAILED, "data_o"), repeated=True)
+    (bucket,) = buckets_of([other, again])
+    assert bucket.example == again.job.name
+
+
 def test_a_result_without_a_time_is_read(tmp_path: Path) -> None:
     """A regression of before times were kept is taken up."""
     Store(tmp_path).write(result(FIFO, Status.FAILED, "data_o", "data_o: expected 0x1, got 0x2"))

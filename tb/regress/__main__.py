@@ -144,6 +144,8 @@ def _print(console: Console, results: list[JobResult], document: dict) -> None:
         console.print(f"\n{len(bucket.runs)} failed in {bucket.signature}", style="bold", markup=False, highlight=False)
         console.print("\n".join(bucket.problem.splitlines()[:4]), markup=False, highlight=False)
         console.print(f"reproduce with: {bucket.command}", markup=False, highlight=False, soft_wrap=True)
+        if bucket.repeated is False:
+            console.print("It did not fail again when it was repeated, nor did any other of these.", highlight=False)
         if bucket.waves:
             console.print(f"waves: {bucket.waves}", markup=False, highlight=False)
     console.print(

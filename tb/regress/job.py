@@ -110,7 +110,8 @@ class JobResult:
 
     Attributes:
         folder: of the run, from the project's root.
-        waves: the recorded signals of the repetition, from the project's root; empty where there are none.
+        waves: the recorded signals of the repetition that failed too, from the project's root; empty where there are
+            none.
         repeated: whether the repetition with waves failed too; None where there was none.
         noticed_ps: as the verdict's, but of the repetition, whose waves are kept.
     """

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
 
@@ -100,11 +101,11 @@ def execute(job: Job, folder: Path, built: str | Lost = "") -> JobResult | Lost:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         verdict = Verdict(Status.FAILED, problem=built, check="build") if built else run_job(job, work)
-        waves, repeated, noticed_ps = "", None, None
+        again = _Repetition()
         if verdict.status is not Status.PASSED and not built:
-            waves, repeated, noticed_ps = _repeat(verdict.narrowed or job, work / "waves")
+            verdict, again = _repeat(job, verdict, work / "waves")
         seconds = round(time.perf_counter() - begin, 2)
-        result = JobResult(job, verdict, seconds, relative(work), waves, repeated, noticed_ps)
+        result = JobResult(job, verdict, seconds, relative(work), again.waves, again.failed, again.noticed_ps)
         store.write(result)
     except OSError as error:
         if error.errno in FULL:
@@ -113,19 +114,40 @@ def execute(job: Job, folder: Path, built: str | Lost = "") -> JobResult | Lost:
     return result
 
 
-def _repeat(job: Job, folder: Path) -> tuple[str, bool | None, int | None]:
-    """Run a failed job once more and record its signals.
+@dataclass(frozen=True)
+class _Repetition:
+    """A failed job once more: where its signals are recorded, whether it failed again, and when that was noticed."""
 
-    Returns where they are, whether it failed again, and when that was noticed.
+    waves: str = ""
+    failed: bool | None = None
+    noticed_ps: int | None = None
+
+
+def _repeat(job: Job, verdict: Verdict, folder: Path) -> tuple[Verdict, _Repetition]:
+    """Run a failed job once more and record its signals: the smaller run that the verdict names, or all of it.
+
+    What comes of state that an earlier run left does not show in the smaller one. The verdict then no longer names it.
     """
+    whole = replace(verdict, narrowed=None)
+    if verdict.narrowed is not None:
+        again = _record(verdict.narrowed, folder)
+        if again.failed:
+            return verdict, again
+    return whole, _record(job, folder)
+
+
+def _record(job: Job, folder: Path) -> _Repetition:
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
         build_job(job, waves=True)
         verdict = run_job(job, folder, waves=True)
     except UserError:
-        return "", None, None
+        return _Repetition()
+    if verdict.status is Status.PASSED:
+        return _Repetition(failed=False)
     dumps = [folder / name for name in ("dump.vcd", "dump.fst") if (folder / name).is_file()]
-    return relative(dumps[0]) if dumps else "", verdict.status is not Status.PASSED, verdict.noticed_ps
+    return _Repetition(relative(dumps[0]) if dumps else "", True, verdict.noticed_ps)
 
 
 def prepare(job: Job) -> str | Lost:

@@ -17,9 +17,10 @@ class Bucket:
     """Failures that look alike: the same check of the same test, with the same words.
 
     Attributes:
-        example: the quickest of them.
+        example: one that failed again when it was repeated, the quickest of these.
         command: repeats it, with waves.
         noticed_ps: when in ``waves`` the difference was noticed, from their start; None where that is not known.
+        repeated: whether the example failed again; None where it was not repeated.
     """
 
     signature: str
@@ -29,6 +30,7 @@ class Bucket:
     waves: str
     command: str
     noticed_ps: int | None = None
+    repeated: bool | None = None
 
 
 def buckets_of(results: Iterable[JobResult]) -> list[Bucket]:
@@ -40,12 +42,13 @@ def buckets_of(results: Iterable[JobResult]) -> list[Bucket]:
             found.setdefault(key, []).append(result)
     buckets = []
     for key, members in found.items():
-        # Among equals a repeatable one with waves is worth most.
-        example = min(members, key=lambda member: (not member.waves, member.job.size, member.seconds))
+        # One that failed again is worth most, among those one with waves.
+        example = min(members, key=lambda m: (not m.repeated, not m.waves, m.job.size, m.seconds))
         job = example.verdict.narrowed or example.job
         runs = tuple(member.job.name for member in members)
         problem = example.verdict.problem
-        buckets.append(Bucket(key, runs, example.job.name, problem, example.waves, job.command, example.noticed_ps))
+        place = (example.waves, job.command, example.noticed_ps, example.repeated)
+        buckets.append(Bucket(key, runs, example.job.name, problem, *place))
     return sorted(buckets, key=lambda bucket: -len(bucket.runs))
 
 
