@@ -2,6 +2,8 @@
 width, number of channels, kernel and stride, and runs long enough for the upper bits of the counters.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from configs.accelerator import Accelerator
@@ -19,28 +21,29 @@ HALF = (0.5, 0.2)
 NOTHING = (0.0, 0.9)
 
 
+#: The runs in turn.
+LIMITS = ("largest_kernel", "widest", "deepest", "tallest", "long_sparse", "long_stalled")
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """Layers at a limit.
+
+    Attributes:
+        densities: shares of coefficients and activations that are not 0.
+        input, output: share of the cycles in which these streams may move.
+    """
+
+    geometries: list[Geometry]
+    densities: tuple[float, float]
+    input: float = 1
+    output: float = 1
+
+
 def _share(rng: np.random.Generator, share: float) -> np.ndarray:
     go = rng.random(STALL_LENGTH) < share
     go[0] = True
     return go
-
-
-def _run(
-    name: str,
-    rng: np.random.Generator,
-    config: Accelerator,
-    geometries: list[Geometry],
-    densities: tuple[float, float],
-    stalls: Stalls,
-) -> StreamRun:
-    passes: list[Pass] = []
-    inputs: list[SparseTensor] = []
-    for number, geometry in enumerate(geometries):
-        work = random_layer(rng, config, f"{name}{number}", geometry, densities)
-        mine = passes_of(work.layer, config)
-        passes += mine
-        inputs += [encode(work.activations, config.group)] * len(mine)
-    return StreamRun(name, passes, inputs, stalls, layers=len(geometries))
 
 
 def _square(config: Accelerator, kernel: int, stride: int = 1, **sizes: int) -> Geometry:
@@ -48,35 +51,51 @@ def _square(config: Accelerator, kernel: int, stride: int = 1, **sizes: int) -> 
     return Geometry(**fields, kernel_height=kernel, kernel_width=kernel, stride=stride)
 
 
-def _largest_kernel(config: Accelerator, stride: int) -> int:
-    """The largest kernel whose output rows fit the psum lines."""
-    return min(config.kernel_max, stride * (config.psum_lines - 1))
+def _largest_kernels(config: Accelerator) -> list[Geometry]:
+    """The largest kernel whose output rows fit the psum lines, at every stride."""
+    found = []
+    for stride in range(1, config.kernel_max + 1):
+        kernel = min(config.kernel_max, stride * (config.psum_lines - 1))
+        side = 2 * config.kernel_max + 1
+        found.append(_square(config, kernel, stride, height=side, width=side, padding=kernel - 1))
+    return found
 
 
-def limit_runs(seed: int, config: Accelerator) -> list[StreamRun]:
-    """One run for each limit; values and sparsity follow from the seed."""
-    rng = np.random.default_rng(seed)
-    free = free_running()
+def _limit(name: str, config: Accelerator) -> _Limit:
     top = config.kernel_max
-    strides = range(1, top + 1)
-    largest = [
-        _square(config, _largest_kernel(config, stride), stride, height=2 * top + 1, width=2 * top + 1,
-                padding=_largest_kernel(config, stride) - 1)
-        for stride in strides
-    ]  # fmt: skip
-    wide = [
-        _square(config, 1, width=config.width_max, height=3),
-        _square(config, min(top, 3), width=config.width_max, height=4, padding=(min(top, 3) - 1) // 2),
-    ]
-    deep = [_square(config, 2, channels=config.channels_max, height=2, width=3)]
-    tall = [_square(config, 1, height=HEIGHT_MAX, width=1), _square(config, top, top, height=HEIGHT_MAX, width=top)]
     # As many pixels as the bench holds.
     long = [_square(config, 2, height=HEIGHT_MAX, width=min(config.width_max, (PLAYER_DEPTH - 1) // HEIGHT_MAX // 2))]
-    return [
-        _run("largest_kernel", rng, config, largest * 2, DENSE, free),
-        _run("widest", rng, config, wide * 2, DENSE, Stalls(free.load, free.input, _share(rng, 0.5))),
-        _run("deepest", rng, config, deep * 6, HALF, free),
-        _run("tallest", rng, config, tall, DENSE, Stalls(free.load, _share(rng, 0.5), free.output)),
-        _run("long_sparse", rng, config, long, NOTHING, Stalls(free.load, _share(rng, 0.2), free.output)),
-        _run("long_stalled", rng, config, long, DENSE, Stalls(free.load, free.input, _share(rng, 0.3))),
-    ]
+    match name:
+        case "largest_kernel":
+            return _Limit(_largest_kernels(config) * 2, DENSE)
+        case "widest":
+            wide = [
+                _square(config, 1, width=config.width_max, height=3),
+                _square(config, min(top, 3), width=config.width_max, height=4, padding=(min(top, 3) - 1) // 2),
+            ]
+            return _Limit(wide * 2, DENSE, output=0.5)
+        case "deepest":
+            return _Limit([_square(config, 2, channels=config.channels_max, height=2, width=3)] * 6, HALF)
+        case "tallest":
+            tall = [(1, 1), (top, top)]
+            return _Limit([_square(config, k, s, height=HEIGHT_MAX, width=k) for k, s in tall], DENSE, input=0.5)
+        case "long_sparse":
+            return _Limit(long, NOTHING, input=0.2)
+        case _:
+            return _Limit(long, DENSE, output=0.3)
+
+
+def limit_run(number: int, config: Accelerator) -> StreamRun:
+    """A run at one of LIMITS, by its number in turn; values, sparsity and stalls follow from the number."""
+    rng = np.random.default_rng(number)
+    name = LIMITS[number % len(LIMITS)]
+    limit = _limit(name, config)
+    passes: list[Pass] = []
+    inputs: list[SparseTensor] = []
+    for place, geometry in enumerate(limit.geometries):
+        work = random_layer(rng, config, f"{name}{place}", geometry, limit.densities)
+        mine = passes_of(work.layer, config)
+        passes += mine
+        inputs += [encode(work.activations, config.group)] * len(mine)
+    stalls = Stalls(free_running().load, _share(rng, limit.input), _share(rng, limit.output))
+    return StreamRun(f"{name}_{number}", passes, inputs, stalls, layers=len(limit.geometries))

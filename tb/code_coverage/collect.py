@@ -6,7 +6,7 @@ from pathlib import Path
 from common.results import BUILD, relative
 from configs.accelerator import load_accelerator
 from tb.code_coverage.record import DATA, RECORD
-from tb.limit_runs import limit_runs
+from tb.limit_runs import LIMITS, limit_run
 from tb.random_run import random_run
 from tb.simulator import Simulator, build, folder_name
 from tb.stream_run import StreamRun, describe, predict, run_batch, stream_design
@@ -48,7 +48,7 @@ def stream_runs(config_name: str, seed: int, count: int) -> dict[str, list[Strea
     config = load_accelerator(config_name)
     return {
         "stream_random": [random_run(number, config) for number in range(seed, seed + count)],
-        "stream_limits": limit_runs(seed, config),
+        "stream_limits": [limit_run(number, config) for number in range(seed, seed + len(LIMITS))],
     }
 
 

@@ -40,7 +40,7 @@ class Test:
 
 
 #: What the players do: see ``tb.regress.engines``.
-PLAYED = ("random", "reset", "initial_values")
+PLAYED = ("random", "limits", "reset", "initial_values")
 
 
 @cache

@@ -1,5 +1,6 @@
 """How each kind of test is built and run."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from common.results import BUILD, relative
 from configs.accelerator import Accelerator, load_accelerator
 from tb.coverage import Collector, unit_of
 from tb.env.run import core_design, run_uvm
+from tb.limit_runs import limit_run
 from tb.lockstep.wrapper import UNITS
 from tb.random_run import random_run
 from tb.regress.catalog import Engine, find_test
@@ -20,7 +22,7 @@ from tb.start_state import (
     run_initial_values,
     run_reset_runs,
 )
-from tb.stream_run import Comparison, Prediction, describe, predict, run_batch, stream_design
+from tb.stream_run import Comparison, Prediction, StreamRun, describe, predict, run_batch, stream_design
 from tb.unit_bench import run_units, unit_design
 from tb.units.stream_core.coverage import MODEL, sample_run
 
@@ -84,7 +86,7 @@ def run_job(job: Job, folder: Path, *, waves: bool = False) -> Verdict:
         return _run_reset(job, design, folder)
     if test.function == "initial_values":
         return _checked(job, run_initial_values(design, job.simulator, job.seed, job.size, folder))
-    return _run_random(job, design, folder)
+    return _run_played(job, limit_run if test.function == "limits" else random_run, design, folder)
 
 
 def _status(ok: bool, ended: bool) -> Status:
@@ -146,16 +148,17 @@ def _run_lockstep(job: Job, unit: str, function: str, design: Design, folder: Pa
     )
 
 
-def _run_random(job: Job, design: Design, folder: Path) -> Verdict:
+def _run_played(job: Job, run_of: Callable[[int, Accelerator], StreamRun], design: Design, folder: Path) -> Verdict:
+    """One run for each seed from the job's on."""
     config = design.config
-    runs = [random_run(seed, config) for seed in range(job.seed, job.seed + job.size)]
+    runs = [run_of(seed, config) for seed in range(job.seed, job.seed + job.size)]
     predictions = [predict(config, work) for work in runs]
     outcome, comparisons = run_batch(design, job.simulator, predictions, folder, job.seed)
     collector = Collector(MODEL, config)
     for prediction, comparison in zip(predictions, comparisons, strict=True):
         sample_run(collector, config, prediction, comparison)
     collector.write(folder / COVERAGE / "stream_core.json")
-    wrong = next((n for n, c in enumerate(comparisons) if not c.ok or c.z != predictions[n].trace.z.size), None)
+    wrong = next((n for n, c in enumerate(comparisons) if not c.ok or _lacks_z(predictions[n], c)), None)
     verdict = Verdict(
         status=Status.PASSED,
         compared=sum(c.values + c.cycles + c.z for c in comparisons),
@@ -166,6 +169,10 @@ def _run_random(job: Job, design: Design, folder: Path) -> Verdict:
     if wrong is None and not outcome.failed:
         return verdict
     return _failed(job, verdict, predictions, comparisons, wrong or 0, outcome)
+
+
+def _lacks_z(prediction: Prediction, comparison: Comparison) -> bool:
+    return prediction.run.trace_z and comparison.z != prediction.trace.z.size
 
 
 def _failed(

@@ -37,6 +37,9 @@ MODEL = CoverageModel(
         ),
         Point("image", "Small images end lines and passes while the pipeline is still filling.", IMAGES),
         Point("width", "The widest image uses every column of the memories.", ("below the largest", "largest")),
+        Point("height", "Row counters count to the end of the tallest image.", ("below the largest", "largest")),
+        Point("depth", "Pixels with the most channels have the most groups.", ("below the largest", "largest")),
+        Point("cycles", "Counters go on beyond what short runs reach.", ("16 bits", "more bits")),
         Point("activations", "Empty groups become no beats, full ones several.", _DENSITIES),
         Point("coefficients", "Without any the rows do no work, with many they limit the core.", _DENSITIES),
         Cross(

@@ -8,6 +8,7 @@ import numpy as np
 from configs.accelerator import Accelerator
 from golden.cycle.block import BlockCounter
 from golden.cycle.stream_core import CoreCounter, Trace
+from golden.fit import HEIGHT_MAX
 from golden.schedule import Pass
 from golden.sparsemap import SparseTensor
 from tb.coverage import Collector
@@ -84,6 +85,7 @@ def _sample_counters(collector: Collector, run: PlayedRun) -> None:
     causes += ["load waits for a bank"] if run.load_waits else []
     for cause in causes:
         collector.sample({"stall cause": cause})
+    collector.sample({"cycles": "more bits" if run.core_counters[CoreCounter.CYCLES] >> 16 else "16 bits"})
     dropped = run.block_counters[:, BlockCounter.DROPPED].any()
     collector.sample({"dropped pixels": "some" if dropped else "none"})
 
@@ -97,6 +99,8 @@ def _of_pass(work: Pass, tensor: SparseTensor, config: Accelerator) -> dict[str,
     rows_used = int(rows[-1]) + 1 if len(rows) else 1
     hits = classes_of(g) | {
         "width": "largest" if g.width == config.width_max else "below the largest",
+        "height": "largest" if g.height == HEIGHT_MAX else "below the largest",
+        "depth": "largest" if g.channels == config.channels_max else "below the largest",
         "layer": _layer(work),
         "activations": density_bin(float(tensor.maps.sum()) / (pixels * g.channels)),
         "input codes": "signed" if work.signed_in else "unsigned",
