@@ -31,7 +31,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 	@echo
 	@echo "Settings: NET=$(NET) CONFIG=$(CONFIG) (tiny, small, full or a .yaml file) SIM=$(SIM) (verilator, icarus)"
-	@echo "          SUITE=$(SUITE) (smoke, nightly, soak, shapes) TEST=pattern SEEDS=n JOBS=$(JOBS) SCHEDULER=$(SCHEDULER) (slurm, lsf, address)"
+	@echo "          SUITE=$(SUITE) (smoke, nightly, soak, shapes, coverage) TEST=pattern SEEDS=n JOBS=$(JOBS) SCHEDULER=$(SCHEDULER) (slurm, lsf, address)"
 	@echo "          LAYER=name IMAGES=$(IMAGES) IMAGE=number SEED=$(SEED) WAVES=1 UNIT=$(UNIT) OUT=$(OUT)"
 
 sim: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run a network's layers through the RTL and compare with golden/
@@ -72,9 +72,8 @@ rerun: $(VENV)/all.stamp icarus ## run one run of a regression again (JOB=..., a
 report: $(VENV)/all.stamp ## write the verification report of the last results as a static site
 	@$(PYTHON) -m tb.report
 
-coverage: $(VENV)/sim.stamp ## measure code coverage: run the benches with it, merge, judge with the waivers
-	@$(PYTHON) -m tb.code_coverage collect
-	@$(PYTHON) -m tb.code_coverage merge
+coverage: $(VENV)/all.stamp icarus ## measure code coverage: run the suite of that name, merge, judge with the waivers
+	@$(PYTHON) -m tb.regress run --suite coverage --jobs "$(JOBS)" --scheduler "$(SCHEDULER)"
 
 compress: $(VENV)/all.stamp ## train and compress a network, and write its package to packages/
 	@$(PYTHON) -m compress run --net "$(NET)"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import UserError
-from common.results import write_atomically
+from common.results import locked, write_atomically
 from configs.accelerator import Accelerator
 from golden.cycle.block import BlockCounter
 from golden.cycle.stream_core import CoreCounter, Stalls, Trace, simulate
@@ -253,19 +253,19 @@ def run_batch(
         if cut is not None and not LEAST_CUT <= cut < prediction.trace.cycles:
             raise ValueError(f"run {prediction.run.name} of {prediction.trace.cycles} cycles cannot be cut at {cut}")
     folder = folder.resolve()
-    names = []
-    for number, prediction in enumerate(predictions):
-        name = f"{number:03d}_{prediction.run.name}"
-        for old in (folder / name).glob("*"):
-            old.unlink()
-        write_run(design.config, prediction, folder / name)
-        names.append(name)
-    (folder / "runs.json").write_text(json.dumps(names))
-    with _watched([folder / name / RECORD for name in names], advance):
-        outcome = run(design, simulator, MODULE, folder, seed=seed, plusargs=plusargs)
-    return outcome, [
-        compare(design.config, prediction, folder / name) for prediction, name in zip(predictions, names, strict=True)
-    ]
+    names = [f"{number:03d}_{prediction.run.name}" for number, prediction in enumerate(predictions)]
+    with locked(folder):
+        for name, prediction in zip(names, predictions, strict=True):
+            for old in (folder / name).glob("*"):
+                old.unlink()
+            write_run(design.config, prediction, folder / name)
+        (folder / "runs.json").write_text(json.dumps(names))
+        with _watched([folder / name / RECORD for name in names], advance):
+            outcome = run(design, simulator, MODULE, folder, seed=seed, plusargs=plusargs)
+        return outcome, [
+            compare(design.config, prediction, folder / name)
+            for prediction, name in zip(predictions, names, strict=True)
+        ]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from common.errors import UserError, run_command
 from configs.accelerator import Accelerator, load_accelerator
 from rtl.generator import UNITS
 from rtl.generator import render as render_all
-from tb.code_coverage.__main__ import CONFIGURATIONS, main
+from tb.code_coverage.__main__ import main
 from tb.code_coverage.figures import Figure, State, check_waivers, summarise
 from tb.code_coverage.merged import find_files, merge
 from tb.code_coverage.points import Kind, Point, read_points
@@ -21,6 +21,7 @@ from tb.code_coverage.record import DATA, RECORD, make_record, write_record
 from tb.code_coverage.report import write_results
 from tb.code_coverage.waivers import SIGN_OFF, Category, Waiver, read_waivers
 from tb.coverage_json import NAME, update_coverage
+from tb.regress.suite import jobs_of, load_suite
 from tb.simulator import Simulator, build
 from tb.unit_bench import run_units, unit_design
 
@@ -144,10 +145,10 @@ def test_a_file_without_its_record_is_a_user_error(record: str | None, tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["merge", "nowhere"], "Folder nowhere is not there"),
-        (["merge", "."], f"There is no {DATA} in "),
-        (["merge", "--holes", "adder"], "Unit 'adder' is not known"),
-        (["collect", "--unit", "adder"], "Unit 'adder' is not known"),
+        ([], "Missing argument 'FOLDERS...'"),
+        (["nowhere"], "Folder nowhere is not there"),
+        (["."], f"There is no {DATA} in "),
+        ([".", "--holes", "adder"], "Unit 'adder' is not known"),
     ],
 )
 def test_commands_refuse_in_a_sentence(
@@ -306,7 +307,8 @@ def _statements(config: Accelerator) -> set[tuple[str, frozenset[str]]]:
 
 def test_signed_off_configurations_have_every_construct_of_the_presets() -> None:
     """Only the third look-aside step of four adder lanes, in the full preset, chooses among more."""
-    configs = [load_accelerator(name) for name in CONFIGURATIONS]
+    measured = dict.fromkeys(job.configuration for job in jobs_of(load_suite("coverage"), 1))
+    configs = [load_accelerator(name) for name in measured]
     assert [config.name for config in configs] == list(SIGN_OFF)
     signed_off = set().union(*map(_statements, configs))
     assert not _statements(load_accelerator("small")) - signed_off

@@ -183,6 +183,17 @@ def test_the_command_writes_results_and_fails_for_a_failed_proof(
     with pytest.raises(SystemExit) as ended:
         command.main(["--proof", proof.full_name], standalone_mode=False)
     assert ended.value.code == 1
+    endless = replace(result, status=Status.ERROR, problem="sby ended without a verdict")
+    monkeypatch.setattr(command, "run_proofs", lambda proofs, **_: [endless for _ in proofs])
+    with pytest.raises(
+        UserError, match=r"^1 of 1 proofs came to no verdict, fifo\.order_2 first \(sby ended without a "
+    ):
+        command.main(["--proof", proof.full_name], standalone_mode=False)
+    found = iter([bad, endless])
+    monkeypatch.setattr(command, "run_proofs", lambda proofs, **_: [next(found) for _ in proofs])
+    with pytest.raises(SystemExit) as both:
+        command.main(["--proof", "fifo.order_2", "--proof", "fifo.order_4"], standalone_mode=False)
+    assert both.value.code == 1
 
 
 def test_a_checker_gets_the_units_that_it_needs() -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +20,11 @@ from junitparser import JUnitXml
 import tb.regress.runner as runner
 from common.errors import UserError, run_command
 from common.results import BUILD, ROOT, check_room
-from configs.accelerator import Accelerator
+from configs.accelerator import Accelerator, load_accelerator
+from rtl.generator import UNITS
+from tb.coverage import load_model
 from tb.env.run import core_design
+from tb.regress import __main__ as command
 from tb.regress.__main__ import main
 from tb.regress.catalog import Engine, catalog, find_test
 from tb.regress.engines import build_job, run_job
@@ -70,7 +74,9 @@ def test_seeds_of_played_runs_do_not_overlap() -> None:
 
 
 def test_unknown_suite_and_test() -> None:
-    with pytest.raises(UserError, match="Suite 'weekly' is not known: use one of nightly, shapes, smoke, soak"):
+    with pytest.raises(
+        UserError, match="Suite 'weekly' is not known: use one of coverage, nightly, shapes, smoke, soak"
+    ):
         load_suite("weekly")
     with pytest.raises(UserError, match=r"Test 'adder\.\*' is not in the suite"):
         jobs_of(load_suite("smoke"), 1, pattern="adder.*")
@@ -386,6 +392,58 @@ def test_the_same_regression_twice_at_once_is_one_sentence(
     assert not folder.exists()
     with Store(folder).alone():
         pass
+
+
+@pytest.mark.parametrize(
+    ("pattern", "failing", "judged", "status"),
+    [("*", False, True, 1), ("fifo.*", False, False, None), ("*", True, False, 1)],
+    ids=["whole", "some tests", "a failure"],
+)
+def test_code_coverage_is_judged_after_whole_suites(
+    pattern: str,
+    failing: bool,
+    judged: bool,
+    status: int | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of the runs that recorded it; a goal that is missed is a failure."""
+    asked: list[Path] = []
+
+    def all_passed(client: object, jobs: list[Job], *_: object) -> dict[str, JobResult]:
+        found = {job.name: result(job, Status.PASSED) for job in jobs}
+        if failing:
+            found[jobs[0].name] = result(jobs[0], Status.FAILED, "data_o", "data_o differs")
+        return found
+
+    monkeypatch.setattr(command, "run_all", all_passed)
+    monkeypatch.setattr(command, "connect", lambda *_: nullcontext())
+    monkeypatch.setattr(command, "judge", lambda folders: asked.extend(folders))
+    monkeypatch.setattr(command, "update_coverage", lambda *_: None)
+    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    monkeypatch.setattr(command, "HISTORY", tmp_path / "history.jsonl")
+    monkeypatch.setattr("tb.regress.store._FOLDER", tmp_path / "regress")
+    arguments = ["run", "--suite", "coverage", "--test", pattern]
+    if status is None:
+        main(arguments, standalone_mode=False)
+    else:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments, standalone_mode=False)
+        assert ended.value.code == status
+    jobs = jobs_of(load_suite("coverage"), 1, None, pattern)
+    assert asked == ([ROOT / result(job, Status.PASSED).folder for job in jobs] if judged else [])
+    said = "Code coverage is judged where all tests of a suite are run."
+    assert (said in capsys.readouterr().out) is (pattern != "*")
+
+
+def test_the_nightly_suites_configurations_have_every_bin() -> None:
+    jobs = jobs_of(load_suite("nightly"), 1)
+    for unit in UNITS:
+        model = load_model(unit)
+        mine = {job.configuration for job in jobs if job.test.startswith(f"{unit}.")}
+        met = set().union(*(model.all_bins(load_accelerator(name)) for name in mine))
+        assert not set(model.all_bins()) - met, unit
 
 
 def test_a_regression_of_fewer_tests_leaves_the_others_runs() -> None:

@@ -130,7 +130,7 @@ def results(tmp_path: Path) -> Path:
     documents = {
         "regress": regress,
         "coverage": coverage,
-        "code_coverage_lines": {"configurations": {"tiny": {"fifo": [missed]}}},
+        "code_coverage_lines": {"sources": [sources_digest()], "configurations": {"tiny": {"fifo": [missed]}}},
         "formal": {"tools": {}, "made_from": "before", "proofs": proofs},
     }
     for name, document in documents.items():
@@ -407,6 +407,36 @@ def test_suites_and_whether_the_sources_are_those_of_today(results: Path, tmp_pa
     regress = json.loads((results / "regress.json").read_text())
     (results / "regress.json").write_text(json.dumps(regress | {"sources": sources_digest()}))
     assert outdated(read_results(results)) == ["formal"]
+    lines = json.loads((results / "code_coverage_lines.json").read_text())
+    (results / "code_coverage_lines.json").write_text(json.dumps(lines | {"sources": [sources_digest(), "before"]}))
+    assert outdated(read_results(results)) == ["formal", "code coverage"]
+
+
+def test_a_goal_that_is_missed_is_shown(results: Path, tmp_path: Path) -> None:
+    """On the first page, and on the unit's with the configuration that misses it."""
+    path = results / "coverage.json"
+    coverage = json.loads(path.read_text())
+    sentence = "fifo, tiny: line 12.0 % of 50 points, goal 99 %"
+    low = {"covered": 6, "total": 50, "waived": 0, "percent": 12.0}
+    kinds = ("line", "branch", "toggle", "expression")
+    coverage["units"]["fifo"]["configurations"] = {"tiny": dict.fromkeys(kinds, low)}
+    path.write_text(json.dumps(coverage | {"shortfalls": [sentence]}))
+    index = write_site(results, tmp_path / "site")
+    assert f"Code coverage below a goal: {sentence}." in parsed(index).text
+    page = (index.parent / "fifo.html").read_text()
+    assert f"Below the goal: {sentence}." in page and "<td>12.0</td>" in page
+    assert sentence not in (index.parent / "row.html").read_text()
+
+
+def test_bins_of_no_configuration_are_named(results: Path, tmp_path: Path) -> None:
+    path = results / "regress.json"
+    document = json.loads(path.read_text())
+    counts = next(entry["counts"] for entry in document["functional"] if entry["unit"] == "row")
+    del counts["part/between"]
+    path.write_text(json.dumps(document))
+    index = write_site(results, tmp_path / "site")
+    assert "1 of no configuration that was run" in parsed(index).text
+    assert "Of no configuration that was run: between" in parsed(index.parent / "row.html").text
 
 
 def test_a_history_line_that_is_none_is_passed_over(results: Path) -> None:

@@ -24,12 +24,14 @@ class Merged:
         sources: lines of each unit's generated file, by unit.
         counts: by point, 0 where no run hit it.
         files: coverage files that were added.
+        projects: digests of the project's sources at the times of the runs.
     """
 
     config: Accelerator
     sources: dict[str, list[str]]
     counts: dict[Point, int] = field(default_factory=dict)
     files: int = 0
+    projects: set[str] = field(default_factory=set)
 
     def counts_for(self, point: Point) -> bool:
         """Whether a point is part of the design."""
@@ -94,5 +96,6 @@ def merge(files: Iterable[Path], advance: Callable[[], None] = lambda: None) -> 
             if merged[name].counts_for(point):
                 counts[point] = counts.get(point, 0) + count
         merged[name].files += 1
+        merged[name].projects.add(record.project)
         advance()
     return merged

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from common.results import relative, write_json
+from common.sources import sources_digest
 from configs.accelerator import Accelerator, as_fields, parse_accelerator
 from rtl.generator import UNITS
 
@@ -22,11 +23,13 @@ class Record:
 
     Attributes:
         build: digest of all sources, the bench's too: runs of one build count the same points.
+        project: digest of the project's sources at the time of the run.
         units: digest of each unit's file, by unit.
     """
 
     config: Accelerator
     build: str
+    project: str
     units: Mapping[str, str]
 
 
@@ -40,13 +43,13 @@ def make_record(config: Accelerator, top: str, defines: Iterable[str], sources: 
     contents = {path.stem: path.read_bytes() for path in sources}
     parts = [top, *sorted(defines), *(f"{name} {digest(text)}" for name, text in sorted(contents.items()))]
     units = {name: digest(text) for name, text in contents.items() if name in UNITS}
-    return Record(config, digest("\n".join(parts).encode()), units)
+    return Record(config, digest("\n".join(parts).encode()), sources_digest(), units)
 
 
 def write_record(record: Record, folder: Path) -> None:
     """Write ``record`` into a run's folder."""
-    document = {"config": as_fields(record.config), "build": record.build, "units": dict(record.units)}
-    write_json(folder / RECORD, document)
+    fields = {"build": record.build, "project": record.project, "units": dict(record.units)}
+    write_json(folder / RECORD, {"config": as_fields(record.config)} | fields)
 
 
 def read_record(folder: Path) -> Record:
@@ -54,7 +57,8 @@ def read_record(folder: Path) -> Record:
     path = folder / RECORD
     try:
         fields = json.loads(path.read_text())
-        return Record(parse_accelerator(fields["config"], str(path)), fields["build"], fields["units"])
+        config = parse_accelerator(fields["config"], str(path))
+        return Record(config, fields["build"], fields["project"], fields["units"])
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"{relative(folder / DATA)} has no readable {RECORD} beside it that says of which Verilog it is: "

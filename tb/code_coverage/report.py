@@ -46,7 +46,8 @@ def write_results(summaries: Sequence[UnitSummary], merged: Mapping[str, Merged]
     }  # fmt: skip
     path = folder / LINES.name
     try:
-        write_json(path, {"configurations": lines})
+        sources = sorted(set().union(*(one.projects for one in merged.values())))
+        write_json(path, {"sources": sources, "configurations": lines})
     except OSError as error:
         raise UserError(f"{relative(path)} cannot be written: {error.strerror}.") from None
     top = {

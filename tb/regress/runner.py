@@ -1,5 +1,6 @@
 """Spreads runs over Dask's workers, on this machine or a cluster."""
 
+import logging
 import os
 import shutil
 import time
@@ -15,7 +16,7 @@ from distributed.deploy.cluster import Cluster
 
 from common.errors import UserError
 from common.results import FULL, relative
-from tb.regress.engines import build_job, design_of, run_job
+from tb.regress.engines import build_job, design_of, kind_of_design, run_job
 from tb.regress.job import Job, JobResult, Status, Verdict
 from tb.regress.store import Store
 
@@ -41,6 +42,8 @@ def connect(scheduler: str, jobs: int) -> Iterator[Client]:
 
     Raises UserError where there is no such scheduler.
     """
+    # A regression that is interrupted says so itself.
+    logging.getLogger("distributed").setLevel(logging.ERROR)
     dask.config.set({"distributed.scheduler.allowed-failures": LOSSES, "distributed.worker.daemon": False})
     cluster: Cluster | None = None
     if scheduler == "local":
@@ -173,9 +176,11 @@ def run_all(
     results: dict[str, JobResult] = {}
     builds: dict[Path, Future] = {}
     futures: dict[Future, Job] = {}
+    # Writing the sources is quick, once for each kind; building, on a worker, is not.
+    places = {kind_of_design(job): job for job in jobs}
+    folders = {kind: design_of(job).build_folder(job.simulator) for kind, job in places.items()}
     for job in jobs:
-        # Writing the sources is quick; building, on a worker, is not.
-        place = design_of(job).build_folder(job.simulator)
+        place = folders[kind_of_design(job)]
         if place not in builds:
             builds[place] = client.submit(
                 prepare, job, key=f"build-{place.name}-{len(builds)}-{os.getpid()}", priority=1

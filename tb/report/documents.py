@@ -88,10 +88,12 @@ class _Coverage:
     units: dict[str, _Figures]
     tools: Tools | None = None
     waivers: list[_Waiver] | None = None
+    shortfalls: list[str] | None = None
 
 
 @dataclass(frozen=True)
 class _Lines:
+    sources: list[str]
     configurations: dict[str, dict[str, list[SourceLine]]]
 
 

@@ -65,12 +65,18 @@ class PointRow:
 
 @dataclass(frozen=True)
 class ItemRow:
-    """An item of the functional coverage with its hits; ``bins``: name and count."""
+    """An item of the functional coverage with its hits.
+
+    Attributes:
+        bins: name and count.
+        absent: bins of no configuration that was run; they are not counted.
+    """
 
     name: str
     kind: str
     why: str
     bins: tuple[tuple[str, int], ...]
+    absent: tuple[str, ...]
     ignored: tuple[tuple[str, str], ...]
 
     @property
@@ -134,7 +140,9 @@ class UnitRow:
 
     Attributes:
         measured: whether the regression ran anything that counts the unit's functional coverage.
-        code: percentages by kind, None where nothing was measured.
+        code: figures of the union by kind, None where nothing was measured.
+        configurations: of each configuration likewise, which the goals judge.
+        shortfalls: goals that are missed.
         mutants: curated and drawn ones; none where not run.
         proofs: all that are declared.
         gates: benches on the unit's netlist; none where not run.
@@ -148,6 +156,8 @@ class UnitRow:
     items: tuple[ItemRow, ...]
     measured: bool
     code: Mapping[str, Mapping[str, Any] | None]
+    configurations: Mapping[str, Mapping[str, Mapping[str, Any] | None]]
+    shortfalls: tuple[str, ...]
     waivers: tuple[Mapping[str, Any], ...]
     mutants: tuple[Mapping[str, Any], ...]
     proofs: tuple[ProofRow, ...]
@@ -169,7 +179,9 @@ class UnitRow:
         """Bins of the functional coverage that were hit."""
         if not self.measured:
             return None
-        return Share(sum(item.hit for item in self.items), sum(len(item.bins) for item in self.items))
+        absent = sum(len(item.absent) for item in self.items)
+        lacking = (f"{absent} of no configuration that was run",) if absent else ()
+        return Share(sum(item.hit for item in self.items), sum(len(item.bins) for item in self.items), lacking)
 
     @property
     def killed(self) -> Share | None:
@@ -234,10 +246,13 @@ def _items(unit: str, regress: Mapping[str, Any]) -> tuple[ItemRow, ...]:
         names = [name for name in model.all_bins() if name.startswith(prefix)]
         # A bin that no configuration of the regression can have is not in its counts.
         bins = tuple((name.removeprefix(prefix), counts.get(name, 0)) for name in names if not counts or name in counts)
+        absent = tuple(name.removeprefix(prefix) for name in names if counts and name not in counts)
         ignored: tuple[tuple[str, str], ...] = ()
         if isinstance(item, Cross):
             ignored = tuple((" x ".join(b or "any" for b in entry.bins), entry.reason) for entry in item.ignored)
-        rows.append(ItemRow(item.name, "cross" if isinstance(item, Cross) else "point", item.why, bins, ignored))
+        rows.append(
+            ItemRow(item.name, "cross" if isinstance(item, Cross) else "point", item.why, bins, absent, ignored)
+        )
     return tuple(rows)
 
 
@@ -302,6 +317,8 @@ def units_of(results: Mapping[str, Mapping[str, Any]]) -> list[UnitRow]:
                 items=items,
                 measured=any(test.runs for test in tests[unit]) or unit in _counted(regress),
                 code={kind: figures.get(kind) for kind in KINDS},
+                configurations=figures.get("configurations", {}),
+                shortfalls=tuple(s for s in code.get("shortfalls", []) if s.startswith(f"{unit}, ")),
                 waivers=tuple(entry for entry in code.get("waivers", []) if entry["unit"] == unit),
                 mutants=own_mutants,
                 proofs=tuple(row for row in proofs if row.proof.unit == unit),
@@ -336,6 +353,8 @@ def outdated(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Results that are of other sources than today's."""
     gathered = [name for name in ("mutants", "formal", "gates") if name in results]
     found = [name for name in gathered if results[name]["made_from"] != origin_of(results[name]["tools"]).digest]
+    if "code_coverage_lines" in results and results["code_coverage_lines"]["sources"] != [sources_digest()]:
+        found.append("code coverage")
     if "regress" in results and results["regress"]["sources"] != sources_digest():
         found.insert(0, "regress")
     return found
