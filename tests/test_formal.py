@@ -11,11 +11,22 @@ import yaml
 
 from common.errors import UserError
 from common.results import BUILD
-from rtl.generator import UNITS, render
+from rtl.generator import UNITS, render, render_template
 from tb.formal import __main__ as command
 from tb.formal import sby
 from tb.formal.abc_in_yosys import script_of, verdict
-from tb.formal.checking import FOLDER, Result, Seeded, Status, generated, instantiated, run_proofs, seed
+from tb.formal.checking import (
+    ASSERTION,
+    FOLDER,
+    Result,
+    Seeded,
+    Status,
+    assert_alone,
+    generated,
+    instantiated,
+    run_proofs,
+    seed,
+)
 from tb.formal.declarations import Method, Proof, all_proofs, choose, read_proofs
 from tb.formal.sby import Verdict, read_log
 
@@ -69,15 +80,51 @@ def test_a_vacuous_proof_is_found_out(place: Path) -> None:
 
 
 def test_a_missed_bug_is_found_out(place: Path) -> None:
-    """A checker that has lost its assertions reaches its covers all the same."""
+    """A checker whose assertions are true of anything reaches its covers all the same."""
     proof = PROOFS["fifo.order_2"]
     checker = proof.declaration.checker
-    lines = (proof.folder / checker).read_text().split("\n")
-    kept = [line for line in lines if "assert (" not in line or "fits: " in line]
-    (place / checker).write_text("\n".join(kept))
+    text = (proof.folder / checker).read_text()
+    (place / checker).write_text(re.sub(r"(?<!room: )assert \(", "assert (1'b1 || ", text))
     result = one(replace(proof, folder=place), place)
     assert (result.status, result.seeded_bug) == (Status.VACUOUS, Seeded.MISSED)
     assert result.problem == "seeded bug 'reads the neighbouring entry' is not noticed"
+
+
+def test_a_bug_that_another_assertion_notices_is_missed(place: Path) -> None:
+    proof = PROOFS["fifo.order_2"]
+    bug = replace(proof.declaration.bugs[1], fails="room")
+    result = one(replace(proof, declaration=replace(proof.declaration, bugs=(bug,))), place)
+    assert (result.status, result.seeded_bug) == (Status.VACUOUS, Seeded.MISSED)
+    assert result.problem == "seeded bug 'reads the neighbouring entry' is not noticed"
+
+
+def test_a_proof_in_which_nothing_stalls_is_found_out(place: Path) -> None:
+    """What is offered stands, for want of a stall: both guards say so."""
+    reset = "    always @* if (!begun) assume (rst_i);\n"
+    proof = changed(
+        PROOFS["sparsemap_encoder.encodes_2"], place, reset, f"{reset}    always @* assume (ready_i);\n"
+    )  # fmt: skip
+    result = one(proof, place)
+    assert (result.status, result.seeded_bug) == (Status.VACUOUS, Seeded.MISSED)
+    assert result.problem == "cover 'full' is not reached"
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_stalls_are_met_and_what_stands_in_them_can_fail(name: str) -> None:
+    """An assertion about stalls says nothing where none occurs: each needs a cover of its stall, and a bug."""
+    proof = PROOFS[name]
+    text = render_template(proof.folder, proof.declaration.checker, proof.config)
+    about_stalls = re.findall(r"\bif \((\w*stalled\w*)\) (\w+): assert \(", text)
+    covers = [
+        condition.split(" && ")
+        for label, condition in re.findall(r"\b(\w+): cover \((.*)\);", text)
+        if label in proof.declaration.covers
+    ]
+    noticed = {bug.fails for bug in proof.declaration.bugs}
+    for stall, label in about_stalls:
+        assert any(stall in terms for terms in covers), f"no cover of {stall}"
+        assert label in noticed, f"no bug that {label} notices"
+    assert about_stalls or not re.search(r"\bstands?\b", proof.declaration.states)
 
 
 def test_a_failing_proof_keeps_its_trace_and_says_where(place: Path) -> None:
@@ -104,11 +151,20 @@ def test_every_seeded_bug_changes_the_text() -> None:
             assert seed(files, bug, proof) != files
 
 
+def test_every_seeded_bug_names_an_assertion_of_its_checker() -> None:
+    for proof in PROOFS.values():
+        checker = render_template(proof.folder, proof.declaration.checker, proof.config)
+        for bug in proof.declaration.bugs:
+            assert re.findall(ASSERTION, assert_alone(checker, bug, proof)) == [bug.fails]
+
+
 def test_a_bug_that_fits_nowhere_is_a_user_error() -> None:
     proof = PROOFS["fifo.order_2"]
     bug = replace(proof.declaration.bugs[0], old="ready_o = nothing")
     with pytest.raises(UserError, match=r"fifo\.order_2: seeded bug 'takes when full' .* in fifo\.v 0 times"):
         seed({"fifo.v": generated("fifo", proof.config)}, bug, proof)
+    with pytest.raises(UserError, match=r"'takes when full' names 'room', which is the label of 2 assertions"):
+        assert_alone("a: assert (b); room: assert (c); room: assert (d);", bug, proof)
 
 
 DECLARED = yaml.safe_load((Path(__file__).resolve().parent.parent / "tb/units/fifo/formal/proofs.yaml").read_text())

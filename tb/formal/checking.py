@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from common.errors import UserError
 from common.results import BUILD, relative
 from configs.accelerator import Accelerator
 from rtl.generator import TEMPLATES, UNITS, render_template
@@ -17,6 +18,8 @@ from tb.formal.sby import Finding, Mode, Verdict, end_all, run_task
 from tb.gathered import ResultFile
 
 FOLDER = BUILD / "formal"
+#: How an assertion begins, its label first.
+ASSERTION = re.compile(r"\b(\w+): assert \(")
 #: Seconds after which a task is given up, an error.
 TIMEOUT = 600
 
@@ -116,6 +119,20 @@ def seed(files: Mapping[str, str], bug: Bug, proof: Proof) -> dict[str, str]:
     return replace_once(files, bug.unit, bug.old, bug.new, proof.config, where)
 
 
+def assert_alone(checker: str, bug: Bug, proof: Proof) -> str:
+    """The checker with no assertion but the one that a bug names: the others become covers, which no search looks at.
+
+    Raises UserError where no assertion, or more than one, has that label.
+    """
+    labels = re.findall(ASSERTION, checker)
+    if labels.count(bug.fails) != 1:
+        raise UserError(
+            f"Proof {proof.full_name}: seeded bug '{bug.what}' names '{bug.fails}', which is the label of "
+            f"{labels.count(bug.fails)} assertions: it must be that of one."
+        )
+    return re.sub(ASSERTION, lambda found: found[0] if found[1] == bug.fails else f"{found[1]}: cover (", checker)
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """A run of sby on behalf of a proof; ``bug`` is empty where none is seeded."""
@@ -149,6 +166,8 @@ def run_one(task: Task, folder: Path, timeout: int = TIMEOUT) -> tuple[Finding, 
     begin = time.perf_counter()
     top = declaration.checker.removesuffix(CHECKER_SUFFIX)
     checker = render_template(proof.folder, declaration.checker, proof.config)
+    if task.bug:
+        checker = assert_alone(checker, task.bug, proof)
     files = source_files(checker, top, proof.config)
     if task.bug:
         files = seed(files, task.bug, proof)
