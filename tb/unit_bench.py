@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from common.console import module_command
 from common.errors import UserError, run_command
 from common.results import BUILD, RESULTS, locked, relative, write_json
 from common.versions import simulation_tools
@@ -76,7 +77,7 @@ def reproduce(result: UnitResult, config: str, transactions: int | None) -> str:
     if transactions is None:
         return f"make units UNIT={result.unit} CONFIG={config} SIM={result.simulator} SEED={result.seed} WAVES=1"
     return (
-        f"python -m tb.unit_bench --unit {result.unit} --config {config} --sim {result.simulator} "
+        f"{module_command('tb.unit_bench')} --unit {result.unit} --config {config} --sim {result.simulator} "
         f"--seed {result.seed} --transactions {transactions} --waves"
     )
 

@@ -1,9 +1,11 @@
 """What failed is said with the command that repeats it, as the user had asked for it."""
 
+import sys
 from collections.abc import Sequence
 
 import pytest
 
+from common.results import ROOT
 from tb import unit_bench
 from tb.env import __main__ as uvm
 from tb.env.run import UvmResult
@@ -11,6 +13,8 @@ from tb.gates import __main__ as gates
 from tb.gates.run import GateResult
 from tb.unit_bench import UnitResult
 
+#: As typed from the project's root.
+PYTHON = sys.executable.removeprefix(f"{ROOT}/")
 UNIT = UnitResult("fifo", "tiny", "icarus", 7, 20, 100, 300, False, 1.0, "data_o differs", "data_o", None)
 UVM = UvmResult("smoke", "tiny", "icarus", 7, 2, False, 100, 300, {}, "value", "value differs", 1.0, None, True)
 GATES = GateResult("fifo", "tiny", "icarus", 7, 10, 3, 100, 300, False, "data_o differs", 1.0)
@@ -22,7 +26,7 @@ GATES = GateResult("fifo", "tiny", "icarus", 7, 10, 3, 100, 300, False, "data_o 
         ((), "make units UNIT=fifo CONFIG=tiny SIM=icarus SEED=7 WAVES=1"),
         (
             ("--transactions", "20"),
-            "python -m tb.unit_bench --unit fifo --config tiny --sim icarus --seed 7 --transactions 20 --waves",
+            f"{PYTHON} -m tb.unit_bench --unit fifo --config tiny --sim icarus --seed 7 --transactions 20 --waves",
         ),
     ],
 )
@@ -44,7 +48,7 @@ def test_of_a_uvm_test(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     monkeypatch.setattr(uvm, "run_uvm", lambda *_: UVM)
     with pytest.raises(SystemExit, match="1"):
         uvm.main(["--test", "smoke", "--sim", "icarus", "--seed", "7", "--layers", "2"], standalone_mode=False)
-    command = "python -m tb.env --test smoke --config tiny --sim icarus --seed 7 --layers 2 --waves"
+    command = f"{PYTHON} -m tb.env --test smoke --config tiny --sim icarus --seed 7 --layers 2 --waves"
     assert f"smoke: value differs\nReproduce with: {command}\n" in capsys.readouterr().out
 
 
@@ -65,5 +69,5 @@ def test_of_a_netlist(
     monkeypatch.setattr(gates, "RESULT_FILE", File())
     with pytest.raises(SystemExit, match="1"):
         gates.main(["--unit", "fifo", "--seed", "7", *arguments], standalone_mode=False)
-    command = f"python -m tb.gates --unit fifo --config tiny --sim icarus --seed 7{end}"
+    command = f"{PYTHON} -m tb.gates --unit fifo --config tiny --sim icarus --seed 7{end}"
     assert f"data_o differs\nReproduce with: {command}\n" in capsys.readouterr().out

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from common.console import module_command
 from common.errors import UserError
 from common.results import BUILD, locked, relative, write_json
 from configs.accelerator import Accelerator, as_fields
@@ -105,8 +106,8 @@ def check_test(test: str, simulator: Simulator) -> None:
 def reproduce(result: UvmResult, config: str) -> str:
     """The command that repeats a run with waves; ``config`` is how the user names the configuration."""
     return (
-        f"python -m tb.env --test {result.test} --config {config} --sim {result.simulator} --seed {result.seed} "
-        f"--layers {result.layers} --waves"
+        f"{module_command('tb.env')} --test {result.test} --config {config} --sim {result.simulator} "
+        f"--seed {result.seed} --layers {result.layers} --waves"
     )
 
 

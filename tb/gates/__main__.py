@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import click
 from rich.table import Table
 
-from common.console import wide_console
+from common.console import module_command, wide_console
 from common.errors import run_command
 from common.results import BUILD, RESULTS
 from common.versions import simulation_tools, tool_versions
@@ -20,8 +20,8 @@ from tb.simulator import Simulator, folder_name
 
 def reproduce(result: GateResult, config: str, count: int | None) -> str:
     """The command that repeats a run; ``config`` and ``count`` as the user gave them."""
-    command = f"python -m tb.gates --unit {result.unit} --config {config} --sim {result.simulator} --seed {result.seed}"
-    return command if count is None else f"{command} --count {count}"
+    chosen = f"--unit {result.unit} --config {config} --sim {result.simulator} --seed {result.seed}"
+    return f"{module_command('tb.gates')} {chosen}" + ("" if count is None else f" --count {count}")
 
 
 def table(results: Iterable[GateResult]) -> Table:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from common.console import module_command
 from common.errors import UserError, run_command
 from common.results import BUILD, RESULTS, ROOT, locked, relative, write_json
 from common.sources import sources_digest
@@ -87,7 +88,7 @@ def run(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, sched
     elif covered and not document["failed"]:
         goals_met = judge(covered)
         console.print(
-            f"What is missed: python -m tb.code_coverage {relative(store.folder)} --holes all",
+            f"What is missed: {module_command('tb.code_coverage')} {relative(store.folder)} --holes all",
             highlight=False,
             soft_wrap=True,
         )
