@@ -7,10 +7,14 @@ import click
 
 
 class Folder(click.Path):
-    """A folder, there already or not; no empty name, which would be the folder that the command runs in."""
+    """A folder, there already or not; no empty name, which would be the folder that the command runs in.
 
-    def __init__(self) -> None:
-        super().__init__(file_okay=False, path_type=Path)
+    Args:
+        file_okay: the command itself says what is wrong where there is a file of that name.
+    """
+
+    def __init__(self, *, file_okay: bool = False) -> None:
+        super().__init__(file_okay=file_okay, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The folder's path; a usage error where a file is of that name, or there is no name."""

@@ -35,9 +35,9 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
         (
             click.option("--net", "name", help=f"A recipe that ships: {', '.join(recipe_names())}."),
             click.option("--config", type=click.Path(path_type=Path), help="A recipe of your own, YAML."),
-            click.option("--out", type=Folder(), help="Package folder [default: packages/RECIPE]"),
+            click.option("--out", type=Folder(file_okay=True), help="Package folder [default: packages/RECIPE]"),
             click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Replaces the recipe's seed."),
-            click.option("--work", type=Folder(), help="What steps leave [default: build/compress/]"),
+            click.option("--work", type=Folder(file_okay=True), help="What steps leave [default: build/compress/]"),
             click.option("--again", metavar="STEP", help="Repeat from this step on."),
         )
     ):

@@ -555,6 +555,7 @@ def test_a_recipe_that_is_none(
             "Step 'polish' is not known: the steps are train, decompose",
         ),
         (["polish", "--net", "digits"], "No such command 'polish'"),
+        (["run", "--net", "digits", "--out", ""], "Invalid value for '--out': it is empty, name a folder"),
         (["run", "--net", "digits", "--out", __file__], "must be a folder with permission to write"),
         (["run", "--net", "digits", "--out", f"{__file__}/package"], "must be a folder with permission to write"),
     ],

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,7 +18,6 @@ from tb.formal.checking import judge, tasks_of
 from tb.formal.declarations import Proof
 from tb.formal.sby import Finding, Verdict
 from tb.gates import __main__ as gates
-from tb.gates.designs import GateDesign
 from tb.gates.run import GateResult
 from tb.gathered import ResultFile, origin_of
 from tb.mutants import __main__ as mutants
@@ -119,8 +119,7 @@ def rows(folder: Path) -> dict[str, UnitRow]:
 def test_gates_of_one_unit_keep_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = GateResult("fifo", "tiny", "icarus", 1, 149, 72, 1461, 614, True, "", 0.8)
     monkeypatch.setattr(gates, "RESULTS", tmp_path)
-    monkeypatch.setattr(gates, "build", lambda *_: None)
-    monkeypatch.setattr(gates, "gate_design", lambda *_: GateDesign(None, {}))  # type: ignore[arg-type]
+    monkeypatch.setattr(gates, "gate_design", lambda *_: SimpleNamespace(build=lambda simulator: None))
     monkeypatch.setattr(gates, "run_gate_level", lambda _, unit, *__: replace(result, unit=unit))
     for unit in ("bit_gather", "fifo", "fifo"):
         gates.main(["--unit", unit], standalone_mode=False)

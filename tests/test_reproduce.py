@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pytest
 
@@ -56,17 +57,9 @@ def test_of_a_uvm_test(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 def test_of_a_netlist(
     arguments: Sequence[str], end: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Built:
-        def build(self, simulator: object) -> None:
-            pass
-
-    class File:
-        def update(self, *_: object) -> str:
-            return "nowhere"
-
-    monkeypatch.setattr(gates, "gate_design", lambda config, unit: Built())
+    monkeypatch.setattr(gates, "gate_design", lambda *_: SimpleNamespace(build=lambda simulator: None))
     monkeypatch.setattr(gates, "run_gate_level", lambda *_: GATES)
-    monkeypatch.setattr(gates, "RESULT_FILE", File())
+    monkeypatch.setattr(gates, "RESULT_FILE", SimpleNamespace(update=lambda *_: "nowhere"))
     with pytest.raises(SystemExit, match="1"):
         gates.main(["--unit", "fifo", "--seed", "7", *arguments], standalone_mode=False)
     command = f"{PYTHON} -m tb.gates --unit fifo --config tiny --sim icarus --seed 7{end}"
