@@ -17,7 +17,7 @@ from tb.coverage import load_model, merge
 from tb.env import run as uvm_run
 from tb.env.channel import Channel, Expected
 from tb.env.pins import Beat
-from tb.env.problems import ProblemKind, ProblemLog
+from tb.env.problems import ProblemKind, ProblemLog, judge
 from tb.env.run import check_test, core_design, run_uvm, uvm_tests
 from tb.env.streams import codes_of, group_words, input_stream, load_stream
 from tb.load_port import LoadKind, LoadPort
@@ -82,17 +82,39 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("file", "text", "replacement", "kind"), FAULTS)
-def test_a_fault_is_noticed(file: str, text: str, replacement: str, kind: str, tmp_path: Path) -> None:
-    design = replace(tiny_design(tmp_path / "rtl"), folder=tmp_path / "sim")
+def faulty_design(folder: Path, file: str, text: str, replacement: str) -> Design:
+    """The core with a fault, built where no other test takes it for the right one."""
+    design = replace(tiny_design(folder / "rtl"), folder=folder / "sim")
     source = next(path for path in design.sources if path.name == file)
     assert text in source.read_text(), "the fault's place is not in the Verilog any more"
     source.write_text(source.read_text().replace(text, replacement))
     build(design, Simulator.ICARUS)
+    return design
+
+
+@pytest.mark.parametrize(("file", "text", "replacement", "kind"), FAULTS)
+def test_a_fault_is_noticed(file: str, text: str, replacement: str, kind: str, tmp_path: Path) -> None:
+    design = faulty_design(tmp_path, file, text, replacement)
     result = run_uvm(design, Simulator.ICARUS, "random_layers", 3, 4, tmp_path / "run")
     assert not result.ok
     assert result.seen.get(kind, 0) > 0, result.problem
     assert result.check in result.seen
+
+
+@pytest.fixture(scope="module")
+def without_rounding(tmp_path_factory: pytest.TempPathFactory) -> Design:
+    file, text, replacement, _ = FAULTS[0]
+    return faulty_design(tmp_path_factory.mktemp("without_rounding"), file, text, replacement)
+
+
+@pytest.mark.parametrize("test", [test for test in NEGATIVE if test != "errors_nothing_compared"])
+def test_an_error_does_not_hide_a_fault(test: str, without_rounding: Design, tmp_path: Path) -> None:
+    """Wrong values of the core fail a negative test, also where its error makes values differ from what was meant."""
+    result = run_uvm(without_rounding, Simulator.ICARUS, test, 1, 1, tmp_path)
+    assert not result.ok
+    assert result.check == "value"
+    assert result.problem.startswith("value: output group at the pins")
+    assert result.noticed_ps is not None
 
 
 def test_a_test_that_does_not_end_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +188,31 @@ def test_all_problems_are_counted_and_some_kept() -> None:
         problems.note(ProblemKind.VALUE, f"number {n}")
     assert problems.counts[ProblemKind.VALUE] == 10
     assert [problem.noticed_ps for problem in problems.kept] == [5000 + 10 * n for n in range(ProblemLog.KEPT)]
-    assert problems.report().endswith("Problems: 10 value")
+    assert problems.report(problems.counts).endswith("Problems: 10 value")
+
+
+@pytest.mark.parametrize(
+    ("seen", "check"),
+    [
+        ({ProblemKind.INPUT: 2}, ""),
+        ({ProblemKind.INPUT: 2, ProblemKind.CYCLE: 3}, ""),
+        ({ProblemKind.INPUT: 2, ProblemKind.CYCLE: 4}, "cycle"),
+        ({ProblemKind.INPUT: 1}, "not noticed"),
+        ({ProblemKind.INPUT: 3}, "input"),
+        ({ProblemKind.INPUT: 2, ProblemKind.VALUE: 1}, "value"),
+        ({ProblemKind.INPUT: 1, ProblemKind.VALUE: 1}, "value"),
+        ({}, "not noticed"),
+    ],
+)
+def test_an_error_excuses_what_it_provokes_and_no_more(seen: dict[ProblemKind, int], check: str) -> None:
+    problems = ProblemLog(count(1000).__next__)
+    for kind, number in seen.items():
+        for _ in range(number):
+            problems.note(kind, "here")
+    found = judge(problems, {ProblemKind.INPUT: 2}, {ProblemKind.CYCLE: 3})
+    assert found.check == check
+    assert bool(found.problem) == bool(check)
+    assert (found.noticed_ps is None) == (check in ("", "not noticed"))
 
 
 def test_words_of_groups() -> None:

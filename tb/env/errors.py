@@ -1,8 +1,10 @@
 """Components that do something wrong on purpose; negative tests put them in the place of the right ones.
 
-Each does it once in a test, at the item or beat that makes it certain that it matters.
+Each does it once in a test, at the item or beat that makes it certain that it matters. Beside them stands what the
+scoreboard then must see: errors at words, and the work that the core does instead of what was meant.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,10 +13,66 @@ from cocotb.types import Logic
 
 from tb.env.agents import ActivationDriver, ConfigurationDriver, OutputWatcher, WeightDriver, context_of
 from tb.env.items import Burst
+from tb.env.model import Expectation, counters_of
 from tb.env.pins import Beat, StreamDriver
+from tb.env.problems import ProblemKind
 from tb.env.streams import kind_of
 from tb.env.work import Work
 from tb.load_port import LoadKind
+
+
+def differing(meant: Sequence[object], seen: Sequence[object]) -> int:
+    """In how many places two sequences differ, up to the end of the shorter."""
+    return sum(a != b for a, b in zip(meant, seen, strict=False))
+
+
+def consequences(meant: Expectation, done: Expectation) -> Counter[ProblemKind]:
+    """The problems of a run in which a core that is right does other work than was meant."""
+    loads = [[Counter(words) for words in expectation.loads] for expectation in (meant, done)]
+    counters = [list(counters_of(expectation).values()) for expectation in (meant, done)]
+    found = Counter(
+        {
+            ProblemKind.LOAD: differing(*loads),
+            ProblemKind.INPUT: differing(meant.inputs, done.inputs),
+            ProblemKind.VALUE: differing(meant.outputs, done.outputs),
+            ProblemKind.CYCLE: differing(meant.cycles or (), done.cycles or ()),
+            ProblemKind.COUNTER: differing(*counters),
+        }
+    )
+    return +found
+
+
+def second_dropped(items: Sequence[int]) -> list[int]:
+    """All but the second."""
+    return [*items[:1], *items[2:]]
+
+
+def second_repeated(items: Sequence[int]) -> list[int]:
+    """All, the second twice."""
+    return [*items[:2], *items[1:]]
+
+
+def with_pixels(work: Work, pixels: Sequence[int]) -> Work:
+    """The work with these pixels, in this order, as the first pass's input."""
+    first = work.inputs[0]
+    chosen = replace(first, maps=first.maps[list(pixels)], values=first.values[list(pixels)])
+    return replace(work, inputs=(chosen, *work.inputs[1:]))
+
+
+def flipped(work: Work) -> Work:
+    """The work as FlippingDriver drives it."""
+    first = work.inputs[0]
+    values = first.values.copy()
+    values[..., 0] ^= np.where(first.maps.any(axis=-1), 0x80, 0).astype(np.uint8)
+    return replace(work, inputs=(replace(first, values=values), *work.inputs[1:]))
+
+
+def misweighted(work: Work) -> Work:
+    """The work as WrongWeightDriver drives it."""
+    first = work.passes[0]
+    basis = first.basis.copy()
+    basis[:, 0] = ~basis[:, 0]
+    return replace(work, passes=(replace(first, basis=basis), *work.passes[1:]))
 
 
 class OnceActivationDriver(ActivationDriver):
@@ -37,30 +95,12 @@ class OnceActivationDriver(ActivationDriver):
         raise NotImplementedError
 
 
-def flipped(work: Work) -> Work:
-    """The work as FlippingDriver drives it."""
-    first = work.inputs[0]
-    values = first.values.copy()
-    values[..., 0] ^= np.where(first.maps.any(axis=-1), 0x80, 0).astype(np.uint8)
-    return replace(work, inputs=(replace(first, values=values), *work.inputs[1:]))
-
-
-def misweighted(work: Work) -> Work:
-    """The work as WrongWeightDriver drives it."""
-    first = work.passes[0]
-    basis = first.basis.copy()
-    basis[:, 0] = ~basis[:, 0]
-    return replace(work, passes=(replace(first, basis=basis), *work.passes[1:]))
-
-
 class DroppingDriver(OnceActivationDriver):
-    """Leaves out the group that ends the second pixel: the pass lacks a pixel and never ends."""
+    """Leaves out the second group: with one group a pixel the pass lacks a pixel and never ends."""
 
     def change(self, words: list[int]) -> list[int]:
         """Drop it."""
-        ends = [n for n, word in enumerate(words) if self.stream.unpack(word)["eop"]]
-        del words[ends[1]]
-        return words
+        return second_dropped(words)
 
 
 class TrailingDriver(ConfigurationDriver):
@@ -82,11 +122,11 @@ class TrailingDriver(ConfigurationDriver):
 
 
 class RepeatingDriver(OnceActivationDriver):
-    """Sends a group twice."""
+    """Sends the second group twice."""
 
     def change(self, words: list[int]) -> list[int]:
-        """Repeat the second group."""
-        return words[:2] + words[1:]
+        """Repeat it."""
+        return second_repeated(words)
 
 
 class FlippingDriver(OnceActivationDriver):
@@ -115,7 +155,10 @@ class WrongWeightDriver(WeightDriver):
 
 
 class OnceStreamDriver(StreamDriver):
-    """Breaks the handshake once, in the first cycle in which a word waits; a subclass says how."""
+    """Breaks the handshake once, after the first cycle in which a word waits; a subclass says how.
+
+    That is cycle 0: the core takes no input before its first pass is started, so it does not see what is broken.
+    """
 
     broken = False
 

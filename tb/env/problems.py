@@ -1,8 +1,10 @@
 """What monitors and scoreboard find wrong; a test fails by this list, never by a log message alone."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class ProblemKind(StrEnum):
@@ -43,6 +45,11 @@ class Problem:
     noticed_ps: int
 
 
+def counted(counts: Mapping[ProblemKind, int]) -> str:
+    """How many problems of each kind, for a person."""
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing"
+
+
 class ProblemLog:
     """The problems of a test: all are counted, the first of each kind are kept.
 
@@ -66,7 +73,32 @@ class ProblemLog:
         """Whether a further problem's text would be kept: tables cost time."""
         return self.counts.get(kind, 0) < self.KEPT
 
-    def report(self) -> str:
-        """All that was kept, and how many of each kind there were."""
-        counts = ", ".join(f"{count} {kind}" for kind, count in self.counts.items())
-        return "\n".join([*(f"{problem.kind}: {problem.text}" for problem in self.kept), f"Problems: {counts}"])
+    def report(self, kinds: Collection[ProblemKind]) -> str:
+        """What was kept of some kinds, and how many of each kind there were, these or others."""
+        texts = [f"{problem.kind}: {problem.text}" for problem in self.kept if problem.kind in kinds]
+        return "\n".join([*texts, f"Problems: {counted(self.counts)}"])
+
+
+class Judgement(NamedTuple):
+    """What is wrong, what names it, and when that was noticed; None where something should have been, and was not."""
+
+    problem: str
+    check: str
+    noticed_ps: int | None
+
+
+def judge(problems: ProblemLog, provoked: Mapping[ProblemKind, int], tolerated: Mapping[ProblemKind, int]) -> Judgement:
+    """Each kind must be seen as often as it is provoked, and at most so many times more as are tolerated."""
+    seen = problems.counts
+    most = Counter(provoked) + Counter(tolerated)
+    beyond = {kind for kind, count in seen.items() if count > most[kind]}
+    if beyond:
+        first = next(problem for problem in problems.kept if problem.kind in beyond)
+        text = problems.report(beyond)
+        if most:
+            text += f"\nProvoked: {counted(provoked)}; tolerated: {counted(tolerated)}"
+        return Judgement(text, first.kind.value, first.noticed_ps)
+    missed = {kind: count for kind, count in provoked.items() if seen.get(kind, 0) < count}
+    if missed:
+        return Judgement(f"not noticed: {counted(missed)}; seen: {counted(seen)}", "not noticed", None)
+    return Judgement("", "", None)

@@ -113,8 +113,8 @@ class Scoreboard(uvm_scoreboard):
         self.values = 0
         self.counters_compared = 0
         self.loads = LoadChannel(self)
-        self.inputs = Channel("input group", ProblemKind.INPUT, _shown(context.streams["input"]), self.problems)
-        self.outputs = Channel("output group", ProblemKind.VALUE, _shown(context.streams["output"]), self.problems)
+        self.inputs = Channel("input group", ProblemKind.INPUT, shown(context.streams["input"]), self.problems)
+        self.outputs = Channel("output group", ProblemKind.VALUE, shown(context.streams["output"]), self.problems)
         self.expectation: Expectation | None = None
         self._moved = 0
         implementation = uvm_subscriber.uvm_AnalysisImp
@@ -135,13 +135,7 @@ class Scoreboard(uvm_scoreboard):
         self._moved = self.timebase.cycle if self.timebase.running else 0
         self.loads.expect(expectation.loads)
         self.inputs.expect([Expected(word, None, f"group {n}") for n, word in enumerate(expectation.inputs)])
-        cycles = expectation.cycles or (None,) * len(expectation.outputs)
-        self.outputs.expect(
-            [
-                Expected(word, cycle, "pass {} row {} column {} channel {}".format(*place))
-                for word, cycle, place in zip(expectation.outputs, cycles, expectation.places, strict=True)
-            ]
-        )
+        self.outputs.expect(expected_outputs(expectation))
 
     def _see_load(self, beat: Beat) -> None:
         self._moved = beat.cycle
@@ -209,10 +203,21 @@ class Scoreboard(uvm_scoreboard):
                 self.problems.note(ProblemKind.COUNTER, f"{name}: expected {wanted}, got {shown}")
 
 
-def _shown(stream: Stream) -> Callable[[int], str]:
+def shown(stream: Stream) -> Callable[[int], str]:
+    """What tables show of a group of a stream."""
+
     def show(word: int) -> str:
         fields = stream.unpack(word)
         flags = "".join(f" {name}" for name in ("eop", "last") if fields[name])
         return f"{codes_of(stream, word)}{flags}"
 
     return show
+
+
+def expected_outputs(expectation: Expectation) -> list[Expected]:
+    """The output groups of a run."""
+    cycles = expectation.cycles or (None,) * len(expectation.outputs)
+    return [
+        Expected(word, cycle, "pass {} row {} column {} channel {}".format(*place))
+        for word, cycle, place in zip(expectation.outputs, cycles, expectation.places, strict=True)
+    ]

@@ -99,7 +99,7 @@ def extreme_sparsity(drawn: RandomLayer, before: RandomLayer | None) -> bool:
 
 
 def dense(drawn: RandomLayer, before: RandomLayer | None) -> bool:
-    """Most coefficients, activations and outputs are not 0 and the input has several groups: errors must show."""
+    """Many coefficients and activations are not 0, input and output have several groups: errors must show."""
     g = drawn.layer.geometry
     return min(densities(drawn)) > 0.3 and g.height * g.width > 8 and g.out_height * g.out_width > 4
 

@@ -1,16 +1,23 @@
 """The stream core's pyuvm tests: how many random layers each runs, the environment says; what they are, the seed."""
 
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 import pyuvm
 
 from tb.env import errors
 from tb.env.agents import ActivationDriver, ConfigurationDriver, OutputWatcher, WeightDriver
 from tb.env.base_test import StreamCoreTest
-from tb.env.model import expect
+from tb.env.channel import Channel
+from tb.env.model import Expectation, counters_of, expect
 from tb.env.problems import ProblemKind
+from tb.env.scoreboard import expected_outputs, shown
 from tb.env.work import Regime, Work, dense, draw_work, extreme_sparsity, other_geometry
 
 #: Layers of a run where they come back to back.
 BACK_TO_BACK = 5
+#: More different output codes than this has a layer under an error: where the clamp leaves few, little would show.
+CODES = 8
 
 
 @pyuvm.test()
@@ -104,140 +111,263 @@ class reset_in_mid_pass(StreamCoreTest):
             await self.run_work(draw_work(self.numbers, self.config, f"whole{number}", 1, Regime.FREE))
 
 
-# ---- negative tests: each injects an error and passes only if the environment notices it -----------------------------
+# ---- negative tests: each injects an error and passes only if the environment notices it, and nothing else -----------
 
 
 class _Error(StreamCoreTest):
-    """One run under an error, with a layer that the error matters for."""
+    """One run under an error, with a layer that the error matters for.
+
+    The scoreboard must see the error. Beside it the outputs at the pins are compared with what a core that is right
+    makes of what it is given, the error included.
+    """
 
     regime = Regime.FREE
 
-    def matters(self, work: Work) -> bool:
-        """Whether what is provoked must be seen."""
+    def matters(self, meant: Expectation) -> bool:
+        """Whether what is provoked must be seen and can be counted."""
         return True
 
-    def changed(self, work: Work, other: Work) -> bool:
-        """The outputs of two works differ."""
-        return expect(self.config, work).outputs != expect(self.config, other).outputs
+    def provokes(self, meant: Expectation) -> Mapping[ProblemKind, int]:
+        """How many problems of each kind must be seen."""
+        raise NotImplementedError
+
+    def tolerates(self, meant: Expectation) -> Mapping[ProblemKind, int]:
+        """How many more of each kind at most may be seen."""
+        return {}
+
+    def given(self, work: Work) -> Work:
+        """What the core is given in the place of the work that is meant."""
+        return work
+
+    def done(self, meant: Expectation) -> Expectation:
+        """What a core that is right does."""
+        return expect(self.config, self.given(meant.work))
 
     async def body(self) -> None:
         """Draw until it matters, and run."""
         while True:
             work = draw_work(self.numbers, self.config, "error", 1, self.regime, dense)
-            if self.matters(work):
+            meant = expect(self.config, work)
+            if len(np.unique(meant.trace.outputs)) > CODES and self.matters(meant):
                 break
+        self.provoked = self.provokes(meant)
+        self.tolerated = self.tolerates(meant)
+        bus = self.env.agents["outputs"].monitor.bus
+        pins = Channel("output group at the pins", ProblemKind.VALUE, shown(bus.stream), self.faults)
+        pins.expect(expected_outputs(self.done(meant)))
+        bus.add_callback(pins.observe)
         await self.run_work(work)
 
 
+class _OtherPixels(_Error):
+    """The core is given other pixels than were meant, in one pass of one group a pixel: each group is a pixel."""
+
+    def pixels(self, count: int) -> Sequence[int]:
+        """The meant pixel, of so many, in the place of each."""
+        raise NotImplementedError
+
+    def given(self, work: Work) -> Work:
+        """These pixels."""
+        return errors.with_pixels(work, self.pixels(len(work.inputs[0].maps)))
+
+    def matters(self, meant: Expectation) -> bool:
+        """One pass, one group a pixel."""
+        return len(meant.loads) == 1 and meant.work.inputs[0].maps.shape[1] == 1
+
+
 @pyuvm.test()
-class errors_dropped_group(_Error):
-    """A group is left out."""
+class errors_dropped_group(_OtherPixels):
+    """A group is left out. Those behind it come a pixel too early: the outputs that still come are another image's."""
 
     overrides = ((ActivationDriver, errors.DroppingDriver),)
-    provoked = frozenset({ProblemKind.INPUT, ProblemKind.STUCK})
+
+    def pixels(self, count: int) -> Sequence[int]:
+        """Any pixel in the place of the last: what depends on it does not come."""
+        return [*errors.second_dropped(range(count)), count - 1]
+
+    def matters(self, meant: Expectation) -> bool:
+        """An output comes before the last pixel is missed."""
+        if not super().matters(meant):
+            return False
+        trace = self.done(meant).trace
+        return bool(trace.output_cycle[0] < trace.input_cycle[-1])
+
+    def provokes(self, meant: Expectation) -> Mapping[ProblemKind, int]:
+        """Every group from the second on, and the pass does not end."""
+        differing = errors.differing(meant.inputs, errors.second_dropped(meant.inputs))
+        return {ProblemKind.INPUT: differing, ProblemKind.STUCK: 1}
+
+    def tolerates(self, meant: Expectation) -> Mapping[ProblemKind, int]:
+        """Values and cycles of the other image, as far as it comes; counters of a pass that has not ended."""
+        other = errors.consequences(meant, self.done(meant))
+        return {
+            ProblemKind.VALUE: other[ProblemKind.VALUE],
+            ProblemKind.CYCLE: other[ProblemKind.CYCLE],
+            ProblemKind.COUNTER: len(counters_of(meant)),
+        }
 
 
 @pyuvm.test()
-class errors_repeated_group(_Error):
-    """A group is sent twice."""
+class errors_repeated_group(_OtherPixels):
+    """A group is sent twice. Those behind it come a pixel too late: the outputs are another image's."""
 
     overrides = ((ActivationDriver, errors.RepeatingDriver),)
-    provoked = frozenset({ProblemKind.INPUT})
+
+    def pixels(self, count: int) -> Sequence[int]:
+        """The last comes behind the pass's end."""
+        return errors.second_repeated(range(count))[:count]
+
+    def provokes(self, meant: Expectation) -> Mapping[ProblemKind, int]:
+        """Every group from the third on, one more than was meant, values and cycles of the other image."""
+        other = errors.consequences(meant, self.done(meant))
+        differing = errors.differing(meant.inputs, errors.second_repeated(meant.inputs))
+        return {
+            ProblemKind.INPUT: differing,
+            ProblemKind.EXTRA: 1,
+            ProblemKind.VALUE: other[ProblemKind.VALUE],
+            ProblemKind.CYCLE: other[ProblemKind.CYCLE],
+        }
+
+    def tolerates(self, meant: Expectation) -> Mapping[ProblemKind, int]:
+        """Counters: the core has begun with a pixel that belongs to no pass."""
+        return {ProblemKind.COUNTER: len(counters_of(meant))}
 
 
 @pyuvm.test()
 class errors_flipped_value(_Error):
-    """A bit of the activations is flipped."""
+    """A bit of the activations is flipped. The outputs are another image's, which the model knows."""
 
     overrides = ((ActivationDriver, errors.FlippingDriver),)
-    provoked = frozenset({ProblemKind.INPUT, ProblemKind.VALUE})
 
-    def matters(self, work: Work) -> bool:
+    def matters(self, meant: Expectation) -> bool:
         """The clamp does not hide it."""
-        return self.changed(work, errors.flipped(work))
+        return self.provokes(meant)[ProblemKind.VALUE] > 0
+
+    def given(self, work: Work) -> Work:
+        """Another image."""
+        return errors.flipped(work)
+
+    def provokes(self, meant: Expectation) -> Mapping[ProblemKind, int]:
+        """Every group that has a code, and what follows from them."""
+        return errors.consequences(meant, self.done(meant))
 
 
 @pyuvm.test()
 class errors_wrong_weight(_Error):
-    """A basis kernel is wrong."""
+    """A basis kernel is wrong. The outputs are another layer's, which the model knows."""
 
     overrides = ((WeightDriver, errors.WrongWeightDriver),)
-    provoked = frozenset({ProblemKind.LOAD, ProblemKind.VALUE})
 
-    def matters(self, work: Work) -> bool:
+    def matters(self, meant: Expectation) -> bool:
         """The clamp does not hide it."""
-        return self.changed(work, errors.misweighted(work))
+        return self.provokes(meant)[ProblemKind.VALUE] > 0
+
+    def given(self, work: Work) -> Work:
+        """Another layer."""
+        return errors.misweighted(work)
+
+    def provokes(self, meant: Expectation) -> Mapping[ProblemKind, int]:
+        """The words of the first pass, and what follows from them."""
+        return errors.consequences(meant, self.done(meant))
 
 
 @pyuvm.test()
 class errors_trailing_word(_Error):
-    """A parameter comes behind the last pass."""
+    """A parameter comes behind the last pass. It is for a pass that does not come: nothing else is wrong."""
 
     overrides = ((ConfigurationDriver, errors.TrailingDriver),)
-    provoked = frozenset({ProblemKind.EXTRA})
+
+    def matters(self, meant: Expectation) -> bool:
+        """One pass: behind another's the word would be one too many of the next."""
+        return len(meant.loads) == 1
+
+    def provokes(self, meant: Expectation) -> Mapping[ProblemKind, int]:
+        """One report of what is left over."""
+        return {ProblemKind.EXTRA: 1}
 
 
 @pyuvm.test()
 class errors_unstable_input(_Error):
-    """An offered group changes before it is taken."""
+    """An offered group changes before it is taken. It has changed back when it is: nothing else is wrong."""
 
     overrides = ((ActivationDriver, errors.UnstableDriver),)
-    provoked = frozenset({ProblemKind.STABILITY})
+
+    def provokes(self, meant: Expectation) -> Mapping[ProblemKind, int]:
+        """It changes, and changes back."""
+        return {ProblemKind.STABILITY: 2}
 
 
 @pyuvm.test()
 class errors_withdrawn_input(_Error):
-    """An offered group is withdrawn before it is taken."""
+    """An offered group is withdrawn before it is taken. It is offered again: nothing else is wrong."""
 
     overrides = ((ActivationDriver, errors.WithdrawingDriver),)
-    provoked = frozenset({ProblemKind.STABILITY})
+
+    def provokes(self, meant: Expectation) -> Mapping[ProblemKind, int]:
+        """Once."""
+        return {ProblemKind.STABILITY: 1}
 
 
 @pyuvm.test()
 class errors_unknown_valid(_Error):
-    """Valid is X for a cycle."""
+    """Valid is X for a cycle, in which the core takes nothing: nothing else is wrong."""
 
     needs_unknown = True
 
     overrides = ((ActivationDriver, errors.UnknownDriver),)
-    provoked = frozenset({ProblemKind.UNKNOWN})
+
+    def provokes(self, meant: Expectation) -> Mapping[ProblemKind, int]:
+        """X is no offer either: what was offered is withdrawn."""
+        return {ProblemKind.UNKNOWN: 1, ProblemKind.STABILITY: 1}
 
 
 @pyuvm.test()
 class errors_lost_output(_Error):
-    """An output group does not arrive."""
+    """An output group does not arrive. Those behind it are taken for the ones before them."""
 
     regime = Regime.RANDOM
     overrides = ((OutputWatcher, errors.LosingWatcher),)
-    provoked = frozenset({ProblemKind.VALUE, ProblemKind.STUCK})
 
-    def matters(self, work: Work) -> bool:
+    def matters(self, meant: Expectation) -> bool:
         """The group after the lost one is another."""
-        outputs = expect(self.config, work).outputs
-        return outputs[1] != outputs[2]
+        return meant.outputs[1] != meant.outputs[2]
+
+    def provokes(self, meant: Expectation) -> Mapping[ProblemKind, int]:
+        """Every group that is not as the one before it, and the last is missing."""
+        differing = errors.differing(meant.outputs, errors.second_dropped(meant.outputs))
+        return {ProblemKind.VALUE: differing, ProblemKind.STUCK: 1}
 
 
 @pyuvm.test()
 class errors_extra_output(_Error):
-    """The last output group arrives twice."""
+    """The last output group arrives twice: nothing else is wrong."""
 
     overrides = ((OutputWatcher, errors.InventingWatcher),)
-    provoked = frozenset({ProblemKind.EXTRA})
+
+    def matters(self, meant: Expectation) -> bool:
+        """One pass: behind another's it would be taken for the first of the next."""
+        return len(meant.loads) == 1
+
+    def provokes(self, meant: Expectation) -> Mapping[ProblemKind, int]:
+        """The second time."""
+        return {ProblemKind.EXTRA: 1}
 
 
 @pyuvm.test()
 class errors_late_output(_Error):
-    """Output groups arrive a cycle late."""
+    """Output groups arrive a cycle late, with the right values."""
 
     overrides = ((OutputWatcher, errors.LateWatcher),)
-    provoked = frozenset({ProblemKind.CYCLE})
+
+    def provokes(self, meant: Expectation) -> Mapping[ProblemKind, int]:
+        """All of them."""
+        return {ProblemKind.CYCLE: len(meant.outputs)}
 
 
 @pyuvm.test()
 class errors_nothing_compared(StreamCoreTest):
     """A test that runs nothing."""
 
-    provoked = frozenset({ProblemKind.NOTHING})
-
     async def body(self) -> None:
         """Nothing."""
+        self.provoked = {ProblemKind.NOTHING: 1}
