@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from common.console import module_command
+from common.console import module_command, wide_console
 from common.errors import UserError, run_command
 from common.results import BUILD, RESULTS, ROOT, locked, relative, write_json
 from common.sources import sources_digest
@@ -52,7 +52,7 @@ def run(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, sched
     store = Store(folder_of(suite, planned))
     click.get_current_context().with_resource(store.alone())
     results = store.open(planned)
-    console = Console()
+    console = wide_console()
     if results:
         console.print(f"{len(results)} of {len(planned)} runs are there already", highlight=False)
     resumed = len(results)
