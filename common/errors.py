@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import click
 
-from common.results import FULL
+from penni_escalate.common.results import FULL
 
 #: What the file system says of a file or folder that the user has to put right.
 _UNUSABLE = (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError)

@@ -1,4 +1,4 @@
-"""python -m common.lint: ruff and mypy over the project, into build/results/lint.json."""
+"""penni-escalate lint: ruff and mypy over the project, into build/results/lint.json."""
 
 import subprocess
 import sys
@@ -6,9 +6,9 @@ import time
 
 import click
 
-from common.errors import run_command
-from common.results import RESULTS, ROOT, relative, write_json
-from common.versions import tool_versions
+from penni_escalate.common.paths import RESULTS, ROOT, relative
+from penni_escalate.common.results import write_json
+from penni_escalate.common.versions import tool_versions
 
 CHECKS = {
     "ruff": ("ruff", "check", "."),
@@ -37,7 +37,3 @@ def main() -> None:
     print(f"results in {relative(path)}")
     if not ok:
         raise SystemExit(1)
-
-
-if __name__ == "__main__":
-    run_command(main)

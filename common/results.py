@@ -10,9 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build"
-RESULTS = BUILD / "results"
 #: Errors of a file system that is full.
 FULL = (errno.ENOSPC, errno.EDQUOT)
 #: Bytes without which a folder counts as full.
@@ -74,11 +71,3 @@ def locked(path: Path) -> Iterator[None]:
     """Hold a file or folder, once no other process does."""
     with hold(path, wait=True):
         yield
-
-
-def relative(path: Path) -> str:
-    """``path`` as a user types it from the project's root."""
-    try:
-        return str(path.resolve().relative_to(ROOT))
-    except ValueError:
-        return str(path)

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from common.results import ROOT
+from penni_escalate.common.paths import ROOT
 
 #: What a result depends on; compress/ and the packages do not matter.
 SOURCES = ("rtl", "tb", "golden", "configs", "common")

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from common.errors import UserError
+from penni_escalate.common.errors import UserError
 
 
 def first_problem(error: ValidationError) -> str:

@@ -7,9 +7,9 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from compress.graph import Graph, Layer, Role
-from compress.layers import Coefficients, DecomposedConv2d
-from compress.prune import Masked
+from penni_escalate.compress.graph import Graph, Layer, Role
+from penni_escalate.compress.layers import Coefficients, DecomposedConv2d
+from penni_escalate.compress.prune import Masked
 
 #: Bits of a requantization: multiplier and shift, which hold an output channel's scale.
 SCALE_BITS = 16 + 6

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from torch import fx, nn
 
-from common.errors import UserError, first_line
-from compress.data import Data
-from compress.graph import Graph, Role
-from compress.intake import intake, trace
-from compress.networks import NETWORKS, load_checkpoint
-from compress.recipe import Recipe
-from configs.accelerator import load_accelerator
-from golden.fit import exceeded
-from golden.geometry import Geometry
+from penni_escalate.common.errors import UserError, first_line
+from penni_escalate.compress.data import Data
+from penni_escalate.compress.graph import Graph, Role
+from penni_escalate.compress.intake import intake, trace
+from penni_escalate.compress.networks import NETWORKS, load_checkpoint
+from penni_escalate.compress.recipe import Recipe
+from penni_escalate.configs.accelerator import load_accelerator
+from penni_escalate.golden.fit import exceeded
+from penni_escalate.golden.geometry import Geometry
 
 
 def build(recipe: Recipe, data: Data) -> tuple[fx.GraphModule, Graph]:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from compress.graph import Graph, Role, Select
-from compress.layers import Coefficients
-from compress.portable import square_root
+from penni_escalate.compress.graph import Graph, Role, Select
+from penni_escalate.compress.layers import Coefficients
+from penni_escalate.compress.portable import square_root
 
 #: Layers that mix their input channels.
 _MIXING = (Role.FIRST, Role.DECOMPOSED, Role.POINTWISE, Role.CLASSIFIER)

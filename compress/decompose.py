@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from compress.graph import Graph, Layer, Role
-from compress.layers import DecomposedConv2d
-from compress.recipe import Decomposition
-from compress.rotate import Rotation, rotate
+from penni_escalate.compress.graph import Graph, Layer, Role
+from penni_escalate.compress.layers import DecomposedConv2d
+from penni_escalate.compress.recipe import Decomposition
+from penni_escalate.compress.rotate import Rotation, rotate
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from common.errors import UserError
-from common.results import relative
-from compress.data import Data
-from compress.graph import Layer, Role, Select
-from compress.integer import IntegerClassifier, IntegerLayer, IntegerNetwork
-from compress.recipe import Recipe, as_fields
-from golden.functional import run_network, score
-from golden.manifest import SCHEMA_VERSION, LayerKind, Measure
-from golden.package import Package, copy_package, write_package
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import relative
+from penni_escalate.compress.data import Data
+from penni_escalate.compress.graph import Layer, Role, Select
+from penni_escalate.compress.integer import IntegerClassifier, IntegerLayer, IntegerNetwork
+from penni_escalate.compress.recipe import Recipe, as_fields
+from penni_escalate.golden.functional import run_network, score
+from penni_escalate.golden.manifest import SCHEMA_VERSION, LayerKind, Measure
+from penni_escalate.golden.package import Package, copy_package, write_package
 
 _KINDS = {
     Role.DECOMPOSED: LayerKind.DECOMPOSED,

@@ -16,12 +16,12 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
-from compress.graph import Graph, Layer
-from compress.layers import Coefficients, DecomposedConv2d, coefficients
-from compress.prune import Masked, hold
-from compress.quantize import Alpha, RowInt8, alpha_of, attach_quantizers
-from compress.recipe import Classifier, Feedback, Quantization
-from compress.ternary_kernels import Problem, Solution, fit_scale, solve
+from penni_escalate.compress.graph import Graph, Layer
+from penni_escalate.compress.layers import Coefficients, DecomposedConv2d, coefficients
+from penni_escalate.compress.prune import Masked, hold
+from penni_escalate.compress.quantize import Alpha, RowInt8, alpha_of, attach_quantizers
+from penni_escalate.compress.recipe import Classifier, Feedback, Quantization
+from penni_escalate.compress.ternary_kernels import Problem, Solution, fit_scale, solve
 
 #: Images at a time.
 _BATCH = 8

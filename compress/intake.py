@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
-from common.errors import UserError, first_line
-from compress.graph import Activation, Graph, Layer, Role, Select
-from compress.networks import Subsample
+from penni_escalate.common.errors import UserError, first_line
+from penni_escalate.compress.graph import Activation, Graph, Layer, Role, Select
+from penni_escalate.compress.networks import Subsample
 
 #: A convolution with at most so many channels keeps dense 8-bit kernels: a row of a block takes each channel.
 FIRST_CHANNELS_MAX = 6

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
-from compress.graph import Activation, Graph, Layer, Role, tensors_module
-from compress.layers import Coefficients, DecomposedConv2d, combine_kernels
-from compress.portable import square_root
-from compress.quantize import Ternary, basis_codes, kernel_codes, straight_through, ternary_codes
+from penni_escalate.compress.graph import Activation, Graph, Layer, Role, tensors_module
+from penni_escalate.compress.layers import Coefficients, DecomposedConv2d, combine_kernels
+from penni_escalate.compress.portable import square_root
+from penni_escalate.compress.quantize import Ternary, basis_codes, kernel_codes, straight_through, ternary_codes
 
 MULTIPLIER_BITS = 16
 SHIFT_MAX = 47

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
-from compress.graph import Graph, Layer, Role
+from penni_escalate.compress.graph import Graph, Layer, Role
 
 
 class DecomposedConv2d(nn.Module):

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from golden.functional import layer_input, run_network
-from golden.geometry import Geometry
-from golden.layers import Classifier, Convolution, Depthwise, Layer, MaxPool, Pointwise, Upsample
-from golden.manifest import LayerKind
-from golden.package import Package
+from penni_escalate.golden.functional import layer_input, run_network
+from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.layers import Classifier, Convolution, Depthwise, Layer, MaxPool, Pointwise, Upsample
+from penni_escalate.golden.manifest import LayerKind
+from penni_escalate.golden.package import Package
 
 #: Held-out images looked at.
 IMAGES = 16

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common.html import render_page
-from common.results import write_atomically, write_json
-from compress.plots import plots
-from compress.report import Report
-from compress.tables import ABSENT, TIMES, Column, csv_text, fixed, integer, shape, share, text_rows
-from compress.view import View, view_of_report
+from penni_escalate.common.html import render_page
+from penni_escalate.common.results import write_atomically, write_json
+from penni_escalate.compress.plots import plots
+from penni_escalate.compress.report import Report
+from penni_escalate.compress.tables import ABSENT, TIMES, Column, csv_text, fixed, integer, shape, share, text_rows
+from penni_escalate.compress.view import View, view_of_report
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 

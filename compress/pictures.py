@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from golden.functional import run_network
-from golden.package import Package
+from penni_escalate.golden.functional import run_network
+from penni_escalate.golden.package import Package
 
 _GAP = 4
 

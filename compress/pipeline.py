@@ -16,29 +16,29 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
-from common.errors import UserError
-from common.results import relative
-from compress.account import Account, account
-from compress.build import build
-from compress.channels import Channels
-from compress.data import load_data
-from compress.decompose import decompose_network
-from compress.export import check_agreement, export_measured, export_package, network_name
-from compress.feedback import quantize_by_feedback
-from compress.graph import Graph
-from compress.integer import Codes, IntegerNetwork, calibrate
-from compress.layers import Coefficients, DecomposedConv2d, coefficients
-from compress.measure import measure_package
-from compress.portable import choose_portable_code
-from compress.prune import hold, prune_by_deviation, prune_channels, prune_to
-from compress.quantize import freeze_coefficients, quantize_kernels
-from compress.recipe import SEED_MAX, Classifier, Phase, Recipe
-from compress.report import Report, Step, step_of
-from compress.shrink import shrink
-from compress.state import held_codes, load_state, restore, save_state
-from compress.steps import STEPS, digest
-from compress.training import Runner
-from golden.package import Package
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import relative
+from penni_escalate.compress.account import Account, account
+from penni_escalate.compress.build import build
+from penni_escalate.compress.channels import Channels
+from penni_escalate.compress.data import load_data
+from penni_escalate.compress.decompose import decompose_network
+from penni_escalate.compress.export import check_agreement, export_measured, export_package, network_name
+from penni_escalate.compress.feedback import quantize_by_feedback
+from penni_escalate.compress.graph import Graph
+from penni_escalate.compress.integer import Codes, IntegerNetwork, calibrate
+from penni_escalate.compress.layers import Coefficients, DecomposedConv2d, coefficients
+from penni_escalate.compress.measure import measure_package
+from penni_escalate.compress.portable import choose_portable_code
+from penni_escalate.compress.prune import hold, prune_by_deviation, prune_channels, prune_to
+from penni_escalate.compress.quantize import freeze_coefficients, quantize_kernels
+from penni_escalate.compress.recipe import SEED_MAX, Classifier, Phase, Recipe
+from penni_escalate.compress.report import Report, Step, step_of
+from penni_escalate.compress.shrink import shrink
+from penni_escalate.compress.state import held_codes, load_state, restore, save_state
+from penni_escalate.compress.steps import STEPS, digest
+from penni_escalate.compress.training import Runner
+from penni_escalate.golden.package import Package
 
 _TOOLS = ("torch", "lightning", "numpy")
 

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from common.figures import Plot, draw_plot
-from compress.view import StepRow, View
+from penni_escalate.common.figures import Plot, draw_plot
+from penni_escalate.compress.view import StepRow, View
 
 #: Readable on white and on near black.
 _FIRST, _SECOND = "#2f7fd6", "#d9772b"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from common.errors import UserError
+from penni_escalate.common.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor

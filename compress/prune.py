@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from compress.channels import Channels
-from compress.graph import Graph
-from compress.layers import Coefficients
-from compress.portable import square_root
+from penni_escalate.compress.channels import Channels
+from penni_escalate.compress.graph import Graph
+from penni_escalate.compress.layers import Coefficients
+from penni_escalate.compress.portable import square_root
 
 
 class Masked(nn.Module):

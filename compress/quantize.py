@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 from torch.nn.utils import parametrize
 
-from compress.graph import Graph, Layer, Role
-from compress.layers import Coefficients, DecomposedConv2d, coefficients
-from compress.recipe import Classifier, Quantization, Scale
+from penni_escalate.compress.graph import Graph, Layer, Role
+from penni_escalate.compress.layers import Coefficients, DecomposedConv2d, coefficients
+from penni_escalate.compress.recipe import Classifier, Quantization, Scale
 
 CODE_MAX = 127
 EXPONENT_MAX = 7

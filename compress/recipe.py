@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from common.errors import UserError
-from common.results import relative
-from common.validation import first_problem, read_fields
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import relative
+from penni_escalate.common.validation import first_problem, read_fields
 
 RECIPE_FOLDER = Path(__file__).resolve().parent / "recipes"
 

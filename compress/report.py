@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from compress.account import Account, as_rows
+from penni_escalate.compress.account import Account, as_rows
 
 
 @dataclass(frozen=True)

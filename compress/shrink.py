@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from compress.channels import Channels
-from compress.graph import Graph, Layer, Role, Select
-from compress.layers import Coefficients, DecomposedConv2d, coefficients
-from compress.prune import Masked, hold
+from penni_escalate.compress.channels import Channels
+from penni_escalate.compress.graph import Graph, Layer, Role, Select
+from penni_escalate.compress.layers import Coefficients, DecomposedConv2d, coefficients
+from penni_escalate.compress.prune import Masked, hold
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from common.errors import UserError
-from common.results import relative, write_atomically
-from compress.graph import Graph, Layer, Select
-from compress.integer import Codes
-from compress.layers import DecomposedConv2d, coefficients
-from compress.prune import Masked
-from compress.quantize import quantize_kernels
-from compress.recipe import Classifier, Recipe
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import relative
+from penni_escalate.common.results import write_atomically
+from penni_escalate.compress.graph import Graph, Layer, Select
+from penni_escalate.compress.integer import Codes
+from penni_escalate.compress.layers import DecomposedConv2d, coefficients
+from penni_escalate.compress.prune import Masked
+from penni_escalate.compress.quantize import quantize_kernels
+from penni_escalate.compress.recipe import Classifier, Recipe
 
 
 def save_state(

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from compress.recipe import Recipe, as_fields
+from penni_escalate.compress.recipe import Recipe, as_fields
 
 #: What each step does; each is a command of its own.
 TEXTS = {

@@ -18,13 +18,13 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import update_bn
 from torch.utils.data import DataLoader, TensorDataset
 
-from common.errors import UserError, first_line
-from compress.data import Data
-from compress.graph import Graph, tensors_module
-from compress.integer import IntegerNetwork
-from compress.layers import Coefficients
-from compress.recipe import Augmentation, Phase, Precision, Recipe
-from golden.package import Measure
+from penni_escalate.common.errors import UserError, first_line
+from penni_escalate.compress.data import Data
+from penni_escalate.compress.graph import Graph, tensors_module
+from penni_escalate.compress.integer import IntegerNetwork
+from penni_escalate.compress.layers import Coefficients
+from penni_escalate.compress.recipe import Augmentation, Phase, Precision, Recipe
+from penni_escalate.golden.package import Measure
 
 _EVALUATION_PIXELS = 200 * 28 * 28
 _EXPECTED_WARNINGS = (

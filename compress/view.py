@@ -6,15 +6,15 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from common.errors import UserError
-from common.results import relative
-from common.validation import first_problem
-from compress.account import EXPONENT_BITS, SCALE_BITS, Cost, penni_operations, ratio
-from compress.decompose import Decomposed
-from compress.graph import Role
-from compress.measure import Measured
-from compress.report import Report, Step
-from golden.package import Package
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import relative
+from penni_escalate.common.validation import first_problem
+from penni_escalate.compress.account import EXPONENT_BITS, SCALE_BITS, Cost, penni_operations, ratio
+from penni_escalate.compress.decompose import Decomposed
+from penni_escalate.compress.graph import Role
+from penni_escalate.compress.measure import Measured
+from penni_escalate.compress.report import Report, Step
+from penni_escalate.golden.package import Package
 
 #: Name that a manifest's scores have for the float network: of the step that trains it.
 _FLOAT = "train"

@@ -11,8 +11,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from common.errors import UserError
-from common.validation import first_problem, read_fields
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.validation import first_problem, read_fields
 
 PRESET_FOLDER = Path(__file__).resolve().parent
 

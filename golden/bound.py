@@ -8,7 +8,7 @@ streams of the core have no bandwidth limit of their own: one transfer a cycle i
 
 from dataclasses import dataclass
 
-from configs.accelerator import Accelerator
+from penni_escalate.configs.accelerator import Accelerator
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ that use no more than the multipliers given, and its memory never stalls: both i
 
 from functools import cache
 
-from golden.geometry import Geometry
+from penni_escalate.golden.geometry import Geometry
 
 
 @cache

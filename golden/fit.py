@@ -1,9 +1,9 @@
 """Whether the stream core runs a layer, and whether the layer fits an accelerator."""
 
-from configs.accelerator import Accelerator
-from golden.geometry import Geometry
-from golden.layers import Convolution, Layer
-from golden.overflow import z_problem
+from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.layers import Convolution, Layer
+from penni_escalate.golden.overflow import z_problem
 
 HEIGHT_MAX = 4095
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from golden.geometry import Geometry
-from golden.manifest import LayerKind
+from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.manifest import LayerKind
 
 
 @dataclass(frozen=True, kw_only=True)

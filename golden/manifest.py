@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from golden.codes import code_range
-from golden.geometry import Geometry
+from penni_escalate.golden.codes import code_range
+from penni_escalate.golden.geometry import Geometry
 
 SCHEMA_VERSION = 2
 

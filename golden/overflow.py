@@ -8,9 +8,9 @@ code contributes 2**exponent[k] * value[k] * code.
 
 import numpy as np
 
-from common.errors import UserError
-from golden.codes import code_range
-from golden.layers import Classifier, Convolution, Depthwise, Pointwise, Requantized, effective_kernels
+from penni_escalate.common.errors import UserError
+from penni_escalate.golden.codes import code_range
+from penni_escalate.golden.layers import Classifier, Convolution, Depthwise, Pointwise, Requantized, effective_kernels
 
 ACCUMULATOR_MAX = 2**31 - 1
 

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from common.errors import UserError
-from common.results import write_atomically
-from common.validation import first_problem
-from golden.codes import code_dtype, code_range
-from golden.fit import unsupported
-from golden.layers import Classifier, Convolution, Depthwise, Layer, MaxPool, Pointwise, Skip, Upsample
-from golden.manifest import LayerEntry, LayerKind, Manifest, Measure, TensorType, geometry_of
-from golden.overflow import check_accumulator
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.results import write_atomically
+from penni_escalate.common.validation import first_problem
+from penni_escalate.golden.codes import code_dtype, code_range
+from penni_escalate.golden.fit import unsupported
+from penni_escalate.golden.layers import Classifier, Convolution, Depthwise, Layer, MaxPool, Pointwise, Skip, Upsample
+from penni_escalate.golden.manifest import LayerEntry, LayerKind, Manifest, Measure, TensorType, geometry_of
+from penni_escalate.golden.overflow import check_accumulator
 
 MANIFEST = "manifest.json"
 

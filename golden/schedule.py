@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from configs.accelerator import Accelerator
-from golden.geometry import Geometry
-from golden.layers import Convolution
+from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.layers import Convolution
 
 
 @dataclass(frozen=True)

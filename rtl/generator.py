@@ -6,34 +6,17 @@ from pathlib import Path
 
 import jinja2
 
-from common.errors import UserError
-from common.results import write_atomically
-from configs.accelerator import Accelerator, as_fields
-from rtl.widths import HEIGHT_BITS, OPERAND_BITS, PSUM_BITS, Widths, clog2, index_bits, zeros
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.results import write_atomically
+from penni_escalate.common.units import UNITS
+from penni_escalate.configs.accelerator import Accelerator, as_fields
+from penni_escalate.rtl.widths import HEIGHT_BITS, OPERAND_BITS, PSUM_BITS, Widths, clog2, index_bits, zeros
 
 GENERATOR_VERSION = "1.0"
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
-#: Every module, leaves first; a file each.
-UNITS = (
-    "fifo",
-    "gather_control",
-    "bit_gather",
-    "dilution",
-    "concentration",
-    "channel_accumulator",
-    "row",
-    "input_ring",
-    "basis_mac",
-    "psum_lines",
-    "block",
-    "feeder",
-    "requantize",
-    "sparsemap_encoder",
-    "collector",
-    "stream_core",
-)
-TOP = "stream_core"
+#: The module that has no parent.
+TOP = next(unit.name for unit in reversed(UNITS.values()) if not unit.parents)
 
 
 def configuration_hash(config: Accelerator) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from configs.accelerator import Accelerator
+from penni_escalate.configs.accelerator import Accelerator
 
 #: Bits of a row, line or pixel count: heights up to 4095.
 HEIGHT_BITS = 12

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from common.results import RESULTS, write_json
-from common.versions import simulation_tools
+from penni_escalate.common.paths import RESULTS
+from penni_escalate.common.results import write_json
+from penni_escalate.common.versions import simulation_tools
 
 # Workers run side by side: more threads than cores, which spin while they wait, make each of them slower. PyTorch and
 # NumPy read it as they are imported.

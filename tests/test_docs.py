@@ -12,14 +12,14 @@ from typing import Any, get_args
 
 import pytest
 
-from common.errors import UserError
-from compress.recipe import Recipe
-from compress.steps import FIRST_READ
-from configs.accelerator import as_fields, load_accelerator, parse_accelerator
-from golden.manifest import Manifest
-from rtl.generator import UNITS
-from rtl.widths import Widths
-from tb.coverage_plan import coverage_plan
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.units import UNITS
+from penni_escalate.compress.recipe import Recipe
+from penni_escalate.compress.steps import FIRST_READ
+from penni_escalate.configs.accelerator import as_fields, load_accelerator, parse_accelerator
+from penni_escalate.golden.manifest import Manifest
+from penni_escalate.rtl.widths import Widths
+from penni_escalate.tb.flows.coverage_plan import coverage_plan
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -162,7 +162,7 @@ def test_fields_that_steps_read() -> None:
 
 
 def test_coverage_plan() -> None:
-    """docs/coverage-plan.md is what the models say; `python -m tb.coverage_plan` writes it."""
+    """docs/coverage-plan.md is what the models say; `penni-escalate coverage-plan` writes it."""
     assert (DOCS / "coverage-plan.md").read_text() == coverage_plan()
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
-from common import lint
-from common.errors import run_command
-from common.results import ROOT
+from penni_escalate.common import lint
+from penni_escalate.common.errors import run_command
+from penni_escalate.common.paths import ROOT
 
 #: What the recipes call, without the tools that they ask for.
 TOOLS = ("sh", "bash", "make", "test", "id", "mkdir", "touch", "grep", "sed", "expand", "env", "python3.11", "python3")

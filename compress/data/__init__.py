@@ -5,14 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.errors import UserError
-from compress.data.cifar10 import load_cifar10
-from compress.data.dataset import Data
-from compress.data.digits import load_digits
-from compress.data.image_folder import load_image_folder
-from compress.data.photo10 import load_photo10
-from compress.data.photographs import load_photographs
-from compress.data.synthetic import load_synthetic
+from penni_escalate.common.errors import UserError
+from penni_escalate.compress.data.cifar10 import load_cifar10
+from penni_escalate.compress.data.dataset import Data
+from penni_escalate.compress.data.digits import load_digits
+from penni_escalate.compress.data.image_folder import load_image_folder
+from penni_escalate.compress.data.photo10 import load_photo10
+from penni_escalate.compress.data.photographs import load_photographs
+from penni_escalate.compress.data.synthetic import load_synthetic
 
 __all__ = ["SOURCES", "Data", "Source", "load_data"]
 

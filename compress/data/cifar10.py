@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from common.errors import UserError
-from compress.data.dataset import SIGNED_SCALE, Data, check_limit, choose_per_class, signed_codes
+from penni_escalate.common.errors import UserError
+from penni_escalate.compress.data.dataset import SIGNED_SCALE, Data, check_limit, choose_per_class, signed_codes
 
 NAME = "cifar10"
 CLASSES = 10

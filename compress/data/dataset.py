@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.errors import UserError
+from penni_escalate.common.errors import UserError
 
 
 @dataclass(frozen=True)

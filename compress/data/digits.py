@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from common.errors import UserError
-from compress.data.dataset import Data, check_limit
-from compress.data.files import shipped_file
+from penni_escalate.common.errors import UserError
+from penni_escalate.compress.data.dataset import Data, check_limit
+from penni_escalate.compress.data.files import shipped_file
 
 NAME = "digits"
 SIDE = 28

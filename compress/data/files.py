@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from common.errors import UserError
+from penni_escalate.common.errors import UserError
 
 
 def shipped_file(package: str, requirement: str, *parts: str) -> Path:

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from common.errors import UserError
-from compress.data.dataset import SIGNED_SCALE, Data, check_limit, choose_per_class, signed_codes
-from compress.data.files import open_image, pixels
+from penni_escalate.common.errors import UserError
+from penni_escalate.compress.data.dataset import SIGNED_SCALE, Data, check_limit, choose_per_class, signed_codes
+from penni_escalate.compress.data.files import open_image, pixels
 
 NAME = "image-folder"
 _SUFFIXES = (".jpg", ".jpeg", ".png")

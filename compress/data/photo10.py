@@ -6,9 +6,9 @@ scikit-learn. The classes mean little: it exercises a compression, and is no ben
 
 import numpy as np
 
-from compress.data.dataset import SIGNED_SCALE, Data, check_limit, signed_codes
-from compress.data.files import open_image, pixels
-from compress.data.photo_files import ATTRIBUTION, photo_file
+from penni_escalate.compress.data.dataset import SIGNED_SCALE, Data, check_limit, signed_codes
+from penni_escalate.compress.data.files import open_image, pixels
+from penni_escalate.compress.data.photo_files import ATTRIBUTION, photo_file
 
 NAME = "photo-10"
 PHOTOS = (

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from compress.data.files import shipped_file
+from penni_escalate.compress.data.files import shipped_file
 
 _SCIKIT_IMAGE = ("skimage", "scikit-image==0.26.0")
 _SCIKIT_LEARN = ("sklearn", "scikit-learn==1.9.1")

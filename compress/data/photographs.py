@@ -3,10 +3,10 @@
 import numpy as np
 from PIL import Image
 
-from common.errors import UserError
-from compress.data.dataset import Data, check_limit
-from compress.data.files import open_image, pixels
-from compress.data.photo_files import ATTRIBUTION, photo_file
+from penni_escalate.common.errors import UserError
+from penni_escalate.compress.data.dataset import Data, check_limit
+from penni_escalate.compress.data.files import open_image, pixels
+from penni_escalate.compress.data.photo_files import ATTRIBUTION, photo_file
 
 NAME = "photographs"
 TRAINING_PHOTOS = (

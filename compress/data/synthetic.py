@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from compress.data.dataset import SIGNED_SCALE, Data, check_limit
+from penni_escalate.compress.data.dataset import SIGNED_SCALE, Data, check_limit
 
 NAME = "synthetic"
 _IMAGES_MAX = 100_000

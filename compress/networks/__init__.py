@@ -9,14 +9,14 @@ from typing import Any
 
 from torch import nn
 
-from compress.networks.alexnet import AlexNet
-from compress.networks.checkpoint import load_checkpoint
-from compress.networks.digits import DigitsPlain, DigitsResidual
-from compress.networks.hed import Hed, load_hed_weights
-from compress.networks.mobilenet import MobileNetV2
-from compress.networks.resnet import resnet18, resnet50
-from compress.networks.resnet_cifar import Subsample, resnet20, resnet56
-from compress.networks.vgg import Vgg16
+from penni_escalate.compress.networks.alexnet import AlexNet
+from penni_escalate.compress.networks.checkpoint import load_checkpoint
+from penni_escalate.compress.networks.digits import DigitsPlain, DigitsResidual
+from penni_escalate.compress.networks.hed import Hed, load_hed_weights
+from penni_escalate.compress.networks.mobilenet import MobileNetV2
+from penni_escalate.compress.networks.resnet import resnet18, resnet50
+from penni_escalate.compress.networks.resnet_cifar import Subsample, resnet20, resnet56
+from penni_escalate.compress.networks.vgg import Vgg16
 
 __all__ = [
     "NETWORKS",

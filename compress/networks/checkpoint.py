@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from common.errors import UserError
+from penni_escalate.common.errors import UserError
 
 
 def load_checkpoint(module: nn.Module, path: Path) -> None:

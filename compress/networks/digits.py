@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from compress.networks.resnet import BasicBlock, residual_stage
+from penni_escalate.compress.networks.resnet import BasicBlock, residual_stage
 
 #: Output channels and stride of each convolution of DigitsPlain.
 _CONVOLUTIONS = ((16, 1), (32, 1), (32, 2), (64, 1), (64, 2), (128, 1), (128, 1))

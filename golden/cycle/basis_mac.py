@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from golden.cycle.psum_lines import PsumLines
-from golden.cycle.sizes import Sizes
-from golden.cycle.work import Work
+from penni_escalate.golden.cycle.psum_lines import PsumLines
+from penni_escalate.golden.cycle.sizes import Sizes
+from penni_escalate.golden.cycle.work import Work
 
 
 class BasisMac(NamedTuple):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from golden.sparsemap import SparseTensor
+from penni_escalate.golden.sparsemap import SparseTensor
 
 
 class Groups(NamedTuple):

@@ -5,14 +5,14 @@ from enum import IntEnum
 import numpy as np
 from numba import njit
 
-from golden.cycle.basis_mac import BasisMac, step_basis_mac
-from golden.cycle.beats import Groups
-from golden.cycle.fifo import fifo_head
-from golden.cycle.input_ring import InputRing
-from golden.cycle.psum_lines import PsumLines, step_psum_lines
-from golden.cycle.row import Rows, step_row
-from golden.cycle.sizes import Sizes
-from golden.cycle.work import Work
+from penni_escalate.golden.cycle.basis_mac import BasisMac, step_basis_mac
+from penni_escalate.golden.cycle.beats import Groups
+from penni_escalate.golden.cycle.fifo import fifo_head
+from penni_escalate.golden.cycle.input_ring import InputRing
+from penni_escalate.golden.cycle.psum_lines import PsumLines, step_psum_lines
+from penni_escalate.golden.cycle.row import Rows, step_row
+from penni_escalate.golden.cycle.sizes import Sizes
+from penni_escalate.golden.cycle.work import Work
 
 
 class BlockCounter(IntEnum):

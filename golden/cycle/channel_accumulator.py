@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from golden.cycle.sizes import Sizes
+from penni_escalate.golden.cycle.sizes import Sizes
 
 
 class ChannelAccumulator(NamedTuple):

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from golden.cycle.psum_lines import PsumLines
-from golden.cycle.requantize import requantized
-from golden.cycle.sizes import Sizes
-from golden.cycle.work import Work
+from penni_escalate.golden.cycle.psum_lines import PsumLines
+from penni_escalate.golden.cycle.requantize import requantized
+from penni_escalate.golden.cycle.sizes import Sizes
+from penni_escalate.golden.cycle.work import Work
 
 STAGES = 6
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from golden.cycle.beats import Groups
+from penni_escalate.golden.cycle.beats import Groups
 
 
 @njit(cache=True, inline="always")

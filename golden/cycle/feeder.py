@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from golden.cycle.beats import Groups
-from golden.cycle.sizes import Sizes
+from penni_escalate.golden.cycle.beats import Groups
+from penni_escalate.golden.cycle.sizes import Sizes
 
 
 class Feeder(NamedTuple):

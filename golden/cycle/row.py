@@ -5,12 +5,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from golden.cycle.beats import Groups
-from golden.cycle.channel_accumulator import ChannelAccumulator, make_channel_accumulator, step_channel_accumulator
-from golden.cycle.concentration import Concentration, make_concentration, step_concentration
-from golden.cycle.dilution import dilute
-from golden.cycle.fifo import Fifo, make_fifo, step_fifo
-from golden.cycle.sizes import Sizes
+from penni_escalate.golden.cycle.beats import Groups
+from penni_escalate.golden.cycle.channel_accumulator import (
+    ChannelAccumulator,
+    make_channel_accumulator,
+    step_channel_accumulator,
+)
+from penni_escalate.golden.cycle.concentration import Concentration, make_concentration, step_concentration
+from penni_escalate.golden.cycle.dilution import dilute
+from penni_escalate.golden.cycle.fifo import Fifo, make_fifo, step_fifo
+from penni_escalate.golden.cycle.sizes import Sizes
 
 
 class Rows(NamedTuple):

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from configs.accelerator import Accelerator
+from penni_escalate.configs.accelerator import Accelerator
 
 
 class Sizes(NamedTuple):

@@ -10,19 +10,19 @@ from enum import IntEnum
 import numpy as np
 from numba import njit
 
-from configs.accelerator import Accelerator
-from golden.cycle.basis_mac import BasisMac, make_basis_mac, pending_passes
-from golden.cycle.beats import Groups, groups_of
-from golden.cycle.block import BlockCounter, step_blocks
-from golden.cycle.collector import Collector, make_collector, step_collector
-from golden.cycle.feeder import Feeder, beat_offered, make_feeder, parts_of, step_feeder
-from golden.cycle.input_ring import InputRing, make_input_ring, ring_has_room
-from golden.cycle.psum_lines import PsumLines, make_psum_lines
-from golden.cycle.row import Rows, make_rows
-from golden.cycle.sizes import Sizes, sizes_of
-from golden.cycle.work import Work, work_of
-from golden.schedule import Pass
-from golden.sparsemap import SparseTensor
+from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.golden.cycle.basis_mac import BasisMac, make_basis_mac, pending_passes
+from penni_escalate.golden.cycle.beats import Groups, groups_of
+from penni_escalate.golden.cycle.block import BlockCounter, step_blocks
+from penni_escalate.golden.cycle.collector import Collector, make_collector, step_collector
+from penni_escalate.golden.cycle.feeder import Feeder, beat_offered, make_feeder, parts_of, step_feeder
+from penni_escalate.golden.cycle.input_ring import InputRing, make_input_ring, ring_has_room
+from penni_escalate.golden.cycle.psum_lines import PsumLines, make_psum_lines
+from penni_escalate.golden.cycle.row import Rows, make_rows
+from penni_escalate.golden.cycle.sizes import Sizes, sizes_of
+from penni_escalate.golden.cycle.work import Work, work_of
+from penni_escalate.golden.schedule import Pass
+from penni_escalate.golden.sparsemap import SparseTensor
 
 
 class CoreCounter(IntEnum):

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from golden.cycle.sizes import Sizes
-from golden.schedule import Pass
+from penni_escalate.golden.cycle.sizes import Sizes
+from penni_escalate.golden.schedule import Pass
 
 
 class Work(NamedTuple):

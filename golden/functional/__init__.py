@@ -9,9 +9,9 @@ Sums run in floating point where all of their partial sums are integers that it 
 Tensors are NHWC codes, uint8 or int8; a classifier's are int32 logits (N, K).
 """
 
-from golden.functional.convolution import accumulate, combine, convolve, requantize
-from golden.functional.network import image_scores, layer_input, run_layer, run_network, score
-from golden.functional.resampling import max_pool, upsample
+from penni_escalate.golden.functional.convolution import accumulate, combine, convolve, requantize
+from penni_escalate.golden.functional.network import image_scores, layer_input, run_layer, run_network, score
+from penni_escalate.golden.functional.resampling import max_pool, upsample
 
 __all__ = [
     "accumulate",

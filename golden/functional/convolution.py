@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from golden.codes import code_dtype
-from golden.layers import Classifier, Convolution, Depthwise, Pointwise, Requantized, effective_kernels
+from penni_escalate.golden.codes import code_dtype
+from penni_escalate.golden.layers import Classifier, Convolution, Depthwise, Pointwise, Requantized, effective_kernels
 
 #: Numbers of a matrix that is made on the way: it should stay in the cache.
 _BLOCK = 1 << 20

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from golden.functional.convolution import classify, convolve
-from golden.functional.resampling import max_pool, upsample
-from golden.layers import Classifier, Convolution, Depthwise, Layer, MaxPool, Pointwise, Upsample
-from golden.package import Package
+from penni_escalate.golden.functional.convolution import classify, convolve
+from penni_escalate.golden.functional.resampling import max_pool, upsample
+from penni_escalate.golden.layers import Classifier, Convolution, Depthwise, Layer, MaxPool, Pointwise, Upsample
+from penni_escalate.golden.package import Package
 
 #: Images of a batch at most, and codes of a batch's largest tensor about.
 _BATCH, _CODES = 64, 1 << 22

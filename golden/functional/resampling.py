@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from golden.codes import code_range
-from golden.layers import MaxPool, Upsample
+from penni_escalate.golden.codes import code_range
+from penni_escalate.golden.layers import MaxPool, Upsample
 
 
 def max_pool(layer: MaxPool, activations: np.ndarray) -> np.ndarray:

@@ -10,17 +10,24 @@ import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
 
-from golden.cycle.basis_mac import BasisMac, closing_lines, first_output, last_output, make_basis_mac, step_basis_mac
-from golden.cycle.psum_lines import make_psum_lines, step_psum_lines
-from golden.cycle.work import work_of
-from golden.schedule import Pass
-from tb.geometry_classes import GeometryDeck, border_of, classes_of, place_of
-from tb.load_port import LoadKind, LoadPort
-from tb.lockstep.base import Inputs, UnitBench
-from tb.lockstep.block_loads import BlockLoads
-from tb.lockstep.passes import one_block, random_pass, transfers_of
-from tb.lockstep.signals import Sample
-from tb.lockstep.stimulus import Offer, Pace
+from penni_escalate.golden.cycle.basis_mac import (
+    BasisMac,
+    closing_lines,
+    first_output,
+    last_output,
+    make_basis_mac,
+    step_basis_mac,
+)
+from penni_escalate.golden.cycle.psum_lines import make_psum_lines, step_psum_lines
+from penni_escalate.golden.cycle.work import work_of
+from penni_escalate.golden.schedule import Pass
+from penni_escalate.tb.base.geometry_classes import GeometryDeck, border_of, classes_of, place_of
+from penni_escalate.tb.base.load_port import LoadKind, LoadPort
+from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
+from penni_escalate.tb.units.lockstep.block_loads import BlockLoads
+from penni_escalate.tb.units.lockstep.passes import one_block, random_pass, transfers_of
+from penni_escalate.tb.units.lockstep.signals import Sample
+from penni_escalate.tb.units.lockstep.stimulus import Offer, Pace
 
 KINDS = {LoadKind.BASIS, LoadKind.EXPONENTS}
 PORTS = {LoadKind.BASIS: "load_basis_i", LoadKind.EXPONENTS: "load_exponent_i", LoadKind.PASS: "load_pass_i"}

@@ -1,7 +1,7 @@
 """Functional coverage of bit_gather."""
 
-from tb.coverage import MET, CoverageModel, Cross, Ignored, Point, situation
-from tb.lockstep.bins import AMOUNTS, PLACES, amounts_of, places_of
+from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.units.lockstep.bins import AMOUNTS, PLACES, amounts_of, places_of
 
 #: Widths up to which every map is tried with every value of its lanes.
 EXHAUSTIVE = 8

@@ -9,22 +9,22 @@ import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
 
-from golden.cycle.basis_mac import make_basis_mac
-from golden.cycle.beats import groups_of
-from golden.cycle.block import BlockCounter, step_blocks
-from golden.cycle.input_ring import make_input_ring, ring_has_room
-from golden.cycle.psum_lines import make_psum_lines
-from golden.cycle.row import make_rows
-from golden.cycle.work import work_of
-from golden.schedule import Pass
-from tb.geometry_classes import GeometryDeck, classes_of
-from tb.load_port import LoadKind, LoadPort
-from tb.lockstep.base import Inputs, UnitBench
-from tb.lockstep.block_loads import BlockLoads
-from tb.lockstep.groups import beats_of
-from tb.lockstep.passes import PIXELS, one_block, random_pass, transfers_of
-from tb.lockstep.signals import Sample
-from tb.lockstep.stimulus import Pace, unpack
+from penni_escalate.golden.cycle.basis_mac import make_basis_mac
+from penni_escalate.golden.cycle.beats import groups_of
+from penni_escalate.golden.cycle.block import BlockCounter, step_blocks
+from penni_escalate.golden.cycle.input_ring import make_input_ring, ring_has_room
+from penni_escalate.golden.cycle.psum_lines import make_psum_lines
+from penni_escalate.golden.cycle.row import make_rows
+from penni_escalate.golden.cycle.work import work_of
+from penni_escalate.golden.schedule import Pass
+from penni_escalate.tb.base.geometry_classes import GeometryDeck, classes_of
+from penni_escalate.tb.base.load_port import LoadKind, LoadPort
+from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
+from penni_escalate.tb.units.lockstep.block_loads import BlockLoads
+from penni_escalate.tb.units.lockstep.groups import beats_of
+from penni_escalate.tb.units.lockstep.passes import PIXELS, one_block, random_pass, transfers_of
+from penni_escalate.tb.units.lockstep.signals import Sample
+from penni_escalate.tb.units.lockstep.stimulus import Pace, unpack
 
 KINDS = {LoadKind.COEFFICIENTS, LoadKind.BASIS, LoadKind.EXPONENTS, LoadKind.CHANNEL}
 PORTS = {

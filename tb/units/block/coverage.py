@@ -1,8 +1,8 @@
 """Functional coverage of block."""
 
-from tb.coverage import MET, CoverageModel, Cross, Ignored, Point, situation
-from tb.geometry_classes import KERNELS, PADDINGS, STRIDES
-from tb.lockstep.geometry_cross import IMPOSSIBLE_KERNELS
+from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.base.geometry_classes import KERNELS, PADDINGS, STRIDES
+from penni_escalate.tb.units.lockstep.geometry_cross import IMPOSSIBLE_KERNELS
 
 MODEL = CoverageModel(
     "block",

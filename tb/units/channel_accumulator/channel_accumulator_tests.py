@@ -4,10 +4,10 @@ import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
 
-from golden.cycle.channel_accumulator import make_channel_accumulator, step_channel_accumulator
-from tb.lockstep.base import Inputs, UnitBench
-from tb.lockstep.signals import Sample
-from tb.lockstep.stimulus import Offer, Pace, pack
+from penni_escalate.golden.cycle.channel_accumulator import make_channel_accumulator, step_channel_accumulator
+from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
+from penni_escalate.tb.units.lockstep.signals import Sample
+from penni_escalate.tb.units.lockstep.stimulus import Offer, Pace, pack
 
 LARGEST = 255
 

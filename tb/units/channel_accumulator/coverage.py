@@ -1,6 +1,6 @@
 """Functional coverage of channel_accumulator."""
 
-from tb.coverage import CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, situation
 
 MODEL = CoverageModel(
     "channel_accumulator",

@@ -8,15 +8,15 @@ import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
 
-from golden.cycle.collector import STAGES, make_collector, step_collector
-from golden.cycle.psum_lines import make_psum_lines
-from golden.cycle.work import work_of
-from tb.geometry_classes import GeometryDeck, place_of
-from tb.load_port import LoadKind, LoadPort
-from tb.lockstep.base import Inputs, UnitBench
-from tb.lockstep.passes import random_pass, transfers_of
-from tb.lockstep.signals import Sample
-from tb.lockstep.stimulus import Pace, pack
+from penni_escalate.golden.cycle.collector import STAGES, make_collector, step_collector
+from penni_escalate.golden.cycle.psum_lines import make_psum_lines
+from penni_escalate.golden.cycle.work import work_of
+from penni_escalate.tb.base.geometry_classes import GeometryDeck, place_of
+from penni_escalate.tb.base.load_port import LoadKind, LoadPort
+from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
+from penni_escalate.tb.units.lockstep.passes import random_pass, transfers_of
+from penni_escalate.tb.units.lockstep.signals import Sample
+from penni_escalate.tb.units.lockstep.stimulus import Pace, pack
 
 WORD = (1 << 32) - 1
 #: The stage whose register is the collector's output: two before the encoder's last.

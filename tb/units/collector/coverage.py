@@ -1,7 +1,7 @@
 """Functional coverage of collector."""
 
-from tb.coverage import MET, CoverageModel, Cross, Point, situation
-from tb.geometry_classes import PLACES
+from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Point, situation
+from penni_escalate.tb.base.geometry_classes import PLACES
 
 MODEL = CoverageModel(
     "collector",

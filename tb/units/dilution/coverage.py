@@ -1,8 +1,8 @@
 """Functional coverage of dilution."""
 
-from configs.accelerator import Accelerator
-from tb.coverage import CoverageModel, Cross, Ignored, Point, situation
-from tb.lockstep.bins import AMOUNTS, PLACES, amounts_of, places_of
+from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.units.lockstep.bins import AMOUNTS, PLACES, amounts_of, places_of
 
 
 def _parts(config: Accelerator) -> int:

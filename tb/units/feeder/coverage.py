@@ -1,6 +1,6 @@
 """Functional coverage of feeder."""
 
-from tb.coverage import MET, CoverageModel, Cross, Point, situation
+from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Point, situation
 
 MODEL = CoverageModel(
     "feeder",

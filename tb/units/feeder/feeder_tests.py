@@ -3,14 +3,14 @@
 import cocotb
 from cocotb.handle import HierarchyObject
 
-from golden.cycle.beats import groups_of
-from golden.cycle.feeder import beat_offered, make_feeder, step_feeder
-from tb.geometry_classes import place_of
-from tb.lockstep.base import Inputs, UnitBench
-from tb.lockstep.gather_network import exchange, gather, lower_lanes
-from tb.lockstep.groups import beats_of, map_of, parts_of, random_tensor, values_of
-from tb.lockstep.signals import Sample
-from tb.lockstep.stimulus import Offer, Pace
+from penni_escalate.golden.cycle.beats import groups_of
+from penni_escalate.golden.cycle.feeder import beat_offered, make_feeder, step_feeder
+from penni_escalate.tb.base.geometry_classes import place_of
+from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
+from penni_escalate.tb.units.lockstep.gather_network import exchange, gather, lower_lanes
+from penni_escalate.tb.units.lockstep.groups import beats_of, map_of, parts_of, random_tensor, values_of
+from penni_escalate.tb.units.lockstep.signals import Sample
+from penni_escalate.tb.units.lockstep.stimulus import Offer, Pace
 
 
 class FeederBench(UnitBench):

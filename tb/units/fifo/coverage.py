@@ -1,7 +1,7 @@
 """Functional coverage of fifo."""
 
-from tb.coverage import CoverageModel, Cross, Point, situation
-from tb.lockstep.bins import LEVELS, levels_of
+from penni_escalate.tb.base.coverage import CoverageModel, Cross, Point, situation
+from penni_escalate.tb.units.lockstep.bins import LEVELS, levels_of
 
 MODEL = CoverageModel(
     "fifo",

@@ -1,7 +1,7 @@
 """Functional coverage of gather_control."""
 
-from tb.coverage import CoverageModel, Cross, Ignored, Point, situation
-from tb.lockstep.bins import AMOUNTS, PLACES, amounts_of, places_of
+from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.units.lockstep.bins import AMOUNTS, PLACES, amounts_of, places_of
 
 #: Widths up to which every map is tried.
 EXHAUSTIVE = 12

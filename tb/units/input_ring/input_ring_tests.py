@@ -3,11 +3,11 @@
 import cocotb
 from cocotb.handle import HierarchyObject
 
-from golden.cycle.input_ring import make_input_ring, ring_has_room
-from tb.lockstep.base import Inputs, UnitBench
-from tb.lockstep.bins import LEVELS, level_bin, place_bin
-from tb.lockstep.signals import Sample
-from tb.lockstep.stimulus import Pace, extreme_word
+from penni_escalate.golden.cycle.input_ring import make_input_ring, ring_has_room
+from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
+from penni_escalate.tb.units.lockstep.bins import LEVELS, level_bin, place_bin
+from penni_escalate.tb.units.lockstep.signals import Sample
+from penni_escalate.tb.units.lockstep.stimulus import Pace, extreme_word
 
 #: Paces of rows that keep together, see ``Pace``.
 SLOW_SHARES = (0.5, 0.1, -1.0)

@@ -1,6 +1,6 @@
 """Functional coverage of psum_lines."""
 
-from tb.coverage import CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, situation
 
 _FRESH = "an entry that is not written has not been added to since its line was freed."
 

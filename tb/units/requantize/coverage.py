@@ -1,6 +1,6 @@
 """Functional coverage of requantize."""
 
-from tb.coverage import CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, situation
 
 _ZERO = "0 has no remainder."
 _ONE_CODE = "a single code has no other inside, and is named by its lower end."

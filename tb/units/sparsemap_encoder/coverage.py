@@ -1,6 +1,6 @@
 """Functional coverage of sparsemap_encoder."""
 
-from tb.coverage import CoverageModel, Cross, Point, situation
+from penni_escalate.tb.base.coverage import CoverageModel, Cross, Point, situation
 
 MODEL = CoverageModel(
     "sparsemap_encoder",

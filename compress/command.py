@@ -1,0 +1,141 @@
+"""``penni-escalate compress``: compress a network into a package, step by step or all at once."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.options import Folder
+from penni_escalate.common.paths import BASE, BUILD, RESULTS, relative
+from penni_escalate.common.results import write_json
+from penni_escalate.compress.portable import choose_portable_code
+from penni_escalate.compress.recipe import SEED_MAX, load_recipe, recipe_file, recipe_names
+from penni_escalate.compress.steps import TEXTS
+from penni_escalate.golden.package import Measure, read_package
+
+if TYPE_CHECKING:
+    from penni_escalate.compress.report import Report, Step
+
+
+@click.group()
+def compress() -> None:
+    """Compress a CNN: shared 8-bit basis kernels, sparse ternary coefficients, integer arithmetic.
+
+    'run' does all steps. Each step is a command as well, which does it and what is still to do before it. A step that
+    was done with the same recipe is not repeated.
+    """
+
+
+def _options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        (
+            click.option("--net", "name", help=f"A recipe that ships: {', '.join(recipe_names())}."),
+            click.option("--config", type=click.Path(path_type=Path), help="A recipe of your own, YAML."),
+            click.option("--out", type=Folder(file_okay=True), help="Package folder [default: packages/RECIPE]"),
+            click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Replaces the recipe's seed."),
+            click.option("--work", type=Folder(file_okay=True), help="What steps leave [default: build/compress/]"),
+            click.option("--again", metavar="STEP", help="Repeat from this step on."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def _step_command(last: str, name: str, text: str) -> None:
+    @compress.command(name, help=text)
+    @_options
+    def command(**arguments: Any) -> None:
+        _run(last, **arguments)
+
+
+def _run(
+    last: str, name: str | None, config: Path | None, out: Path | None, seed: int | None, work: Path | None,
+    again: str | None,
+) -> None:  # fmt: skip
+    if (name is None) == (config is None):
+        raise UserError("Give one of --net and --config: a recipe that ships, or a file of your own.")
+    if name is not None and name not in recipe_names():
+        raise UserError(f"Recipe '{name}' is not known: use one of {', '.join(recipe_names())}, or --config FILE.")
+    path = config if config is not None else recipe_file(str(name))
+    settings = load_recipe(path, seed)
+    folder = out or BASE / "packages" / path.stem
+    if last == "export":
+        check_folder(folder)
+    # Threads that spin while they wait take the processor from other work, and the run itself is then slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if settings.hardware.portable:
+        choose_portable_code()
+    # PyTorch and Lightning take ten seconds to import: help and wrong arguments are answered without them.
+    from penni_escalate.compress.pipeline import compress_network
+
+    console = Console()
+    report = compress_network(
+        settings,
+        folder,
+        work=work or BUILD / "compress" / path.stem,
+        progress=sys.stdout.isatty(),
+        report=lambda step: console.print(_sentence(step)),
+        last=last,
+        again=again,
+    )
+    if report is None:
+        return
+    from penni_escalate.compress.pages import write_pages
+
+    _print_report(console, report, folder)
+    write_json(folder / "report.json", report.as_fields())
+    page = write_pages(RESULTS / "compress" / path.stem, report)
+    console.print(f"Package {relative(folder)}; report {relative(page)}.")
+    if report.measure == Measure.CORRELATION:
+        from penni_escalate.compress.pictures import write_picture
+
+        picture = write_picture(folder / "maps.png", read_package(folder))
+        console.print(f"Input, float map and integer map of each held-out image: {relative(picture)}.")
+
+
+def check_folder(folder: Path) -> None:
+    """Raises UserError where ``folder`` cannot become a package: asked before the training, not after it."""
+    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UserError(
+            f"Package folder {relative(folder)} cannot be written: {relative(existing)} must be a folder with "
+            "permission to write."
+        )
+
+
+def _sentence(step: "Step") -> str:
+    return f"{step.name}: score {step.score:.4f}, coefficient sparsity {step.sparsity:.1%}, {step.seconds:.0f} s"
+
+
+def _print_report(console: Console, report: "Report", folder: Path) -> None:
+    from penni_escalate.compress.pages import layer_table, step_table
+    from penni_escalate.compress.tables import print_table
+
+    for title, table in (
+        (f"{report.network} on {report.data}, seed {report.seed}: {report.measure}", step_table(report)),
+        ("layers after the last step", layer_table(report)),
+    ):
+        print_table(console, title, *table)
+    size = sum(path.stat().st_size for path in folder.glob("*.npz"))
+    console.print(f"Package {size / 1024:.0f} KiB with its images; {report.seconds:.0f} s.")
+
+
+for _name, _text in TEXTS.items():
+    _step_command(_name, _name, _text)
+_step_command("export", "run", "Run all steps.")
+
+
+@compress.command("report")
+def report_command() -> None:
+    """Measure every package anew and write build/results/compress.json and its page."""
+    from penni_escalate.compress.summary import write_summary
+
+    page, ok = write_summary(Console(), BASE / "packages")
+    Console().print(f"Written to {relative(RESULTS / 'compress.json')} and {relative(page)}.")
+    if not ok:
+        raise SystemExit(1)

@@ -1,0 +1,87 @@
+"""The console command: a table of subcommands, each imported when it is called."""
+
+import importlib
+import os
+from dataclasses import dataclass
+
+import click
+
+from penni_escalate.common.errors import UserError, run_command
+from penni_escalate.common.paths import BUILD
+
+
+@dataclass(frozen=True)
+class Subcommand:
+    """A subcommand.
+
+    Attributes:
+        module, command: where the click command is, below the package.
+        text: what it does, for the list of subcommands, which imports none of them.
+        extra: the extra of the installation that has the packages which it needs; empty for none.
+    """
+
+    module: str
+    command: str
+    text: str
+    extra: str = ""
+
+
+SUBCOMMANDS = {
+    "sim": Subcommand("tb.network.command", "sim", "Run a network's layers through the RTL and compare.", "sim"),
+    "rtl": Subcommand("rtl.command", "main", "Write the Verilog of a configuration."),
+    "compress": Subcommand("compress.command", "compress", "Compress a network into a package.", "compress"),
+    "units": Subcommand("tb.units.unit_bench", "main", "Run the bench of one unit or of all.", "sim"),
+    "uvm": Subcommand("tb.stream_core.env.command", "main", "Run pyuvm tests of the stream core.", "verify"),
+    "regress": Subcommand("tb.flows.regress.command", "regress", "Run a suite of tests with many seeds.", "verify"),
+    "rerun": Subcommand("tb.flows.regress.command", "rerun", "Run one run of a regression again.", "verify"),
+    "coverage": Subcommand("tb.flows.code_coverage.command", "main", "Judge the code coverage of runs.", "verify"),
+    "coverage-plan": Subcommand("tb.flows.coverage_plan", "main", "Write docs/coverage-plan.md.", "sim"),
+    "formal": Subcommand("tb.flows.formal.command", "main", "Prove what the units do for every input.", "verify"),
+    "gates": Subcommand("tb.flows.gates.command", "main", "Run the benches on synthesised netlists.", "verify"),
+    "mutants": Subcommand("tb.flows.mutants.command", "main", "Put faults into the Verilog on purpose.", "verify"),
+    "report": Subcommand("tb.flows.report.command", "main", "Write the verification report.", "verify"),
+    "bench": Subcommand("tb.flows.bench", "main", "Measure build time and simulation speed.", "sim"),
+    "lint": Subcommand("common.lint", "main", "Run ruff and mypy over the project."),
+}
+
+
+class _Subcommands(click.Group):
+    """A group whose commands are imported when one of them is asked for: PyTorch takes seconds."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the table's order."""
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name; raises UserError where packages that it needs are not installed."""
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        entry = SUBCOMMANDS[cmd_name]
+        try:
+            return getattr(importlib.import_module(f"penni_escalate.{entry.module}"), entry.command)
+        except ModuleNotFoundError as error:
+            if not entry.extra or str(error.name).startswith("penni_escalate"):
+                raise
+            raise UserError(
+                f"Command '{cmd_name}' needs the Python package '{error.name}', which is not installed: "
+                f"install penni-escalate[{entry.extra}]."
+            ) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of subcommands in the help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.text) for name, entry in SUBCOMMANDS.items()])
+
+
+@click.group(cls=_Subcommands)
+@click.version_option(package_name="penni-escalate", prog_name="penni-escalate")
+def main() -> None:
+    """PENNI + ESCALATE: compress networks, generate the accelerator, predict it, simulate it, verify it."""
+
+
+def run() -> None:
+    """The console command."""
+    # Compiled once, wherever the command is started.
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(BUILD / "numba"))
+    os.environ.setdefault("YOWASP_CACHE_DIR", str(BUILD / "yowasp"))
+    run_command(main)

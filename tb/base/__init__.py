@@ -1,0 +1,1 @@
+"""What every bench uses: simulators, functional coverage, load port, random layers, handshakes."""

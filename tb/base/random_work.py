@@ -1,0 +1,135 @@
+"""Random layers and streams; everything follows from one generator."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.golden.cycle.stream_core import Stalls
+from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.layers import Convolution
+from penni_escalate.golden.manifest import LayerKind
+from penni_escalate.golden.overflow import accumulator_range, z_range
+
+STALL_LENGTH = 1024
+
+
+@dataclass(frozen=True)
+class RandomLayer:
+    """A layer and one input tensor for it: codes (1, H, W, C)."""
+
+    layer: Convolution
+    activations: np.ndarray
+
+
+def _geometry(rng: np.random.Generator, config: Accelerator, first: bool) -> Geometry:
+    largest = min(config.kernel_max, 5)
+    while True:
+        kernel_height = int(rng.integers(1, largest + 1))
+        kernel_width = kernel_height if rng.random() < 0.7 else int(rng.integers(1, largest + 1))
+        stride = int(rng.integers(1, min(config.kernel_max, 4) + 1)) if rng.random() < 0.5 else 1
+        if -(-kernel_height // stride) + 1 > config.psum_lines:
+            continue
+        channels = int(rng.integers(1, config.rows + 1)) if first else int(rng.integers(1, 4 * config.group))
+        try:
+            g = Geometry(
+                channels=min(channels, config.channels_max),
+                height=int(rng.integers(1, 13)),
+                width=int(rng.integers(1, 13)),
+                kernels=int(rng.integers(1, 2 * config.blocks + 1)),
+                kernel_height=kernel_height,
+                kernel_width=kernel_width,
+                stride=stride,
+                padding=int(rng.integers(0, min(kernel_height, kernel_width))),
+            )
+        except ValueError:
+            continue
+        if max(g.width, g.out_width) <= config.width_max:
+            return g
+
+
+def _densities(rng: np.random.Generator) -> tuple[float, float]:
+    choices = (0.0, 0.02, 0.1, 0.3, 0.5, 0.9, 1.0)
+    return float(rng.choice(choices)), float(rng.choice(choices))
+
+
+def random_layer(
+    rng: np.random.Generator,
+    config: Accelerator,
+    name: str = "random",
+    geometry: Geometry | None = None,
+    densities: tuple[float, float] | None = None,
+) -> RandomLayer:
+    """A layer that fits ``config``, with extreme as well as ordinary densities and values.
+
+    Args:
+        geometry: the layer's, which must fit; a small random one where not given.
+        densities: shares of coefficients and of activations that are not 0; random where not given.
+    """
+    if geometry is None:
+        first = bool(rng.random() < 0.25)
+        g = _geometry(rng, config, first)
+    else:
+        first = geometry.channels <= config.rows and bool(rng.random() < 0.5)
+        g = geometry
+    coefficient_density, activation_density = densities or _densities(rng)
+    signed_in = bool(rng.random() < 0.3)
+    rows = g.channels if first else int(rng.integers(1, config.rows + 1))
+    k = g.kernels
+    if first:
+        coefficients = np.broadcast_to(np.eye(rows, dtype=np.int8), (k, rows, rows))
+    else:
+        signs = rng.choice(np.array([-1, 1], np.int8), (k, g.channels, rows))
+        coefficients = signs * (rng.random(signs.shape) < coefficient_density).astype(np.int8)
+        limit = 2 ** (config.z_bits - 1)
+        while max(abs(v).max() for v in z_range(coefficients, signed_in)) >= limit:
+            coefficients = coefficients * (rng.random(signs.shape) < 0.5).astype(np.int8)
+    shape = (k, rows) if first else (rows,)
+    basis = rng.integers(-128, 128, (*shape, g.kernel_height, g.kernel_width)).astype(np.int8)
+    if rng.random() < 0.2:
+        basis[...] = rng.choice(np.array([-128, 127], np.int8), basis.shape)
+    exponent = rng.integers(0, 8, rows).astype(np.uint8) if rng.random() < 0.5 else np.zeros(rows, np.uint8)
+    bias = rng.integers(-100_000, 100_001, k).astype(np.int32)
+    signed_out = bool(rng.random() < 0.3)
+    low, high = (-128, 127) if signed_out else (0, int(rng.choice([255, 255, 100])))
+    layer = Convolution(
+        name=name,
+        sources=("input",),
+        kind=LayerKind.FIRST if first else LayerKind.DECOMPOSED,
+        geometry=g,
+        coefficients=coefficients,
+        basis=basis,
+        exponent=exponent,
+        bias=bias,
+        multiplier=rng.integers(1, 2**16, k).astype(np.uint16),
+        shift=rng.integers(1, 48, k).astype(np.uint8)
+        if rng.random() < 0.2
+        else rng.integers(20, 34, k).astype(np.uint8),
+        low=low,
+        high=high,
+        signed_in=signed_in,
+        signed_out=signed_out,
+    )
+    while max(abs(v).max() for v in accumulator_range(layer)) >= 2**31:
+        layer = replace(layer, exponent=layer.exponent // 2)
+    lowest, highest = (-128, 128) if signed_in else (0, 256)
+    codes = rng.integers(lowest, highest, (1, g.height, g.width, g.channels))
+    if rng.random() < 0.2:
+        codes = rng.choice([lowest, highest - 1], codes.shape)
+    codes = codes * (rng.random(codes.shape) < activation_density)
+    if rng.random() < 0.3:
+        codes = codes * (rng.random((1, g.height, g.width, 1)) < 0.5)
+    return RandomLayer(layer, codes.astype(np.int8 if signed_in else np.uint8))
+
+
+def random_stalls(rng: np.random.Generator) -> Stalls:
+    """Each stream either free or stalled in a share of the cycles, for single cycles or in bursts."""
+
+    def pattern() -> np.ndarray:
+        share = float(rng.choice([0.0, 0.2, 0.5, 0.9]))
+        burst = int(rng.choice([1, 1, 8, 32]))
+        go = np.repeat(rng.random(STALL_LENGTH // burst) >= share, burst)
+        go[0] = True
+        return go
+
+    return Stalls(pattern(), pattern(), pattern())

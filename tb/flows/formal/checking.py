@@ -1,0 +1,275 @@
+"""Runs a proof and what guards it: covers that must be reached, and bugs that must make it fail."""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import BUILD, relative
+from penni_escalate.common.units import UNITS
+from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.rtl.generator import TEMPLATES, render_template
+from penni_escalate.tb.flows.formal.declarations import CHECKER_SUFFIX, ENGINES, Bug, Method, Proof
+from penni_escalate.tb.flows.formal.sby import Finding, Mode, Verdict, end_all, run_task
+from penni_escalate.tb.flows.patch import replace_once
+from penni_escalate.tb.flows.result_store import ResultFile
+
+FOLDER = BUILD / "formal"
+#: How an assertion begins, its label first.
+ASSERTION = re.compile(r"\b(\w+): assert \(")
+#: Seconds after which a task is given up, an error.
+TIMEOUT = 600
+
+
+class Status(StrEnum):
+    """Outcome of a proof, guards included."""
+
+    #: Holds in every cycle.
+    PROVED = "proved"
+    #: Holds for ``depth`` cycles from reset.
+    BOUNDED = "bounded"
+    #: A counterexample was found.
+    FAILED = "failed"
+    #: No counterexample, no proof: a tool failed, or gave up.
+    ERROR = "error"
+    #: Nothing contradicts it, but a cover is not reached or a seeded bug is not noticed.
+    VACUOUS = "vacuous"
+
+
+class Seeded(StrEnum):
+    """Whether the proof notices its seeded bugs."""
+
+    CAUGHT = "caught"
+    MISSED = "missed"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One proof's outcome.
+
+    Attributes:
+        covers: labels that were reached.
+        seconds: of all its tasks together.
+        problem: what is wrong and where, in one sentence; empty where nothing is.
+        trace: waves of the counterexample, as typed from the project's root; empty where there is none.
+    """
+
+    unit: str
+    name: str
+    states: str
+    method: Method
+    depth: int
+    engine: str
+    configuration: str
+    status: Status
+    covers: tuple[str, ...]
+    seeded_bug: Seeded
+    seconds: float
+    problem: str
+    trace: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is proved, as far as its method goes."""
+        return self.status in (Status.PROVED, Status.BOUNDED)
+
+
+#: What the proofs said; ``task_seconds`` are those of all tasks together, many of which ran side by side.
+RESULT_FILE = ResultFile(
+    name="formal.json",
+    field="proofs",
+    entry=Result,
+    part=lambda result: result.name,
+    summary=lambda results: {"task_seconds": round(sum(result.seconds for result in results), 1)},
+)
+
+
+def instantiated(text: str) -> list[str]:
+    """Units that a Verilog text instantiates."""
+    return [unit for unit in UNITS if re.search(rf"^\s*{unit}\s+(#\(|\w+\s*\()", text, re.MULTILINE)]
+
+
+def generated(unit: str, config: Accelerator) -> str:
+    """The Verilog of one unit."""
+    return render_template(TEMPLATES, f"{unit}.v.j2", config)
+
+
+def source_files(checker: str, top: str, config: Accelerator) -> dict[str, str]:
+    """The generated files that a checker needs, then the checker, name to text."""
+    texts: dict[str, str] = {}
+    waiting = instantiated(checker)
+    while waiting:
+        unit = waiting.pop()
+        if unit not in texts:
+            texts[unit] = generated(unit, config)
+            waiting += instantiated(texts[unit])
+    return {**{f"{unit}.v": texts[unit] for unit in UNITS if unit in texts}, f"{top}.sv": checker}
+
+
+def seed(files: Mapping[str, str], bug: Bug, proof: Proof) -> dict[str, str]:
+    """The files with a bug.
+
+    Raises UserError where the text that the bug replaces is not there, or there more than once.
+    """
+    where = f"Proof {proof.full_name}: seeded bug '{bug.what}'"
+    return replace_once(files, bug.unit, bug.old, bug.new, proof.config, where)
+
+
+def assert_alone(checker: str, bug: Bug, proof: Proof) -> str:
+    """The checker with no assertion but the one that a bug names: the others become covers, which no search looks at.
+
+    Raises UserError where no assertion, or more than one, has that label.
+    """
+    labels = re.findall(ASSERTION, checker)
+    if labels.count(bug.fails) != 1:
+        raise UserError(
+            f"Proof {proof.full_name}: seeded bug '{bug.what}' names '{bug.fails}', which is the label of "
+            f"{labels.count(bug.fails)} assertions: it must be that of one."
+        )
+    return re.sub(ASSERTION, lambda found: found[0] if found[1] == bug.fails else f"{found[1]}: cover (", checker)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A run of sby on behalf of a proof; ``bug`` is empty where none is seeded."""
+
+    proof: Proof
+    mode: Mode
+    bug: Bug | None = None
+    number: int = 0
+
+    @property
+    def folder(self) -> str:
+        """Name of its folder inside the proof's."""
+        return f"bug_{self.number}" if self.bug else "cover" if self.mode is Mode.COVER else "proof"
+
+
+def tasks_of(proof: Proof, *, guards: bool) -> list[Task]:
+    """What is to be run for a proof, the proof itself first."""
+    method = proof.declaration.method
+    main = Task(proof, Mode.BMC if method is Method.BMC else Mode.PROVE)
+    if not guards:
+        return [main]
+    # A seeded bug is looked for from reset: an induction that no longer closes would be no counterexample.
+    bugs = [Task(proof, Mode.BMC, bug, number) for number, bug in enumerate(proof.declaration.bugs, 1)]
+    return [main, Task(proof, Mode.COVER), *bugs]
+
+
+def run_one(task: Task, folder: Path, timeout: int = TIMEOUT) -> tuple[Finding, float]:
+    """Run a task in ``folder``; gives what it found and the seconds that it took."""
+    proof = task.proof
+    declaration = proof.declaration
+    begin = time.perf_counter()
+    top = declaration.checker.removesuffix(CHECKER_SUFFIX)
+    checker = render_template(proof.folder, declaration.checker, proof.config)
+    if task.bug:
+        checker = assert_alone(checker, task.bug, proof)
+    files = source_files(checker, top, proof.config)
+    if task.bug:
+        files = seed(files, task.bug, proof)
+    if task.mode is Mode.COVER:
+        engine, depth = ENGINES[Method.BMC], declaration.cover_depth
+    elif task.bug:
+        # The engine of a bounded proof must find the bug within the depth that the proof claims.
+        bounded = declaration.method is Method.BMC
+        engine = proof.engine if bounded else ENGINES[Method.BMC]
+        depth = declaration.depth if bounded else declaration.cover_depth
+    else:
+        engine, depth = proof.engine, declaration.depth
+    finding = run_task(folder, files, top, task.mode, depth, engine, timeout, declaration.split_memories)
+    return finding, time.perf_counter() - begin
+
+
+def _where(finding: Finding) -> str:
+    where = f"assertion '{finding.failed}' fails in cycle {finding.step}" if finding.failed else "it fails"
+    return where + (f", waves in {relative(finding.trace)}" if finding.trace else "")
+
+
+def judge(proof: Proof, found: Mapping[Task, tuple[Finding, float]]) -> Result:
+    """Put a proof's findings together."""
+    declaration = proof.declaration
+    main = next(finding for task, (finding, _) in found.items() if task.folder == "proof")
+    cover = next((finding for task, (finding, _) in found.items() if task.mode is Mode.COVER), None)
+    bugs = {task.bug: finding for task, (finding, _) in found.items() if task.bug}
+    missed = [bug.what for bug, finding in bugs.items() if finding.verdict is Verdict.PASS]
+    result = Result(
+        unit=proof.unit,
+        name=proof.name,
+        states=declaration.states,
+        method=declaration.method,
+        depth=declaration.depth,
+        engine=proof.engine,
+        configuration=proof.config.name,
+        status=Status.BOUNDED if declaration.method is Method.BMC else Status.PROVED,
+        covers=cover.reached if cover else (),
+        seeded_bug=Seeded.NOT_RUN if not bugs else Seeded.MISSED if missed else Seeded.CAUGHT,
+        seconds=round(sum(seconds for _, seconds in found.values()), 1),
+        problem="",
+        trace="",
+    )
+    if main.verdict is Verdict.FAIL:
+        trace = relative(main.trace) if main.trace else ""
+        return replace(result, status=Status.FAILED, problem=_where(main), trace=trace)
+    if main.verdict is not Verdict.PASS:
+        return replace(result, status=Status.ERROR, problem=_unsettled(main))
+    unreached = [label for label in declaration.covers if cover and label not in cover.reached]
+    if cover and cover.verdict not in (Verdict.PASS, Verdict.FAIL):
+        return replace(result, status=Status.ERROR, problem=f"covers: {_unsettled(cover)}")
+    if unreached:
+        return replace(result, status=Status.VACUOUS, problem=f"cover '{unreached[0]}' is not reached")
+    if missed:
+        return replace(result, status=Status.VACUOUS, problem=f"seeded bug '{missed[0]}' is not noticed")
+    for bug, finding in bugs.items():
+        if finding.verdict is not Verdict.FAIL:
+            problem = f"seeded bug '{bug.what}': {_unsettled(finding)}"
+            return replace(result, status=Status.ERROR, seeded_bug=Seeded.MISSED, problem=problem)
+    return result
+
+
+def _unsettled(finding: Finding) -> str:
+    reasons = {
+        Verdict.UNKNOWN: "neither proved nor refuted",
+        Verdict.TIMEOUT: "not settled in the time that a task has",
+    }
+    return reasons.get(finding.verdict, finding.problem or "sby failed")
+
+
+def run_proofs(
+    proofs: Iterable[Proof],
+    *,
+    jobs: int,
+    guards: bool = True,
+    folder: Path = FOLDER,
+    timeout: int = TIMEOUT,
+    done: Callable[[], None] = lambda: None,
+) -> list[Result]:
+    """Run proofs, ``jobs`` tasks at a time, a folder a proof inside ``folder``; results in the order of the proofs.
+
+    Args:
+        guards: run covers and seeded bugs as well.
+        timeout: seconds that a task has.
+        done: called after every task.
+    """
+    plan = {proof.full_name: tasks_of(proof, guards=guards) for proof in proofs}
+    tasks = [task for group in plan.values() for task in group]
+    # Proofs take longest; what is long begins first.
+    tasks.sort(key=lambda task: task.folder != "proof")
+    found: dict[Task, tuple[Finding, float]] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        running = {
+            pool.submit(run_one, task, folder / task.proof.full_name / task.folder, timeout): task for task in tasks
+        }
+        try:
+            for future in as_completed(running):
+                found[running[future]] = future.result()
+                done()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
+            raise
+    return [judge(group[0].proof, {task: found[task] for task in group}) for group in plan.values()]

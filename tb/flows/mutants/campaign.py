@@ -1,0 +1,87 @@
+"""Spreads a campaign over workers and puts what they found together."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from distributed import Client, Future, as_completed
+
+from penni_escalate.rtl.generator import TOP
+from penni_escalate.tb.flows.mutants.declarations import CORE_TEST, Curated
+from penni_escalate.tb.flows.mutants.drawn import drawn_results
+from penni_escalate.tb.flows.mutants.findings import Finding
+from penni_escalate.tb.flows.mutants.results import Result, judge
+from penni_escalate.tb.flows.mutants.tasks import curated_bench, curated_core
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which mutants a campaign runs."""
+
+    curated: bool = True
+    drawn: bool = True
+
+
+def _submit(client: Client, units: Mapping[str, Curated], parts: Parts) -> dict[Future, tuple[str, str, str]]:
+    """Start every task; what each is: its part, unit and mutant. Those that take longest come first."""
+    futures: dict[Future, tuple[str, str, str]] = {}
+
+    def start(part: str, unit: str, mutant: str, task: Callable[..., object], *arguments: object) -> None:
+        key = f"{part}-{unit}-{mutant}-{os.getpid()}"
+        futures[client.submit(task, *arguments, key=key)] = (part, unit, mutant)
+
+    if parts.drawn:
+        for unit in units:
+            start("drawn", unit, "", drawn_results, unit)
+    if parts.curated:
+        if _cores(units):
+            start("baseline", TOP, "", curated_core, TOP, None)
+        for unit, curated in units.items():
+            start("bench", unit, "", curated_bench, unit, curated)
+            for mutant in curated.mutants if CORE_TEST in curated.tests else ():
+                start("core", unit, mutant.name, curated_core, unit, mutant)
+    return futures
+
+
+def _cores(units: Mapping[str, Curated]) -> int:
+    """Mutants that the stream core is run with."""
+    return sum(len(curated.mutants) for curated in units.values() if CORE_TEST in curated.tests)
+
+
+def tasks_of(units: Mapping[str, Curated], parts: Parts) -> int:
+    """How many tasks a campaign has."""
+    cores = _cores(units)
+    return parts.drawn * len(units) + parts.curated * (len(units) + cores + (cores > 0))
+
+
+def run_campaign(
+    client: Client, units: Mapping[str, Curated], parts: Parts, advance: Callable[[], None] = lambda: None
+) -> list[Result]:
+    """Run the mutants of some units; ``advance`` is called after each task.
+
+    Raises UserError where something cannot be run, or a test fails without a mutant.
+    """
+    futures = _submit(client, units, parts)
+    findings: dict[tuple[str, str], list[Finding]] = {}
+    drawn: dict[str, Sequence[Result]] = {}
+    try:
+        for future in as_completed(futures):
+            part, unit, name = futures[future]
+            found = future.result()
+            if part == "drawn":
+                drawn[unit] = found
+            elif part == "core":
+                findings.setdefault((unit, name), []).append(found)
+            elif part == "bench":
+                for mutant, own in found.items():
+                    # The unit's own bench has the first word.
+                    findings[unit, mutant] = own + findings.get((unit, mutant), [])
+            advance()
+    finally:
+        client.cancel(list(futures))
+    results = []
+    for unit, curated in units.items():
+        if parts.curated:
+            results += [judge(unit, mutant, findings[unit, mutant.name]) for mutant in curated.mutants]
+        results += drawn.get(unit, ())
+    return results

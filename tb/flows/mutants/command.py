@@ -1,0 +1,84 @@
+"""penni-escalate mutants --unit fifo: mutants under the tests; prints a table, writes build/results/mutants.json."""
+
+import time
+from collections.abc import Sequence
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from penni_escalate.common.console import wide_console
+from penni_escalate.common.paths import RESULTS
+from penni_escalate.common.units import UNITS
+from penni_escalate.common.versions import simulation_tools, tool_versions
+from penni_escalate.tb.base.simulator import Simulator, check_simulator
+from penni_escalate.tb.flows.gates.netlist import PACKAGE, check_yosys
+from penni_escalate.tb.flows.gates.run import check_unit
+from penni_escalate.tb.flows.mutants.campaign import Parts, run_campaign, tasks_of
+from penni_escalate.tb.flows.mutants.declarations import check_texts, read_curated
+from penni_escalate.tb.flows.mutants.results import RESULT_FILE, Result, Status, tally
+from penni_escalate.tb.flows.mutants.tasks import configuration
+from penni_escalate.tb.flows.regress.runner import connect
+from penni_escalate.tb.flows.result_store import origin_of
+
+#: What can become of a mutant, by whether it was drawn.
+_POSSIBLE = {
+    False: (Status.KILLED, Status.WRONG_DETECTOR, Status.SURVIVED),
+    True: (Status.KILLED, Status.EQUIVALENT, Status.OUT_OF_REACH, Status.SURVIVED),
+}
+
+
+def table(results: Sequence[Result]) -> Table:
+    """A row each unit: how many curated and drawn mutants there are, and what became of them."""
+    found = Table(title="Mutants")
+    found.add_column("unit")
+    for drawn, possible in _POSSIBLE.items():
+        for heading in ("drawn" if drawn else "curated", *possible):
+            found.add_column(heading.replace("_", " "), justify="right")
+    for unit in (*dict.fromkeys(result.unit for result in results), "all"):
+        row = [unit]
+        for drawn, possible in _POSSIBLE.items():
+            counts = tally(r for r in results if unit in (r.unit, "all") and r.drawn is drawn)
+            row += [str(counts[name]) for name in ("total", *possible)]
+        found.add_row(*row)
+    return found
+
+
+def sentence(result: Result) -> str:
+    """What is wrong with a mutant."""
+    fired = ", ".join(result.fired) or "nobody"
+    expected = ", ".join(result.expected)
+    return f"{result.status}: {result.unit}.{result.name}: expected {expected}; noticed by {fired}"
+
+
+@click.command()
+@click.option("--unit", "chosen", multiple=True, help="Unit, several times for several; all where not given, or 'all'.")
+@click.option("--only", type=click.Choice(["curated", "drawn"]), help="Only one of the two kinds.")
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Workers.")
+@click.option("--scheduler", default="local", show_default=True, help="local, slurm, lsf, or a scheduler's address.")
+def main(chosen: tuple[str, ...], only: str | None, jobs: int, scheduler: str) -> None:
+    """Run mutants of the Verilog; each must be noticed by the tests that are expected to."""
+    begin = time.perf_counter()
+    units = UNITS if not chosen or "all" in chosen else tuple(dict.fromkeys(chosen))
+    for unit in units:
+        check_unit(unit)
+    parts = Parts(curated=only != "drawn", drawn=only != "curated")
+    curated = {unit: read_curated(unit) for unit in units}
+    check_texts(curated, configuration())
+    check_simulator(Simulator.ICARUS)
+    check_yosys()
+    origin = origin_of(simulation_tools() | tool_versions(PACKAGE, "distributed"))
+    console = wide_console()
+    columns = (TextColumn("{task.description:16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress, connect(scheduler, jobs) as client:
+        bar = progress.add_task("mutants", total=tasks_of(curated, parts))
+        results = run_campaign(client, curated, parts, lambda: progress.advance(bar))
+    console.print(table(results))
+    for result in results:
+        if not result.status.good:
+            console.print(sentence(result), markup=False, highlight=False, soft_wrap=True)
+    seconds = time.perf_counter() - begin
+    where = RESULT_FILE.update(RESULTS, origin, results, seconds)
+    console.print(f"{seconds:.1f} s; {where}", highlight=False)
+    if not all(result.status.good for result in results):
+        raise SystemExit(1)

@@ -1,0 +1,53 @@
+"""Designs that hold a unit with all of its curated mutants, so that one build and one simulation serve them all."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.rtl.generator import render_template
+from penni_escalate.tb.base.simulator import Design
+from penni_escalate.tb.flows.mutants.declarations import Mutant, mutated
+from penni_escalate.tb.units.lockstep.wrapper import instances_of, write_instances
+
+HDL = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Choosable:
+    """A design with mutants.
+
+    Attributes:
+        choices: hierarchical names, from the wrapper, of the registers that choose the mutant; 0 is none.
+    """
+
+    design: Design
+    choices: tuple[str, ...]
+
+
+def _renamed(text: str, unit: str, name: str) -> str:
+    """A unit's file with its module renamed."""
+    return re.sub(rf"^module {unit}\b", f"module {name}", text, count=1, flags=re.MULTILINE)
+
+
+def curated_design(
+    config: Accelerator, unit: str, files: Mapping[str, str], mutants: Sequence[Mutant], folder: Path
+) -> Choosable:
+    """The bench of a unit and, behind the unit's ports, its mutants, which are 1 and up.
+
+    Raises UserError where the text that a mutant replaces is not there once.
+    """
+    own = f"{unit}.v"
+    texts = dict(files)
+    modules = [unit]
+    for number, mutant in enumerate(mutants, 1):
+        modules.append(f"{unit}_{number}")
+        texts[f"{modules[-1]}.v"] = _renamed(mutated(files, unit, mutant, config)[own], unit, modules[-1])
+    instances = []
+    for instance in instances_of(unit, files[own]):
+        module = f"{instance.name}_mutants"
+        texts[f"{module}.v"] = render_template(HDL, "mutants.v.j2", config, instance=instance, modules=modules)
+        instances.append(replace(instance, module=module, parameters={}))
+    design = write_instances(config, folder, instances, texts, builds=folder / "sim")
+    return Choosable(design, tuple(f"u_{instance.name}.mutant_q" for instance in instances))

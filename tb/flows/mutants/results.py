@@ -1,0 +1,124 @@
+"""What became of each mutant, and whether it is what was expected."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from penni_escalate.tb.flows.mutants.declarations import CONFIG, Mutant
+from penni_escalate.tb.flows.mutants.findings import Finding
+from penni_escalate.tb.flows.result_store import ResultFile
+
+
+class Status(StrEnum):
+    """What became of a mutant."""
+
+    #: Noticed by those tests that were expected to, by the expected checks, and by no other test.
+    KILLED = "killed"
+    #: Noticed, but not by whom it was expected, or by somebody who was not.
+    WRONG_DETECTOR = "wrong_detector"
+    #: Not noticed, and not known to change nothing.
+    SURVIVED = "survived"
+    #: Proved, or argued, to change nothing.
+    EQUIVALENT = "equivalent"
+    #: Argued to show only in runs that are longer or rarer than any that is made.
+    OUT_OF_REACH = "out_of_reach"
+
+    @property
+    def good(self) -> bool:
+        """Whether it is as it must be."""
+        return self not in (Status.SURVIVED, Status.WRONG_DETECTOR)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One mutant.
+
+    Attributes:
+        drawn: whether Yosys chose it.
+        kind: of a curated mutant its kind, of a drawn one Yosys' mode.
+        expected: tests that must notice it, with the checks that may be the first to fire.
+        fired: tests that noticed it, with the check that was the first.
+        reason: why it changes nothing, of an equivalent one; what was noticed first, of others.
+    """
+
+    unit: str
+    name: str
+    drawn: bool
+    kind: str
+    what: str
+    status: Status
+    expected: tuple[str, ...]
+    fired: tuple[str, ...]
+    reason: str = ""
+
+
+def _named(findings: Iterable[Finding]) -> tuple[str, ...]:
+    return tuple(f"{finding.test}: {finding.check}" for finding in findings if finding.fired)
+
+
+def _first_problem(findings: Iterable[Finding]) -> str:
+    return next((finding.problem.splitlines()[0] for finding in findings if finding.fired), "")
+
+
+def judge(unit: str, mutant: Mutant, findings: Sequence[Finding]) -> Result:
+    """Compare what the tests said of a curated mutant with what they were expected to say."""
+    if not any(finding.fired for finding in findings):
+        status = Status.SURVIVED
+    elif all(finding.check in mutant.noticed.get(finding.test, ("",)) for finding in findings):
+        status = Status.KILLED
+    else:
+        status = Status.WRONG_DETECTOR
+    return Result(
+        unit=unit,
+        name=mutant.name,
+        drawn=False,
+        kind=mutant.kind,
+        what=mutant.what,
+        status=status,
+        expected=tuple(f"{test}: {' or '.join(checks)}" for test, checks in mutant.noticed.items()),
+        fired=_named(findings),
+        reason=_first_problem(findings),
+    )
+
+
+def judge_drawn(unit: str, name: str, mode: str, what: str, findings: Sequence[Finding]) -> Result:
+    """What became of a drawn mutant: any test of its unit may notice it."""
+    fired = _named(findings)
+    return Result(
+        unit=unit,
+        name=name,
+        drawn=True,
+        kind=f"yosys {mode}",
+        what=what,
+        status=Status.KILLED if any(finding.noticed for finding in findings) else Status.SURVIVED,
+        expected=tuple(dict.fromkeys(finding.test for finding in findings)),
+        fired=fired,
+        reason=_first_problem(findings),
+    )
+
+
+def tally(results: Iterable[Result]) -> dict[str, int]:
+    """How many there are, and how many of each status."""
+    found = list(results)
+    return {"total": len(found)} | {status.value: sum(r.status is status for r in found) for status in Status}
+
+
+def _summary(results: Sequence[Result]) -> dict[str, object]:
+    units = dict.fromkeys(result.unit for result in results)
+    return {
+        "configuration": CONFIG.stem,
+        **tally(results),
+        "curated": tally(result for result in results if not result.drawn),
+        "drawn": tally(result for result in results if result.drawn),
+        "units": {unit: tally(result for result in results if result.unit == unit) for unit in units},
+    }
+
+
+#: What became of the mutants. The drawn ones of a unit are another part than its curated ones: each can be run alone.
+RESULT_FILE = ResultFile(
+    name="mutants.json",
+    field="mutants",
+    entry=Result,
+    part=lambda result: "drawn" if result.drawn else "curated",
+    summary=_summary,
+)

@@ -1,0 +1,166 @@
+"""penni-escalate regress, rerun: a suite of runs, or one of them again."""
+
+import json
+import shutil
+import time
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from penni_escalate.common.console import wide_console
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import BASE, BUILD, RESULTS, console_command, relative, stored
+from penni_escalate.common.results import locked, write_json
+from penni_escalate.common.sources import sources_digest
+from penni_escalate.common.versions import simulation_tools, tool_versions
+from penni_escalate.tb.base.simulator import check_simulator
+from penni_escalate.tb.flows.code_coverage.judge import judge
+from penni_escalate.tb.flows.coverage_json import update_coverage
+from penni_escalate.tb.flows.regress.engines import build_job, run_job
+from penni_escalate.tb.flows.regress.job import JobResult, Status, Variant, parse_job
+from penni_escalate.tb.flows.regress.runner import connect, run_all
+from penni_escalate.tb.flows.regress.store import Store, folder_of
+from penni_escalate.tb.flows.regress.suite import jobs_of, load_suite
+from penni_escalate.tb.flows.regress.summary import as_document, buckets_of, functional_coverage, write_junit
+
+#: A line for each regression that came to its end: the report's trend.
+HISTORY = RESULTS / "history.jsonl"
+
+
+@click.command()
+@click.option("--suite", default="smoke", show_default=True, help="A suite of tb/flows/regress/suites/.")
+@click.option("--test", "pattern", default="*", show_default=True, help="Only tests of such names.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Of the first run of each test.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Runs of each test, in place of the suite's numbers.")
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Workers.")
+@click.option("--scheduler", default="local", show_default=True, help="local, slurm, lsf, or a scheduler's address.")
+def regress(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, scheduler: str) -> None:
+    """Run a suite; one that was interrupted is taken up where it was."""
+    begin = time.perf_counter()
+    planned = jobs_of(load_suite(suite), seed, seeds, pattern)
+    for simulator in {job.simulator for job in planned}:
+        check_simulator(simulator)
+    # Of before the runs, which read them as they are now.
+    sources = sources_digest()
+    store = Store(folder_of(suite, planned))
+    click.get_current_context().with_resource(store.alone())
+    results = store.open(planned)
+    console = wide_console()
+    if results:
+        console.print(f"{len(results)} of {len(planned)} runs are there already", highlight=False)
+    resumed = len(results)
+    columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress, connect(scheduler, jobs) as client:
+        task = progress.add_task(f"regression {suite}", total=len(planned), completed=resumed)
+
+        def advance(result: JobResult) -> None:
+            if result.verdict.status is not Status.PASSED:
+                progress.console.print(f"{result.verdict.status}: {result.job.name}", markup=False, highlight=False)
+            progress.advance(task)
+
+        waiting = [job for job in planned if job.name not in results]
+        results |= run_all(client, waiting, store, advance)
+    ordered = [results[job.name] for job in planned]
+    document = as_document(suite, sources, ordered, time.perf_counter() - begin, resumed, _tools())
+    functional = functional_coverage(ordered)
+    document["functional"] = [asdict(c) | {"hit": c.hit, "total": c.total} for c in functional]
+    figures = {c.unit: {"functional": {"covered": c.hit, "total": c.total, "holes": c.holes}} for c in functional}
+    update_coverage(figures, {})
+    path = write_json(RESULTS / "regress.json", document)
+    write_junit(ordered, RESULTS / "regress.xml")
+    crashed = [result for result in ordered if result.verdict.status is Status.CRASHED]
+    if not crashed:
+        store.close()
+    _remember(document, whole=pattern == "*" and seeds is None)
+    _print(console, ordered, document)
+    console.print(f"results in {relative(path)}, regress.xml beside it", highlight=False)
+    covered = [BASE / result.folder for result in ordered if result.job.variant is Variant.COVERAGE]
+    goals_met = True
+    if covered and pattern != "*":
+        console.print("Code coverage is judged where all tests of a suite are run.", highlight=False)
+    elif covered and not document["failed"]:
+        goals_met = judge(covered)
+        console.print(
+            f"What is missed: {console_command('coverage')} {relative(store.folder)} --holes all",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if document["failed"] > len(crashed) or not goals_met:
+        raise SystemExit(1)
+    if crashed:
+        raise UserError(
+            f"{len(crashed)} of {len(ordered)} runs did not come to their end, {crashed[0].job.name} first: "
+            f"see {crashed[0].folder}; the same regression, started again, repeats only those."
+        )
+
+
+@click.command()
+@click.argument("name")
+@click.option("--waves", is_flag=True, help="Record the signals.")
+def rerun(name: str, waves: bool) -> None:
+    """Run one run of a regression again, here."""
+    job = parse_job(name)
+    check_simulator(job.simulator)
+    folder = BUILD / "rerun" / job.folder
+    build_job(job, waves=waves)
+    # Not the folder's own lock, which a run of players takes.
+    with locked(folder.with_name(f"{folder.name}.rerun")):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        verdict = run_job(job, folder, waves=waves)
+    print(f"{verdict.status}: {verdict.compared:,} comparisons, {verdict.cycles:,} cycles")
+    if verdict.problem:
+        print(verdict.problem)
+    print(f"folder: {relative(folder)}")
+    dumps = [relative(dump) for dump in sorted(folder.glob("dump.*"))]
+    for dump in dumps:
+        print(f"waves: {dump}")
+    found = {"job": job.name, "folder": stored(folder), "waves": dumps, "verdict": asdict(verdict), "tools": _tools()}
+    print(f"results in {relative(write_json(RESULTS / 'rerun.json', found))}")
+    if verdict.status is Status.FAILED:
+        raise SystemExit(1)
+    if verdict.status is Status.CRASHED:
+        raise UserError(f"Run {job.name} did not come to its end: see {relative(folder)}.")
+
+
+def _tools() -> dict[str, str]:
+    return simulation_tools() | tool_versions("pyuvm", "cocotb-bus", "distributed")
+
+
+def _remember(document: dict, *, whole: bool) -> None:
+    kept = ("suite", "sources", "seconds", "runs", "passed", "failed", "layers", "compared")
+    line = {"time": time.strftime("%Y-%m-%dT%H:%M:%S"), "whole": whole} | {key: document[key] for key in kept}
+    functional = document["functional"]
+    line["functional"] = [sum(unit["hit"] for unit in functional), sum(unit["total"] for unit in functional)]
+    HISTORY.parent.mkdir(parents=True, exist_ok=True)
+    with HISTORY.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def _print(console: Console, results: list[JobResult], document: dict) -> None:
+    table = Table("test", "runs", "passed", "comparisons", "functional coverage", box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    covered = {unit["unit"]: f"{unit['hit']} of {unit['total']} bins" for unit in document["functional"]}
+    for test in dict.fromkeys(result.job.test for result in results):
+        mine = [result for result in results if result.job.test == test]
+        passed = sum(result.verdict.status is Status.PASSED for result in mine)
+        compared = sum(result.verdict.compared for result in mine)
+        table.add_row(test, str(len(mine)), str(passed), f"{compared:,}", covered.get(test.split(".")[0], "none"))
+    console.print(table)
+    for bucket in buckets_of(results):
+        console.print(f"\n{len(bucket.runs)} failed in {bucket.signature}", style="bold", markup=False, highlight=False)
+        console.print("\n".join(bucket.problem.splitlines()[:4]), markup=False, highlight=False)
+        console.print(f"reproduce with: {bucket.command}", markup=False, highlight=False, soft_wrap=True)
+        if bucket.repeated is False:
+            console.print("It did not fail again when it was repeated, nor did any other of these.", highlight=False)
+        if bucket.waves:
+            console.print(f"waves: {bucket.waves}", markup=False, highlight=False)
+    console.print(
+        f"{document['passed']} of {document['runs']} runs passed, {document['layers']} layers of the stream core, "
+        f"{document['compared']:,} comparisons, {document['seconds']:.0f} s",
+        highlight=False,
+    )

@@ -1,0 +1,212 @@
+"""Spreads runs over Dask's workers, on this machine or a cluster."""
+
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from pathlib import Path
+
+import dask
+from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
+from distributed.deploy.cluster import Cluster
+
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import relative, stored
+from penni_escalate.common.results import FULL
+from penni_escalate.tb.flows.regress.engines import build_job, design_of, kind_of_design, run_job
+from penni_escalate.tb.flows.regress.job import Job, JobResult, Status, Verdict
+from penni_escalate.tb.flows.regress.store import Store
+
+#: Workers that a run may lose before it is given up: a dying worker is held against all that it had been given.
+LOSSES = 5
+#: Seconds for a scheduler to answer.
+_TIMEOUT = 10
+
+
+class Lost(Enum):
+    """What takes a result's place where a run could not keep what it found."""
+
+    DISK_FULL = auto()
+
+
+@contextmanager
+def connect(scheduler: str, jobs: int) -> Iterator[Client]:
+    """A Dask client.
+
+    Args:
+        scheduler: 'local'; 'slurm' or 'lsf', whose workers Dask's configuration describes; or a scheduler's address.
+        jobs: workers to ask for.
+
+    Raises UserError where there is no such scheduler.
+    """
+    # A regression that is interrupted says so itself.
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    dask.config.set({"distributed.scheduler.allowed-failures": LOSSES, "distributed.worker.daemon": False})
+    cluster: Cluster | None = None
+    if scheduler == "local":
+        cluster = LocalCluster(
+            n_workers=jobs, threads_per_worker=1, dashboard_address=":0", host="127.0.0.1", memory_limit=0
+        )
+    elif scheduler in ("slurm", "lsf"):
+        cluster = _job_queue(scheduler, jobs)
+    try:
+        client = Client(cluster if cluster is not None else scheduler, timeout=_TIMEOUT)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"Scheduler '{scheduler}' cannot be reached ({type(error).__name__}): use local, slurm, lsf, or the "
+            "address of a running Dask scheduler, like tcp://host:8786."
+        ) from None
+    try:
+        yield client
+    finally:
+        client.close()
+        if cluster is not None:
+            cluster.close()
+
+
+def _job_queue(scheduler: str, jobs: int) -> Cluster:
+    from dask_jobqueue import LSFCluster, SLURMCluster
+
+    command = {"slurm": "sbatch", "lsf": "bsub"}[scheduler]
+    if shutil.which(command) is None:
+        raise UserError(f"Scheduler '{scheduler}' needs the command '{command}', which is not here: use local.")
+    try:
+        cluster = {"slurm": SLURMCluster, "lsf": LSFCluster}[scheduler]()
+    except ValueError as error:
+        raise UserError(
+            f"Scheduler '{scheduler}' is not configured ({str(error).splitlines()[0]}): describe its workers in "
+            "~/.config/dask/jobqueue.yaml."
+        ) from None
+    cluster.scale(jobs=jobs)
+    return cluster
+
+
+def execute(job: Job, folder: Path, built: str | Lost = "") -> JobResult | Lost:
+    """Run a job on a worker, once more with waves where it fails, and keep the result.
+
+    Args:
+        folder: of the regression.
+        built: why the design could not be built; empty where it was.
+    """
+    store = Store(folder)
+    held = store.read(job)
+    if held is not None:
+        # A worker was lost after it had kept the result, before it could hand it over.
+        return held
+    if isinstance(built, Lost):
+        return built
+    begin = time.perf_counter()
+    work = store.run_folder(job)
+    try:
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        verdict = Verdict(Status.FAILED, problem=built, check="build") if built else run_job(job, work)
+        again = _Repetition()
+        if verdict.status is not Status.PASSED and not built:
+            verdict, again = _repeat(job, verdict, work / "waves")
+        seconds = round(time.perf_counter() - begin, 2)
+        result = JobResult(job, verdict, seconds, stored(work), again.waves, again.failed, again.noticed_ps)
+        store.write(result)
+    except OSError as error:
+        if error.errno in FULL:
+            return Lost.DISK_FULL
+        raise
+    return result
+
+
+@dataclass(frozen=True)
+class _Repetition:
+    """A failed job once more: where its signals are recorded, whether it failed again, and when that was noticed."""
+
+    waves: str = ""
+    failed: bool | None = None
+    noticed_ps: int | None = None
+
+
+def _repeat(job: Job, verdict: Verdict, folder: Path) -> tuple[Verdict, _Repetition]:
+    """Run a failed job once more and record its signals: the smaller run that the verdict names, or all of it.
+
+    What comes of state that an earlier run left does not show in the smaller one. The verdict then no longer names it.
+    """
+    whole = replace(verdict, narrowed=None)
+    if verdict.narrowed is not None:
+        again = _record(verdict.narrowed, folder)
+        if again.failed:
+            return verdict, again
+    return whole, _record(job, folder)
+
+
+def _record(job: Job, folder: Path) -> _Repetition:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        build_job(job, waves=True)
+        verdict = run_job(job, folder, waves=True)
+    except UserError:
+        return _Repetition()
+    if verdict.status is Status.PASSED:
+        return _Repetition(failed=False)
+    dumps = [folder / name for name in ("dump.vcd", "dump.fst") if (folder / name).is_file()]
+    return _Repetition(stored(dumps[0]) if dumps else "", True, verdict.noticed_ps)
+
+
+def prepare(job: Job) -> str | Lost:
+    """Build a job's design on a worker; returns why it could not be built, or nothing."""
+    try:
+        build_job(job)
+    except UserError as error:
+        return str(error)
+    except OSError as error:
+        if error.errno in FULL:
+            return Lost.DISK_FULL
+        raise
+    return ""
+
+
+def run_all(
+    client: Client, jobs: list[Job], store: Store, advance: Callable[[JobResult], None]
+) -> dict[str, JobResult]:
+    """Run jobs on a client's workers; ``advance`` is given each result as it comes.
+
+    Raises UserError where the disk is full; what has run by then is kept.
+    """
+    results: dict[str, JobResult] = {}
+    builds: dict[Path, Future] = {}
+    futures: dict[Future, Job] = {}
+    # Writing the sources is quick, once for each kind; building, on a worker, is not.
+    places = {kind_of_design(job): job for job in jobs}
+    folders = {kind: design_of(job).build_folder(job.simulator) for kind, job in places.items()}
+    for job in jobs:
+        place = folders[kind_of_design(job)]
+        if place not in builds:
+            builds[place] = client.submit(
+                prepare, job, key=f"build-{place.name}-{len(builds)}-{os.getpid()}", priority=1
+            )
+        future = client.submit(execute, job, store.folder, builds[place], key=f"{job.name}-{os.getpid()}")
+        futures[future] = job
+    for future in as_completed(futures):
+        job = futures[future]
+        error = future.exception()
+        if error is None and future.result() is Lost.DISK_FULL:
+            client.cancel(list(futures))
+            raise UserError(
+                f"The disk is full: {len(results)} results are kept in {relative(store.folder)}; make room and start "
+                "the same regression again, which takes them up."
+            )
+        if isinstance(error, KilledWorker):
+            problem = f"{LOSSES} workers were lost while they ran it"
+            verdict = Verdict(Status.CRASHED, problem=problem, check="worker lost")
+            result = JobResult(job, verdict, 0.0, stored(store.run_folder(job)))
+        elif error is not None:
+            problem = f"{type(error).__name__}: {error}"
+            verdict = Verdict(Status.FAILED, problem=problem, check=type(error).__name__)
+            result = JobResult(job, verdict, 0.0, stored(store.run_folder(job)))
+        else:
+            result = future.result()
+        results[job.name] = result
+        advance(result)
+    return results

@@ -1,0 +1,91 @@
+"""Suites: which tests run where, and how often."""
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import relative
+from penni_escalate.common.validation import first_problem, read_fields
+from penni_escalate.tb.base.simulator import Simulator
+from penni_escalate.tb.flows.regress.catalog import Engine, catalog
+from penni_escalate.tb.flows.regress.job import Job, Variant
+
+SUITES = Path(__file__).resolve().parent / "suites"
+_STRICT = ConfigDict(extra="forbid")
+Count = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Entry:
+    """Some tests on one configuration in one simulator.
+
+    Attributes:
+        tests: patterns of names.
+        besides: patterns of names that are not meant.
+        seeds: runs of each test.
+        size: of each run, see ``Job``.
+    """
+
+    tests: Annotated[tuple[str, ...], Field(min_length=1)]
+    configuration: str
+    simulator: Simulator
+    seeds: Count
+    size: Count
+    variant: Variant = Variant.PLAIN
+    besides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Suite:
+    """What a regression runs; the summary says what it is for."""
+
+    summary: str
+    entries: Annotated[tuple[Entry, ...], Field(min_length=1)]
+
+
+def load_suite(name: str) -> Suite:
+    """A suite of tb/flows/regress/suites/. Raises UserError for an unknown or invalid one."""
+    path = SUITES / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in SUITES.glob("*.yaml")))
+        raise UserError(f"Suite '{name}' is not known: use one of {known}.")
+    where = f"Suite {relative(path)}"
+    try:
+        return TypeAdapter(Suite).validate_python(read_fields(path, where))
+    except ValidationError as error:
+        raise UserError(f"{where}: {first_problem(error)}.") from None
+
+
+def jobs_of(suite: Suite, seed: int, seeds: int | None = None, pattern: str = "*") -> list[Job]:
+    """The runs of a suite.
+
+    Args:
+        seed: of the first run of each test; the others follow.
+        seeds: runs of each test, in place of the suite's number.
+        pattern: only tests of such names.
+
+    Raises UserError where an entry or the pattern names no test.
+    """
+    jobs: dict[str, Job] = {}
+    for entry in suite.entries:
+        for wanted in entry.tests:
+            if not any(fnmatchcase(name, wanted) for name in catalog()):
+                raise UserError(f"Test '{wanted}' of the suite is not known: use one of {', '.join(catalog())}.")
+        for name, test in catalog().items():
+            if not any(fnmatchcase(name, wanted) for wanted in entry.tests) or not fnmatchcase(name, pattern):
+                continue
+            if any(fnmatchcase(name, unwanted) for unwanted in entry.besides):
+                continue
+            # A played run of the stream core has a seed for each of its layers' runs.
+            stride = entry.size if test.engine is Engine.PLAYER else 1
+            for number in range(seeds or entry.seeds):
+                first = seed + number * stride
+                job = Job(name, entry.configuration, entry.simulator, entry.variant, first, entry.size)
+                jobs[job.name] = job
+    if not jobs:
+        raise UserError(f"Test '{pattern}' is not in the suite: use one of {', '.join(catalog())}, or a pattern.")
+    return list(jobs.values())

@@ -1,0 +1,105 @@
+"""What a regression's results amount to: counts, buckets of failures, coverage; as JSON and JUnit."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
+
+from penni_escalate.common.paths import BASE
+from penni_escalate.tb.base.coverage import FunctionalCoverage, load_model, merge
+from penni_escalate.tb.flows.regress.engines import coverage_files
+from penni_escalate.tb.flows.regress.job import JobResult, Status
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Failures that look alike: the same check of the same test, with the same words.
+
+    Attributes:
+        example: one that failed again when it was repeated, the quickest of these.
+        command: repeats it, with waves.
+        noticed_ps: when in ``waves`` the difference was noticed, from their start; None where that is not known.
+        repeated: whether the example failed again; None where it was not repeated.
+    """
+
+    signature: str
+    runs: tuple[str, ...]
+    example: str
+    problem: str
+    waves: str
+    command: str
+    noticed_ps: int | None = None
+    repeated: bool | None = None
+
+
+def buckets_of(results: Iterable[JobResult]) -> list[Bucket]:
+    """Failed runs by their signature, the largest bucket first."""
+    found: dict[str, list[JobResult]] = {}
+    for result in results:
+        if result.verdict.status is not Status.PASSED:
+            key = f"{result.job.test}, {result.verdict.check}"
+            found.setdefault(key, []).append(result)
+    buckets = []
+    for key, members in found.items():
+        # One that failed again is worth most, among those one with waves.
+        example = min(members, key=lambda m: (not m.repeated, not m.waves, m.job.size, m.seconds))
+        job = example.verdict.narrowed or example.job
+        runs = tuple(member.job.name for member in members)
+        problem = example.verdict.problem
+        place = (example.waves, job.command, example.noticed_ps, example.repeated)
+        buckets.append(Bucket(key, runs, example.job.name, problem, *place))
+    return sorted(buckets, key=lambda bucket: -len(bucket.runs))
+
+
+def functional_coverage(results: Sequence[JobResult]) -> list[FunctionalCoverage]:
+    """Functional coverage of every unit that passing runs left some of."""
+    files: dict[str, list[Path]] = {}
+    for result in results:
+        if result.verdict.status is Status.PASSED:
+            for unit, paths in coverage_files(BASE / result.folder).items():
+                files.setdefault(unit, []).extend(paths)
+    return [merge(load_model(unit), paths) for unit, paths in sorted(files.items())]
+
+
+def write_junit(results: Iterable[JobResult], path: Path) -> None:
+    """The runs as JUnit XML, a suite for each configuration, simulator and variant."""
+    suites: dict[str, TestSuite] = {}
+    for result in results:
+        job = result.job
+        name = f"{job.configuration}-{job.simulator}-{job.variant}"
+        case = TestCase(f"seed {job.seed}, size {job.size}", job.test, result.seconds)
+        if result.verdict.status is not Status.PASSED:
+            kind = Failure if result.verdict.status is Status.FAILED else Error
+            entry = kind(result.verdict.problem.splitlines()[0], result.verdict.check)
+            entry.text = f"{result.verdict.problem}\nReproduce with: {job.command}"
+            case.result = [entry]
+        suites.setdefault(name, TestSuite(name)).add_testcase(case)
+    document = JUnitXml()
+    for suite in suites.values():
+        suite.update_statistics()
+        document.add_testsuite(suite)
+    document.update_statistics()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document.write(str(path), pretty=True)
+
+
+def as_document(
+    suite: str, sources: str, results: Sequence[JobResult], seconds: float, resumed: int, tools: dict[str, str]
+) -> dict:
+    """What regress.json holds; ``sources`` is their digest."""
+    passed = sum(result.verdict.status is Status.PASSED for result in results)
+    return {
+        "suite": suite,
+        "sources": sources,
+        "tools": tools,
+        "seconds": round(seconds, 1),
+        "runs": len(results),
+        "passed": passed,
+        "failed": len(results) - passed,
+        "resumed": resumed,
+        "layers": sum(result.verdict.layers for result in results),
+        "compared": sum(result.verdict.compared for result in results),
+        "buckets": [asdict(bucket) for bucket in buckets_of(results)],
+        "jobs": [asdict(result) | {"name": result.job.name, "command": result.job.command} for result in results],
+    }

@@ -1,0 +1,1 @@
+"""A network's layers through the generated accelerator."""

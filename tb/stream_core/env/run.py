@@ -1,0 +1,179 @@
+"""Runs the stream core's pyuvm tests from Python."""
+
+import importlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import BUILD, console_command, relative
+from penni_escalate.common.results import locked, write_json
+from penni_escalate.configs.accelerator import Accelerator, as_fields
+from penni_escalate.rtl.generator import generate
+from penni_escalate.tb.base.simulator import Design, Simulator, folder_name, run
+
+if TYPE_CHECKING:
+    from penni_escalate.tb.stream_core.env.base_test import StreamCoreTest
+
+HDL = Path(__file__).resolve().parent.parent / "hdl"
+MODULE = "penni_escalate.tb.stream_core.uvm_tests"
+RESULT = "result.json"
+#: Environment of the simulation, and what it leaves in its folder; see env.base_test, which needs a simulator.
+SETTINGS = "UVM_SETTINGS"
+RECORD = "record.json"
+COVERAGE = Path("coverage") / "stream_core.json"
+
+
+@dataclass(frozen=True)
+class UvmResult:
+    """Verdict of one pyuvm test.
+
+    Attributes:
+        layers: random layers that it was to run.
+        compared: output values, their cycles and counters that were compared with the model.
+        cycles: simulated cycles.
+        seen: problems by kind, also those that a negative test provoked.
+        check: names what fired first, for buckets; empty where nothing did.
+        problem: the first differences; empty where it passed.
+        ended: the simulation came to its end.
+        noticed_ps: simulation time at which the first was noticed; None where that is not known.
+    """
+
+    test: str
+    config: str
+    simulator: str
+    seed: int
+    layers: int
+    ok: bool
+    compared: int
+    cycles: int
+    seen: dict[str, int]
+    check: str
+    problem: str
+    seconds: float
+    noticed_ps: int | None
+    ended: bool
+
+
+def core_design(config: Accelerator, folder: Path, *, waves: bool = False) -> Design:
+    """Write the Verilog of a stream core into ``folder``; returns what to build."""
+    return core_top(config, tuple(generate(config, folder)), waves=waves)
+
+
+def core_top(config: Accelerator, sources: tuple[Path, ...], *, waves: bool = False) -> Design:
+    """A stream core, of Verilog or a netlist, as the top itself."""
+    return Design(
+        top="stream_core",
+        config=config,
+        sources=sources,
+        controls=(HDL / "blocks.vlt", HDL / "stream_core.vlt"),
+        waves=waves,
+    )
+
+
+def uvm_tests(simulator: Simulator) -> tuple[str, ...]:
+    """Names of the pyuvm tests that a simulator can run, in order; Verilator has no X."""
+    return tuple(
+        name for name, found in _all_tests().items() if simulator is Simulator.ICARUS or not found.needs_unknown
+    )
+
+
+def _all_tests() -> "dict[str, type[StreamCoreTest]]":
+    # Imported late: it costs a second, and base_test needs this file.
+    from penni_escalate.tb.stream_core.env.base_test import StreamCoreTest
+
+    module = importlib.import_module(MODULE)
+    return {
+        name: found
+        for name, found in vars(module).items()
+        if isinstance(found, type) and issubclass(found, StreamCoreTest) and found.__module__ == MODULE
+        if not name.startswith("_")
+    }
+
+
+def check_test(test: str, simulator: Simulator) -> None:
+    """Raises UserError for a test that is not there, or that the simulator cannot run."""
+    known = uvm_tests(simulator)
+    if test in known:
+        return
+    if test in _all_tests():
+        raise UserError(f"UVM test '{test}' needs a simulator that has X, {simulator} has not: use icarus.")
+    raise UserError(f"UVM test '{test}' is not known: use one of {', '.join(known)}.")
+
+
+def reproduce(result: UvmResult, config: str) -> str:
+    """The command that repeats a run with waves; ``config`` is how the user names the configuration."""
+    return (
+        f"{console_command('uvm')} --test {result.test} --config {config} --sim {result.simulator} "
+        f"--seed {result.seed} --layers {result.layers} --waves"
+    )
+
+
+def run_uvm(
+    design: Design,
+    simulator: Simulator,
+    test: str,
+    seed: int,
+    layers: int,
+    folder: Path,
+) -> UvmResult:
+    """Run one pyuvm test on a design that is built; leaves ``result.json`` and the functional coverage in ``folder``.
+
+    Args:
+        layers: random layers that the test runs.
+
+    Raises UserError for a test that is not there, or that the simulator cannot run.
+    """
+    check_test(test, simulator)
+    config = design.config
+    settings = {"config": as_fields(config), "layers": layers}
+    with locked(folder):
+        for name in (RESULT, RECORD):
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / COVERAGE.parent, ignore_errors=True)
+        outcome = run(
+            design,
+            simulator,
+            MODULE,
+            folder,
+            seed=seed,
+            testcase=test,
+            environment={SETTINGS: json.dumps(settings), "COCOTB_LOG_LEVEL": "WARNING"},
+        )
+        record = _record(folder)
+    problem = record["problem"]
+    if not problem and (outcome.failed or outcome.tests != 1):
+        problem = f"{test} did not come to its end, see {relative(outcome.log)}"
+    result = UvmResult(
+        test=test,
+        config=config.name,
+        simulator=simulator.value,
+        seed=seed,
+        layers=layers,
+        ok=not problem,
+        compared=record["compared"],
+        cycles=record["cycles"],
+        seen=record["seen"],
+        check=record["check"] or ("log" if problem else ""),
+        problem=problem,
+        seconds=round(record["seconds"], 2),
+        ended=outcome.ended,
+        noticed_ps=record["noticed_ps"],
+    )
+    write_json(folder / RESULT, asdict(result))
+    return result
+
+
+def _record(folder: Path) -> dict:
+    """What the test wrote; a test that did not get so far has failed."""
+    try:
+        return json.loads((folder / RECORD).read_text())
+    except (OSError, ValueError):
+        return {"problem": "", "check": "", "compared": 0, "cycles": 0, "seen": {}, "seconds": 0.0, "noticed_ps": None}
+
+
+def default_folder(test: str, config: Accelerator, simulator: Simulator, seed: int) -> Path:
+    """Where a test runs that nobody gives a folder."""
+    return BUILD / "uvm" / f"{folder_name(config)}_{simulator}" / f"{test}_{seed}"

@@ -1,0 +1,86 @@
+"""Random passes of one block or of all, and what is loaded for them."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.golden.schedule import Pass, passes_of
+from penni_escalate.golden.sparsemap import SparseTensor, encode
+from penni_escalate.tb.base.geometry_classes import GeometryDeck
+from penni_escalate.tb.base.load_port import LoadKind, LoadPort, bytes_to_int
+from penni_escalate.tb.base.random_work import random_layer
+
+#: Output columns and rows of a small pass stay below a run's length.
+PIXELS = 60
+
+
+class Transfer(NamedTuple):
+    """One write of parameters: kind, the block it is for (None: all), the load index and data."""
+
+    kind: LoadKind
+    block: int | None
+    place: int
+    data: int
+
+
+class RandomPass(NamedTuple):
+    """A pass and its input."""
+
+    work: Pass
+    tensor: SparseTensor
+
+
+def random_pass(
+    numbers: np.random.Generator, config: Accelerator, deck: GeometryDeck, beats: int = 400, pixels: int = PIXELS
+) -> RandomPass:
+    """One pass of a random layer: at most ``pixels`` pixels, or two rows of any width, and about ``beats`` groups."""
+    g = deck.draw(numbers, pixels if pixels < PIXELS else max(PIXELS, 2 * config.width_max))
+    # Fewer channels rather than another geometry: else large kernels would be rare.
+    while g.channels > config.group and g.height * g.width * -(-g.channels // config.group) > beats:
+        g = replace(g, channels=g.channels // 2)
+    drawn = random_layer(numbers, config, geometry=g)
+    works = passes_of(drawn.layer, config)
+    return RandomPass(works[int(numbers.integers(len(works)))], encode(drawn.activations[0], config.group))
+
+
+def one_block(work: Pass) -> Pass:
+    """The share of block 0."""
+    return replace(
+        work,
+        coefficients=work.coefficients[:1],
+        basis=work.basis[:1],
+        bias=work.bias[:1],
+        multiplier=work.multiplier[:1],
+        shift=work.shift[:1],
+    )
+
+
+def exponents(work: Pass) -> int:
+    """Data of an EXPONENTS transfer: three bits a row."""
+    return sum(int(exponent) << (3 * m) for m, exponent in enumerate(work.exponent))
+
+
+def _parameters(port: LoadPort, work: Pass) -> Iterator[Transfer]:
+    """Everything but the geometry, for each block that the pass has."""
+    g, config = work.geometry, port.config
+    blocks = range(len(work.bias))
+    for block in blocks:
+        for group in range(work.coefficients.shape[1] // config.group):
+            yield Transfer(LoadKind.COEFFICIENTS, block, group, port.coefficients(work, block, group))
+        for r in range(g.kernel_height):
+            for s in range(g.kernel_width):
+                index = r * config.kernel_max + s
+                yield Transfer(LoadKind.BASIS, block, index, bytes_to_int(work.basis[block, :, r, s]))
+        yield Transfer(LoadKind.CHANNEL, block, 0, port.channel(work, block))
+    yield Transfer(LoadKind.EXPONENTS, None, 0, exponents(work))
+
+
+def transfers_of(port: LoadPort, work: Pass, kinds: set[LoadKind], source: random.Random) -> list[Transfer]:
+    """The transfers of some kinds in random order, and the one that starts the pass last."""
+    chosen = [transfer for transfer in _parameters(port, work) if transfer.kind in kinds]
+    source.shuffle(chosen)
+    return [*chosen, Transfer(LoadKind.PASS, None, 0, port.geometry(work))]

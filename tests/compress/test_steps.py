@@ -1,0 +1,119 @@
+"""compress/steps: what a step reads of its recipe is declared, and only that makes its file stale."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penni_escalate.compress.pipeline import Compression
+from penni_escalate.compress.recipe import Recipe, as_fields, parse_recipe
+from penni_escalate.compress.steps import FIRST_READ, STEPS, TEXTS, WITHOUT_EFFECT, digest
+from tests.compress.small_networks import Residual, own, recipe, recipe_fields
+
+#: Those of a recipe that are read before the first step, to make the network and load the data.
+BEGINNING = {"network", "checkpoint", "data", "seed"}
+
+
+class Reads:
+    """A recipe, or a part of one, that notes the name of every plain value that is asked of it."""
+
+    def __init__(self, part: Any, notes: set[str], prefix: str = "") -> None:
+        self.__part, self.__notes, self.__prefix = part, notes, prefix
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self.__part, name)
+        if dataclasses.is_dataclass(value):
+            return Reads(value, self.__notes, f"{self.__prefix}{name}.")
+        self.__notes.add(self.__prefix + name)
+        return value
+
+
+def within(field: str, names: Any) -> bool:
+    """Whether a field is one of these, or a part of one."""
+    return any(field == name or field.startswith(f"{name}.") for name in names)
+
+
+def declared(last: str) -> list[str]:
+    return [name for step in STEPS[: STEPS.index(last) + 1] for name in FIRST_READ[step]]
+
+
+@pytest.mark.parametrize("change", [{}, {"pruning": {"deviations": [0.5], "epochs": 1}}], ids=["shares", "deviations"])
+def test_a_step_reads_what_is_declared(change: dict[str, Any], tmp_path: Path) -> None:
+    """No step reads a field that it does not declare; none declares one that it is not the first to read."""
+    work = Compression(recipe(own(Residual), **change), tmp_path, progress=False, report=lambda step: None)
+    whole, before = work.recipe, set(BEGINNING)
+    for step in STEPS[:-1]:
+        notes: set[str] = set()
+        work.recipe = work.runner._recipe = Reads(whole, notes)  # type: ignore[assignment]
+        getattr(work, step)()
+        work._finish(step, work._score(step), 0.0, [])
+        if step == "train":
+            work.runner.learn_from(work.network, work.graph)
+        read = {name for name in notes if not within(name, WITHOUT_EFFECT)}
+        assert {name for name in read if not within(name, declared(step))} == set(), step
+        first = {name for name in FIRST_READ[step] if any(within(field, [name]) for field in read - before)}
+        assert first == set(FIRST_READ[step]) - BEGINNING, step
+        before |= read
+
+
+def leaves(part: Any, prefix: str = "") -> Iterator[str]:
+    """Names of all plain values of a recipe."""
+    for field in dataclasses.fields(part):
+        value = getattr(part, field.name)
+        nested = dataclasses.is_dataclass(value)
+        yield from leaves(value, f"{prefix}{field.name}.") if nested else [prefix + field.name]
+
+
+def test_every_field_belongs_to_one_step() -> None:
+    assert list(FIRST_READ) == list(TEXTS)
+    names = [*declared(STEPS[-1]), *WITHOUT_EFFECT]
+    for field in leaves(recipe()):
+        assert sum(within(field, [name]) for name in names) == 1, field
+    assert all(any(within(field, [name]) for field in leaves(recipe())) for name in names)
+
+
+def changed(fields: dict[str, Any], name: str, change: Callable[[Any], Any]) -> Recipe:
+    """The recipe with another value of a field."""
+    head, _, rest = name.partition(".")
+    if not rest:
+        return parse_recipe({**fields, head: change(fields[head])}, "test")
+    return parse_recipe({**fields, head: {**fields[head], rest: change(fields[head][rest])}}, "test")
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "step"),
+    [
+        ("seed", lambda value: value + 1, "train"),
+        ("batch", lambda value: value + 1, "train"),
+        ("augmentation.flip", lambda value: not value, "train"),
+        ("data.options", lambda value: {**value, "classes": 3}, "train"),
+        ("float_training.epochs", lambda value: value + 1, "train"),
+        ("decomposition.energy", lambda value: 0.9, "decompose"),
+        ("distillation.weight", lambda value: 0.25, "retrain"),
+        ("quantization.classifier", lambda value: "int8", "retrain"),
+        ("pruning.row_density", lambda value: 0.5, "prune"),
+        ("shrink", lambda value: not value, "shrink"),
+        ("quantization.scale", lambda value: "basis", "quantize"),
+        ("quantization.training", lambda value: {**value, "epochs": 9}, "quantize"),
+        ("quantization.feedback", lambda value: {"images": 5}, "quantize"),
+        ("calibration.percentile", lambda value: 99.0, "fold"),
+        ("integer_training.learning_rate", lambda value: 0.5, "fold"),
+        ("package_images", lambda value: value + 1, "export"),
+        ("hardware.threads", lambda value: 7, None),
+        ("configuration", lambda value: "tiny", None),
+    ],
+)
+def test_a_field_makes_no_earlier_step_stale(field: str, change: Callable[[Any], Any], step: str | None) -> None:
+    one, other = recipe(), changed(as_fields(recipe()), field, change)
+    assert one != other
+    stale = [name for name in STEPS if digest(one, name) != digest(other, name)]
+    assert stale == ([] if step is None else list(STEPS[STEPS.index(step) :]))
+
+
+def test_steps_of_one_recipe_are_told_apart() -> None:
+    phase = {"epochs": 1, "learning_rate": 0.001}
+    same = parse_recipe(recipe_fields("digits", phase), "test")
+    assert len({digest(same, step) for step in STEPS}) == len(STEPS)
+    assert digest(same, "train") == digest(recipe(), "train")

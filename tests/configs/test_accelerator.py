@@ -1,0 +1,83 @@
+"""Configurations: presets load, every rule refuses with field, value and rule."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from penni_escalate.common.errors import UserError
+from penni_escalate.configs.accelerator import as_fields, load_accelerator, parse_accelerator, preset_names
+
+SMALL = as_fields(load_accelerator("small"))
+
+
+def test_presets_are_listed_smallest_first() -> None:
+    assert preset_names() == ["tiny", "small", "full"]
+
+
+def test_full_has_the_multipliers_that_the_papers_are_compared_at() -> None:
+    full = load_accelerator("full")
+    assert full.blocks * full.rows * full.taps == 1152
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("blocks", 0, "greater than or equal to 2"),
+        ("blocks", "16", "valid integer"),
+        ("lanes", 3, "power of two"),
+        ("blocks", 24, "multiple of group (16)"),
+        ("out_lanes", 6, "multiple of out_lanes (6)"),
+        ("adders", 16, "multiple of adders (16)"),
+        ("lookaside", 2, "below adders (2)"),
+        ("width_max", 4, "it must be below width_max (4)"),
+        ("kernel_max", 99, "less than or equal to 11"),
+        ("name", "Big One", "match pattern"),
+    ],
+)
+def test_a_bad_field_is_refused_with_field_value_and_rule(field: str, value: object, rule: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_accelerator({**SMALL, "taps": 4, field: value}, "Configuration bad.yaml")
+    message = str(caught.value)
+    assert message.startswith("Configuration bad.yaml: field '")
+    assert rule in message
+    assert message.endswith(".")
+    assert "\n" not in message
+
+
+def test_an_unknown_field_is_refused() -> None:
+    with pytest.raises(UserError, match="field 'block' is not known"):
+        parse_accelerator({**SMALL, "block": 4}, "x")
+
+
+def test_a_missing_field_is_refused() -> None:
+    with pytest.raises(UserError, match="field 'rows' is missing"):
+        parse_accelerator({key: value for key, value in SMALL.items() if key != "rows"}, "x")
+
+
+def test_an_unknown_preset_names_the_known_ones() -> None:
+    with pytest.raises(UserError, match="'huge' is not known: use one of full, small, tiny"):
+        load_accelerator("huge")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- a\n", "has no fields"),
+        ("a: [", "is not YAML"),
+        ("", "has no fields"),
+        ("a: 2020-13-45", "is not YAML"),
+        ("[" * 5000, "is not YAML"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        load_accelerator(str(path))
+
+
+def test_a_file_of_ones_own_takes_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("".join(f"{key}: {value}\n" for key, value in SMALL.items() if key != "name"))
+    assert load_accelerator(str(path)) == replace(load_accelerator("small"), name="mine")

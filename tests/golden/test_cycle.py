@@ -1,0 +1,197 @@
+"""golden/ against a naive third computation, and against itself."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from penni_escalate.configs.accelerator import load_accelerator
+from penni_escalate.golden.bound import bound_of
+from penni_escalate.golden.cycle.block import BlockCounter
+from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running, output_tensor, simulate
+from penni_escalate.golden.dense_array import dense_cycles
+from penni_escalate.golden.fit import misfit
+from penni_escalate.golden.functional import combine, convolve
+from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.overflow import accumulator_range, z_range
+from penni_escalate.golden.schedule import passes_of
+from penni_escalate.golden.sparsemap import coded_bits, decode, encode
+from penni_escalate.tb.base.random_work import RandomLayer, random_layer, random_stalls
+from tests.golden.naive import naive_convolution
+
+TINY = load_accelerator("tiny")
+
+
+def small_random_layer(seed: int) -> RandomLayer:
+    """A random layer that six nested Python loops can do in a moment."""
+    rng = np.random.default_rng(seed)
+    while True:
+        candidate = random_layer(rng, TINY)
+        g = candidate.layer.geometry
+        if g.dense_products * candidate.layer.rows_used < 60_000:
+            return candidate
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_functional_model_equals_nested_loops(seed: int) -> None:
+    work = small_random_layer(seed)
+    expected = naive_convolution(work.layer, work.activations[0])
+    np.testing.assert_array_equal(convolve(work.layer, work.activations)[0].astype(np.int64), expected)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_ranges_contain_what_is_computed_and_are_reached(seed: int) -> None:
+    """z's extremes are reached by the inputs that choose each sign's extreme; the accumulator's likewise."""
+    layer = small_random_layer(seed).layer
+    low, high = (-128, 127) if layer.signed_in else (0, 255)
+    lowest, highest = z_range(layer.coefficients, layer.signed_in)
+    k, m = 0, layer.rows_used - 1
+    worst = np.where(layer.coefficients[k, :, m] > 0, high, low)
+    assert int((layer.coefficients[k, :, m].astype(int) * worst).sum()) == highest[k, m]
+    best = np.where(layer.coefficients[k, :, m] > 0, low, high)
+    assert int((layer.coefficients[k, :, m].astype(int) * best).sum()) == lowest[k, m]
+    basis = layer.basis[k] if layer.basis.ndim == 4 else layer.basis
+    scaled = basis.astype(int) * (1 << layer.exponent.astype(int))[:, None, None]
+    effective = np.einsum("cm,mrs->crs", layer.coefficients[k].astype(int), scaled)
+    reached = int(layer.bias[k]) + int((effective * np.where(effective > 0, high, low)).sum())
+    assert accumulator_range(layer)[1][k] == reached
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("density", [0.0, 0.3, 1.0])
+def test_sparsemap_decodes_what_it_encodes(signed: bool, density: float) -> None:
+    rng = np.random.default_rng(7)
+    codes = rng.integers(-128 if signed else 1, 128 if signed else 256, (5, 4, 37))
+    tensor = (codes * (rng.random(codes.shape) < density)).astype(np.int8 if signed else np.uint8)
+    sparse = encode(tensor, 16)
+    assert sparse.maps.shape == (20, 3, 16)
+    np.testing.assert_array_equal(decode(sparse, 37, signed), tensor.reshape(20, 37))
+    assert coded_bits(sparse) == 20 * 48 + 8 * np.count_nonzero(tensor)
+
+
+def test_sparsemap_packs_in_channel_order() -> None:
+    sparse = encode(np.array([[0, 9, 0, 7, 0, 0, 5, 1]], np.uint8), 4)
+    assert sparse.maps.astype(int).tolist() == [[[0, 1, 0, 1], [0, 0, 1, 1]]]
+    assert sparse.values.tolist() == [[[9, 7, 0, 0], [5, 1, 0, 0]]]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_cycle_model_computes_what_the_functional_model_does(seed: int) -> None:
+    """Outputs, every z, and the counters that follow from the values."""
+    rng = np.random.default_rng(seed)
+    work = random_layer(rng, TINY)
+    passes = passes_of(work.layer, TINY)
+    sparse = encode(work.activations, TINY.group)
+    stalls = random_stalls(rng) if seed % 2 else free_running()
+    trace = simulate(TINY, passes, [sparse] * len(passes), [5] * len(passes), stalls)
+    g = work.layer.geometry
+    outputs = output_tensor(trace.outputs, passes, TINY)
+    np.testing.assert_array_equal(outputs[..., : g.kernels], convolve(work.layer, work.activations)[0].view(np.uint8))
+    assert not outputs[..., g.kernels :].any()
+    z = combine(work.layer, work.activations)[0].reshape(g.kernels, work.layer.rows_used, -1)
+    pixels = g.height * g.width
+    for k in range(g.kernels):
+        number, block = divmod(k, TINY.blocks)
+        mine = trace.z[block, : work.layer.rows_used, number * pixels : (number + 1) * pixels]
+        np.testing.assert_array_equal(mine, z[k])
+    assert np.all(np.diff(trace.output_cycle) > 0)
+    assert np.all(np.diff(trace.z_cycle, axis=-1) > 0)
+    matched = (work.layer.coefficients != 0).sum(axis=(0, 2)) @ (work.activations[0] != 0).sum(axis=(0, 1))
+    assert trace.block_counters[:, BlockCounter.TAKEN].sum() == matched
+    assert trace.core_counters[CoreCounter.GROUPS_IN] == sparse.maps.shape[0] * sparse.maps.shape[1] * len(passes)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_cycles_are_not_below_the_bound(seed: int) -> None:
+    work = random_layer(np.random.default_rng(seed), TINY)
+    passes = passes_of(work.layer, TINY)
+    sparse = encode(work.activations, TINY.group)
+    trace = simulate(TINY, passes, [sparse] * len(passes), [5] * len(passes), free_running())
+    blocks = trace.block_counters.sum(axis=0)
+    bound = bound_of(
+        TINY,
+        TINY.rows,
+        int(blocks[BlockCounter.TAKEN]),
+        int(blocks[BlockCounter.PRODUCTS]),
+        int(trace.core_counters[CoreCounter.BEATS]),
+    )
+    assert 0 < bound.cycles <= trace.core_counters[CoreCounter.CYCLES]
+
+
+def test_compiled_and_plain_cycle_model_agree() -> None:
+    """numba changes nothing: the same run in plain Python."""
+    script = (
+        "import numpy as np, hashlib\n"
+        "from configs.accelerator import load_accelerator\n"
+        "from golden.cycle.stream_core import free_running, simulate\n"
+        "from golden.schedule import passes_of\n"
+        "from golden.sparsemap import encode\n"
+        "from tests.golden.test_cycle import TINY, small_random_layer\n"
+        "w = small_random_layer(3); p = passes_of(w.layer, TINY); e = encode(w.activations, TINY.group)\n"
+        "t = simulate(TINY, p, [e] * len(p), [5] * len(p), free_running())\n"
+        "d = b''.join(a.tobytes() for a in (t.outputs, t.output_cycle, t.z, t.z_cycle, t.block_counters))\n"
+        "print(t.cycles, hashlib.sha256(d).hexdigest())\n"
+    )
+
+    def outcome(**environment: str) -> str:
+        import os
+
+        result = subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, **environment},
+        )
+        return result.stdout
+
+    assert outcome() == outcome(NUMBA_DISABLE_JIT="1")
+
+
+def test_dense_array_takes_the_best_shape() -> None:
+    g = Geometry(channels=8, height=4, width=4, kernels=8, kernel_height=3, kernel_width=3, stride=1, padding=1)
+    assert dense_cycles(g, 1) == g.dense_products
+    assert dense_cycles(g, 64) == g.dense_products // 64
+    assert dense_cycles(g, 63) > g.dense_products / 63
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kernel_max": 2}, "kernel_height is 3, kernel_max allows 2"),
+        ({"width_max": 4}, "width is 5, width_max allows 4"),
+        ({"channels_max": 4}, "channels is 8, channels_max allows 4"),
+        ({"rows": 1}, "basis is 2, rows allows 1"),
+        ({"psum_lines": 3}, "output rows in flight is 4, psum_lines allows 3"),
+    ],
+)
+def test_a_layer_that_does_not_fit_is_refused(change: dict[str, int], message: str) -> None:
+    layer = fitting_layer()
+    assert misfit(layer, TINY) is None
+    assert misfit(layer, replace(TINY, **change)) == message
+
+
+def test_a_z_that_could_overflow_is_refused() -> None:
+    layer = fitting_layer()
+    dense = replace(layer, coefficients=np.ones_like(layer.coefficients))
+    problem = misfit(dense, replace(TINY, z_bits=10))
+    assert problem is not None
+    assert problem.startswith("channel 0, row 0: z can reach 0..2040: it must fit 10 bits")
+
+
+def fitting_layer():
+    """A layer of 8 channels, 5 x 5 pixels and 2 rows that tiny runs."""
+    for seed in range(1000):
+        layer = random_layer(np.random.default_rng(seed), TINY).layer
+        if layer.basis.ndim == 3 and not layer.signed_in:
+            break
+    g = Geometry(channels=8, height=5, width=5, kernels=4, kernel_height=3, kernel_width=3, stride=1, padding=1)
+    return replace(
+        layer,
+        geometry=g,
+        coefficients=np.zeros((4, 8, 2), np.int8),
+        basis=np.zeros((2, 3, 3), np.int8),
+        exponent=np.zeros(2, np.uint8),
+    )

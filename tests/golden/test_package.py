@@ -1,0 +1,435 @@
+"""The package reader: what is written is read back, and every kind of damage is refused in one sentence."""
+
+import io
+import json
+import math
+import random
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import ROOT
+from penni_escalate.golden.fit import unsupported
+from penni_escalate.golden.layers import Convolution
+from penni_escalate.golden.overflow import accumulator_range
+from penni_escalate.golden.package import checksum, pack_arrays, read_package, write_package
+from tests.golden.random_layers import write_every_kind
+
+DIGITS = ROOT / "packages" / "digits"
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the shipped package that a test may damage."""
+    folder = tmp_path / "digits"
+    shutil.copytree(DIGITS, folder)
+    return folder
+
+
+def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    path = folder / "manifest.json"
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def edit_arrays(folder: Path, layer: int | None, change: Callable[[dict[str, np.ndarray]], None]) -> None:
+    """Change a layer's arrays, or the images' (None), and put their new checksum into the manifest."""
+
+    def entry(document: dict[str, Any]) -> dict[str, Any]:
+        return document["images"] if layer is None else document["layers"][layer]
+
+    path = folder / entry(json.loads((folder / "manifest.json").read_text()))["file"]
+    with np.load(path) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    change(arrays)
+    data = pack_arrays(arrays)
+    path.write_bytes(data)
+    edit_manifest(folder, lambda d: entry(d).update(sha256=checksum(data)))
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        read_package(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    return message
+
+
+def test_the_shipped_package_reads() -> None:
+    package = read_package(DIGITS)
+    assert package.convolutions[0].name == "conv1"
+    assert len(package.convolutions) >= 6
+    assert package.images.shape == (1000, 28, 28, 1)
+
+
+def test_writing_what_was_read_gives_the_same_bytes(tmp_path: Path) -> None:
+    document = json.loads((DIGITS / "manifest.json").read_text())
+    files = {}
+    for entry in [*document["layers"], document["images"]]:
+        with np.load(DIGITS / entry["file"]) as archive:
+            files[entry["file"]] = {name: archive[name] for name in archive.files}
+        del entry["sha256"]
+    write_package(tmp_path / "digits", document, files)
+    for name in (*files, "manifest.json"):
+        assert (tmp_path / "digits" / name).read_bytes() == (DIGITS / name).read_bytes(), name
+
+
+def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
+    assert "does not exist" in refused(tmp_path / "none")
+
+
+def test_a_folder_without_manifest(package: Path) -> None:
+    (package / "manifest.json").unlink()
+    assert "has no manifest.json" in refused(package)
+
+
+def test_a_manifest_that_is_no_json(package: Path) -> None:
+    (package / "manifest.json").write_text("{")
+    assert "manifest.json: " in refused(package)
+
+
+def test_a_missing_file(package: Path) -> None:
+    (package / "conv3.npz").unlink()
+    assert "conv3.npz cannot be read" in refused(package)
+
+
+def test_a_flipped_bit(package: Path) -> None:
+    path = package / "conv3.npz"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    message = refused(package)
+    assert "layer 'conv3'" in message
+    assert "field 'sha256'" in message
+
+
+def test_a_truncated_file_with_its_own_checksum(package: Path) -> None:
+    path = package / "conv3.npz"
+    data = path.read_bytes()[:100]
+    path.write_bytes(data)
+    edit_manifest(package, lambda d: d["layers"][2].update(sha256=checksum(data)))
+    assert "layer 'conv3': the file is not an .npz archive" in refused(package)
+
+
+def damages(whole: bytes) -> Iterator[bytes]:
+    """A plain array, one of a size that no memory has, and many with flipped bits."""
+    plain = io.BytesIO()
+    np.save(plain, np.zeros(3))
+    yield plain.getvalue()
+    huge = io.BytesIO()
+    with zipfile.ZipFile(huge, "w") as archive:
+        header = b"{'descr': '|i1', 'fortran_order': False, 'shape': (10000000000000,), }"
+        archive.writestr("bias.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    yield huge.getvalue()
+    rng = random.Random(1)
+    for _ in range(100):
+        flipped = bytearray(whole)
+        for place in rng.sample(range(len(flipped)), 3):
+            flipped[place] ^= 1 << rng.randrange(8)
+        yield bytes(flipped)
+
+
+def test_damage_under_its_own_checksum(package: Path) -> None:
+    """Whatever it does to zipfile, zlib and NumPy; bits that nobody reads do no damage."""
+    path = package / "conv3.npz"
+    refusals = set()
+    for data in damages(path.read_bytes()):
+        path.write_bytes(data)
+        edit_manifest(package, lambda d, data=data: d["layers"][2].update(sha256=checksum(data)))
+        try:
+            read_package(package)
+        except UserError as error:
+            refusals.add(str(error).partition("layer 'conv3': ")[2])
+    assert "the file is not an .npz archive of plain arrays." in refusals
+    assert "" not in refusals, "every sentence names the layer"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda d: d["layers"][1].update(scale=math.inf), "field 'layers.1.scale' is inf: Input should be a finite"),
+        (lambda d: d["input"].update(scale=math.nan), "field 'input.scale' is nan: Input should be a finite"),
+        (lambda d: d.update(schema_version=1), "field 'schema_version' is 1: this reader takes version 2"),
+        (lambda d: d.update(colour="red"), "field 'colour' is not known"),
+        (lambda d: d.pop("network"), "field 'network' is missing"),
+        (lambda d: d["scores"].pop("integer"), "field 'scores.integer' is missing"),
+        (lambda d: d["layers"][1].update(kind="dense"), "field 'layers.1.kind' is 'dense'"),
+        (lambda d: d["layers"][1].update(stride=0), "field 'layers.1.stride' is 0"),
+        (lambda d: d["layers"][1].update(stride="1"), "field 'layers.1.stride' is '1'"),
+        (lambda d: d["layers"][1].update(high=300), "field 'layers.1.high' is 300"),
+        (lambda d: d["layers"][1].update(low=9), "layer 'conv2': field 'low' is 9: it must not be above 0"),
+        (lambda d: d["layers"][1].update(high=-1), "field 'high' is -1: it must not be below 0"),
+        (lambda d: d["layers"][-1].update(basis=3), "field 'basis' is 3: a classifier's is 0"),
+        (lambda d: d["layers"][-1].update(padding=1), "field 'padding' is 1: a classifier's is 0"),
+        (lambda d: d["layers"].append({**d["layers"][-1], "name": "late"}), "only the last layer may be one"),
+        (lambda d: d["layers"][1].update(low=-1), "field 'low' is -1: it must be in 0..255"),
+        (lambda d: d["layers"][1].update(padding=3), "layer 'conv2': field 'padding' is 3"),
+        (lambda d: d["layers"][1].update(kernel_height=40, kernel_width=40), "layer 'conv2': field 'kernel_height"),
+        (lambda d: d["layers"][1].update(channels=15), "layer 'conv2': fields 'channels, height, width'"),
+        (lambda d: d["layers"][1].update(sources=["conv9"]), "layer 'conv2': field 'sources' holds 'conv9'"),
+        (lambda d: d["layers"][1].update(name="conv1"), "layer 'conv1': field 'name' is used twice"),
+        (lambda d: d["layers"][1].update(file="../x.npz"), "field 'layers.1.file'"),
+        (lambda d: d["layers"].pop(), "the last layer must be a classifier"),
+        (lambda d: d["images"].update(count=999), "array 'images' has shape"),
+    ],
+)
+def test_a_wrong_manifest(package: Path, change: Callable[[dict[str, Any]], None], expected: str) -> None:
+    edit_manifest(package, change)
+    assert expected in refused(package)
+
+
+#: Layers of the network of every kind by number: first, decomposed with a skip tensor, depthwise, max pool, pointwise,
+#: max pool, decomposed with three sources and a skip tensor, upsample, pointwise with two sources, pointwise that
+#: flattens, classifier.
+@pytest.mark.parametrize(
+    ("layer", "change", "expected"),
+    [
+        (4, {"sources": []}, "field 'layers.4.sources' is []: List should have at least 1 item"),
+        (4, {"sources": "first0"}, "field 'layers.4.sources' is 'first0'"),
+        (4, {"sources": ["upsample7"]}, "field 'sources' holds 'upsample7': it must be 'input' or an earlier layer"),
+        (
+            6,
+            {"sources": ["depthwise2", "first0"]},
+            "joins 'depthwise2' with height 4 and 'first0' with height 8: tensors",
+        ),
+        (8, {"sources": ["first0", "decomposed1"]}, "'first0' with signed false and 'decomposed1' with signed true"),
+        (8, {"sources": ["first0", "input"]}, "'first0' with scale 0.5 and 'input' with scale 0.1"),
+        (6, {"channels": 5}, "are (5, 4, 3): its sources 'depthwise2', 'pointwise4', 'max_pool5' give (14, 4, 3)"),
+        (9, {"flatten": False}, "are (84, 1, 1): its sources 'pointwise8', 'decomposed6' give (7, 4, 3)"),
+        (9, {"channels": 83}, "are (83, 1, 1): its sources 'pointwise8', 'decomposed6' give (84, 1, 1) flattened"),
+        (9, {"flatten": 1}, "field 'layers.9.flatten' is 1"),
+        (1, {"skip": "depthwise2"}, "field 'skip' is 'depthwise2': it must be null, 'input' or an earlier layer"),
+        (
+            1,
+            {"skip": "input"},
+            "'input' with channels, height, width (3, 8, 6): it must have the layer's output's (5, 8, 6)",
+        ),
+        (3, {"skip": "first0"}, "field 'skip' is 'first0': a max_pool has no accumulator"),
+        (7, {"skip": "first0"}, "field 'skip' is 'first0': an upsample has no accumulator"),
+        (10, {"skip": "first0"}, "field 'skip' is 'first0': a classifier has no accumulator"),
+        (0, {"basis": 2}, "field 'basis' is 2: a first layer has one row a channel (3)"),
+        (1, {"basis": 0}, "field 'basis' is 0: a decomposed layer needs at least one basis kernel"),
+        (2, {"kernels": 4}, "field 'kernels' is 4: a depthwise has as many as channels (5)"),
+        (2, {"basis": 2}, "field 'basis' is 2: a depthwise's is 1"),
+        (3, {"kernels": 4}, "field 'kernels' is 4: a max_pool has as many as channels (5)"),
+        (3, {"basis": 1}, "field 'basis' is 1: a max_pool's is 0"),
+        (3, {"signed": True, "high": 127}, "field 'signed' is true: the max_pool's source has false"),
+        (3, {"scale": 0.25}, "field 'scale' is 0.25: the max_pool's source has 0.5"),
+        (3, {"high": 200}, "fields 'low, high' are (0, 200): the max_pool hands its source's codes on, use (0, 255)"),
+        (3, {"file": "pool.npz"}, "field 'file' is 'pool.npz': a max_pool has no arrays, use null"),
+        (3, {"sha256": "0" * 64}, "a max_pool has no arrays, use null"),
+        (4, {"file": None}, "field 'file' is null: a pointwise layer has arrays"),
+        (4, {"sha256": None}, "field 'sha256' is null: a pointwise layer has arrays"),
+        (4, {"kernel_width": 3}, "field 'kernel_width' is 3: a pointwise's is 1"),
+        (4, {"padding": 1}, "field 'padding' is 1: a pointwise's is 0"),
+        (4, {"basis": 0}, "field 'basis' is 0: a pointwise's is 1"),
+        (4, {"factor": 2}, "field 'factor' is 2: a pointwise's is 1"),
+        (7, {"factor": 3}, "field 'factor' is 3: it must be a power of two"),
+        (7, {"factor": 128}, "field 'layers.7.factor' is 128"),
+        (7, {"kernels": 3}, "field 'kernels' is 3: an upsample has as many as channels (4)"),
+        (7, {"stride": 2}, "field 'stride' is 2: an upsample's is 1"),
+        (7, {"basis": 1}, "field 'basis' is 1: an upsample's is 0"),
+        (7, {"scale": 2.0}, "field 'scale' is 2.0: the upsample's source has 0.5"),
+        (7, {"low": 0, "high": 9}, "fields 'low, high' are (0, 9): the upsample hands its source's codes on"),
+    ],
+)
+def test_a_wrong_layer(tmp_path: Path, layer: int, change: dict[str, Any], expected: str) -> None:
+    folder = write_every_kind(tmp_path / "every_kind", 1, "accuracy").folder
+    edit_manifest(folder, lambda d: d["layers"][layer].update(change))
+    message = refused(folder)
+    assert expected in message
+    assert "manifest.json: " in message
+    if "'layers." not in message:
+        name = json.loads((folder / "manifest.json").read_text())["layers"][layer]["name"]
+        assert f"layer '{name}': field" in message
+
+
+@pytest.mark.parametrize(
+    ("measure", "change", "expected"),
+    [
+        ("accuracy", lambda d: d.pop("measure"), "field 'measure' is missing"),
+        ("accuracy", lambda d: d.update(measure="loss"), "field 'measure' is 'loss'"),
+        (
+            "accuracy",
+            lambda d: d["scores"].update(float=-0.1),
+            "field 'scores.float' is -0.1: an accuracy must be in 0..1",
+        ),
+        ("accuracy", lambda d: d["scores"].update(float=1.1), "field 'scores.float' is 1.1"),
+        ("correlation", lambda d: d["scores"].update(float=-1.1), "field 'scores.float' is -1.1"),
+        (
+            "accuracy",
+            lambda d: d.update(measure="correlation"),
+            "layer 'classifier10': field 'kind' is 'classifier': where field 'measure' is 'correlation', "
+            "the last layer must be of another kind than classifier",
+        ),
+        (
+            "correlation",
+            lambda d: d.update(measure="accuracy"),
+            "layer 'upsample10': field 'kind' is 'upsample': where field 'measure' is 'accuracy', "
+            "the last layer must be a classifier",
+        ),
+        (
+            "correlation",
+            lambda d: [d["layers"].pop(), d["layers"].pop()],
+            "layer 'pointwise8': field 'kernels' is 3: where field 'measure' is 'correlation'",
+        ),
+        ("correlation", lambda d: d["images"].update(count=2), "array 'images' has shape"),
+    ],
+)
+def test_a_wrong_measure(tmp_path: Path, measure: str, change: Callable[[dict[str, Any]], None], expected: str) -> None:
+    folder = write_every_kind(tmp_path / "every_kind", 1, measure).folder
+    edit_manifest(folder, change)
+    assert expected in refused(folder)
+
+
+def test_clamps_of_resampling_layers_may_be_the_sources(tmp_path: Path) -> None:
+    """A max pool after a ReLU6 may say the codes' type's range or the ReLU6's."""
+    folder = write_every_kind(tmp_path / "every_kind", 1, "accuracy").folder
+    edit_manifest(folder, lambda d: [d["layers"][n].update(high=77) for n in (0, 3)])
+    read_package(folder)
+    edit_manifest(folder, lambda d: d["layers"][3].update(high=255))
+    read_package(folder)
+    edit_manifest(folder, lambda d: d["layers"][3].update(high=78))
+    assert "use (0, 255) or (0, 77)" in refused(folder)
+
+
+def _set(name: str, index: tuple[int, ...], value: int) -> Callable[[dict[str, np.ndarray]], None]:
+    def change(arrays: dict[str, np.ndarray]) -> None:
+        arrays[name] = arrays[name].copy()
+        arrays[name][index] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (_set("coefficients", (0, 0, 0), 2), "array 'coefficients' holds 2: values must be in -1..1"),
+        (_set("exponent", (0,), 8), "array 'exponent' holds 8: values must be in 0..7"),
+        (_set("shift", (3,), 0), "array 'shift' holds 0: values must be in 1..47"),
+        (lambda a: a.pop("bias"), "array 'bias' is missing"),
+        (lambda a: a.update(extra=np.zeros(1)), "array 'extra' is not known"),
+        (lambda a: a.update(basis=a["basis"].astype(np.int16)), "array 'basis' is int16: it must be int8"),
+        (lambda a: a.update(bias=a["bias"][:-1]), "array 'bias' has shape (31,): the geometry asks for (32,)"),
+        (_set("bias", (5,), 2**31 - 1), "channel 5 can reach"),
+    ],
+)
+def test_wrong_arrays(package: Path, change: Callable[[dict[str, np.ndarray]], None], expected: str) -> None:
+    edit_arrays(package, 1, change)
+    message = refused(package)
+    assert "layer 'conv2'" in message
+    assert expected in message
+
+
+def _replace(name: str, array: np.ndarray) -> Callable[[dict[str, np.ndarray]], None]:
+    return lambda arrays: arrays.update({name: array})
+
+
+@pytest.mark.parametrize(
+    ("layer", "change", "expected"),
+    [
+        (0, lambda a: a.update(coefficients=np.zeros((5, 3, 3), np.int8)), "array 'coefficients' is not known"),
+        (1, lambda a: a.pop("skip_value"), "array 'skip_value' is missing: the file must hold it as uint8 (5,)"),
+        (1, lambda a: a.pop("skip_exponent"), "array 'skip_exponent' is missing"),
+        (1, _set("skip_value", (2,), 128), "array 'skip_value' holds 128: values must be in 0..127"),
+        (1, _set("skip_exponent", (2,), 8), "array 'skip_exponent' holds 8: values must be in 0..7"),
+        (1, _replace("skip_value", np.zeros(5, np.int8)), "array 'skip_value' is int8: it must be uint8"),
+        (2, lambda a: a.update(skip_value=np.zeros(5, np.uint8)), "array 'skip_value' is not known"),
+        (2, lambda a: a.update(exponent=np.zeros(1, np.uint8)), "array 'exponent' is not known"),
+        (
+            2,
+            _replace("basis", np.zeros((1, 3, 3), np.int8)),
+            "array 'basis' has shape (1, 3, 3): the geometry asks for",
+        ),
+        (2, _set("bias", (4,), -(2**31)), "channel 4 can reach"),
+        (4, _set("coefficients", (0, 1), -2), "array 'coefficients' holds -2: values must be in -1..1"),
+        (4, _replace("coefficients", np.zeros((4, 5, 1), np.int8)), "array 'coefficients' has shape (4, 5, 1)"),
+        (4, lambda a: a.update(basis=np.zeros((1, 1, 1), np.int8)), "array 'basis' is not known"),
+        (4, _set("shift", (1,), 48), "array 'shift' holds 48: values must be in 1..47"),
+        (4, _set("bias", (3,), 2**31 - 1), "channel 3 can reach"),
+        (10, _set("bias", (3,), 2**31 - 1), "the 32-bit logit would overflow"),
+        (10, lambda a: a.update(shift=np.zeros(4, np.uint8)), "array 'shift' is not known"),
+    ],
+)
+def test_wrong_arrays_of_every_kind(
+    tmp_path: Path, layer: int, change: Callable[[dict[str, np.ndarray]], None], expected: str
+) -> None:
+    folder = write_every_kind(tmp_path / "every_kind", 1, "accuracy").folder
+    edit_arrays(folder, layer, change)
+    message = refused(folder)
+    name = json.loads((folder / "manifest.json").read_text())["layers"][layer]["name"]
+    assert f"{name}.npz, layer '{name}': " in message
+    assert expected in message
+
+
+def test_the_skip_tensor_counts_in_the_overflow_proof(tmp_path: Path) -> None:
+    """A bias that the convolution alone leaves room for, and the convolution with the skip tensor does not."""
+    package = write_every_kind(tmp_path / "every_kind", 1, "accuracy")
+    layer = package.layers[6]
+    assert isinstance(layer, Convolution)
+    assert layer.skip is not None
+    _, highest = accumulator_range(layer)
+    _, without = accumulator_range(replace(layer, skip=None))
+    channel = int(np.argmax(highest - without))
+    most = 2**31 - 1 - int(highest[channel]) + int(layer.bias[channel])
+    edit_arrays(package.folder, 6, _set("bias", (channel,), most))
+    read_package(package.folder)
+    edit_arrays(package.folder, 6, _set("bias", (channel,), most + 1))
+    assert f"channel {channel} can reach" in refused(package.folder)
+
+
+@pytest.mark.parametrize(
+    ("measure", "change", "expected"),
+    [
+        ("accuracy", lambda a: a.pop("labels"), "array 'labels' is missing"),
+        ("accuracy", _set("labels", (1,), 4), "array 'labels' holds 4: values must be in 0..3"),
+        ("accuracy", lambda a: a.update(maps=np.zeros((3, 16, 12), np.uint8)), "array 'maps' is not known"),
+        ("correlation", lambda a: a.pop("maps"), "array 'maps' is missing: the file must hold it as uint8 (3, 16, 12)"),
+        ("correlation", _replace("maps", np.zeros((3, 4, 3), np.uint8)), "array 'maps' has shape (3, 4, 3)"),
+        ("correlation", _replace("maps", np.zeros((3, 16, 12))), "array 'maps' is float64: it must be uint8"),
+        ("correlation", lambda a: a.update(labels=np.zeros(3, np.int64)), "array 'labels' is not known"),
+    ],
+)
+def test_wrong_labels_and_maps(
+    tmp_path: Path, measure: str, change: Callable[[dict[str, np.ndarray]], None], expected: str
+) -> None:
+    folder = write_every_kind(tmp_path / "every_kind", 1, measure).folder
+    edit_arrays(folder, None, change)
+    assert expected in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        (0, None),
+        (1, "the stream core adds no skip tensor, its is 'first0'"),
+        (2, "the stream core does not run kind depthwise"),
+        (3, "the stream core does not run kind max_pool"),
+        (4, "the stream core does not run kind pointwise"),
+        (6, "the stream core takes one source, it has 3"),
+        (7, "the stream core does not run kind upsample"),
+        (10, "the stream core does not run kind classifier"),
+    ],
+)
+def test_what_the_stream_core_runs(tmp_path: Path, layer: int, reason: str | None) -> None:
+    package = write_every_kind(tmp_path / "every_kind", 1, "accuracy")
+    assert unsupported(package.layers[layer]) == reason
+    assert package.convolutions == (package.layers[0],)
+    assert unsupported(replace(package.layers[0], flatten=True)) == "the stream core does not flatten"
+
+
+@pytest.mark.parametrize("change", [{"schema_version": 7}, {"layers": None}, {"images": None}, {"layers": [{}]}])
+def test_a_package_that_is_refused_is_not_written(tmp_path: Path, change: dict[str, Any]) -> None:
+    document = json.loads((DIGITS / "manifest.json").read_text())
+    with pytest.raises(UserError):
+        write_package(tmp_path / "bad", {**document, **change}, {})
+    assert not (tmp_path / "bad").exists()

