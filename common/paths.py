@@ -1,5 +1,6 @@
 """Where things are: the project's own files, and what is built from them."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -33,3 +34,9 @@ def console_command(subcommand: str) -> str:
     script = Path(sys.executable).parent / "penni-escalate"
     where = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
     return f"{where} {subcommand}"
+
+
+def name_caches() -> None:
+    """Have numba and Yosys keep what they compile in ``BUILD``; to be called before either is imported."""
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(BUILD / "numba"))
+    os.environ.setdefault("YOWASP_CACHE_DIR", str(BUILD / "yowasp"))

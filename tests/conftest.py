@@ -5,13 +5,14 @@ import time
 
 import pytest
 
-from penni_escalate.common.paths import RESULTS
+from penni_escalate.common.paths import RESULTS, name_caches
 from penni_escalate.common.results import write_json
 from penni_escalate.common.versions import simulation_tools
 
 # Workers run side by side: more threads than cores, which spin while they wait, make each of them slower. PyTorch and
 # NumPy read it as they are imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+name_caches()
 
 _BEGIN = time.time()
 

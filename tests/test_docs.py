@@ -13,6 +13,7 @@ from typing import Any, get_args
 import pytest
 
 from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import IMPORTS, ROOT
 from penni_escalate.common.units import UNITS
 from penni_escalate.compress.recipe import Recipe
 from penni_escalate.compress.steps import FIRST_READ
@@ -21,7 +22,6 @@ from penni_escalate.golden.manifest import Manifest
 from penni_escalate.rtl.widths import Widths
 from penni_escalate.tb.flows.coverage_plan import coverage_plan
 
-ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 #: Pages whose example is a table of cycles and needs no code of its own.
@@ -50,7 +50,7 @@ def test_examples() -> None:
     found = subprocess.run(
         [sys.executable, __file__, *pages],
         cwd=ROOT,
-        env={**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(IMPORTS)},
         capture_output=True,
         text=True,
         check=False,

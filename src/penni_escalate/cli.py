@@ -1,13 +1,12 @@
 """The console command: a table of subcommands, each imported when it is called."""
 
 import importlib
-import os
 from dataclasses import dataclass
 
 import click
 
 from penni_escalate.common.errors import UserError, run_command
-from penni_escalate.common.paths import BUILD
+from penni_escalate.common.paths import name_caches
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,5 @@ def main() -> None:
 
 def run() -> None:
     """The console command."""
-    # Compiled once, wherever the command is started.
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(BUILD / "numba"))
-    os.environ.setdefault("YOWASP_CACHE_DIR", str(BUILD / "yowasp"))
+    name_caches()
     run_command(main)

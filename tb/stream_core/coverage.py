@@ -5,9 +5,9 @@ from collections.abc import Callable
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.tb.base.coverage import Collector, CoverageModel, Cross, Ignored, Point
 from penni_escalate.tb.base.geometry_classes import BORDERS, IMAGES, KERNELS, PADDINGS, STRIDES
+from penni_escalate.tb.base.geometry_cross import IMPOSSIBLE_KERNELS
 from penni_escalate.tb.stream_core.sampling import STREAMS, PlayedRun, overlaps_of, sample_played
 from penni_escalate.tb.stream_core.stream_run import Comparison, Prediction
-from penni_escalate.tb.units.lockstep.geometry_cross import IMPOSSIBLE_KERNELS
 
 _DENSITIES = ("none", "sparse", "dense", "nearly all")
 #: May not move never, in less than half of the cycles, in half of them or more.

@@ -23,7 +23,7 @@ from penni_escalate.compress.steps import STEPS
 from penni_escalate.compress.ternary_kernels import Codebook, Problem, Solution, feed_back, fit, revise, solve
 from penni_escalate.compress.ternary_kernels import start as started
 from penni_escalate.golden.package import Package, read_package
-from tests import small_networks
+from tests.compress import small_networks
 from tests.compress.small_networks import (
     SHAPE,
     Residual,

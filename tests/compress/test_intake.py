@@ -12,7 +12,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.compress.graph import Activation, Graph, Role, tensors_module
 from penni_escalate.compress.intake import intake, trace
 from penni_escalate.compress.networks import NETWORKS
-from tests import small_networks
+from tests.compress import small_networks
 from tests.compress.small_networks import SHAPE, Dense, Flat, Mobile, Plain, Residual, Squeeze, taken
 
 

@@ -39,7 +39,7 @@ from penni_escalate.compress.report import Report, Step
 from penni_escalate.compress.training import Runner, augment, distillation_loss, feature_loss
 from penni_escalate.golden.functional import score
 from penni_escalate.golden.package import read_package
-from tests import small_networks
+from tests.compress import small_networks
 from tests.compress.small_networks import (
     CLASSES,
     SHAPE,

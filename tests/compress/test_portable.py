@@ -47,7 +47,19 @@ DIGEST = "3f19f3e58ea32272e8cc21af536589d48cdf32e81d4d2279b2498fc741290839"
 def test_a_run_gives_the_bytes_of_other_processors(tmp_path: Path) -> None:
     recipe, package = tmp_path / "recipe.yaml", tmp_path / "package"
     recipe.write_text(json.dumps(FIELDS))
-    command = [sys.executable, "-m", "compress", "run", "--config", recipe, "--out", package, "--work", tmp_path / "w"]
+    command = [
+        sys.executable,
+        "-m",
+        "penni_escalate",
+        "compress",
+        "run",
+        "--config",
+        recipe,
+        "--out",
+        package,
+        "--work",
+        tmp_path / "w",
+    ]
     environment = {name: value for name, value in os.environ.items() if name not in CHOICES}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -24,7 +24,7 @@ from penni_escalate.compress.prune import (
 from penni_escalate.compress.recipe import Decomposition, Phase
 from penni_escalate.compress.shrink import shrink
 from penni_escalate.compress.training import Runner
-from tests import small_networks
+from tests.compress import small_networks
 from tests.compress.small_networks import (
     SHAPE,
     Dense,

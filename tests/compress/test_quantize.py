@@ -35,7 +35,7 @@ from penni_escalate.compress.quantize import (
 from penni_escalate.compress.recipe import Classifier, Phase, Quantization, Scale
 from penni_escalate.golden.functional import run_network
 from penni_escalate.golden.package import Package, read_package, write_package
-from tests import small_networks
+from tests.compress import small_networks
 from tests.compress.small_networks import (
     Dense,
     Flat,

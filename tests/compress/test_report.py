@@ -465,7 +465,7 @@ def test_wrong_score_is_noticed(own: Path, results: Path, capsys: pytest.Capture
 
 def run_report(packages: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     """Exit status of ``penni-escalate compress report``."""
-    monkeypatch.setattr(command, "ROOT", packages.parent)
+    monkeypatch.setattr(command, "BASE", packages.parent)
     monkeypatch.setattr("sys.argv", ["compress", "report"])
     try:
         run_command(command.compress)

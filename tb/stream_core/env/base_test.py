@@ -20,9 +20,9 @@ from penni_escalate.golden.cycle.stream_core import CoreCounter
 from penni_escalate.tb.stream_core.env.agents import CONTEXT, Context
 from penni_escalate.tb.stream_core.env.environment import StreamEnvironment
 from penni_escalate.tb.stream_core.env.model import Expectation
+from penni_escalate.tb.stream_core.env.names import COVERAGE, RECORD, SETTINGS
 from penni_escalate.tb.stream_core.env.pins import PERIOD_STEPS, CounterPort, Timebase
 from penni_escalate.tb.stream_core.env.problems import Judgement, ProblemKind, ProblemLog, judge
-from penni_escalate.tb.stream_core.env.run import COVERAGE, RECORD, SETTINGS
 from penni_escalate.tb.stream_core.env.sequences import RunSequence
 from penni_escalate.tb.stream_core.env.streams import load_stream, streams_of
 from penni_escalate.tb.stream_core.env.work import Regime, Work

@@ -13,6 +13,7 @@ from penni_escalate.common.results import locked, write_json
 from penni_escalate.configs.accelerator import Accelerator, as_fields
 from penni_escalate.rtl.generator import generate
 from penni_escalate.tb.base.simulator import Design, Simulator, folder_name, run
+from penni_escalate.tb.stream_core.env.names import COVERAGE, RECORD, SETTINGS
 
 if TYPE_CHECKING:
     from penni_escalate.tb.stream_core.env.base_test import StreamCoreTest
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 HDL = Path(__file__).resolve().parent.parent / "hdl"
 MODULE = "penni_escalate.tb.stream_core.uvm_tests"
 RESULT = "result.json"
-#: Environment of the simulation, and what it leaves in its folder; see env.base_test, which needs a simulator.
-SETTINGS = "UVM_SETTINGS"
-RECORD = "record.json"
-COVERAGE = Path("coverage") / "stream_core.json"
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ def uvm_tests(simulator: Simulator) -> tuple[str, ...]:
 
 
 def _all_tests() -> "dict[str, type[StreamCoreTest]]":
-    # Imported late: it costs a second, and base_test needs this file.
+    # Imported late: it costs a second.
     from penni_escalate.tb.stream_core.env.base_test import StreamCoreTest
 
     module = importlib.import_module(MODULE)

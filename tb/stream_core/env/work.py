@@ -12,8 +12,8 @@ from penni_escalate.golden.cycle.stream_core import Stalls, free_running
 from penni_escalate.golden.schedule import Pass, passes_of
 from penni_escalate.golden.sparsemap import SparseTensor, encode
 from penni_escalate.tb.base.random_work import RandomLayer, random_layer, random_stalls
+from penni_escalate.tb.base.stimulus import Pace
 from penni_escalate.tb.stream_core.env.pins import Go
-from penni_escalate.tb.units.lockstep.stimulus import Pace
 
 #: Draws after which a constraint counts as one that no layer meets.
 _DRAWS = 10_000

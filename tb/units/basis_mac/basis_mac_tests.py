@@ -23,11 +23,11 @@ from penni_escalate.golden.cycle.work import work_of
 from penni_escalate.golden.schedule import Pass
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, border_of, classes_of, place_of
 from penni_escalate.tb.base.load_port import LoadKind, LoadPort
+from penni_escalate.tb.base.stimulus import Offer, Pace
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.block_loads import BlockLoads
 from penni_escalate.tb.units.lockstep.passes import one_block, random_pass, transfers_of
 from penni_escalate.tb.units.lockstep.signals import Sample
-from penni_escalate.tb.units.lockstep.stimulus import Offer, Pace
 
 KINDS = {LoadKind.BASIS, LoadKind.EXPONENTS}
 PORTS = {LoadKind.BASIS: "load_basis_i", LoadKind.EXPONENTS: "load_exponent_i", LoadKind.PASS: "load_pass_i"}

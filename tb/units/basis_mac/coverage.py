@@ -2,7 +2,7 @@
 
 from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Ignored, Point, situation
 from penni_escalate.tb.base.geometry_classes import BORDERS, IMAGES, KERNELS, PADDINGS, PLACES, STRIDES
-from penni_escalate.tb.units.lockstep.geometry_cross import IMPOSSIBLE_KERNELS
+from penni_escalate.tb.base.geometry_cross import IMPOSSIBLE_KERNELS
 
 MODEL = CoverageModel(
     "basis_mac",

@@ -19,12 +19,12 @@ from penni_escalate.golden.cycle.work import work_of
 from penni_escalate.golden.schedule import Pass
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, classes_of
 from penni_escalate.tb.base.load_port import LoadKind, LoadPort
+from penni_escalate.tb.base.stimulus import Pace, unpack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.block_loads import BlockLoads
 from penni_escalate.tb.units.lockstep.groups import beats_of
 from penni_escalate.tb.units.lockstep.passes import PIXELS, one_block, random_pass, transfers_of
 from penni_escalate.tb.units.lockstep.signals import Sample
-from penni_escalate.tb.units.lockstep.stimulus import Pace, unpack
 
 KINDS = {LoadKind.COEFFICIENTS, LoadKind.BASIS, LoadKind.EXPONENTS, LoadKind.CHANNEL}
 PORTS = {

@@ -5,9 +5,9 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 
 from penni_escalate.golden.cycle.channel_accumulator import make_channel_accumulator, step_channel_accumulator
+from penni_escalate.tb.base.stimulus import Offer, Pace, pack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.signals import Sample
-from penni_escalate.tb.units.lockstep.stimulus import Offer, Pace, pack
 
 LARGEST = 255
 

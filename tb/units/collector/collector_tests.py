@@ -13,10 +13,10 @@ from penni_escalate.golden.cycle.psum_lines import make_psum_lines
 from penni_escalate.golden.cycle.work import work_of
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, place_of
 from penni_escalate.tb.base.load_port import LoadKind, LoadPort
+from penni_escalate.tb.base.stimulus import Pace, pack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.passes import random_pass, transfers_of
 from penni_escalate.tb.units.lockstep.signals import Sample
-from penni_escalate.tb.units.lockstep.stimulus import Pace, pack
 
 WORD = (1 << 32) - 1
 #: The stage whose register is the collector's output: two before the encoder's last.

@@ -7,10 +7,10 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 
 from penni_escalate.golden.cycle.concentration import make_concentration, step_concentration
+from penni_escalate.tb.base.stimulus import Offer, Pace, extreme_byte, pack, sparse_word, unpack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.bins import amount_bin, place_bin
 from penni_escalate.tb.units.lockstep.signals import Sample
-from penni_escalate.tb.units.lockstep.stimulus import Offer, Pace, extreme_byte, pack, sparse_word, unpack
 
 DENSITIES = (0.0, 0.05, 0.15, 0.5, 0.9, 1.0)
 #: Whose value a lane takes, by the distance of its owner.

@@ -9,11 +9,11 @@ from cocotb.handle import HierarchyObject
 from penni_escalate.golden.cycle.beats import groups_of
 from penni_escalate.golden.cycle.dilution import dilute
 from penni_escalate.golden.sparsemap import SparseTensor
+from penni_escalate.tb.base.stimulus import sparse_word
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.bins import amount_bin, place_bin
 from penni_escalate.tb.units.lockstep.gather_network import settings_for
 from penni_escalate.tb.units.lockstep.signals import Sample
-from penni_escalate.tb.units.lockstep.stimulus import sparse_word
 
 
 class DilutionBench(UnitBench):

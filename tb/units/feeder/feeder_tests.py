@@ -6,11 +6,11 @@ from cocotb.handle import HierarchyObject
 from penni_escalate.golden.cycle.beats import groups_of
 from penni_escalate.golden.cycle.feeder import beat_offered, make_feeder, step_feeder
 from penni_escalate.tb.base.geometry_classes import place_of
+from penni_escalate.tb.base.stimulus import Offer, Pace
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.gather_network import exchange, gather, lower_lanes
 from penni_escalate.tb.units.lockstep.groups import beats_of, map_of, parts_of, random_tensor, values_of
 from penni_escalate.tb.units.lockstep.signals import Sample
-from penni_escalate.tb.units.lockstep.stimulus import Offer, Pace
 
 
 class FeederBench(UnitBench):

@@ -5,10 +5,10 @@ from collections import deque
 import cocotb
 from cocotb.handle import HierarchyObject
 
+from penni_escalate.tb.base.stimulus import Offer, Pace, extreme_word
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.bins import level_bin
 from penni_escalate.tb.units.lockstep.signals import Sample
-from penni_escalate.tb.units.lockstep.stimulus import Offer, Pace, extreme_word
 
 
 class FifoBench(UnitBench):

@@ -3,12 +3,12 @@
 import cocotb
 from cocotb.handle import HierarchyObject
 
+from penni_escalate.tb.base.stimulus import extreme_word, sparse_word
 from penni_escalate.tb.units.gather_control.coverage import EXHAUSTIVE
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.bins import amount_bin, place_bin
 from penni_escalate.tb.units.lockstep.gather_network import exchange, gather, lower_lanes
 from penni_escalate.tb.units.lockstep.signals import Sample
-from penni_escalate.tb.units.lockstep.stimulus import extreme_word, sparse_word
 
 
 class GatherControlBench(UnitBench):

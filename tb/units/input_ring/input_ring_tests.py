@@ -4,10 +4,10 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from penni_escalate.golden.cycle.input_ring import make_input_ring, ring_has_room
+from penni_escalate.tb.base.stimulus import Pace, extreme_word
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.bins import LEVELS, level_bin, place_bin
 from penni_escalate.tb.units.lockstep.signals import Sample
-from penni_escalate.tb.units.lockstep.stimulus import Pace, extreme_word
 
 #: Paces of rows that keep together, see ``Pace``.
 SLOW_SHARES = (0.5, 0.1, -1.0)

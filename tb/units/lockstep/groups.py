@@ -8,8 +8,8 @@ import numpy as np
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.beats import Groups
 from penni_escalate.golden.sparsemap import SparseTensor, encode
+from penni_escalate.tb.base.stimulus import pack
 from penni_escalate.tb.units.lockstep.gather_network import settings_for
-from penni_escalate.tb.units.lockstep.stimulus import pack
 
 DENSITIES = (0.0, 0.02, 0.1, 0.3, 0.6, 1.0)
 

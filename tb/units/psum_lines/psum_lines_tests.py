@@ -9,9 +9,9 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from penni_escalate.golden.cycle.psum_lines import make_psum_lines, step_psum_lines
+from penni_escalate.tb.base.stimulus import Pace, pack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.signals import Sample
-from penni_escalate.tb.units.lockstep.stimulus import Pace, pack
 
 WORD = (1 << 32) - 1
 EXTREMES = (0, 1, WORD, 1 << 31, (1 << 31) - 1)

@@ -3,9 +3,9 @@
 import cocotb
 from cocotb.handle import HierarchyObject
 
+from penni_escalate.tb.base.stimulus import Pace
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.signals import Sample
-from penni_escalate.tb.units.lockstep.stimulus import Pace
 
 PSUMS = (0, 1, -1, 2**31 - 1, -(2**31), 2**30, -(2**30), 255, -256)
 MULTIPLIERS = (0, 1, 2, 2**15, 2**16 - 1)

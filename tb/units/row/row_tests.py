@@ -9,11 +9,11 @@ from cocotb.handle import HierarchyObject
 from penni_escalate.golden.cycle.beats import groups_of
 from penni_escalate.golden.cycle.fifo import fifo_head
 from penni_escalate.golden.cycle.row import make_rows, step_row
+from penni_escalate.tb.base.stimulus import Offer, Pace, pack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.bins import place_bin
 from penni_escalate.tb.units.lockstep.groups import Beat, beats_of, parts_of, random_tensor
 from penni_escalate.tb.units.lockstep.signals import Sample
-from penni_escalate.tb.units.lockstep.stimulus import Offer, Pace, pack
 
 #: Most groups of a pixel, but where the memory of the coefficients is to be used to its end.
 GROUPS = 4

@@ -5,9 +5,9 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 
 from penni_escalate.golden.sparsemap import encode
+from penni_escalate.tb.base.stimulus import Offer, Pace, pack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.signals import Sample
-from penni_escalate.tb.units.lockstep.stimulus import Offer, Pace, pack
 
 DENSITIES = (0.0, 0.1, 0.5, 0.9, 1.0)
 

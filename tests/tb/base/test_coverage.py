@@ -21,8 +21,8 @@ from penni_escalate.tb.base.coverage import (
     situation,
 )
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, classes_of, combination_of, kernels_of
+from penni_escalate.tb.base.geometry_cross import IMPOSSIBLE_KERNELS
 from penni_escalate.tb.flows.coverage_plan import main as write_plan
-from penni_escalate.tb.units.lockstep.geometry_cross import IMPOSSIBLE_KERNELS
 
 TINY = load_accelerator("tiny")
 EIGHT = load_accelerator("configs/shapes/eight.yaml")

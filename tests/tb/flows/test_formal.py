@@ -11,7 +11,7 @@ import yaml
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD
-from penni_escalate.common.units import UNITS
+from penni_escalate.common.units import UNITS, bench_folder
 from penni_escalate.rtl.generator import render, render_template
 from penni_escalate.tb.flows.formal import command, sby
 from penni_escalate.tb.flows.formal.abc_in_yosys import script_of, verdict
@@ -167,7 +167,7 @@ def test_a_bug_that_fits_nowhere_is_a_user_error() -> None:
         assert_alone("a: assert (b); room: assert (c); room: assert (d);", bug, proof)
 
 
-DECLARED = yaml.safe_load((Path(__file__).resolve().parent.parent / "tb/units/fifo/formal/proofs.yaml").read_text())
+DECLARED = yaml.safe_load((bench_folder("fifo") / "formal" / "proofs.yaml").read_text())
 
 
 @pytest.mark.parametrize(

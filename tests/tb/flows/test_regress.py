@@ -27,7 +27,7 @@ from penni_escalate.tb.base.coverage import load_model
 from penni_escalate.tb.base.simulator import Design, Simulator
 from penni_escalate.tb.flows.regress import command
 from penni_escalate.tb.flows.regress.catalog import Engine, catalog, find_test
-from penni_escalate.tb.flows.regress.command import main
+from penni_escalate.tb.flows.regress.command import regress, rerun
 from penni_escalate.tb.flows.regress.engines import build_job, run_job
 from penni_escalate.tb.flows.regress.job import Job, JobResult, Status, Variant, Verdict, parse_job
 from penni_escalate.tb.flows.regress.runner import Lost, connect, execute, prepare, run_all
@@ -82,7 +82,7 @@ def test_unknown_suite_and_test() -> None:
     with pytest.raises(UserError, match=r"Test 'adder\.\*' is not in the suite"):
         jobs_of(load_suite("smoke"), 1, pattern="adder.*")
     with pytest.raises(UserError, match="Suite 'weekly' is not known"):
-        main(["run", "--suite", "weekly"], standalone_mode=False)
+        regress(["--suite", "weekly"], standalone_mode=False)
 
 
 def test_a_suite_with_an_unknown_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -364,9 +364,9 @@ def test_a_killed_simulator_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("penni_escalate.tb.flows.regress.command.BUILD", tmp_path)
-    monkeypatch.setattr("sys.argv", ["regress", "rerun", FIFO.name])
+    monkeypatch.setattr("sys.argv", ["rerun", FIFO.name])
     with pytest.raises(SystemExit) as ended:
-        run_command(main)
+        run_command(rerun)
     assert ended.value.code == 2
     assert f"error: Run {FIFO.name} did not come to its end: see " in capsys.readouterr().err
 
@@ -384,10 +384,10 @@ def test_the_same_regression_twice_at_once_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("penni_escalate.tb.flows.regress.store._FOLDER", tmp_path / "regress")
-    monkeypatch.setattr("sys.argv", ["regress", "run", "--suite", "smoke", "--test", "fifo.*"])
+    monkeypatch.setattr("sys.argv", ["regress", "--suite", "smoke", "--test", "fifo.*"])
     folder = folder_of("smoke", jobs_of(load_suite("smoke"), 1, None, "fifo.*"))
     with Store(folder).alone(), pytest.raises(SystemExit) as ended:
-        run_command(main)
+        run_command(regress)
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"error: The same regression runs already, in {folder}: let it end first.\n"
     assert not folder.exists()
@@ -425,12 +425,12 @@ def test_code_coverage_is_judged_after_whole_suites(
     monkeypatch.setattr(command, "RESULTS", tmp_path)
     monkeypatch.setattr(command, "HISTORY", tmp_path / "history.jsonl")
     monkeypatch.setattr("penni_escalate.tb.flows.regress.store._FOLDER", tmp_path / "regress")
-    arguments = ["run", "--suite", "coverage", "--test", pattern]
+    arguments = ["--suite", "coverage", "--test", pattern]
     if status is None:
-        main(arguments, standalone_mode=False)
+        regress(arguments, standalone_mode=False)
     else:
         with pytest.raises(SystemExit) as ended:
-            main(arguments, standalone_mode=False)
+            regress(arguments, standalone_mode=False)
         assert ended.value.code == status
     jobs = jobs_of(load_suite("coverage"), 1, None, pattern)
     assert asked == ([ROOT / result(job, Status.PASSED).folder for job in jobs] if judged else [])

@@ -16,8 +16,8 @@ from penni_escalate.configs.accelerator import Accelerator, as_fields, load_acce
 from penni_escalate.golden.cycle.stream_core import CoreCounter
 from penni_escalate.golden.functional import score
 from penni_escalate.golden.package import read_package
+from penni_escalate.tb.network import command
 from penni_escalate.tb.network import simulate as network_sim
-from penni_escalate.tb.network.command import main
 from penni_escalate.tb.network.simulate import find_package, select_images, select_layers
 from penni_escalate.tb.stream_core.stream_run import Prediction, StreamRun, predict
 from tests.golden.random_layers import write_every_kind
@@ -25,7 +25,7 @@ from tests.golden.random_layers import write_every_kind
 
 def sim(results: Path, *arguments: str, timeout: int = 600) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tb", "sim", "--results", str(results), *arguments],
+        [sys.executable, "-m", "penni_escalate", "sim", "--results", str(results), *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -120,7 +120,7 @@ def test_a_difference_is_printed_with_what_repeats_it(
     monkeypatch.setattr(network_sim, "predict", wrong)
     names = ["--net", str(package.folder), "--config", str(configuration), "--sim", "icarus", "--images", "2"]
     with pytest.raises(SystemExit) as ended:
-        main(["sim", "--results", str(tmp_path), *names], standalone_mode=False)
+        command.sim(["--results", str(tmp_path), *names], standalone_mode=False)
     assert ended.value.code == 1
     said = capsys.readouterr().out
     again = f"again, with waves: make sim NET='{package.folder}' CONFIG={configuration} SIM=icarus LAYER=first0 IMAGE="
@@ -269,7 +269,7 @@ def test_a_missing_tool_gets_one_sentence_and_status_2(
     for tool in there:
         (tmp_path / tool).symlink_to(shutil.which(tool) or "/bin/false")
     result = subprocess.run(
-        [sys.executable, "-m", "tb", "sim", "--sim", simulator],
+        [sys.executable, "-m", "penni_escalate", "sim", "--sim", simulator],
         cwd=ROOT,
         capture_output=True,
         text=True,
