@@ -55,7 +55,7 @@ _TABLE = (
     Unit("row", Level.UNIT, ("block",)),
     Unit("input_ring", Level.UNIT, ("block",)),
     Unit("basis_mac", Level.UNIT, ("block",)),
-    Unit("psum_lines", Level.UNIT, ("block",)),
+    Unit("psum_line_buffer", Level.UNIT, ("block",)),
     Unit("block", Level.UNIT, ("stream_core",)),
     Unit("feeder", Level.UNIT, ("stream_core",)),
     Unit("requantize", Level.UNIT, ("collector",)),

@@ -47,7 +47,7 @@ class Accelerator:
     z_fifo: Annotated[int, _size(2, 64)]
     #: Neighbouring output columns that a row's multipliers serve in a cycle.
     taps: Annotated[int, _size(1, 8)]
-    #: Output rows in flight in a block.
+    #: Output lines in flight in a block.
     psum_lines: Annotated[int, _size(2, 16)]
     #: Requantizations a cycle.
     out_lanes: Annotated[int, _size(1, 64)]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import jinja2
@@ -10,6 +11,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.results import write_atomically
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator, as_fields
+from penni_escalate.rtl.names import DEFAULT_PREFIX, check_prefix, file_name, module_name
 from penni_escalate.rtl.widths import HEIGHT_BITS, OPERAND_BITS, PSUM_BITS, Widths, clog2, index_bits, zeros
 
 GENERATOR_VERSION = "1.0"
@@ -24,8 +26,9 @@ def configuration_hash(config: Accelerator) -> str:
     return hashlib.sha256(json.dumps(as_fields(config), sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _rendered(template: jinja2.Template, config: Accelerator, **names: object) -> str:
+def _rendered(template: jinja2.Template, config: Accelerator, prefix: str, **names: object) -> str:
     return template.render(
+        module=partial(module_name, prefix=prefix),
         c=config,
         w=Widths(config),
         height_bits=HEIGHT_BITS,
@@ -53,31 +56,34 @@ def _environment(folder: Path | None = None) -> jinja2.Environment:
 
 def render_template(folder: Path, name: str, config: Accelerator, **names: object) -> str:
     """One template's text, with more ``names``; one that the template uses and nobody defines is an error."""
-    return _rendered(_environment(folder).get_template(name), config, **names)
+    return _rendered(_environment(folder).get_template(name), config, DEFAULT_PREFIX, **names)
 
 
 def render_text(text: str, config: Accelerator) -> str:
     """A piece of text in which the templates' names may occur."""
-    return _rendered(_environment().from_string(text), config)
+    return _rendered(_environment().from_string(text), config, DEFAULT_PREFIX)
 
 
-def render(config: Accelerator) -> dict[str, str]:
-    """File name to text of every Verilog file, leaves first."""
-    return {f"{unit}.v": render_template(TEMPLATES, f"{unit}.v.j2", config) for unit in UNITS}
+def render(config: Accelerator, prefix: str = DEFAULT_PREFIX) -> dict[str, str]:
+    """File name to text of every Verilog file, leaves first; ``prefix`` begins the names of modules and files."""
+    template = _environment(TEMPLATES).get_template
+    return {file_name(unit, prefix): _rendered(template(f"{unit}.v.j2"), config, prefix) for unit in UNITS}
 
 
-def generate(config: Accelerator, folder: Path) -> list[Path]:
-    """Write the Verilog files and ``stream_core.f``, the list of them, into ``folder``.
+def generate(config: Accelerator, folder: Path, prefix: str = DEFAULT_PREFIX) -> list[Path]:
+    """Write the Verilog files and the list of them, named after the top module, into ``folder``.
 
-    Returns the paths of the Verilog files, leaves first. Raises UserError where the folder cannot be written.
+    Returns the paths of the Verilog files, leaves first. Raises UserError where the folder cannot be written, or
+    where no module's name can begin with ``prefix``.
     """
-    files = render(config)
+    check_prefix(prefix)
+    files = render(config, prefix)
     paths = [folder / name for name in files]
     listing = "".join(f"{name}\n" for name in files)
     try:
         for path, text in zip(paths, files.values(), strict=True):
             write_atomically(path, text.encode())
-        write_atomically(folder / f"{TOP}.f", listing.encode())
+        write_atomically(folder / f"{module_name(TOP, prefix)}.f", listing.encode())
     except OSError as error:
         raise UserError(f"Folder {folder} cannot be written ({error.strerror}): name one that can.") from None
     return paths

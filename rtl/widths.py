@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from penni_escalate.configs.accelerator import Accelerator
 
-#: Bits of a row, line or pixel count: heights up to 4095.
+#: Bits of a line count: heights up to 4095.
 HEIGHT_BITS = 12
 #: Bits of an adder lane's signed operand: -255..255.
 OPERAND_BITS = 9
@@ -118,8 +118,8 @@ class Widths:
         self.load_index_bits = max(self.group_bits, self.basis_bits)
         self.load_bits = max(2 * c.group * c.rows, self.channel_bits, self.pass_bits, 8 * c.rows)
 
-        self.slot_bits = index_bits(c.psum_lines)
-        self.bank_bits = index_bits(c.taps)
+        self.line_bits = index_bits(c.psum_lines)
+        self.way_bits = index_bits(c.taps)
         self.entries = -(-c.width_max // c.taps)
         self.entry_bits = index_bits(self.entries)
         self.products_bits = c.taps.bit_length()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from penni_escalate.golden.cycle.psum_lines import PsumLines
+from penni_escalate.golden.cycle.psum_line_buffer import PsumLineBuffer
 from penni_escalate.golden.cycle.sizes import Sizes
 from penni_escalate.golden.cycle.work import Work
 
@@ -91,7 +91,7 @@ def closing_lines(work: Work, s: Sizes, p: int, row: int, column: int) -> int:
 
 @njit(cache=True)
 def step_basis_mac(
-    unit: BasisMac, lines: PsumLines, s: Sizes, work: Work, b: int, z_valid: bool, z: np.ndarray, pass_starts: bool
+    unit: BasisMac, lines: PsumLineBuffer, s: Sizes, work: Work, b: int, z_valid: bool, z: np.ndarray, pass_starts: bool
 ) -> tuple[bool, int, bool, int, bool, bool]:
     """One clock edge of block b.
 

@@ -1,4 +1,4 @@
-"""Block: the rows, the basis MAC and the psum lines of one output channel, and what it counts."""
+"""Block: the rows, the basis MAC and the psum line buffer of one output channel, and what it counts."""
 
 from enum import IntEnum
 
@@ -9,7 +9,7 @@ from penni_escalate.golden.cycle.basis_mac import BasisMac, step_basis_mac
 from penni_escalate.golden.cycle.beats import Groups
 from penni_escalate.golden.cycle.fifo import fifo_head
 from penni_escalate.golden.cycle.input_ring import InputRing
-from penni_escalate.golden.cycle.psum_lines import PsumLines, step_psum_lines
+from penni_escalate.golden.cycle.psum_line_buffer import PsumLineBuffer, step_psum_line_buffer
 from penni_escalate.golden.cycle.row import Rows, step_row
 from penni_escalate.golden.cycle.sizes import Sizes
 from penni_escalate.golden.cycle.work import Work
@@ -35,7 +35,7 @@ def step_blocks(
     ring: InputRing,
     rows: Rows,
     mac: BasisMac,
-    lines: PsumLines,
+    lines: PsumLineBuffer,
     beat_group: np.ndarray,
     beat_part: np.ndarray,
     beat_final: np.ndarray,
@@ -66,7 +66,7 @@ def step_blocks(
         takes, close, dropped, products, starved, line_wait = step_basis_mac(
             mac, lines, s, work, b, z_valid, heads, pass_starts
         )
-        step_psum_lines(lines, s, b, close, free)
+        step_psum_line_buffer(lines, s, b, close, free)
         for m in range(s.rows):
             beat = ring.read[b, m]
             beat_valid = beat < ring.written[0]

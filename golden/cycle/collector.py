@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from penni_escalate.golden.cycle.psum_lines import PsumLines
+from penni_escalate.golden.cycle.psum_line_buffer import PsumLineBuffer
 from penni_escalate.golden.cycle.requantize import requantized
 from penni_escalate.golden.cycle.sizes import Sizes
 from penni_escalate.golden.cycle.work import Work
@@ -60,7 +60,7 @@ def make_collector(groups: int, s: Sizes) -> Collector:
 
 
 @njit(cache=True)
-def _drain(unit: Collector, lines: PsumLines, s: Sizes, work: Work, first_group: int) -> None:
+def _drain(unit: Collector, lines: PsumLineBuffer, s: Sizes, work: Work, first_group: int) -> None:
     """Requantize the column that is being read into the run's output groups."""
     p, x = unit.work[0], unit.column[0]
     line = (work.lines_before[p] + unit.row[0]) % s.psum_lines
@@ -73,7 +73,7 @@ def _drain(unit: Collector, lines: PsumLines, s: Sizes, work: Work, first_group:
 
 @njit(cache=True)
 def step_collector(
-    unit: Collector, lines: PsumLines, s: Sizes, work: Work, out_ready: bool, pass_starts: bool
+    unit: Collector, lines: PsumLineBuffer, s: Sizes, work: Work, out_ready: bool, pass_starts: bool
 ) -> tuple[int, int]:
     """One clock edge.
 

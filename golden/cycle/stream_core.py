@@ -17,7 +17,7 @@ from penni_escalate.golden.cycle.block import BlockCounter, step_blocks
 from penni_escalate.golden.cycle.collector import Collector, make_collector, step_collector
 from penni_escalate.golden.cycle.feeder import Feeder, beat_offered, make_feeder, parts_of, step_feeder
 from penni_escalate.golden.cycle.input_ring import InputRing, make_input_ring, ring_has_room
-from penni_escalate.golden.cycle.psum_lines import PsumLines, make_psum_lines
+from penni_escalate.golden.cycle.psum_line_buffer import PsumLineBuffer, make_psum_line_buffer
 from penni_escalate.golden.cycle.row import Rows, make_rows
 from penni_escalate.golden.cycle.sizes import Sizes, sizes_of
 from penni_escalate.golden.cycle.work import Work, work_of
@@ -95,7 +95,7 @@ def _simulate(
     ring: InputRing,
     rows: Rows,
     mac: BasisMac,
-    lines: PsumLines,
+    lines: PsumLineBuffer,
     collector: Collector,
     beats: int,
     load_go: np.ndarray,
@@ -221,7 +221,7 @@ def simulate(
     longest = max(p.geometry.width * p.geometry.kernel_height * p.geometry.kernel_width for p in passes)
     patience = int((20 * longest + 20_000) / max(density, 0.01))
     cycles = _simulate(
-        s, work, groups, make_feeder(), make_input_ring(s), make_rows(s), make_basis_mac(s), make_psum_lines(s),
+        s, work, groups, make_feeder(), make_input_ring(s), make_rows(s), make_basis_mac(s), make_psum_line_buffer(s),
         collector, int(parts.sum()), stalls.load, stalls.input, stalls.output, output_cycle, input_cycle, start_cycle,
         z, z_cycle, block_counters, core_counters, patience,
     )  # fmt: skip

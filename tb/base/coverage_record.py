@@ -12,6 +12,7 @@ from penni_escalate.common.results import write_json
 from penni_escalate.common.sources import sources_digest
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator, as_fields, parse_accelerator
+from penni_escalate.rtl.names import unit_of
 
 #: Verilator's counts.
 DATA = "coverage.dat"
@@ -41,7 +42,7 @@ def digest(text: bytes) -> str:
 
 def make_record(config: Accelerator, top: str, defines: Iterable[str], sources: Iterable[Path]) -> Record:
     """The record of a design: must be made while the sources are those of the build."""
-    contents = {path.stem: path.read_bytes() for path in sources}
+    contents = {unit_of(path.name): path.read_bytes() for path in sources}
     parts = [top, *sorted(defines), *(f"{name} {digest(text)}" for name, text in sorted(contents.items()))]
     units = {name: digest(text) for name, text in contents.items() if name in UNITS}
     return Record(config, digest("\n".join(parts).encode()), sources_digest(), units)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import TOP, render_template
+from penni_escalate.rtl.names import file_name, module_name, unit_of
 from penni_escalate.tb.base.ports import parse_ports
 
 HDL = Path(__file__).resolve().parent / "hdl"
@@ -59,12 +60,12 @@ def handshakes_of(text: str) -> tuple[Handshake, ...]:
 
 
 def watched_instances(files: Mapping[str, str], top: str, instance: str) -> Iterator[Watched]:
-    """The instance ``instance`` of module ``top`` and everything below it that has handshakes."""
-    if found := handshakes_of(files[f"{top}.v"]):
+    """The instance ``instance`` of unit ``top`` and everything below it that has handshakes."""
+    if found := handshakes_of(files[file_name(top)]):
         yield Watched(instance, found)
-    modules = "|".join(name.removesuffix(".v") for name in files)
-    for module, name in re.findall(_INSTANCE.format(modules=modules), files[f"{top}.v"], re.MULTILINE):
-        yield from watched_instances(files, module, f"{instance}.{name}")
+    modules = "|".join(module_name(unit_of(name)) for name in files)
+    for module, name in re.findall(_INSTANCE.format(modules=modules), files[file_name(top)], re.MULTILINE):
+        yield from watched_instances(files, unit_of(module), f"{instance}.{name}")
 
 
 def checker_text(config: Accelerator, files: Mapping[str, str], core: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from penni_escalate.common.errors import UserError
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import render_text
+from penni_escalate.rtl.names import file_name
 
 
 def replace_once(
@@ -14,7 +15,7 @@ def replace_once(
 
     Raises UserError, which begins with ``where``, where ``old`` is not there, or there more than once.
     """
-    name = f"{unit}.v"
+    name = file_name(unit)
     wanted = render_text(old, config)
     count = files.get(name, "").count(wanted)
     if count != 1:

@@ -9,6 +9,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import configuration_hash, render
+from penni_escalate.rtl.names import file_name, unit_of
 from penni_escalate.tb.base.coverage_record import DATA, Record, digest, read_record
 from penni_escalate.tb.flows.code_coverage.points import Point, read_points
 
@@ -66,7 +67,7 @@ def _check_sources(record: Record, merged: Merged, digests: dict[str, str], path
     for unit, found in record.units.items():
         if found != digests[unit]:
             raise UserError(
-                f"{relative(path)} is of another {unit}.v than the generator writes for '{name}' now: "
+                f"{relative(path)} is of another {file_name(unit)} than the generator writes for '{name}' now: "
                 "run the test again."
             )
 
@@ -84,7 +85,7 @@ def merge(files: Iterable[Path], advance: Callable[[], None] = lambda: None) -> 
         record = read_record(path.parent)
         name = record.config.name
         if name not in merged:
-            texts = {Path(file).stem: text for file, text in render(record.config).items()}
+            texts = {unit_of(file): text for file, text in render(record.config).items()}
             digests[name] = {unit: digest(text.encode()) for unit, text in texts.items()}
             merged[name] = Merged(record.config, {unit: text.splitlines() for unit, text in texts.items()})
         _check_sources(record, merged[name], digests[name], path)

@@ -17,6 +17,7 @@ from pathlib import Path
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.common.units import UNITS
+from penni_escalate.rtl.names import unit_of
 
 HEADER = "# SystemC::Coverage-3"
 
@@ -73,7 +74,7 @@ def _raw(path: Path) -> dict[_Raw, int]:
             for line in file:
                 key, count = line.removeprefix("C '").rstrip("\n").rsplit("' ", 1)
                 fields = dict(part.split("\x02", 1) for part in key.split("\x01") if part)
-                unit = Path(fields["f"]).stem
+                unit = unit_of(Path(fields["f"]).name)
                 if unit in UNITS:
                     kind = fields["page"].partition("/")[0].removeprefix("v_")
                     place = (int(fields["l"]), int(fields["n"]))

@@ -13,6 +13,7 @@ from penni_escalate.common.paths import BUILD, relative
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import TEMPLATES, render_template
+from penni_escalate.rtl.names import file_name, module_name
 from penni_escalate.tb.flows.formal.declarations import CHECKER_SUFFIX, ENGINES, Bug, Method, Proof
 from penni_escalate.tb.flows.formal.sby import Finding, Mode, Verdict, end_all, run_task
 from penni_escalate.tb.flows.patch import replace_once
@@ -91,7 +92,7 @@ RESULT_FILE = ResultFile(
 
 def instantiated(text: str) -> list[str]:
     """Units that a Verilog text instantiates."""
-    return [unit for unit in UNITS if re.search(rf"^\s*{unit}\s+(#\(|\w+\s*\()", text, re.MULTILINE)]
+    return [unit for unit in UNITS if re.search(rf"^\s*{module_name(unit)}\s+(#\(|\w+\s*\()", text, re.MULTILINE)]
 
 
 def generated(unit: str, config: Accelerator) -> str:
@@ -108,7 +109,7 @@ def source_files(checker: str, top: str, config: Accelerator) -> dict[str, str]:
         if unit not in texts:
             texts[unit] = generated(unit, config)
             waiting += instantiated(texts[unit])
-    return {**{f"{unit}.v": texts[unit] for unit in UNITS if unit in texts}, f"{top}.sv": checker}
+    return {**{file_name(unit): texts[unit] for unit in UNITS if unit in texts}, f"{top}.sv": checker}
 
 
 def seed(files: Mapping[str, str], bug: Bug, proof: Proof) -> dict[str, str]:

@@ -8,6 +8,7 @@ from penni_escalate.common.paths import BUILD
 from penni_escalate.common.results import write_atomically
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import TOP, render
+from penni_escalate.rtl.names import file_name, module_name
 from penni_escalate.tb.base.simulator import Design, Simulator, build, folder_name
 from penni_escalate.tb.flows.gates.netlist import Netlist, synthesise
 from penni_escalate.tb.stream_core.env.run import core_top
@@ -57,10 +58,15 @@ def unit_gates(
     found: dict[str, Netlist] = {}
     instances = []
     # Ports and their places in the packed words are those of the generated Verilog: Yosys keeps them.
-    for instance in instances_of(unit, files[f"{unit}.v"]):
+    for instance in instances_of(unit, files[file_name(unit)]):
         given = (netlists or {}).get(instance.name)
         found[instance.name] = given or synthesise(
-            files, unit, name=instance.name, parameters=instance.parameters, flatten=unit != BLOCK, defines=DEFINES
+            files,
+            module_name(unit),
+            name=instance.name,
+            parameters=instance.parameters,
+            flatten=unit != BLOCK,
+            defines=DEFINES,
         )
         instances.append(replace(instance, module=instance.name, parameters={}))
     texts = {f"{instance}_gates.v": netlist.text for instance, netlist in found.items()}
@@ -80,7 +86,7 @@ def stream_gates(config: Accelerator, folder: Path | None = None, netlist: Netli
     """
     files = render(config)
     folder = folder or FOLDER / "rtl" / f"{folder_name(config)}_{TOP}"
-    found = netlist or synthesise(files, TOP, flatten=False, defines=DEFINES)
+    found = netlist or synthesise(files, module_name(TOP), flatten=False, defines=DEFINES)
     path = folder / f"{TOP}_gates.v"
     write_atomically(path, found.text.encode())
     design = bench_design(config, folder, [path], files)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import render_template
+from penni_escalate.rtl.names import file_name, module_name
 from penni_escalate.tb.base.simulator import Design
 from penni_escalate.tb.flows.mutants.declarations import Mutant, mutated
 from penni_escalate.tb.units.lockstep.wrapper import instances_of, write_instances
@@ -28,7 +29,7 @@ class Choosable:
 
 def _renamed(text: str, unit: str, name: str) -> str:
     """A unit's file with its module renamed."""
-    return re.sub(rf"^module {unit}\b", f"module {name}", text, count=1, flags=re.MULTILINE)
+    return re.sub(rf"^module {module_name(unit)}\b", f"module {name}", text, count=1, flags=re.MULTILINE)
 
 
 def curated_design(
@@ -38,9 +39,9 @@ def curated_design(
 
     Raises UserError where the text that a mutant replaces is not there once.
     """
-    own = f"{unit}.v"
+    own = file_name(unit)
     texts = dict(files)
-    modules = [unit]
+    modules = [module_name(unit)]
     for number, mutant in enumerate(mutants, 1):
         modules.append(f"{unit}_{number}")
         texts[f"{modules[-1]}.v"] = _renamed(mutated(files, unit, mutant, config)[own], unit, modules[-1])

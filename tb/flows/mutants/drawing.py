@@ -11,6 +11,7 @@ from pathlib import Path
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
+from penni_escalate.rtl.names import file_name, module_name
 from penni_escalate.tb.flows.gates.netlist import LOG, check_yosys, run_yosys
 from penni_escalate.tb.units.lockstep.wrapper import Instance
 
@@ -63,12 +64,12 @@ class Drawing:
 
 def prepared(unit: str, instance: Instance, files: Mapping[str, str], module: str) -> list[str]:
     """Commands that read a unit, what it contains as boxes, into module ``module``."""
-    others = [name for name in files if name != f"{unit}.v"]
+    others = [name for name in files if name != file_name(unit)]
     chosen = " ".join(f"-chparam {key} {value}" for key, value in instance.parameters.items())
     return [
-        f"read_verilog -DTRACE_Z {unit}.v",
+        f"read_verilog -DTRACE_Z {file_name(unit)}",
         f"read_verilog -lib -DTRACE_Z {' '.join(others)}",
-        f"hierarchy -check -top {unit} {chosen}",
+        f"hierarchy -check -top {module_name(unit)} {chosen}",
         "proc",
         # What does not matter must be something: a simulation writes nothing to an unknown place.
         f"setundef -random {_SEED} t:$mux t:$pmux",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import TOP, render
+from penni_escalate.rtl.names import file_name, module_name
 from penni_escalate.tb.base.simulator import Simulator, build
 from penni_escalate.tb.flows.mutants.argued import apply_arguments, read_arguments
 from penni_escalate.tb.flows.mutants.benches import run_bench
@@ -34,10 +35,10 @@ class _Shape:
 
 
 def _shapes(unit: str, files: Mapping[str, str], count: int, folder: Path) -> list[_Shape]:
-    instances = list(instances_of(unit, files[f"{unit}.v"]))
+    instances = list(instances_of(unit, files[file_name(unit)]))
     shapes = []
     for instance in instances:
-        module = TOP if unit == TOP else f"{instance.name}_drawn"
+        module = module_name(TOP) if unit == TOP else f"{instance.name}_drawn"
         share = count // len(instances)
         shapes.append(_Shape(instance, draw(unit, instance, files, module, share, folder / instance.name)))
     return shapes
@@ -50,7 +51,7 @@ class _Bench:
         drawing = shape.drawing
         instances = [
             replace(i, module=drawing.module, parameters={}) if i.name == shape.instance.name else i
-            for i in instances_of(unit, files[f"{unit}.v"])
+            for i in instances_of(unit, files[file_name(unit)])
         ]
         texts = {**files, f"{drawing.module}.v": drawing.text}
         design = write_instances(config, folder / "rtl", instances, texts, builds=folder / "sim")
@@ -72,7 +73,7 @@ class _Core:
     """The stream core's runs against its own mutants."""
 
     def __init__(self, config: Accelerator, unit: str, shape: _Shape, files: Mapping[str, str], folder: Path) -> None:
-        self._design = core_design(config, {**files, f"{TOP}.v": shape.drawing.text}, folder / "rtl")
+        self._design = core_design(config, {**files, file_name(TOP): shape.drawing.text}, folder / "rtl")
         build(self._design, Simulator.ICARUS)
         self._folder = folder / "run"
         check_baseline(unit, self([0])[0])

@@ -7,6 +7,7 @@ mutant that changes a register without consequences is not proved, although it m
 from pathlib import Path
 
 from penni_escalate.common.units import UNITS
+from penni_escalate.rtl.names import module_name
 from penni_escalate.tb.flows.gates.netlist import run_yosys
 from penni_escalate.tb.flows.mutants.drawing import Drawn
 
@@ -24,7 +25,7 @@ def proved_equivalent(base: Path, module: str, mutant: Drawn, folder: Path) -> b
         folder: to work in.
     """
     hidden = "w:* {0}/t:$dff %co1:+[Q] %d"
-    boxes = [f"{side}/t:{unit}" for side in ("gold", "gate") for unit in UNITS]
+    boxes = [f"{side}/t:{module_name(unit)}" for side in ("gold", "gate") for unit in UNITS]
     commands = [
         "read_rtlil base.il",
         f"copy {module} gate",

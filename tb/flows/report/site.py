@@ -14,6 +14,7 @@ from penni_escalate.common.figures import Plot, draw_plot
 from penni_escalate.common.html import render_page
 from penni_escalate.common.paths import BASE, relative
 from penni_escalate.common.results import write_json
+from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.flows.report.documents import SOURCES, read_history, read_results
 from penni_escalate.tb.flows.report.evidence import KINDS, UnitRow, outdated, suites_of, units_of, unplanned_tests
 from penni_escalate.tb.flows.report.waves import wave_picture
@@ -87,6 +88,7 @@ def _write_pages(
                 _TEMPLATES,
                 "source.html.j2",
                 unit=unit.unit,
+                file=file_name(unit.unit),
                 configuration=configuration,
                 lines=lines[configuration][unit.unit],
             )

@@ -11,7 +11,8 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD, console_command, relative
 from penni_escalate.common.results import locked, write_json
 from penni_escalate.configs.accelerator import Accelerator, as_fields
-from penni_escalate.rtl.generator import generate
+from penni_escalate.rtl.generator import TOP, generate
+from penni_escalate.rtl.names import module_name
 from penni_escalate.tb.base.simulator import Design, Simulator, folder_name, run
 from penni_escalate.tb.stream_core.env.names import COVERAGE, RECORD, SETTINGS
 
@@ -62,7 +63,7 @@ def core_design(config: Accelerator, folder: Path, *, waves: bool = False) -> De
 def core_top(config: Accelerator, sources: tuple[Path, ...], *, waves: bool = False) -> Design:
     """A stream core, of Verilog or a netlist, as the top itself."""
     return Design(
-        top="stream_core",
+        top=module_name(TOP),
         config=config,
         sources=sources,
         controls=(HDL / "blocks.vlt", HDL / "stream_core.vlt"),

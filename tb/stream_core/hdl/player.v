@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Plays a file of transfers into a valid/ready stream. In cycles that the stall pattern forbids it
 // begins no transfer; one that it has begun to offer it holds until it is taken.
 `default_nettype none

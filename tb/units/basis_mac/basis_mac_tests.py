@@ -18,7 +18,7 @@ from penni_escalate.golden.cycle.basis_mac import (
     make_basis_mac,
     step_basis_mac,
 )
-from penni_escalate.golden.cycle.psum_lines import make_psum_lines, step_psum_lines
+from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer, step_psum_line_buffer
 from penni_escalate.golden.cycle.work import work_of
 from penni_escalate.golden.schedule import Pass
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, border_of, classes_of, place_of
@@ -99,7 +99,7 @@ class BasisMacBench(BlockLoads, UnitBench):
         ]
         self.loaded = 0
         self.mac = make_basis_mac(self.one)
-        self.lines = make_psum_lines(self.one)
+        self.lines = make_psum_line_buffer(self.one)
         #: Output lines not freed yet, of each pass.
         self.unfreed = [int(rows) for rows in self.work.out_height]
         self.pixels = int((self.work.height * self.work.width).sum())
@@ -189,7 +189,7 @@ class BasisMacBench(BlockLoads, UnitBench):
         if target is not None:
             self.expect(sample, "target_line_o", target.line)
             self.expect(sample, "target_entry_o", target.column // taps)
-            self.expect(sample, "target_bank_o", target.column % taps)
+            self.expect(sample, "target_way_o", target.column % taps)
             self.expect(sample, "target_mask_o", (1 << len(target.sums)) - 1)
             self.expect(sample, "target_parameters_o", target.parameters)
         if self.added is not None:
@@ -235,7 +235,7 @@ class BasisMacBench(BlockLoads, UnitBench):
             self.coverage.sample({"line wait of": "closing" if idle else "products"})
             self.coverage.met("dropped while the walk waits", dropped)
         self.coverage.met("fetch and walk in different passes", walking and running and walk.work != p)
-        step_psum_lines(self.lines, self.one, 0, close, self.free)
+        step_psum_line_buffer(self.lines, self.one, 0, close, self.free)
         if self.free:
             self.unfreed[self.oldest_pass()] -= 1
         self.loaded += "load_data_i" in inputs
@@ -252,13 +252,13 @@ class BasisMacBench(BlockLoads, UnitBench):
             self.z = self._new_z()
 
     def _note_products(self, walk: Walk, products: int) -> None:
-        """Banks and taps of a step, and its products of extremes."""
+        """Ways and taps of a step, and its products of extremes."""
         config, work = self.config, self.passes[walk.work]
         if config.taps > 1:
-            bank = walk.x % config.taps
+            way = walk.x % config.taps
             self.coverage.sample(
                 {
-                    "first bank": "first" if bank == 0 else "last" if bank == config.taps - 1 else "between",
+                    "first way": "first" if way == 0 else "last" if way == config.taps - 1 else "between",
                     "taps used": "all" if products == config.taps else "one" if products == 1 else "some",
                 }
             )

@@ -87,8 +87,8 @@ MODEL = CoverageModel(
             ),
         ),
         Point(
-            "first bank",
-            "A step begins at any bank of the lines: the taps behind it turn around to the first.",
+            "first way",
+            "A step begins at any way of the lines: the taps behind it turn around to the first.",
             ("first", "between", "last"),
             applies=lambda config: config.taps > 1,
             only={"between": lambda config: config.taps > 2},
@@ -101,9 +101,9 @@ MODEL = CoverageModel(
             only={"some": lambda config: config.taps > 2},
         ),
         Cross(
-            "taps from each bank",
-            "Mask and bank count from tap 0: an error in one is right from bank 0, or with all taps used.",
-            ("first bank", "taps used"),
+            "taps from each way",
+            "Mask and way count from tap 0: an error in one is right from way 0, or with all taps used.",
+            ("first way", "taps used"),
             applies=lambda config: config.taps > 1,
         ),
         Point(

@@ -13,7 +13,7 @@ from penni_escalate.golden.cycle.basis_mac import make_basis_mac
 from penni_escalate.golden.cycle.beats import groups_of
 from penni_escalate.golden.cycle.block import BlockCounter, step_blocks
 from penni_escalate.golden.cycle.input_ring import make_input_ring, ring_has_room
-from penni_escalate.golden.cycle.psum_lines import make_psum_lines
+from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer
 from penni_escalate.golden.cycle.row import make_rows
 from penni_escalate.golden.cycle.work import work_of
 from penni_escalate.golden.schedule import Pass
@@ -87,7 +87,7 @@ class BlockBench(BlockLoads, UnitBench):
         self.ring = make_input_ring(self.one)
         self.rows = make_rows(self.one)
         self.mac = make_basis_mac(self.one)
-        self.lines = make_psum_lines(self.one)
+        self.lines = make_psum_line_buffer(self.one)
         pixels = int((self.work.height * self.work.width).sum())
         self.z = np.zeros((1, self.config.rows, pixels), np.int64)
         self.z_cycle = np.zeros_like(self.z)
@@ -175,7 +175,7 @@ class BlockBench(BlockLoads, UnitBench):
             "drain_read_i": 1,
             "drain_line_i": line,
             "drain_entry_i": self.column // taps,
-            "drain_bank_i": self.column % taps,
+            "drain_way_i": self.column % taps,
             "drain_parameters_i": p % 2,
         }
 

@@ -9,7 +9,7 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 
 from penni_escalate.golden.cycle.collector import STAGES, make_collector, step_collector
-from penni_escalate.golden.cycle.psum_lines import make_psum_lines
+from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer
 from penni_escalate.golden.cycle.work import work_of
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, place_of
 from penni_escalate.tb.base.load_port import LoadKind, LoadPort
@@ -59,7 +59,7 @@ class CollectorBench(UnitBench):
         self.pass_of_group = np.repeat(np.arange(len(passes)), columns * per_column).tolist()
         self.total = int(columns.sum()) * per_column
         self.model = make_collector(self.total, self.sizes)
-        self.lines = make_psum_lines(self.sizes)
+        self.lines = make_psum_line_buffer(self.sizes)
         #: Lines begun by each block, counted over all passes.
         self.begun = [0] * config.blocks
         self.rows = int(self.work.out_height.sum())
@@ -165,7 +165,7 @@ class CollectorBench(UnitBench):
             line = int(self.work.lines_before[p] + row) % self.config.psum_lines
             self.expect(sample, "drain_line_o", line)
             self.expect(sample, "drain_entry_o", column // taps)
-            self.expect(sample, "drain_bank_o", column % taps)
+            self.expect(sample, "drain_way_o", column % taps)
             self.expect(sample, "drain_parameters_o", p % 2)
             psums = self.lines.psum[:, line, column] + self.work.bias[p]
             self.shown = [int(value) & WORD for value in psums]

@@ -43,7 +43,7 @@ MODEL = CoverageModel(
             ("row", "column"),
         ),
         Point("line", "Lines turn around at PSUM_LINES, no power of two.", ("first", "between", "last")),
-        Point("widest line", "Column, entry and bank reach the end of their ranges.", (MET,)),
+        Point("widest line", "Column, entry and way reach the end of their ranges.", (MET,)),
         Point(
             "next line",
             "Whether the next line is done when one is freed: the drain goes on without a gap, or waits.",

@@ -10,6 +10,7 @@ from penni_escalate.common.results import write_atomically
 from penni_escalate.common.units import Level, of_level
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import render, render_template
+from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.base.ports import Port, parse_ports
 from penni_escalate.tb.base.simulator import Design
 
@@ -92,8 +93,8 @@ def write_unit_bench(
     Returns what to build.
     """
     texts = dict(files if files is not None else render(config))
-    texts.pop("stream_core.v", None)
-    instances = [instance for unit in units for instance in instances_of(unit, texts[f"{unit}.v"])]
+    texts.pop(file_name(RTL_TOP), None)
+    instances = [instance for unit in units for instance in instances_of(unit, texts[file_name(unit)])]
     return write_instances(config, folder, instances, texts, waves=waves, builds=builds)
 
 

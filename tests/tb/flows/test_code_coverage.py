@@ -13,6 +13,7 @@ from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator
 from penni_escalate.rtl.generator import render as render_all
+from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.base.coverage_record import DATA, RECORD, make_record, write_record
 from penni_escalate.tb.base.simulator import Simulator, build
 from penni_escalate.tb.flows.code_coverage.command import main
@@ -27,7 +28,7 @@ from penni_escalate.tb.units.unit_bench import run_units, unit_design
 
 render = cache(render_all)
 TINY = load_accelerator("tiny")
-FIFO = render(TINY)["fifo.v"].splitlines()
+FIFO = render(TINY)[file_name("fifo")].splitlines()
 RESET = next(number for number, line in enumerate(FIFO, 1) if "if (rst_i) begin" in line)
 
 
@@ -36,7 +37,9 @@ def _render_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("penni_escalate.tb.flows.code_coverage.merged.render", render)
 
 
-def _entry(count: int, file: str = "fifo.v", page: str = "v_line/fifo__W8", hierarchy: str = "top.a", **fields) -> str:
+def _entry(
+    count: int, file: str = file_name("fifo"), page: str = "v_line/fifo__W8", hierarchy: str = "top.a", **fields
+) -> str:
     pairs = {"f": f"/somewhere/{file}", "page": page, **fields, "h": hierarchy}
     key = "".join(f"\x01{name}\x02{value}" for name, value in pairs.items())
     return f"C '{key}' {count}\n"
@@ -108,8 +111,10 @@ def test_a_file_of_another_model_is_refused(tmp_path: Path) -> None:
     fewer = _run_folder(tmp_path / "fewer", SAMPLE.replace(_toggle(0, "level[3]:1->0"), ""))
     with pytest.raises(UserError, match=r"fewer/coverage.dat has other points than an earlier file of the same build"):
         _merge(first, fewer)
-    changed = _run_folder(tmp_path / "changed", texts={"fifo.v": "module fifo; endmodule"})
-    with pytest.raises(UserError, match=r"is of another fifo.v than the generator writes for 'tiny' now: run the test"):
+    changed = _run_folder(tmp_path / "changed", texts={file_name("fifo"): "module fifo; endmodule"})
+    with pytest.raises(
+        UserError, match=r"of another esc_fifo\.v than the generator writes for 'tiny' now: run the test"
+    ):
         _merge(changed)
     namesake = _run_folder(tmp_path / "namesake", config=replace(TINY, z_fifo=8))
     with pytest.raises(UserError, match="is of another configuration named 'tiny' than the files before it"):
@@ -312,7 +317,7 @@ def test_signed_off_configurations_have_every_construct_of_the_presets() -> None
     assert [config.name for config in configs] == list(SIGN_OFF)
     signed_off = set().union(*map(_statements, configs))
     assert not _statements(load_accelerator("small")) - signed_off
-    assert {file for file, _ in _statements(load_accelerator("full")) - signed_off} == {"concentration.v"}
+    assert {file for file, _ in _statements(load_accelerator("full")) - signed_off} == {file_name("concentration")}
 
 
 def test_a_bench_is_measured(tmp_path: Path) -> None:

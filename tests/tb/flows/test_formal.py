@@ -13,6 +13,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD
 from penni_escalate.common.units import UNITS, bench_folder
 from penni_escalate.rtl.generator import render, render_template
+from penni_escalate.rtl.names import file_name, unit_of
 from penni_escalate.tb.flows.formal import command, sby
 from penni_escalate.tb.flows.formal.abc_in_yosys import script_of, verdict
 from penni_escalate.tb.flows.formal.checking import (
@@ -139,7 +140,7 @@ def test_a_failing_proof_keeps_its_trace_and_says_where(place: Path) -> None:
 def test_every_unit_with_a_stream_has_a_proof() -> None:
     proved = {proof.unit for proof in PROOFS.values()}
     streams = {unit for unit, text in render(PROOFS["fifo.order_2"].config).items() if "_ready_" in text}
-    assert {name.removesuffix(".v") for name in streams} - proved <= {"block", "basis_mac"}
+    assert {unit_of(name) for name in streams} - proved <= {"block", "basis_mac"}
     assert proved <= set(UNITS)
 
 
@@ -147,7 +148,7 @@ def test_every_seeded_bug_changes_the_text() -> None:
     """Also of the proofs that are too long to run here; the text is there once."""
     for proof in PROOFS.values():
         for bug in proof.declaration.bugs:
-            files = {f"{bug.unit}.v": generated(bug.unit, proof.config)}
+            files = {file_name(bug.unit): generated(bug.unit, proof.config)}
             assert seed(files, bug, proof) != files
 
 
@@ -161,8 +162,8 @@ def test_every_seeded_bug_names_an_assertion_of_its_checker() -> None:
 def test_a_bug_that_fits_nowhere_is_a_user_error() -> None:
     proof = PROOFS["fifo.order_2"]
     bug = replace(proof.declaration.bugs[0], old="ready_o = nothing")
-    with pytest.raises(UserError, match=r"fifo\.order_2: seeded bug 'takes when full' .* in fifo\.v 0 times"):
-        seed({"fifo.v": generated("fifo", proof.config)}, bug, proof)
+    with pytest.raises(UserError, match=r"fifo\.order_2: seeded bug 'takes when full' .* in esc_fifo\.v 0 times"):
+        seed({file_name("fifo"): generated("fifo", proof.config)}, bug, proof)
     with pytest.raises(UserError, match=r"'takes when full' names 'room', which is the label of 2 assertions"):
         assert_alone("a: assert (b); room: assert (c); room: assert (d);", bug, proof)
 
@@ -253,7 +254,10 @@ def test_the_command_writes_results_and_fails_for_a_failed_proof(
 
 
 def test_a_checker_gets_the_units_that_it_needs() -> None:
-    assert instantiated("    fifo #(\n  .WIDTH (2)\n ) dut (\n    row u_row_0 (\n") == ["fifo", "row"]
+    assert instantiated("    esc_fifo #(\n  .WIDTH (2)\n ) dut (\n    esc_row u_row_0 (\n    fifo u_other (\n") == [
+        "fifo",
+        "row",
+    ]
 
 
 def test_a_task_without_a_verdict_is_an_error(tmp_path: Path) -> None:

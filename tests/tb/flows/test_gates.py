@@ -9,6 +9,7 @@ import pytest
 from penni_escalate.common.errors import UserError
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.rtl.generator import render
+from penni_escalate.rtl.names import module_name
 from penni_escalate.tb.base.simulator import Simulator
 from penni_escalate.tb.flows.gates import netlist as synthesis
 from penni_escalate.tb.flows.gates.command import main
@@ -37,7 +38,7 @@ def test_netlists_agree_with_the_models(unit: str, tmp_path: Path) -> None:
 
 
 def test_a_changed_gate_is_noticed(tmp_path: Path) -> None:
-    right = synthesise(render(TINY), "fifo", defines=DEFINES)
+    right = synthesise(render(TINY), module_name("fifo"), name="fifo", defines=DEFINES)
     # Which gates there are is the synthesis' choice; a counter's next value takes exclusive ones.
     text, count = re.subn(r"(assign \w+\[?\d*\]? = \w+_q\[\d\]) \^", r"\1 |", right.text, count=1)
     assert count == 1, "the netlist has no such gate any more"
@@ -48,7 +49,7 @@ def test_a_changed_gate_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_changed_flip_flop_is_noticed(tmp_path: Path) -> None:
-    right = synthesise(render(TINY), "fifo", defines=DEFINES)
+    right = synthesise(render(TINY), module_name("fifo"), name="fifo", defines=DEFINES)
     text, count = re.subn(r"if \((rst_i)\) (.*read_q.*\[0\]) <= 1'h0;", r"if (\1) \2 <= 1'h1;", right.text, count=1)
     assert count == 1, "the netlist has no such flip-flop any more"
     result = run(unit_gates(TINY, "fifo", tmp_path, {"fifo": Netlist(text, right.cells)}), "fifo", tmp_path)

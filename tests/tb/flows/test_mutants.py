@@ -138,7 +138,7 @@ def test_a_test_that_fails_without_a_mutant_is_a_user_error() -> None:
         check_baseline("fifo", [Finding("fifo.lockstep", "ready_o", "ready_o: expected 0x0, got 0x1\nmore")])
 
 
-@pytest.mark.parametrize("unit", ["dilution", "psum_lines", "collector"])
+@pytest.mark.parametrize("unit", ["dilution", "psum_line_buffer", "collector"])
 def test_mutants_are_noticed_by_their_units_bench(unit: str, tmp_path: Path) -> None:
     """A sample; `make mutants` runs all."""
     curated = CURATED[unit]

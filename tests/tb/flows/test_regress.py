@@ -23,6 +23,7 @@ from penni_escalate.common.paths import BUILD, ROOT
 from penni_escalate.common.results import check_room
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator
+from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.base.coverage import load_model
 from penni_escalate.tb.base.simulator import Design, Simulator
 from penni_escalate.tb.flows.regress import command
@@ -288,7 +289,7 @@ def test_the_time_of_a_played_difference_is_that_in_the_waves(
 
 def without_rounding(design: Design, folder: Path) -> Design:
     """The design with a fault, built where no other test takes it for the right one."""
-    source = next(path for path in design.sources if path.name == "requantize.v")
+    source = next(path for path in design.sources if path.name == file_name("requantize"))
     text = source.read_text()
     assert "product_q + half" in text, "the fault's place is not in the Verilog any more"
     source.write_text(text.replace("product_q + half", "product_q"))

@@ -545,7 +545,7 @@ def test_chromium_shows_every_page(results: Path, tmp_path: Path) -> None:
     assert said is not None, "the pages were not loaded"
     found = {page["url"]: page for page in json.loads(html.unescape(said[1]))}
     assert set(found) == set(pages)
-    headings = {"index": "Verification report", "failures": "Failures", "tiny-fifo": "fifo.v"}
+    headings = {"index": "Verification report", "failures": "Failures", "tiny-fifo": "esc_fifo.v"}
     for url, page in found.items():
         assert page["heading"] == headings.get(pages[url].stem, pages[url].stem)
         assert page["links"]

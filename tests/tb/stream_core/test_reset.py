@@ -8,6 +8,7 @@ import pytest
 from penni_escalate.common.errors import UserError
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.rtl.generator import render
+from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.base.handshake_checker import Handshake, handshakes_of, watched_instances
 from penni_escalate.tb.base.simulator import Design, Simulator, build
 from penni_escalate.tb.flows.start_state import run_bench_initial_values, run_initial_values, run_reset_runs
@@ -23,12 +24,12 @@ SHORT = 3
 
 
 def stream(folder: Path, *changes: tuple[str, str, str]) -> Design:
-    """The tiny stream core under Icarus, with changed text: file, what is there, what takes its place."""
+    """The tiny stream core under Icarus, with changed text: unit, what is there, what takes its place."""
     design = replace(stream_design(TINY, folder / "rtl"), folder=folder / "sim")
-    for file, old, new in changes:
-        source = next(path for path in design.sources if path.name == file)
+    for unit, old, new in changes:
+        source = next(path for path in design.sources if path.name == file_name(unit))
         text = source.read_text()
-        assert old in text, f"'{old}' is not in {file} any more"
+        assert old in text, f"'{old}' is not in {unit} any more"
         source.write_text(text.replace(old, new, 1))
     build(design, Simulator.ICARUS)
     return design
@@ -51,23 +52,28 @@ def test_correct_passes_follow_a_reset_in_mid_pass(tmp_path: Path) -> None:
     assert cuts.count(None) == COUNT < len(cuts)
 
 
-#: Registers without reset that begin at 0, as those of an FPGA do: file, the reset, what is left, the register.
+#: Registers without reset that begin at 0, as those of an FPGA do: unit, the reset, what is left, the register.
 MISSING_RESETS = [
-    ("channel_accumulator.v", "        if (rst_i) sum_q <= 16'd0;\n        else if (", "        if (", "sum_q"),
     (
-        "basis_mac.v",
-        "            column_q <= 6'd0;\n            out_row_q <= 12'd0;",
-        "out_row_q <= 12'd0;",
+        "channel_accumulator",
+        "        if (rst_i) sum_q <= 16'd0;\n        else if (",
+        "        if (",
+        "sum_q",
+    ),
+    (
+        "basis_mac",
+        "            column_q <= 6'd0;\n            out_line_q <= 12'd0;",
+        "out_line_q <= 12'd0;",
         "column_q",
     ),
 ]
 
 
-@pytest.mark.parametrize(("file", "old", "new", "register"), MISSING_RESETS, ids=[m[3] for m in MISSING_RESETS])
+@pytest.mark.parametrize(("unit", "old", "new", "register"), MISSING_RESETS, ids=[m[3] for m in MISSING_RESETS])
 def test_a_missing_reset_shows_in_runs_that_are_cut_alone(
-    file: str, old: str, new: str, register: str, tmp_path: Path
+    unit: str, old: str, new: str, register: str, tmp_path: Path
 ) -> None:
-    design = stream(tmp_path, (file, old, new), (file, "endmodule", f"initial {register} = 0;\nendmodule"))
+    design = stream(tmp_path, (unit, old, new), (unit, "endmodule", f"initial {register} = 0;\nendmodule"))
     _, comparisons = run_batch(design, Simulator.ICARUS, [short_prediction()] * 2, tmp_path / "whole", seed=1)
     assert all(comparison.ok for comparison in comparisons)
     result = run_reset_runs(design, Simulator.ICARUS, SEED, COUNT, tmp_path / "run")
@@ -84,7 +90,7 @@ def test_a_cut_outside_the_run_is_refused(cut: int, tmp_path: Path) -> None:
 
 def test_an_x_inside_the_core_is_noticed_where_no_port_shows_it(tmp_path: Path) -> None:
     """Verilog takes an X in a condition for 0, so that a valid which is X may change nothing else."""
-    design = stream(tmp_path, ("feeder.v", "beat_valid_o = valid_q;", "beat_valid_o = valid_q ? 1'b1 : 1'bx;"))
+    design = stream(tmp_path, ("feeder", "beat_valid_o = valid_q;", "beat_valid_o = valid_q ? 1'b1 : 1'bx;"))
     _, (comparison,) = run_batch(design, Simulator.ICARUS, [short_prediction()], tmp_path / "run", seed=1)
     (difference,) = comparison.differences
     assert str(difference.got).startswith("X on stream_bench.u_core.u_feeder group_valid_i ")
@@ -104,7 +110,7 @@ def test_every_instance_of_the_core_is_watched() -> None:
         Handshake("valid_o"),
         Handshake("ready_i", "valid_o"),
     )
-    assert handshakes_of(files["gather_control.v"]) == ()
+    assert handshakes_of(files[file_name("gather_control")]) == ()
 
 
 #: A FIFO that needs a register which nothing ever sets: right where registers begin at 0.
@@ -115,9 +121,9 @@ def fifo_design(folder: Path, *, fault: bool) -> Design:
     files = render(TINY)
     if fault:
         old, register = KEY
-        assert old in files["fifo.v"]
+        assert old in files[file_name("fifo")]
         keyed = f"{register}    assign data_o  = {{WIDTH{{key_q}}}} ^ entries_q["
-        files["fifo.v"] = files["fifo.v"].replace(old, keyed)
+        files[file_name("fifo")] = files[file_name("fifo")].replace(old, keyed)
     return write_unit_bench(TINY, folder / "rtl", ("fifo",), files, builds=folder / "sim")
 
 

@@ -13,6 +13,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.golden.sparsemap import encode
+from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.base.coverage import load_model, merge
 from penni_escalate.tb.base.load_port import LoadKind, LoadPort
 from penni_escalate.tb.base.simulator import Design, Outcome, Simulator, build
@@ -74,27 +75,27 @@ def test_an_error_is_seen(test: str, built: Callable[[Simulator], Design], tmp_p
     assert result.seen, "a negative test must have seen a problem"
 
 
-#: (file, text, replacement, kind that must be seen): deliberate faults of the core.
+#: (unit, text, replacement, kind that must be seen): deliberate faults of the core.
 FAULTS = [
-    ("requantize.v", "product_q + half", "product_q", "value"),
-    ("row.v", "if (take && beat_last_i) bank_q <= !bank_q;", "if (1'b0) bank_q <= !bank_q;", "cycle"),
-    ("sparsemap_encoder.v", "wire advance = !group_valid_q || group_ready_i;", "wire advance = 1'b1;", "stability"),
+    ("requantize", "product_q + half", "product_q", "value"),
+    ("row", "if (take && beat_last_i) bank_q <= !bank_q;", "if (1'b0) bank_q <= !bank_q;", "cycle"),
+    ("sparsemap_encoder", "wire advance = !group_valid_q || group_ready_i;", "wire advance = 1'b1;", "stability"),
 ]
 
 
-def faulty_design(folder: Path, file: str, text: str, replacement: str) -> Design:
+def faulty_design(folder: Path, unit: str, text: str, replacement: str) -> Design:
     """The core with a fault, built where no other test takes it for the right one."""
     design = replace(tiny_design(folder / "rtl"), folder=folder / "sim")
-    source = next(path for path in design.sources if path.name == file)
+    source = next(path for path in design.sources if path.name == file_name(unit))
     assert text in source.read_text(), "the fault's place is not in the Verilog any more"
     source.write_text(source.read_text().replace(text, replacement))
     build(design, Simulator.ICARUS)
     return design
 
 
-@pytest.mark.parametrize(("file", "text", "replacement", "kind"), FAULTS)
-def test_a_fault_is_noticed(file: str, text: str, replacement: str, kind: str, tmp_path: Path) -> None:
-    design = faulty_design(tmp_path, file, text, replacement)
+@pytest.mark.parametrize(("unit", "text", "replacement", "kind"), FAULTS)
+def test_a_fault_is_noticed(unit: str, text: str, replacement: str, kind: str, tmp_path: Path) -> None:
+    design = faulty_design(tmp_path, unit, text, replacement)
     result = run_uvm(design, Simulator.ICARUS, "random_layers", 3, 4, tmp_path / "run")
     assert not result.ok
     assert result.seen.get(kind, 0) > 0, result.problem
@@ -103,8 +104,8 @@ def test_a_fault_is_noticed(file: str, text: str, replacement: str, kind: str, t
 
 @pytest.fixture(scope="module")
 def without_rounding(tmp_path_factory: pytest.TempPathFactory) -> Design:
-    file, text, replacement, _ = FAULTS[0]
-    return faulty_design(tmp_path_factory.mktemp("without_rounding"), file, text, replacement)
+    unit, text, replacement, _ = FAULTS[0]
+    return faulty_design(tmp_path_factory.mktemp("without_rounding"), unit, text, replacement)
 
 
 @pytest.mark.parametrize("test", [test for test in NEGATIVE if test != "errors_nothing_compared"])

@@ -1,4 +1,4 @@
-"""Psum lines against the cycle model: additions, forwarding, closing, draining and freeing.
+"""Psum line buffer against the cycle model: additions, forwarding, closing, draining and freeing.
 
 The bench plays the MAC (issue, a cycle later the target, a cycle later the sums) and the collector.
 """
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cocotb
 from cocotb.handle import HierarchyObject
 
-from penni_escalate.golden.cycle.psum_lines import make_psum_lines, step_psum_lines
+from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer, step_psum_line_buffer
 from penni_escalate.tb.base.stimulus import Pace, pack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.signals import Sample
@@ -29,21 +29,21 @@ class Issue(NamedTuple):
 NOTHING = Issue(0, 0, (), 0)
 
 
-class PsumLinesBench(UnitBench):
+class PsumLineBufferBench(UnitBench):
     """A transaction is an addition or a read for draining.
 
     Assumptions: a line is added to only while it is not closed, and drained only when it is done; one
     bank of biases serves a line from its first addition until it is freed, and stays as it is.
     """
 
-    unit = "psum_lines"
+    unit = "psum_line_buffer"
     patience = 4000
 
     def begin(self) -> None:
         """Lines free, biases about to be loaded."""
         if self.episode > 1:
             self._note_reset()
-        self.model = make_psum_lines(self.sizes._replace(blocks=1))
+        self.model = make_psum_line_buffer(self.sizes._replace(blocks=1))
         self.bias = [0, 0]
         self.to_load = [0, 1]
         self.bank: list[int] = []
@@ -130,7 +130,7 @@ class PsumLinesBench(UnitBench):
             "drain_read_i": 1,
             "drain_line_i": line,
             "drain_entry_i": column // self.config.taps,
-            "drain_bank_i": column % self.config.taps,
+            "drain_way_i": column % self.config.taps,
             "drain_parameters_i": bank,
         }
 
@@ -153,7 +153,7 @@ class PsumLinesBench(UnitBench):
                 "target_valid_i": 1,
                 "target_line_i": target.line,
                 "target_entry_i": target.column // self.config.taps,
-                "target_bank_i": target.column % self.config.taps,
+                "target_way_i": target.column % self.config.taps,
                 "target_mask_i": (1 << len(target.sums)) - 1,
                 "target_parameters_i": bank,
             }
@@ -184,7 +184,7 @@ class PsumLinesBench(UnitBench):
         if inputs.get("drain_read_i"):
             self._note_drain(inputs)
             line = inputs["drain_line_i"]
-            column = inputs["drain_entry_i"] * self.config.taps + inputs["drain_bank_i"]
+            column = inputs["drain_entry_i"] * self.config.taps + inputs["drain_way_i"]
             bank = inputs["drain_parameters_i"]
             self.held = (line, column)
             self.drained = (int(model.psum[0, line, column]) + self.bias[bank]) & WORD
@@ -197,7 +197,7 @@ class PsumLinesBench(UnitBench):
             self.uses[self.held[0]] = None
             self.written[self.held[0]] = set()
             self.held = None
-        step_psum_lines(model, self.sizes, 0, issue.close, free)
+        step_psum_line_buffer(model, self.sizes, 0, issue.close, free)
         self.pipe = [issue, self.pipe[0]]
 
     def _columns(self, issue: Issue) -> range:
@@ -239,9 +239,9 @@ class PsumLinesBench(UnitBench):
         return "first" if column == 0 else "last" if column == self.config.width_max - 1 else "between"
 
     def _note_drain(self, inputs: Inputs) -> None:
-        """The entry that is read, and what else happens in its bank."""
-        line, bank = inputs["drain_line_i"], inputs["drain_bank_i"]
-        column = inputs["drain_entry_i"] * self.config.taps + bank
+        """The entry that is read, and what else happens in its way."""
+        line, way = inputs["drain_line_i"], inputs["drain_way_i"]
+        column = inputs["drain_entry_i"] * self.config.taps + way
         entry = "written" if column in self.written[line] else "not written"
         self.coverage.sample(
             {
@@ -252,8 +252,8 @@ class PsumLinesBench(UnitBench):
         )
         self._note_held()
         target = self.pipe[0]
-        together = any(other % self.config.taps == bank for other in self._columns(target))
-        self.coverage.met("drain and addition in one bank", together)
+        together = any(other % self.config.taps == way for other in self._columns(target))
+        self.coverage.met("drain and addition in one way", together)
         self.coverage.met("lines of two passes", {0, 1} <= set(self.uses))
 
     def _note_held(self) -> None:
@@ -303,4 +303,4 @@ class PsumLinesBench(UnitBench):
 @cocotb.test()
 async def lockstep(dut: HierarchyObject) -> None:
     """Random additions and drains."""
-    await PsumLinesBench(dut).run()
+    await PsumLineBufferBench(dut).run()

@@ -1,11 +1,11 @@
-"""Functional coverage of psum_lines."""
+"""Functional coverage of psum_line_buffer."""
 
 from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, situation
 
 _FRESH = "an entry that is not written has not been added to since its line was freed."
 
 MODEL = CoverageModel(
-    "psum_lines",
+    "psum_line_buffer",
     (
         situation("same entry in consecutive cycles", "The first sum is not in the memory yet: it must be forwarded."),
         situation(
@@ -32,7 +32,7 @@ MODEL = CoverageModel(
         ),
         situation(
             "same entry through another tap",
-            "A walk of the next pixel reaches a column with another tap: the bank decides, not the tap.",
+            "A walk of the next pixel reaches a column with another tap: the way decides, not the tap.",
             applies=lambda config: config.taps > 1,
         ),
         situation(
@@ -41,7 +41,7 @@ MODEL = CoverageModel(
         ),
         Point(
             "taps",
-            "How the taps of an addition lie on the banks: those that turn around are one entry further on.",
+            "How the taps of an addition lie on the ways: those that turn around are one entry further on.",
             ("in order", "turn around"),
             applies=lambda config: config.taps > 1,
         ),
@@ -64,8 +64,8 @@ MODEL = CoverageModel(
         Point("drained column", "The first and the last column of the memories.", ("first", "between", "last")),
         situation("lines of two passes", "While one pass drains the next one adds: both biases are in use."),
         situation(
-            "drain and addition in one bank",
-            "Each line has its own memory: a drain that takes over the read port of the bank spoils the addition.",
+            "drain and addition in one way",
+            "Each line has its own memory: a drain that takes over the read port of the way spoils the addition.",
         ),
         Point(
             "psum held",

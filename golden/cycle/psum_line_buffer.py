@@ -1,4 +1,4 @@
-"""Psum lines: partial sums of the output rows in flight.
+"""Psum line buffer: partial sums of the output rows in flight.
 
 A psum is kept without the bias, which is added when the line is drained. Additions are made when
 the MAC issues them; a line counts as done three edges later, when the hardware has added them too.
@@ -12,7 +12,7 @@ from numba import njit
 from penni_escalate.golden.cycle.sizes import Sizes
 
 
-class PsumLines(NamedTuple):
+class PsumLineBuffer(NamedTuple):
     """Registers: psum int64 (BLOCKS, PSUM_LINES, WIDTH_MAX); line sets as bit masks (BLOCKS,)."""
 
     psum: np.ndarray
@@ -22,9 +22,9 @@ class PsumLines(NamedTuple):
     closing: np.ndarray
 
 
-def make_psum_lines(s: Sizes) -> PsumLines:
+def make_psum_line_buffer(s: Sizes) -> PsumLineBuffer:
     """Registers after reset."""
-    return PsumLines(
+    return PsumLineBuffer(
         psum=np.zeros((s.blocks, s.psum_lines, s.width_max), np.int64),
         closed=np.zeros(s.blocks, np.int64),
         done=np.zeros(s.blocks, np.int64),
@@ -33,7 +33,7 @@ def make_psum_lines(s: Sizes) -> PsumLines:
 
 
 @njit(cache=True)
-def step_psum_lines(unit: PsumLines, s: Sizes, b: int, close: int, free: int) -> None:
+def step_psum_line_buffer(unit: PsumLineBuffer, s: Sizes, b: int, close: int, free: int) -> None:
     """One clock edge: lines that the MAC closes, lines that the collector frees (bit masks)."""
     unit.done[b] = (unit.done[b] & ~free) | unit.closing[b, 1]
     unit.closing[b, 1] = unit.closing[b, 0]

@@ -1,0 +1,1 @@
+"""The unit psum_line_buffer."""

@@ -1,1 +1,0 @@
-"""The unit psum_lines."""
