@@ -11,14 +11,17 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.results import write_atomically
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator, as_fields
+from penni_escalate.rtl import formats
+from penni_escalate.rtl.fields import clog2, index_bits, zeros
 from penni_escalate.rtl.names import DEFAULT_PREFIX, check_prefix, file_name, module_name
-from penni_escalate.rtl.widths import HEIGHT_BITS, OPERAND_BITS, PSUM_BITS, Widths, clog2, index_bits, zeros
+from penni_escalate.rtl.widths import Widths
 
 GENERATOR_VERSION = "1.0"
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 #: The module that has no parent.
 TOP = next(unit.name for unit in reversed(UNITS.values()) if not unit.parents)
+_FORMATS = {name.lower(): bits for name, bits in vars(formats).items() if name.isupper()}
 
 
 def configuration_hash(config: Accelerator) -> str:
@@ -31,9 +34,7 @@ def _rendered(template: jinja2.Template, config: Accelerator, prefix: str, **nam
         module=partial(module_name, prefix=prefix),
         c=config,
         w=Widths(config),
-        height_bits=HEIGHT_BITS,
-        operand_bits=OPERAND_BITS,
-        psum_bits=PSUM_BITS,
+        **_FORMATS,
         clog2=clog2,
         index_bits=index_bits,
         zeros=zeros,

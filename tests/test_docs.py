@@ -19,7 +19,8 @@ from penni_escalate.compress.recipe import Recipe
 from penni_escalate.compress.steps import FIRST_READ
 from penni_escalate.configs.accelerator import as_fields, load_accelerator, parse_accelerator
 from penni_escalate.golden.manifest import Manifest
-from penni_escalate.rtl.widths import Widths
+from penni_escalate.rtl.generator import render_text
+from penni_escalate.rtl.load_words import load_table
 from penni_escalate.tb.flows.coverage_plan import coverage_plan
 
 DOCS = ROOT / "docs"
@@ -120,16 +121,23 @@ def test_derived_numbers() -> None:
         "BEAT": "beat_bits",
         "KB": "kernel_bits",
         "WB": "width_bits",
-        "PASS": "pass_bits",
+        "PASS": "words.pass.bits",
         "INDEX": "load_index_bits",
         "LOAD": "load_bits",
     }
     text = (DOCS / "architecture.md").read_text()
     rows = re.findall(r"^\| `([A-Z]+)` \| .* \| (\d+) \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
     assert [row[0] for row in rows] == list(attributes)
-    widths = [Widths(load_accelerator(name)) for name in PRESETS]
-    for name, *values in rows:
-        assert [int(value) for value in values] == [getattr(preset, attributes[name]) for preset in widths], name
+    for preset, column in zip(PRESETS, range(1, 4), strict=True):
+        for row in rows:
+            value = render_text(f"{{{{ w.{attributes[row[0]]} }}}}", load_accelerator(preset))
+            assert row[column] == value, (preset, row[0])
+
+
+def test_load_words() -> None:
+    """The table of parameter words in architecture.md is that of rtl/load_words.py."""
+    text = (DOCS / "architecture.md").read_text()
+    assert f"how many a pass |\n|---|---|---|---|---|\n{load_table()}\n" in text
 
 
 def recipe_fields(kind: Any, prefix: str = "") -> list[str]:

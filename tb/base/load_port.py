@@ -1,23 +1,13 @@
 """The load port's transfers: a pass's parameters as the words that stream_core takes."""
 
 from collections.abc import Iterator
-from enum import IntEnum
 
 import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.schedule import Pass
+from penni_escalate.rtl.load_words import LoadKind, load_words
 from penni_escalate.rtl.widths import Widths
-
-
-class LoadKind(IntEnum):
-    """What a transfer writes."""
-
-    COEFFICIENTS = 0
-    BASIS = 1
-    EXPONENTS = 2
-    CHANNEL = 3
-    PASS = 4
 
 
 def bits_to_int(bits: np.ndarray) -> int:
@@ -36,12 +26,13 @@ class LoadPort:
     def __init__(self, config: Accelerator) -> None:
         self.config = config
         self.widths = Widths(config)
+        self.words = load_words(config)
 
     @property
     def width(self) -> int:
         """Bits of a transfer: kind, all, block, index, data."""
         w = self.widths
-        return 3 + 1 + w.block_bits + w.load_index_bits + w.load_bits
+        return w.load_kind_bits + 1 + w.block_bits + w.load_index_bits + w.load_bits
 
     def transfer(self, kind: LoadKind, block: int | None, index: int, data: int) -> int:
         """One transfer as a number; ``block`` None writes all blocks."""
@@ -55,19 +46,26 @@ class LoadPort:
         """Data of a COEFFICIENTS transfer: for each row the group's map, then its signs."""
         size = self.config.group
         part = work.coefficients[block, group * size : (group + 1) * size]
-        return bits_to_int(np.concatenate([np.concatenate([row != 0, row < 0]) for row in part.T]))
+        rows = [{"map": bits_to_int(row != 0), "sign": bits_to_int(row < 0)} for row in part.T]
+        return self.words[LoadKind.COEFFICIENTS].data(rows)
+
+    def basis(self, work: Pass, block: int, r: int, s: int) -> int:
+        """Data of a BASIS transfer: the weight of kernel place (r, s) for each row."""
+        return self.words[LoadKind.BASIS].data([{"weight": int(weight)} for weight in work.basis[block, :, r, s]])
+
+    def exponents(self, work: Pass) -> int:
+        """Data of an EXPONENTS transfer."""
+        return self.words[LoadKind.EXPONENTS].data([{"exponent": int(exponent)} for exponent in work.exponent])
 
     def channel(self, work: Pass, block: int) -> int:
-        """Data of a CHANNEL transfer: bias, multiplier, shift."""
-        f = self.widths.channel_fields
-        bias = int(work.bias[block]) & 0xFFFFFFFF
-        multiplier = int(work.multiplier[block]) << f.multiplier.offset
-        return bias | multiplier | int(work.shift[block]) << f.shift.offset
+        """Data of a CHANNEL transfer."""
+        fields = {name: int(getattr(work, name)[block]) for name in ("bias", "multiplier", "shift")}
+        return self.words[LoadKind.CHANNEL].data([fields])
 
     def geometry(self, work: Pass) -> int:
         """Data of a PASS transfer."""
-        f, g = self.widths.pass_fields, work.geometry
-        values = {
+        g = work.geometry
+        fields = {
             "height": g.height,
             "width": g.width,
             "out_height": g.out_height,
@@ -76,11 +74,11 @@ class LoadPort:
             "kernel_width": g.kernel_width,
             "stride": g.stride,
             "padding": g.padding,
-            "low": work.low & 0x3FF,
-            "high": work.high & 0x3FF,
+            "low": work.low,
+            "high": work.high,
             "signed": int(work.signed_in),
         }
-        return sum(value << getattr(f, name).offset for name, value in values.items())
+        return self.words[LoadKind.PASS].data([fields])
 
     def transfers(self, work: Pass) -> Iterator[int]:
         """All transfers of a pass, the one that starts it last."""
@@ -92,10 +90,9 @@ class LoadPort:
             for s in range(g.kernel_width):
                 index = r * config.kernel_max + s
                 for block in range(1 if work.shared_basis else config.blocks):
-                    data = bytes_to_int(work.basis[block, :, r, s])
+                    data = self.basis(work, block, r, s)
                     yield self.transfer(LoadKind.BASIS, None if work.shared_basis else block, index, data)
-        exponents = sum(int(exponent) << (3 * m) for m, exponent in enumerate(work.exponent))
-        yield self.transfer(LoadKind.EXPONENTS, None, 0, exponents)
+        yield self.transfer(LoadKind.EXPONENTS, None, 0, self.exponents(work))
         for block in range(config.blocks):
             yield self.transfer(LoadKind.CHANNEL, block, 0, self.channel(work, block))
         yield self.transfer(LoadKind.PASS, None, 0, self.geometry(work))

@@ -13,7 +13,7 @@ from typing import ClassVar
 from cocotb.triggers import Event
 from pyuvm import uvm_agent, uvm_analysis_port, uvm_component, uvm_driver, uvm_monitor, uvm_sequencer
 
-from penni_escalate.tb.base.load_port import LoadKind
+from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.stream_core.env.items import Burst, ReadyPattern
 from penni_escalate.tb.stream_core.env.pins import Beat, ReadyDriver, StreamDriver, StreamMonitor, Timebase
 from penni_escalate.tb.stream_core.env.problems import ProblemLog

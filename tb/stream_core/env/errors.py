@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from cocotb.types import Logic
 
-from penni_escalate.tb.base.load_port import LoadKind
+from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.stream_core.env.agents import (
     ActivationDriver,
     ConfigurationDriver,

@@ -8,7 +8,7 @@ from pyuvm import uvm_analysis_export, uvm_scoreboard, uvm_subscriber
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.cycle.stream_core import CoreCounter
-from penni_escalate.tb.base.load_port import LoadKind
+from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.stream_core.env.agents import context_of
 from penni_escalate.tb.stream_core.env.channel import Channel, Expected
 from penni_escalate.tb.stream_core.env.model import Expectation, counters_of

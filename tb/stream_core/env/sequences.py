@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import cocotb
 from pyuvm import uvm_sequence, uvm_sequencer
 
-from penni_escalate.tb.base.load_port import LoadKind
+from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.stream_core.env.items import Burst, ReadyPattern
 from penni_escalate.tb.stream_core.env.model import Expectation
 from penni_escalate.tb.stream_core.env.pins import Go

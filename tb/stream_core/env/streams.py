@@ -8,8 +8,10 @@ import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.sparsemap import SparseTensor
+from penni_escalate.rtl.formats import CODE_BITS
+from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.rtl.widths import Widths
-from penni_escalate.tb.base.load_port import LoadKind, bits_to_int, bytes_to_int
+from penni_escalate.tb.base.load_port import bits_to_int, bytes_to_int
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,18 @@ class Stream:
 def load_stream(config: Accelerator) -> Stream:
     """The load port; its words are those of ``tb.base.load_port.LoadPort``."""
     w = Widths(config)
-    fields = (("kind", 3), ("all", 1), ("block", w.block_bits), ("index", w.load_index_bits), ("data", w.load_bits))
+    fields = (
+        ("kind", w.load_kind_bits),
+        ("all", 1),
+        ("block", w.block_bits),
+        ("index", w.load_index_bits),
+        ("data", w.load_bits),
+    )
     return Stream("load", True, fields)
 
 
 def _group_fields(config: Accelerator) -> tuple[tuple[str, int], ...]:
-    return (("last", 1), ("eop", 1), ("map", config.group), ("values", 8 * config.group))
+    return (("last", 1), ("eop", 1), ("map", config.group), ("values", CODE_BITS * config.group))
 
 
 def input_stream(config: Accelerator) -> Stream:

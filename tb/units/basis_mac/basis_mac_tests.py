@@ -21,8 +21,9 @@ from penni_escalate.golden.cycle.basis_mac import (
 from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer, step_psum_line_buffer
 from penni_escalate.golden.cycle.work import work_of
 from penni_escalate.golden.schedule import Pass
+from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, border_of, classes_of, place_of
-from penni_escalate.tb.base.load_port import LoadKind, LoadPort
+from penni_escalate.tb.base.load_port import LoadPort
 from penni_escalate.tb.base.stimulus import Offer, Pace
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.block_loads import BlockLoads

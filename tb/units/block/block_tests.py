@@ -17,8 +17,9 @@ from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer
 from penni_escalate.golden.cycle.row import make_rows
 from penni_escalate.golden.cycle.work import work_of
 from penni_escalate.golden.schedule import Pass
+from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, classes_of
-from penni_escalate.tb.base.load_port import LoadKind, LoadPort
+from penni_escalate.tb.base.load_port import LoadPort
 from penni_escalate.tb.base.stimulus import Pace, unpack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.block_loads import BlockLoads

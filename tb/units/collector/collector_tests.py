@@ -11,8 +11,9 @@ from cocotb.handle import HierarchyObject
 from penni_escalate.golden.cycle.collector import STAGES, make_collector, step_collector
 from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer
 from penni_escalate.golden.cycle.work import work_of
+from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, place_of
-from penni_escalate.tb.base.load_port import LoadKind, LoadPort
+from penni_escalate.tb.base.load_port import LoadPort
 from penni_escalate.tb.base.stimulus import Pace, pack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.passes import random_pass, transfers_of

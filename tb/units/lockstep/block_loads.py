@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from penni_escalate.golden.cycle.basis_mac import BasisMac
-from penni_escalate.tb.base.load_port import LoadKind
+from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.units.lockstep.passes import Transfer
 
 

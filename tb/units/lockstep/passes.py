@@ -10,8 +10,9 @@ import numpy as np
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.schedule import Pass, passes_of
 from penni_escalate.golden.sparsemap import SparseTensor, encode
+from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.base.geometry_classes import GeometryDeck
-from penni_escalate.tb.base.load_port import LoadKind, LoadPort, bytes_to_int
+from penni_escalate.tb.base.load_port import LoadPort
 from penni_escalate.tb.base.random_work import random_layer
 
 #: Output columns and rows of a small pass stay below a run's length.
@@ -59,11 +60,6 @@ def one_block(work: Pass) -> Pass:
     )
 
 
-def exponents(work: Pass) -> int:
-    """Data of an EXPONENTS transfer: three bits a row."""
-    return sum(int(exponent) << (3 * m) for m, exponent in enumerate(work.exponent))
-
-
 def _parameters(port: LoadPort, work: Pass) -> Iterator[Transfer]:
     """Everything but the geometry, for each block that the pass has."""
     g, config = work.geometry, port.config
@@ -74,9 +70,9 @@ def _parameters(port: LoadPort, work: Pass) -> Iterator[Transfer]:
         for r in range(g.kernel_height):
             for s in range(g.kernel_width):
                 index = r * config.kernel_max + s
-                yield Transfer(LoadKind.BASIS, block, index, bytes_to_int(work.basis[block, :, r, s]))
+                yield Transfer(LoadKind.BASIS, block, index, port.basis(work, block, r, s))
         yield Transfer(LoadKind.CHANNEL, block, 0, port.channel(work, block))
-    yield Transfer(LoadKind.EXPONENTS, None, 0, exponents(work))
+    yield Transfer(LoadKind.EXPONENTS, None, 0, port.exponents(work))
 
 
 def transfers_of(port: LoadPort, work: Pass, kinds: set[LoadKind], source: random.Random) -> list[Transfer]:

@@ -13,9 +13,10 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.golden.sparsemap import encode
+from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.base.coverage import load_model, merge
-from penni_escalate.tb.base.load_port import LoadKind, LoadPort
+from penni_escalate.tb.base.load_port import LoadPort
 from penni_escalate.tb.base.simulator import Design, Outcome, Simulator, build
 from penni_escalate.tb.stream_core.env import run as uvm_run
 from penni_escalate.tb.stream_core.env.channel import Channel, Expected

@@ -1,0 +1,67 @@
+"""Bits of indices, and fields in packed vectors."""
+
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+
+def clog2(count: int) -> int:
+    """Bits that number ``count`` things; 0 for one thing."""
+    return (count - 1).bit_length()
+
+
+def index_bits(count: int) -> int:
+    """Bits of an index over ``count`` things, at least 1: Verilog has no empty vectors."""
+    return max(1, clog2(count))
+
+
+def zeros(count: int) -> str:
+    """Leading zeros inside a concatenation; nothing for none, Verilog has no empty constants."""
+    return f"{count}'d0, " if count else ""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A slice of a packed vector.
+
+    Attributes:
+        width, offset: in bits.
+        signed: two's complement.
+    """
+
+    name: str
+    width: int
+    offset: int = 0
+    signed: bool = False
+
+    @property
+    def high(self) -> int:
+        """Highest bit."""
+        return self.offset + self.width - 1
+
+    @property
+    def slice(self) -> str:
+        """``high:low``, or the bit alone."""
+        return f"{self.high}:{self.offset}" if self.width > 1 else f"{self.offset}"
+
+    def place(self, value: int) -> int:
+        """``value`` where the field lies in the vector. Raises ValueError for a value that does not fit."""
+        low, high = (-(1 << self.width - 1), 1 << self.width - 1) if self.signed else (0, 1 << self.width)
+        if not low <= value < high:
+            raise ValueError(f"{self.name} is {value}: it must be {low} to {high - 1}")
+        return (value & ((1 << self.width) - 1)) << self.offset
+
+
+def lay_out(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    """The fields one after the other from bit 0 upward."""
+    offset, placed = 0, []
+    for field in fields:
+        placed.append(replace(field, offset=offset))
+        offset += field.width
+    return tuple(placed)
+
+
+def pack(fields: list[tuple[str, int]]) -> SimpleNamespace:
+    """Lay fields out from bit 0 upward; an attribute a field; ``fields``, all of them; ``total``, their bits."""
+    placed = lay_out(tuple(Field(name, width) for name, width in fields))
+    named = {field.name: field for field in placed}
+    return SimpleNamespace(**named, fields=list(placed), total=sum(field.width for field in placed))

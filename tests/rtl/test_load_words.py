@@ -1,0 +1,77 @@
+"""The words of the load port: where their fields lie, as numbers written here, and what does not fit."""
+
+import re
+
+import pytest
+
+from penni_escalate.configs.accelerator import load_accelerator, preset_names
+from penni_escalate.rtl.generator import render
+from penni_escalate.rtl.load_words import LoadKind, load_words
+from penni_escalate.rtl.names import file_name
+from penni_escalate.rtl.widths import Widths
+
+TINY = load_accelerator("tiny")
+WORDS = load_words(TINY)
+
+#: Kind, values of a row, what they give in row 1 (or alone) as a number: GROUP 4, WB 6, KB 2.
+WRITTEN = [
+    (LoadKind.COEFFICIENTS, {"map": 0b1010, "sign": 0b0010}, 0b0010_1010 << 8),
+    (LoadKind.BASIS, {"weight": -2}, 0xFE << 8),
+    (LoadKind.EXPONENTS, {"exponent": 5}, 5 << 3),
+    (LoadKind.CHANNEL, {"bias": -1, "multiplier": 0xABCD, "shift": 47}, 47 << 48 | 0xABCD << 32 | 0xFFFFFFFF),
+]
+PASS = {
+    "height": (28, 0),
+    "width": (27, 12),
+    "out_height": (26, 18),
+    "out_width": (25, 30),
+    "kernel_height": (3, 36),
+    "kernel_width": (2, 38),
+    "stride": (1, 40),
+    "padding": (1, 42),
+    "low": (-128, 44),
+    "high": (255, 54),
+    "signed": (1, 64),
+}
+
+
+@pytest.mark.parametrize(("kind", "values", "word"), WRITTEN, ids=[kind.name for kind, _, _ in WRITTEN])
+def test_fields_lie_where_the_format_says(kind: LoadKind, values: dict[str, int], word: int) -> None:
+    rows = WORDS[kind].rows
+    assert rows == (1 if kind is LoadKind.CHANNEL else TINY.rows)
+    before = [] if rows == 1 else [dict.fromkeys(values, 0)]
+    assert WORDS[kind].data([*before, values]) == word
+
+
+def test_a_pass_lies_where_the_format_says() -> None:
+    word = sum((value & 0x3FF) << offset for value, offset in PASS.values())
+    assert WORDS[LoadKind.PASS].data([{name: value for name, (value, _) in PASS.items()}]) == word
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "sentence"),
+    [
+        (LoadKind.EXPONENTS, [{"exponent": 8}], "exponent is 8: it must be 0 to 7"),
+        (LoadKind.BASIS, [{"weight": -129}], "weight is -129: it must be -128 to 127"),
+        (LoadKind.BASIS, [{"weight": 0}] * 7, "BASIS has, 6 time(s), the fields weight"),
+        (LoadKind.CHANNEL, [{"bias": 0}], "CHANNEL has, 1 time(s), the fields bias, multiplier, shift"),
+    ],
+)
+def test_what_does_not_fit_is_refused(kind: LoadKind, rows: list[dict[str, int]], sentence: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        WORDS[kind].data(rows)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_sizes_are_those_of_the_generator(name: str) -> None:
+    config = load_accelerator(name)
+    fields = {field.name: field.width for field in load_words(config)[LoadKind.PASS].fields}
+    widths = Widths(config)
+    assert fields["width"] == fields["out_width"] == widths.width_bits
+    assert {fields[name] for name in ("kernel_height", "kernel_width", "stride", "padding")} == {widths.kernel_bits}
+
+
+def test_the_verilog_tells_the_kinds_apart_by_their_numbers() -> None:
+    text = render(TINY)[file_name("stream_core")]
+    found = re.findall(r"localparam \[2:0\] (\w+) = 3'd(\d);", text)
+    assert found == [("COEFFICIENTS", "0"), ("BASIS", "1"), ("EXPONENTS", "2"), ("CHANNEL", "3"), ("PASS", "4")]
