@@ -23,42 +23,42 @@ def _size(low: int, high: int) -> object:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Accelerator:
-    """One accelerator. Sizes are counts unless a unit is given."""
+    """One accelerator. Sizes are counts unless a unit is given; where not given they are those of preset small."""
 
     #: Name of the preset; goes into file headers and reports.
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=32)]
     #: Blocks; a block computes one output channel of a pass.
-    blocks: Annotated[int, _size(2, 256)]
+    blocks: Annotated[int, _size(2, 256)] = 16
     #: Rows of a block; a row computes the combination z[k, m] for one basis kernel m.
-    rows: Annotated[int, _size(1, 16)]
+    rows: Annotated[int, _size(1, 16)] = 6
     #: Channels of a SparseMap group.
-    group: Annotated[int, _size(2, 64)]
+    group: Annotated[int, _size(2, 64)] = 16
     #: Packed activations that a beat carries.
-    lanes: Annotated[int, _size(1, 64)]
+    lanes: Annotated[int, _size(1, 64)] = 8
     #: Adder lanes of a row's channel accumulator.
-    adders: Annotated[int, _size(1, 16)]
+    adders: Annotated[int, _size(1, 16)] = 2
     #: Columns of the concentration window beyond the first.
-    lookahead: Annotated[int, _size(0, 7)]
+    lookahead: Annotated[int, _size(0, 7)] = 2
     #: Distance up to which an idle adder lane takes a neighbour's value.
-    lookaside: Annotated[int, _size(0, 3)]
+    lookaside: Annotated[int, _size(0, 3)] = 1
     #: Beats that a block's input ring holds.
-    ring: Annotated[int, _size(2, 64)]
+    ring: Annotated[int, _size(2, 64)] = 16
     #: Values z that a row's FIFO holds.
-    z_fifo: Annotated[int, _size(2, 64)]
+    z_fifo: Annotated[int, _size(2, 64)] = 4
     #: Neighbouring output columns that a row's multipliers serve in a cycle.
-    taps: Annotated[int, _size(1, 8)]
+    taps: Annotated[int, _size(1, 8)] = 1
     #: Output lines in flight in a block.
-    psum_lines: Annotated[int, _size(2, 16)]
+    psum_lines: Annotated[int, _size(2, 16)] = 6
     #: Requantizations a cycle.
-    out_lanes: Annotated[int, _size(1, 64)]
+    out_lanes: Annotated[int, _size(1, 64)] = 8
     #: Largest kernel height and width.
-    kernel_max: Annotated[int, _size(1, 11)]
+    kernel_max: Annotated[int, _size(1, 11)] = 5
     #: Largest input and output width, in pixels.
-    width_max: Annotated[int, _size(4, 256)]
+    width_max: Annotated[int, _size(4, 256)] = 64
     #: Largest number of input channels.
-    channels_max: Annotated[int, _size(4, 4096)]
+    channels_max: Annotated[int, _size(4, 4096)] = 512
     #: Bits of z, sign included.
-    z_bits: Annotated[int, _size(10, 24)]
+    z_bits: Annotated[int, _size(10, 24)] = 16
 
     @model_validator(mode="after")
     def _rules(self) -> "Accelerator":

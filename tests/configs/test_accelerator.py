@@ -4,9 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.configs.accelerator import as_fields, load_accelerator, parse_accelerator, preset_names
+from penni_escalate.rtl.generator import configuration_hash
 
 SMALL = as_fields(load_accelerator("small"))
 
@@ -50,9 +52,29 @@ def test_an_unknown_field_is_refused() -> None:
         parse_accelerator({**SMALL, "block": 4}, "x")
 
 
-def test_a_missing_field_is_refused() -> None:
-    with pytest.raises(UserError, match="field 'rows' is missing"):
-        parse_accelerator({key: value for key, value in SMALL.items() if key != "rows"}, "x")
+def test_a_missing_field_has_the_default_of_preset_small() -> None:
+    assert parse_accelerator({"name": "small"}, "x") == load_accelerator("small")
+    with pytest.raises(UserError, match="field 'name' is missing"):
+        parse_accelerator({key: value for key, value in SMALL.items() if key != "name"}, "x")
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_configuration_does_not_depend_on_whether_a_default_is_written(name: str, tmp_path: Path) -> None:
+    whole = as_fields(load_accelerator(name))
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(
+        yaml.safe_dump({"name": name} | {key: value for key, value in whole.items() if value != SMALL[key]})
+    )
+    short = load_accelerator(str(path))
+    assert short == load_accelerator(name)
+    assert configuration_hash(short) == configuration_hash(load_accelerator(name))
+
+
+def test_rules_hold_for_defaults_too(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("blocks: 24\n")
+    with pytest.raises(UserError, match=r"mine\.yaml: field 'blocks' is 24: it must be a multiple of group \(16\)"):
+        load_accelerator(str(path))
 
 
 def test_an_unknown_preset_names_the_known_ones() -> None:
