@@ -12,6 +12,7 @@ TEST   ?= *
 SEEDS  ?=
 JOBS   ?= 2
 PROOF  ?=
+PREFIX ?=
 SCHEDULER ?= local
 LAYER  ?=
 IMAGE  ?=
@@ -82,8 +83,8 @@ compress: $(VENV)/all.stamp ## train and compress a network, and write its packa
 compress-report: $(VENV)/all.stamp ## measure every package in packages/ anew, and write build/results/compress.json and pages
 	@$(RUN) compress report
 
-rtl: $(VENV)/sim.stamp ## write the Verilog of a configuration to OUT
-	@$(RUN) rtl --config "$(CONFIG)" --out "$(OUT)"
+rtl: $(VENV)/sim.stamp ## write the Verilog of a configuration to OUT (PREFIX=...)
+	@$(RUN) rtl --config "$(CONFIG)" $(if $(PREFIX),--prefix "$(PREFIX)") --out "$(OUT)"
 
 clean: ## remove everything that was built, but not the virtual environment
 	rm -rf build

@@ -12,7 +12,7 @@ import pytest
 from penni_escalate.common.paths import ROOT
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import load_accelerator, preset_names
-from penni_escalate.rtl.generator import TOP, generate, render
+from penni_escalate.rtl.generator import TEMPLATES, TOP, generate, render
 from penni_escalate.rtl.names import file_name, module_name, unit_of
 
 TINY = load_accelerator("tiny")
@@ -137,6 +137,14 @@ def test_a_prefix_that_is_no_identifier_is_refused(prefix: str, tmp_path: Path) 
         "underscores, the first no digit, as in 'esc_'.\n"
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_no_template_writes_a_width_as_a_number() -> None:
+    """Widths of more than a bit come from rtl/formats.py and rtl/widths.py."""
+    for path in sorted(TEMPLATES.glob("*.v.j2")):
+        code = re.sub(r"//.*|\{#.*?#\}", "", path.read_text())
+        literal = re.findall(r"(?<![\w}])(?:[2-9]|[1-9]\d+)'s?[bdh]|\[[1-9]\d*:0\]|\[[2-9]\]|\b8 ?\*|\* ?8\b", code)
+        assert not literal, f"{path.name}: {literal}"
 
 
 LICENCE = "// SPDX-License-Identifier: Apache-2.0"
