@@ -138,11 +138,10 @@ class LoadWord:
         names = [field.name for field in self.fields]
         if len(rows) > self.rows or any(values.keys() != set(names) for values in rows):
             raise ValueError(f"{self.kind.name} has, {self.rows} time(s), the fields {', '.join(names)}")
-        return sum(
-            field.place(values[field.name]) << row * self.row_bits
-            for row, values in enumerate(rows)
-            for field in self.fields
-        )
+        step, word = self.row_bits, 0
+        for row, values in enumerate(rows):
+            word |= sum(field.place(values[field.name]) for field in self.fields) << row * step
+        return word
 
 
 def _sizes(config: Accelerator) -> dict[str, int]:
