@@ -25,7 +25,7 @@ MODEL = CoverageModel(
         Point("layer", "A first layer has a basis of its own in every block.", ("decomposed", "first")),
         Point("kernel", "Rows and columns are walked apart: an exchange shows where the sides differ.", KERNELS),
         Point("stride", "From one to above the kernel's size, where pixels reach no output.", STRIDES),
-        Point("padding", "With the most, the first output sees one row and one column only.", PADDINGS),
+        Point("padding", "With the most, the first output sees one line and one column only.", PADDINGS),
         Point("border", "Where in the image there are pixels whose codes are not all 0.", BORDERS),
         Cross(
             "geometry at the border",
@@ -93,7 +93,7 @@ MODEL = CoverageModel(
             ("next pass", "overlap"),
         ),
         Point("next kernel", "Its size is read from the other bank.", ("smaller", "same size", "larger")),
-        Point("next width", "A stale width cuts rows or stretches them.", ("narrower", "same", "wider")),
+        Point("next width", "A stale width cuts lines or stretches them.", ("narrower", "same", "wider")),
         Cross(
             "change of geometry",
             "Every unit reads the geometry from its own copy: a stale one shows where sizes go up or down.",

@@ -298,7 +298,7 @@ class BasisMacBench(BlockLoads, UnitBench):
         closing = "none" if not closes else "one line" if closes == 1 else "several lines"
         hits = self.classes[p] | {
             "border": border_of(vertical, horizontal),
-            "row": vertical,
+            "image line": vertical,
             "column": horizontal,
             "pixel": "dropped" if dropped else busy if reaches and not zero else "only closes",
             "closes": closing,
@@ -307,7 +307,7 @@ class BasisMacBench(BlockLoads, UnitBench):
         if zero and reaches:
             self.coverage.sample({"idle because": "z are 0", "closes": closing})
         elif not zero and (rows < 0) != (columns < 0):
-            self.coverage.sample({"idle because": f"no output {'row' if rows < 0 else 'column'}", "closes": closing})
+            self.coverage.sample({"idle because": f"no output {'line' if rows < 0 else 'column'}", "closes": closing})
         if row == g.height - 1 and column == g.width - 1 and p + 1 < len(self.passes):
             self._note_next_pass(p, row)
 
@@ -349,7 +349,7 @@ class BasisMacBench(BlockLoads, UnitBench):
         line = int(work.lines_before[p] + first) % self.config.psum_lines
         for name, held in (
             ("column", column),
-            ("row", row),
+            ("image line", row),
             ("line", line),
             ("odd bank", p % 2),
             ("walk", mac.walk_valid[0]),

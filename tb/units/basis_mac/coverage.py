@@ -10,14 +10,14 @@ MODEL = CoverageModel(
         situation("dropped", "A pixel without work is passed over: it must still move the position on."),
         situation(
             "idle pixel that closes lines",
-            "A pixel whose z are all 0 at the end of a row must not be passed over, or its line never closes.",
+            "A pixel whose z are all 0 at the end of a line must not be passed over, or its line never closes.",
         ),
         situation(
             "several lines close at once",
             "The last pixel closes all lines that reach into the padding below: one line is not enough.",
         ),
         situation(
-            "line wait", "A product that does not wait for its line adds into an output row that is not drained."
+            "line wait", "A product that does not wait for its line adds into an output line that is not drained."
         ),
         situation("starved", "Without a z of every row nothing may be taken, and the position must stay."),
         situation("two passes pending", "The counter of passes reaches its end: a bit too few loses a pass."),
@@ -32,7 +32,7 @@ MODEL = CoverageModel(
         situation("lowest product", "The lowest z times -128 needs every bit of the product, sign included."),
         Point("kernel", "Row and column have their own counters: an exchange shows where the sides differ.", KERNELS),
         Point("stride", "Up to the kernel's side windows overlap, above it they leave pixels out.", STRIDES),
-        Point("padding", "Moves the first window outside the image, at most until one row of it is inside.", PADDINGS),
+        Point("padding", "Moves the first window outside the image, at most until one line of it is inside.", PADDINGS),
         Point("border", "At a side, outputs are cut off; in a corner in both directions at once.", BORDERS),
         Cross(
             "geometry at the border",
@@ -42,12 +42,20 @@ MODEL = CoverageModel(
             tuple(Ignored((*i.bins, None), i.reason, i.applies) for i in IMPOSSIBLE_KERNELS),
         ),
         Point("image", "A window larger than the image is cut off at both sides: first and last output meet.", IMAGES),
-        Point("row", "The first and the last row of a pass start and end its lines; a single row does both.", PLACES),
-        Point("column", "The last column ends a row, and closes lines; a single column does in every pixel.", PLACES),
+        Point(
+            "image line",
+            "The first and the last start and end the lines of the output; a single one does both.",
+            PLACES,
+        ),
+        Point(
+            "column",
+            "The last column ends an image line, and closes lines; a single column does in every pixel.",
+            PLACES,
+        ),
         Cross(
             "place of the pixel",
-            "The end of a row, of the image and of both take different branches, and so do their beginnings.",
-            ("row", "column"),
+            "The end of a line, of the image and of both take different branches, and so do their beginnings.",
+            ("image line", "column"),
         ),
         Point(
             "pixel",
@@ -71,15 +79,15 @@ MODEL = CoverageModel(
         Point(
             "idle because",
             "Three conditions make a pixel idle: each must do so by itself.",
-            ("z are 0", "no output row", "no output column"),
+            ("z are 0", "no output line", "no output column"),
         ),
         Cross(
             "idle and closing",
             "An idle pixel closes the lines that a busy one in its place would close.",
             ("idle because", "closes"),
             (
-                Ignored(("no output row", "one line"), "a row that completes a line reaches it."),
-                Ignored(("no output row", "several lines"), "a row that completes lines reaches them."),
+                Ignored(("no output line", "one line"), "an image line that completes a line reaches it."),
+                Ignored(("no output line", "several lines"), "an image line that completes lines reaches them."),
                 Ignored(
                     ("no output column", "several lines"),
                     "several lines close where padding reaches the stride, and then every column lies in a window.",
@@ -95,7 +103,7 @@ MODEL = CoverageModel(
         ),
         Point(
             "taps used",
-            "The last step of an output row may have fewer columns than taps: the rest must not add.",
+            "The last step of an output line may have fewer columns than taps: the rest must not add.",
             ("one", "some", "all"),
             applies=lambda config: config.taps > 1,
             only={"some": lambda config: config.taps > 2},
@@ -155,7 +163,7 @@ MODEL = CoverageModel(
         ),
         Point(
             "next width",
-            "The width of the next pass: a stale last column cuts or stretches its rows.",
+            "The width of the next pass: a stale last column cuts or stretches its lines.",
             ("narrower", "same", "wider"),
         ),
         Cross(
@@ -186,7 +194,7 @@ MODEL = CoverageModel(
         Point(
             "reset",
             "A register that reset does not clear shifts the position, or the bank, of the next run.",
-            ("column", "row", "line", "odd bank", "walk"),
+            ("column", "image line", "line", "odd bank", "walk"),
         ),
     ),
 )

@@ -74,7 +74,7 @@ class CollectorBench(UnitBench):
         self.done_pace, self.out_pace, self.load_pace = (Pace(self.random) for _ in range(3))
 
     def _pass_of_row(self, row: int) -> int:
-        """The pass that an output row, counted over all passes, belongs to."""
+        """The pass that an output line, counted over all passes, belongs to."""
         return int(np.searchsorted(self.work.lines_before, row, side="right")) - 1
 
     def _finish_lines(self) -> None:
@@ -189,7 +189,7 @@ class CollectorBench(UnitBench):
         config, work, model = self.config, self.work, self.model
         width, height = int(work.out_width[p]), int(work.out_height[p])
         at = "first" if line == 0 else "last" if line == config.psum_lines - 1 else "between"
-        self.coverage.sample({"row": place_of(row, height), "column": place_of(column, width), "line": at})
+        self.coverage.sample({"line of the pass": place_of(row, height), "column": place_of(column, width), "line": at})
         self.coverage.met("widest line", width == config.width_max and column == width - 1)
         used = work.multiplier[p] > 0
         first = int(model.entered[0])
@@ -249,7 +249,7 @@ class CollectorBench(UnitBench):
             self.coverage.sample({"clamps in the pipe": "equal" if bounds[0] == bounds[1] else "different"})
 
     def _row_to_read(self) -> int:
-        """The output row that is read next, counted over all passes."""
+        """The output line that is read next, counted over all passes."""
         model, work = self.model, self.work
         p = int(model.work[0])
         return int(work.lines_before[p] + model.row[0]) if p < len(work.lines_before) else self.rows
@@ -261,7 +261,7 @@ class CollectorBench(UnitBench):
             return
         for name, held in (
             ("column", model.column[0]),
-            ("row", model.row[0]),
+            ("line of the pass", model.row[0]),
             ("line", self._row_to_read() % self.config.psum_lines),
             ("odd bank", model.work[0] % 2),
             ("part", model.part[0]),

@@ -36,11 +36,11 @@ MODEL = CoverageModel(
             "free refused", "The last part of a line is refused: freeing it now lets the MAC overwrite what is read."
         ),
         Point("column", "Where in its line a column lies: the ends begin, free and turn around.", PLACES),
-        Point("row", "Where in its pass a line lies: the last one changes the bank.", PLACES),
+        Point("line of the pass", "Where in its pass a line lies: the last one changes the bank.", PLACES),
         Cross(
             "ends of lines and passes",
-            "The last column of the last line changes line, row and bank.",
-            ("row", "column"),
+            "The last column of the last line changes line, line of the pass and bank.",
+            ("line of the pass", "column"),
         ),
         Point("line", "Lines turn around at PSUM_LINES, no power of two.", ("first", "between", "last")),
         Point("widest line", "Column, entry and way reach the end of their ranges.", (MET,)),
@@ -99,7 +99,7 @@ MODEL = CoverageModel(
             "reset",
             "A register that reset does not clear drains the next run from another place, or gives groups of the "
             "last one.",
-            ("column", "row", "line", "odd bank", "part", "group in the pipe"),
+            ("column", "line of the pass", "line", "odd bank", "part", "group in the pipe"),
         ),
     ),
 )
