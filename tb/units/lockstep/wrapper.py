@@ -7,6 +7,7 @@ from pathlib import Path
 
 from penni_escalate.common.paths import BUILD
 from penni_escalate.common.results import write_atomically
+from penni_escalate.common.units import UNITS as UNIT_TABLE
 from penni_escalate.common.units import Level, of_level
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import render, render_template
@@ -92,8 +93,8 @@ def write_unit_bench(
 
     Returns what to build.
     """
-    texts = dict(files if files is not None else render(config))
-    texts.pop(file_name(RTL_TOP), None)
+    above = {file_name(unit.name) for unit in UNIT_TABLE.values() if unit.level is not Level.UNIT}
+    texts = {name: text for name, text in (files or render(config)).items() if name not in above}
     instances = [instance for unit in units for instance in instances_of(unit, texts[file_name(unit)])]
     return write_instances(config, folder, instances, texts, waves=waves, builds=builds)
 
