@@ -1,4 +1,4 @@
-"""The pages of docs/: their examples run, their links lead somewhere, the JSON schema is the reader's own."""
+"""The pages: their examples run, their links lead somewhere, the JSON schema is the reader's own."""
 
 import dataclasses
 import doctest
@@ -24,7 +24,7 @@ from penni_escalate.rtl.load_words import load_table
 from penni_escalate.tb.flows.coverage_plan import coverage_plan
 
 DOCS = ROOT / "docs"
-PAGES = sorted(DOCS.rglob("*.md"))
+PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
 #: Pages whose example is a table of cycles and needs no code of its own.
 WITHOUT_EXAMPLES = {"block"}
 PRESETS = ("tiny", "small", "full")
@@ -68,7 +68,7 @@ def test_every_unit_has_a_page(unit: str) -> None:
     assert examples_of(page).examples or unit in WITHOUT_EXAMPLES
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links(page: Path) -> None:
     """Links to files and headings of the project."""
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
