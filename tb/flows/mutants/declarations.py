@@ -20,7 +20,7 @@ from penni_escalate.tb.flows.testplan import Name, Sentence
 
 FILE = "mutants.yaml"
 #: Every mechanism is there at its smallest: several beats a group, adder lanes that help each other, three taps.
-CONFIG = ROOT / "tb" / "lockstep" / "eight.yaml"
+CONFIG = ROOT / "configs" / "shapes" / "eight.yaml"
 #: The test of the stream core that mutants are run under.
 CORE_TEST = f"{TOP}.random"
 _STRICT = ConfigDict(extra="forbid")
