@@ -27,7 +27,7 @@ RUN    := $(VENV)/bin/penni-escalate
 export YOWASP_CACHE_DIR := $(CURDIR)/build/yowasp
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test lint bench units gates mutants formal coverage regress rerun report compress compress-report rtl icarus clean
+.PHONY: help sim predict test lint bench units gates mutants formal coverage regress rerun report compress compress-report rtl icarus clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -39,6 +39,10 @@ help: ## list the targets
 sim: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run a network's layers through the RTL and compare with golden/
 	@$(RUN) sim --net "$(NET)" --config "$(CONFIG)" --sim "$(SIM)" --images "$(IMAGES)" --seed "$(SEED)" \
 	  $(if $(LAYER),--layer "$(LAYER)") $(if $(IMAGE),--image "$(IMAGE)") $(if $(WAVES),--waves)
+
+predict: $(VENV)/sim.stamp ## predict the cycles of a network's layers by the cycle model, without a simulator
+	@$(PYTHON) -m golden --net "$(NET)" --config "$(CONFIG)" --images "$(IMAGES)" --seed "$(SEED)" \
+	  $(if $(LAYER),--layer "$(LAYER)") $(if $(IMAGE),--image "$(IMAGE)")
 
 test: lint icarus $(VENV)/all.stamp ## everything that proves the project: lint, models, units, stream core, network, a short regression
 	@# Yosys compiles itself at its first call: tests side by side would each wait for a compilation of their own.

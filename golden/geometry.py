@@ -32,6 +32,11 @@ class Geometry:
                 f"padded input ({self.height + 2 * self.padding} x {self.width + 2 * self.padding})"
             )
 
+    def __str__(self) -> str:
+        """28x28x16 > 32, 3x3 s1 p1."""
+        kernel = f"{self.kernel_height}x{self.kernel_width} s{self.stride} p{self.padding}"
+        return f"{self.height}x{self.width}x{self.channels} > {self.kernels}, {kernel}"
+
     @property
     def out_height(self) -> int:
         """Output rows."""

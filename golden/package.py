@@ -15,15 +15,17 @@ import numpy as np
 from pydantic import ValidationError
 
 from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import ROOT
 from penni_escalate.common.results import write_atomically
 from penni_escalate.common.validation import first_problem
 from penni_escalate.golden.codes import code_dtype, code_range
-from penni_escalate.golden.fit import unsupported
 from penni_escalate.golden.layers import Classifier, Convolution, Depthwise, Layer, MaxPool, Pointwise, Skip, Upsample
 from penni_escalate.golden.manifest import LayerEntry, LayerKind, Manifest, Measure, TensorType, geometry_of
 from penni_escalate.golden.overflow import check_accumulator
 
 MANIFEST = "manifest.json"
+#: Networks that the repository ships.
+PACKAGES = ROOT / "packages"
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,6 @@ class Package:
     images: np.ndarray
     labels: np.ndarray | None
     maps: np.ndarray | None
-
-    @property
-    def convolutions(self) -> tuple[Convolution, ...]:
-        """The layers that the stream core runs: those of which ``golden.fit.unsupported`` finds nothing to say."""
-        found = (layer for layer in self.layers if unsupported(layer) is None)
-        return tuple(layer for layer in found if isinstance(layer, Convolution))
 
 
 def checksum(data: bytes) -> str:
@@ -135,6 +131,15 @@ def read_package(folder: Path) -> Package:
     except ValidationError as error:
         raise UserError(f"{path}: {first_problem(error)}.") from None
     return _load(folder, manifest, lambda name: _read_file(folder / name))
+
+
+def find_package(network: str) -> Path:
+    """The folder of a network: a package's folder, or a name in packages/; raises UserError for an unknown one."""
+    folder = Path(network) if Path(network).is_dir() else PACKAGES / network
+    if not folder.is_dir():
+        known = ", ".join(sorted(path.name for path in PACKAGES.iterdir() if path.is_dir()))
+        raise UserError(f"Network '{network}' is not known: use one of {known}, or the path of a package's folder.")
+    return folder
 
 
 def _parse_manifest(document: Mapping[str, Any], where: str) -> Manifest:

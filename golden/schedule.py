@@ -80,3 +80,15 @@ def passes_of(layer: Convolution, config: Accelerator) -> list[Pass]:
             )
         )
     return result
+
+
+def load_words(work: Pass, config: Accelerator) -> int:
+    """Words of a pass on the load port, the last of which starts it.
+
+    Coefficients a block and group of channels; basis kernels a place, once where all blocks have the same, else once
+    a block; the exponents; bias and requantization a block; the geometry.
+    """
+    g = work.geometry
+    coefficients = config.blocks * (work.coefficients.shape[1] // config.group)
+    basis = g.kernel_height * g.kernel_width * (1 if work.shared_basis else config.blocks)
+    return coefficients + basis + 1 + config.blocks + 1

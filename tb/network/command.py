@@ -5,17 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
-from penni_escalate.common.console import wide_console
+from penni_escalate.common.console import progress_columns, wide_console
 from penni_escalate.common.options import Folder
 from penni_escalate.common.paths import RESULTS
 from penni_escalate.common.versions import simulation_tools
 from penni_escalate.configs.accelerator import load_accelerator
-from penni_escalate.golden.package import read_package
+from penni_escalate.golden.package import find_package, read_package
 from penni_escalate.tb.base.simulator import Simulator, check_simulator
 from penni_escalate.tb.network.report import print_result, write_result
-from penni_escalate.tb.network.simulate import Request, find_package, run_request
+from penni_escalate.tb.network.simulate import Request, run_request
 
 
 @click.command()
@@ -46,10 +46,9 @@ def sim(
     check_simulator(simulator)
     console.print(", ".join(f"{tool} {found}" for tool, found in simulation_tools().items()), highlight=False)
     config = load_accelerator(config_name)
-    package = read_package(Path(net) if Path(net).is_dir() else find_package(net))
+    package = read_package(find_package(net))
     request = Request(net, config_name, package, config, simulator, layer, images, image, seed, waves)
-    columns = (TextColumn("{task.description:36}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    with Progress(*progress_columns(), console=console) as progress:
 
         def begin(step: str, parts: int) -> Callable[[], None]:
             task = progress.add_task(step, total=parts)

@@ -1,132 +1,42 @@
 """What `make sim` prints and writes."""
 
 import shlex
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from penni_escalate.common.paths import relative
 from penni_escalate.common.results import write_json
 from penni_escalate.common.versions import simulation_tools
-from penni_escalate.golden.cycle.block import BlockCounter
-from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.figures import total_figures
 from penni_escalate.golden.manifest import Measure
+from penni_escalate.golden.tables import cycles_table, stalls_table
 from penni_escalate.tb.network.simulate import LayerResult, NetworkResult
 
 
-def geometry_text(g: Geometry) -> str:
-    """28x28x16 > 32, 3x3 s1 p1."""
-    kernel = f"{g.kernel_height}x{g.kernel_width} s{g.stride} p{g.padding}"
-    return f"{g.height}x{g.width}x{g.channels} > {g.kernels}, {kernel}"
-
-
-def totals(result: NetworkResult) -> dict[str, float]:
-    """Sums over the layers, and what follows from them."""
-    rtl = sum(layer.rtl_cycles for layer in result.layers)
-    bound = sum(layer.bound.cycles for layer in result.layers)
-    dense = sum(layer.dense_cycles for layer in result.layers)
-    return {
-        "rtl_cycles": rtl,
-        "golden_cycles": sum(layer.golden_cycles for layer in result.layers),
-        "bound_cycles": bound,
-        "dense_cycles": dense,
-        "utilisation": bound / rtl if rtl else 0.0,
-        "speedup": dense / rtl if rtl else 0.0,
-        "mismatches": sum(layer.mismatches + layer.cycle_mismatches for layer in result.layers),
-    }
+def mismatches(layer: LayerResult) -> int:
+    """Values and cycles of a layer that differ."""
+    return layer.mismatches + layer.cycle_mismatches
 
 
 def _layers_table(result: NetworkResult) -> Table:
-    images = len(result.images)
-    request = result.request
-    table = Table(
-        box=SIMPLE_HEAD,
-        title=f"{request.package.manifest.network} on {request.config.name}, {request.simulator}, "
-        f"{images} image{'s' if images > 1 else ''}, cycles summed over them (T, a: share that is not 0)",
+    images, request, layers = len(result.images), result.request, result.layers
+    title = (
+        f"{request.package.manifest.network} on {request.config.name}, {request.simulator}, "
+        f"{images} image{'s' if images > 1 else ''}, cycles summed over them (T, a: share that is not 0)"
     )
-    for name in ("layer", "geometry"):
-        table.add_column(name, no_wrap=True)
-    for name in (
-        "T",
-        "a",
-        "RTL cycles",
-        "golden",
-        "bound",
-        "util.",
-        "dense",
-        "speed-up",
-        "mismatches",
-    ):
-        table.add_column(name, justify="right")
-    for layer in result.layers:
-        table.add_row(
-            layer.layer.name,
-            geometry_text(layer.layer.geometry),
-            f"{layer.layer.coefficient_density:.1%}",
-            f"{layer.activation_density:.1%}",
-            f"{layer.rtl_cycles:,}",
-            f"{layer.golden_cycles:,}",
-            f"{layer.bound.cycles:,}",
-            f"{layer.utilisation:.3f}",
-            f"{layer.dense_cycles:,}",
-            f"{layer.speedup:.2f}x",
-            f"{layer.mismatches + layer.cycle_mismatches}",
-        )
-    total = totals(result)
-    table.add_section()
-    table.add_row(
-        "all",
-        "",
-        "",
-        "",
-        f"{total['rtl_cycles']:,}",
-        f"{total['golden_cycles']:,}",
-        f"{total['bound_cycles']:,}",
-        f"{total['utilisation']:.3f}",
-        f"{total['dense_cycles']:,}",
-        f"{total['speedup']:.2f}x",
-        f"{total['mismatches']}",
-    )
-    return table
 
+    def column(value: Callable[[LayerResult], int]) -> Callable[[int | None], str]:
+        """Text of one layer's value, or of the sum over all."""
+        return lambda number: f"{sum(map(value, layers if number is None else [layers[number]])):,}"
 
-def _cycles_table(result: NetworkResult) -> Table:
-    table = Table(box=SIMPLE_HEAD, title="where the cycles go (shares of all blocks' cycles)")
-    table.add_column("layer")
-    for name in (
-        "bound by",
-        "idle rows",
-        "MAC issues",
-        "waits for z",
-        "waits for a line",
-        "other",
-        "ring full",
-        "z FIFO full",
-        "pixels dropped",
-    ):
-        table.add_column(name, justify="right")
-    config = result.request.config
-    for layer in result.layers:
-        cycles = layer.rtl_cycles or 1
-        issues = layer.share(BlockCounter.PRODUCTS) / config.taps
-        starved, line_wait = layer.share(BlockCounter.STARVED), layer.share(BlockCounter.LINE_WAIT)
-        table.add_row(
-            layer.layer.name,
-            layer.bound.limit,
-            f"{config.rows - layer.layer.rows_used} of {config.rows}",
-            f"{issues:.1%}",
-            f"{starved:.1%}",
-            f"{line_wait:.1%}",
-            f"{max(0.0, 1 - issues - starved - line_wait):.1%}",
-            f"{layer.counters['ring_full'] / cycles:.1%}",
-            f"{layer.share(BlockCounter.Z_FULL) / config.rows:.1%}",
-            f"{layer.counters['dropped']:,}",
-        )
-    return table
+    others = {"golden": column(lambda layer: layer.golden_cycles), "mismatches": column(mismatches)}
+    figures = [layer.rtl for layer in layers]
+    return cycles_table(title, figures, total_figures(figures), "RTL cycles", others)
 
 
 def _waves_file(result: NetworkResult) -> str:
@@ -146,7 +56,7 @@ def reproduce_command(result: NetworkResult, layer: str, image: int) -> str:
 def print_result(console: Console, result: NetworkResult, results_file: Path) -> None:
     """The tables, the verdict, and where everything is."""
     console.print(_layers_table(result))
-    console.print(_cycles_table(result))
+    console.print(stalls_table(result.request.config, [layer.rtl for layer in result.layers]))
     for mismatch in result.mismatches:
         console.print(f"MISMATCH in layer {mismatch.layer}, image {mismatch.image}:", style="bold red")
         for line in mismatch.lines:
@@ -185,23 +95,23 @@ def _score_text(result: NetworkResult) -> str:
 
 def _layer_json(layer: LayerResult) -> dict[str, Any]:
     return {
-        "name": layer.layer.name,
-        "geometry": geometry_text(layer.layer.geometry),
-        "passes": layer.passes,
-        "coefficient_density": layer.layer.coefficient_density,
-        "activation_density": layer.activation_density,
-        "rtl_cycles": layer.rtl_cycles,
+        "rtl_cycles": layer.rtl.cycles,
         "golden_cycles": layer.golden_cycles,
-        "bound_cycles": layer.bound.cycles,
-        "bound_by": layer.bound.limit,
-        "dense_cycles": layer.dense_cycles,
-        "utilisation": layer.utilisation,
-        "speedup": layer.speedup,
+        **layer.rtl.as_json(),
         "compared": layer.compared,
         "z_compared": layer.z_compared,
         "mismatches": layer.mismatches,
         "cycle_mismatches": layer.cycle_mismatches,
-        "counters": layer.counters,
+    }
+
+
+def _total_json(result: NetworkResult) -> dict[str, Any]:
+    total = total_figures([layer.rtl for layer in result.layers])
+    return {
+        "rtl_cycles": total.cycles,
+        "golden_cycles": sum(layer.golden_cycles for layer in result.layers),
+        **total.as_json(),
+        "mismatches": sum(map(mismatches, result.layers)),
     }
 
 
@@ -226,7 +136,7 @@ def write_result(result: NetworkResult, wall_seconds: float, folder: Path) -> Pa
         "cycles_per_second": result.simulated_cycles / result.simulation_seconds,
         "wall_seconds": wall_seconds,
         "tools": simulation_tools(),
-        "total": totals(result),
+        "total": _total_json(result),
         "layers": [_layer_json(layer) for layer in result.layers],
         "left_to_golden": [asdict(left) for left in result.left_to_golden],
     }

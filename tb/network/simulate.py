@@ -1,6 +1,6 @@
 """The layers of a network that the generated accelerator can run, through its simulation.
 
-package -> tensors (golden) -> predictions (cycle model) -> simulation -> comparison -> results.
+package -> predictions (golden) -> simulation -> comparison -> results.
 """
 
 import time
@@ -11,20 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from penni_escalate.common.errors import UserError
-from penni_escalate.common.paths import BUILD, PACKAGES
+from penni_escalate.common.paths import BUILD
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.golden.bound import Bound, bound_of
 from penni_escalate.golden.codes import code_dtype
-from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running, output_tensor
-from penni_escalate.golden.dense_array import dense_cycles
+from penni_escalate.golden.figures import LayerFigures, layer_figures
 from penni_escalate.golden.fit import misfit
-from penni_escalate.golden.functional import layer_input, run_network, score
+from penni_escalate.golden.functional import score
 from penni_escalate.golden.layers import Convolution, Layer
 from penni_escalate.golden.package import Package
+from penni_escalate.golden.prediction import LayerRun, predict_runs
 from penni_escalate.golden.schedule import passes_of
-from penni_escalate.golden.sparsemap import encode
+from penni_escalate.golden.selection import LeftLayer, select_images, select_layers, split_layers
 from penni_escalate.tb.base.simulator import Simulator, build, folder_name
 from penni_escalate.tb.stream_core.stream_run import (
     Comparison,
@@ -33,9 +31,9 @@ from penni_escalate.tb.stream_core.stream_run import (
     StreamRun,
     describe,
     overload,
-    predict,
     run_batch,
     stream_design,
+    to_play,
 )
 
 #: Simulator processes that run side by side.
@@ -76,50 +74,19 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class LayerResult:
-    """One layer over all images; cycles are sums.
+    """One layer over all images.
 
     Attributes:
-        activation_density: share of the input activations that are not 0.
+        rtl: figures from the RTL's counters.
         compared: output values; z_compared: z values, of the first image.
-        counters: summed over images, and over blocks where a block counts.
     """
 
-    layer: Convolution
-    passes: int
-    activation_density: float
-    rtl_cycles: int
+    rtl: LayerFigures
     golden_cycles: int
-    bound: Bound
-    dense_cycles: int
     compared: int
     z_compared: int
     mismatches: int
     cycle_mismatches: int
-    counters: dict[str, int]
-    block_cycles: int
-
-    @property
-    def utilisation(self) -> float:
-        """Bound over RTL cycles; 0 where the RTL gave none."""
-        return self.bound.cycles / self.rtl_cycles if self.rtl_cycles else 0.0
-
-    @property
-    def speedup(self) -> float:
-        """Dense array's cycles over RTL cycles."""
-        return self.dense_cycles / self.rtl_cycles if self.rtl_cycles else 0.0
-
-    def share(self, counter: BlockCounter) -> float:
-        """A block counter as a share of all blocks' cycles."""
-        return self.counters[counter.name.lower()] / self.block_cycles if self.block_cycles else 0.0
-
-
-@dataclass(frozen=True)
-class LeftLayer:
-    """A layer that the accelerator cannot run, so that golden/ computes it."""
-
-    name: str
-    kind: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -157,77 +124,17 @@ class NetworkResult:
         )
 
 
-def find_package(network: str) -> Path:
-    """The folder of a network that the repository ships; raises UserError for an unknown one."""
-    folder = PACKAGES / network
-    if not folder.is_dir():
-        known = ", ".join(sorted(path.name for path in PACKAGES.iterdir() if path.is_dir()))
-        raise UserError(f"Network '{network}' is not known: use one of {known}, or the path of a package's folder.")
-    return folder
-
-
-def _overload(layer: Layer, config: Accelerator) -> str | None:
-    return overload(config, passes_of(layer, config)) if isinstance(layer, Convolution) else None
-
-
-def split_layers(package: Package, config: Accelerator) -> tuple[tuple[Convolution, ...], tuple[LeftLayer, ...]]:
-    """The layers that the accelerator can run and the bench can hold, and the others, each with its reason."""
-    reasons = [(layer, misfit(layer, config) or _overload(layer, config)) for layer in package.layers]
-    runs = tuple(layer for layer, reason in reasons if reason is None and isinstance(layer, Convolution))
-    left = tuple(LeftLayer(layer.name, layer.kind.value, reason) for layer, reason in reasons if reason is not None)
-    return runs, left
-
-
-def select_layers(
-    package: Package, config: Accelerator, name: str | None
-) -> tuple[tuple[Convolution, ...], tuple[LeftLayer, ...]]:
-    """The layers to simulate, and those left to golden/ because the accelerator cannot run them.
-
-    Args:
-        name: one layer's name, or None for all.
-
-    Raises UserError for a layer that is unknown or cannot run, and where no layer can.
-    """
-    network = package.manifest.network
-    runs, left = split_layers(package, config)
-    if name is None:
-        if not runs:
-            raise UserError(
-                f"No layer of network '{network}' can run on configuration '{config.name}': "
-                f"layer '{left[0].name}': {left[0].reason}."
-            )
-        return runs, left
-    for other in left:
-        if other.name == name:
-            raise UserError(f"Layer '{name}' does not fit configuration '{config.name}': {other.reason}.")
-    chosen = tuple(layer for layer in runs if layer.name == name)
-    if not chosen:
-        known = ", ".join(layer.name for layer in package.layers)
-        raise UserError(f"Layer '{name}' is not a layer of network '{network}': use one of {known}.")
-    return chosen, ()
-
-
-def select_images(package: Package, count: int, image: int | None, seed: int) -> tuple[int, ...]:
-    """Numbers of the held-out images to use; raises UserError where there are not as many."""
-    held = len(package.images)
-    if image is not None:
-        if not 0 <= image < held:
-            raise UserError(f"IMAGE is {image}: it must be in 0..{held - 1}, the package's held-out images.")
-        return (image,)
-    if not 1 <= count <= held:
-        raise UserError(f"IMAGES is {count}: it must be in 1..{held}, the package's held-out images.")
-    order = np.random.default_rng(seed).permutation(held)
-    return tuple(int(number) for number in order[:count])
+def cannot_run(layer: Layer, config: Accelerator) -> str | None:
+    """Why the accelerator cannot run a layer, or the bench cannot hold it; None where they can."""
+    reason = misfit(layer, config)
+    if reason is not None or not isinstance(layer, Convolution):
+        return reason
+    return overload(config, passes_of(layer, config))
 
 
 @dataclass(frozen=True)
 class _Job:
-    layer: Convolution
-    image: int
-    #: Functional model's output codes (OH, OW, K), as bytes.
-    expected: np.ndarray
-    #: Share of the input that is not 0.
-    density: float
+    run: LayerRun
     prediction: Prediction
 
 
@@ -235,30 +142,15 @@ def _predict_all(
     request: Request, layers: tuple[Convolution, ...], images: tuple[int, ...], advance: Callable[[], None]
 ) -> list[_Job]:
     """Cycle model of every layer and image; a layer's first image is traced to every z."""
-    package, config = request.package, request.config
-    tensors = run_network(package, package.images[list(images)])
 
-    def job(layer: Convolution, place: int) -> _Job:
-        activations = layer_input(layer, tensors)[place]
-        passes = passes_of(layer, config)
-        sparse = encode(activations, config.group)
-        name = f"{layer.name}_image{images[place]}"
-        work = StreamRun(name, passes, [sparse] * len(passes), free_running(), trace_z=place == 0)
-        prediction = predict(config, work)
+    def job(run: LayerRun) -> _Job:
+        name, first = f"{run.layer.name}_image{run.image}", run.image == images[0]
+        work = StreamRun(name, run.passes, run.inputs, free_running(), trace_z=first)
+        prediction = to_play(request.config, work, run.trace)
         advance()
-        density = float(np.count_nonzero(activations) / activations.size)
-        return _Job(layer, images[place], tensors[layer.name][place].view(np.uint8), density, prediction)
+        return _Job(run, prediction)
 
-    with ThreadPoolExecutor(PROCESSES) as pool:
-        futures = [pool.submit(job, layer, place) for layer in layers for place in range(len(images))]
-        return [future.result() for future in futures]
-
-
-def _golden_mismatches(config: Accelerator, job: _Job) -> int:
-    """Outputs in which the cycle model differs from the functional model; channels beyond K must be 0."""
-    kernels = job.layer.geometry.kernels
-    outputs = output_tensor(job.prediction.trace.outputs, job.prediction.run.passes, config)
-    return int(np.count_nonzero(outputs[..., :kernels] != job.expected) + np.count_nonzero(outputs[..., kernels:]))
+    return predict_runs(request.package, request.config, layers, images, job)
 
 
 def run_request(
@@ -271,7 +163,7 @@ def run_request(
         begin: called with a step's name and its number of parts, returns what to call after each part.
     """
     config = request.config
-    layers, left = select_layers(request.package, config, request.layer)
+    layers, left = select_layers(request.package, config, request.layer, cannot_run)
     images = select_images(request.package, request.images, request.image, request.seed)
     design = stream_design(config, BUILD / "rtl" / folder_name(config), waves=request.waves)
     built = begin(f"building {config.name} under {request.simulator}", 1)
@@ -317,11 +209,11 @@ def run_request(
     return NetworkResult(
         request=request,
         images=images,
-        layers=tuple(_summarise(config, layer, [x for x in done if x[0].layer is layer]) for layer in layers),
+        layers=tuple(_summarise(config, layer, [x for x in done if x[0].run.layer is layer]) for layer in layers),
         left_to_golden=left,
         mismatches=tuple(_mismatches(done)),
         score=_score(request, images, done),
-        golden_mismatches=sum(_golden_mismatches(config, job) for job in jobs),
+        golden_mismatches=sum(job.run.model_mismatches for job in jobs),
         simulated_cycles=sum(comparison.rtl_cycles for _, comparison in done),
         simulation_seconds=seconds,
         failed_simulations=failed,
@@ -330,39 +222,22 @@ def run_request(
 
 
 def _summarise(config: Accelerator, layer: Convolution, done: list[tuple[_Job, Comparison]]) -> LayerResult:
-    blocks = sum(
-        (comparison.block_counters.sum(axis=0) for _, comparison in done), np.zeros(len(BlockCounter), np.int64)
-    )
-    core = sum((comparison.core_counters for _, comparison in done), np.zeros(len(CoreCounter), np.int64))
-    counters = {counter.name.lower(): int(blocks[counter]) for counter in BlockCounter}
-    counters |= {counter.name.lower(): int(core[counter]) for counter in CoreCounter}
-    multipliers = config.blocks * config.rows * config.taps
+    counted = [job.run.counted(comparison.block_counters, comparison.core_counters) for job, comparison in done]
     return LayerResult(
-        layer=layer,
-        passes=len(done[0][0].prediction.run.passes),
-        activation_density=float(np.mean([job.density for job, _ in done])),
-        rtl_cycles=int(core[CoreCounter.CYCLES]),
+        rtl=layer_figures(config, layer, counted),
         golden_cycles=sum(int(job.prediction.trace.core_counters[CoreCounter.CYCLES]) for job, _ in done),
-        bound=bound_of(
-            config,
-            layer.rows_used,
-            int(blocks[BlockCounter.TAKEN]),
-            int(blocks[BlockCounter.PRODUCTS]),
-            int(core[CoreCounter.BEATS]),
-        ),
-        dense_cycles=len(done) * dense_cycles(layer.geometry, multipliers),
         compared=sum(comparison.values for _, comparison in done),
         z_compared=sum(comparison.z for _, comparison in done),
         mismatches=sum(comparison.value_mismatches for _, comparison in done),
         cycle_mismatches=sum(comparison.cycle_mismatches for _, comparison in done),
-        counters=counters,
-        block_cycles=config.blocks * int(core[CoreCounter.CYCLES]),
     )
 
 
 def _mismatches(done: list[tuple[_Job, Comparison]]) -> list[Mismatch]:
     return [
-        Mismatch(job.layer.name, job.image, tuple(map(describe_in_layer(job.prediction), comparison.differences)))
+        Mismatch(
+            job.run.layer.name, job.run.image, tuple(map(describe_in_layer(job.prediction), comparison.differences))
+        )
         for job, comparison in done
         if not comparison.ok
     ]
@@ -380,8 +255,8 @@ def describe_in_layer(prediction: Prediction) -> Callable[[Difference], str]:
 
 def _score(request: Request, images: tuple[int, ...], done: list[tuple[_Job, Comparison]]) -> float | None:
     """The network's score with the RTL's outputs; None where something that the accelerator can run did not."""
-    outputs = {(job.layer.name, job.image): _codes(request.config, job, comparison) for job, comparison in done}
-    runs, _ = split_layers(request.package, request.config)
+    outputs = {(job.run.layer.name, job.run.image): _codes(request.config, job, comparison) for job, comparison in done}
+    runs, _ = split_layers(request.package, request.config, cannot_run)
     if set(outputs) != {(layer.name, image) for layer in runs for image in images}:
         return None
     replace = {layer.name: np.stack([outputs[layer.name, image] for image in images]) for layer in runs}
@@ -391,4 +266,4 @@ def _score(request: Request, images: tuple[int, ...], done: list[tuple[_Job, Com
 def _codes(config: Accelerator, job: _Job, comparison: Comparison) -> np.ndarray:
     """The RTL's output codes (OH, OW, K)."""
     outputs = output_tensor(comparison.outputs, job.prediction.run.passes, config)
-    return outputs[..., : job.layer.geometry.kernels].view(code_dtype(job.layer.signed_out))
+    return outputs[..., : job.run.layer.geometry.kernels].view(code_dtype(job.run.layer.signed_out))

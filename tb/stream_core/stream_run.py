@@ -14,7 +14,7 @@ from penni_escalate.common.results import locked, write_atomically
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.cycle.stream_core import CoreCounter, Stalls, Trace, simulate
-from penni_escalate.golden.schedule import Pass
+from penni_escalate.golden.schedule import Pass, load_words
 from penni_escalate.golden.sparsemap import SparseTensor
 from penni_escalate.rtl.generator import generate, render_template
 from penni_escalate.tb.base.handshake_checker import RECORD as UNKNOWN
@@ -166,8 +166,7 @@ def bench_design(
 def overload(config: Accelerator, passes: Sequence[Pass]) -> str | None:
     """Why the bench cannot hold a run of these passes; None where it can."""
     groups = sum(p.geometry.height * p.geometry.width * -(-p.geometry.channels // config.group) for p in passes)
-    port = LoadPort(config)
-    transfers = sum(1 for p in passes for _ in port.transfers(p))
+    transfers = sum(load_words(p, config) for p in passes)
     if max(groups, transfers) <= PLAYER_DEPTH:
         return None
     return (
@@ -181,11 +180,14 @@ def predict(config: Accelerator, work: StreamRun) -> Prediction:
     problem = overload(config, work.passes)
     if problem is not None:
         raise UserError(f"Run '{work.name}' cannot be simulated: {problem}.")
+    loads = [load_words(p, config) for p in work.passes]
+    return to_play(config, work, simulate(config, work.passes, work.inputs, loads, work.stalls))
+
+
+def to_play(config: Accelerator, work: StreamRun, trace: Trace) -> Prediction:
+    """A run whose trace is known, with the words that the bench plays."""
     port = LoadPort(config)
-    per_pass = [list(port.transfers(p)) for p in work.passes]
-    loads = [word for words in per_pass for word in words]
-    trace = simulate(config, work.passes, work.inputs, [len(words) for words in per_pass], work.stalls)
-    return Prediction(work, loads, trace)
+    return Prediction(work, [word for p in work.passes for word in port.transfers(p)], trace)
 
 
 def _group_words(config: Accelerator, tensors: Sequence[SparseTensor]) -> list[str]:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from penni_escalate.configs.accelerator import load_accelerator
+from penni_escalate.golden.baselines.dense_array import dense_cycles
 from penni_escalate.golden.bound import bound_of
 from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running, output_tensor, simulate
-from penni_escalate.golden.dense_array import dense_cycles
 from penni_escalate.golden.fit import misfit
 from penni_escalate.golden.functional import combine, convolve
 from penni_escalate.golden.geometry import Geometry

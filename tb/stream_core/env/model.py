@@ -9,6 +9,7 @@ from pyuvm import uvm_analysis_port, uvm_subscriber
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.cycle.stream_core import CoreCounter, Trace, simulate
+from penni_escalate.golden.schedule import load_words
 from penni_escalate.golden.sparsemap import encode
 from penni_escalate.tb.base import load_port
 from penni_escalate.tb.stream_core.env.streams import group_words
@@ -50,7 +51,8 @@ def expect(config: Accelerator, work: Work) -> Expectation:
     """Run the cycle model. Where stalls are not recorded it runs free: the values are the same."""
     port = load_port.LoadPort(config)
     loads = tuple(tuple(port.transfers(p)) for p in work.passes)
-    trace = simulate(config, list(work.passes), list(work.inputs), [len(words) for words in loads], work.stalls)
+    counts = [load_words(p, config) for p in work.passes]
+    trace = simulate(config, list(work.passes), list(work.inputs), counts, work.stalls)
     per_pixel = config.blocks // config.group
     outputs: list[int] = []
     places: list[tuple[int, int, int, int]] = []

@@ -12,14 +12,17 @@ import pytest
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import ROOT
-from penni_escalate.configs.accelerator import Accelerator, as_fields, load_accelerator
+from penni_escalate.configs.accelerator import as_fields, load_accelerator
+from penni_escalate.golden.baselines import BASELINES
 from penni_escalate.golden.cycle.stream_core import CoreCounter
+from penni_escalate.golden.fit import unsupported
 from penni_escalate.golden.functional import score
-from penni_escalate.golden.package import read_package
+from penni_escalate.golden.package import Package, find_package, read_package
+from penni_escalate.golden.prediction import LayerRun, predict_network, predict_runs
+from penni_escalate.golden.selection import select_images, select_layers
 from penni_escalate.tb.network import command
 from penni_escalate.tb.network import simulate as network_sim
-from penni_escalate.tb.network.simulate import find_package, select_images, select_layers
-from penni_escalate.tb.stream_core.stream_run import Prediction, StreamRun, predict
+from penni_escalate.tb.network.simulate import cannot_run
 from tests.golden.random_layers import write_every_kind
 
 
@@ -32,6 +35,11 @@ def sim(results: Path, *arguments: str, timeout: int = 600) -> subprocess.Comple
         check=False,
         timeout=timeout,
     )
+
+
+def convolutions(package: Package) -> list:
+    """The layers that the stream core runs."""
+    return [layer for layer in package.layers if unsupported(layer) is None]
 
 
 def own_configuration(folder: Path, name: str, **changes: int) -> Path:
@@ -48,14 +56,17 @@ def test_every_layer_of_the_network_on_small_under_verilator(tmp_path: Path) -> 
     assert result.returncode == 0, result.stdout + result.stderr
     document = json.loads((tmp_path / "sim.json").read_text())
     package = read_package(find_package("digits"))
-    assert [layer["name"] for layer in document["layers"]] == [layer.name for layer in package.convolutions]
+    assert [layer["name"] for layer in document["layers"]] == [layer.name for layer in convolutions(package)]
     assert document["mismatches"] == document["cycle_mismatches"] == document["golden_mismatches"] == 0
-    for layer, entry in zip(package.convolutions, document["layers"], strict=True):
+    for layer, entry in zip(convolutions(package), document["layers"], strict=True):
         g = layer.geometry
         assert entry["compared"] >= 2 * g.out_height * g.out_width * g.kernels
         assert entry["z_compared"] >= g.height * g.width * g.kernels * layer.rows_used
         assert entry["rtl_cycles"] == entry["golden_cycles"] >= entry["bound_cycles"] > 0
         assert entry["counters"]["products"] > 0
+        assert list(entry["baselines"]) == [baseline.name for baseline in BASELINES]
+    predicted = predict_network(package, load_accelerator("small"), convolutions(package), document["images"])
+    assert [entry["rtl_cycles"] for entry in document["layers"]] == [layer.cycles for layer in predicted.layers]
     for field in ("network", "config", "simulator", "seed", "images", "compared", "score", "tools", "wall_seconds"):
         assert field in document
     assert document["cycles_per_second"] > 0
@@ -108,16 +119,18 @@ def test_a_difference_is_printed_with_what_repeats_it(
     configuration = own_configuration(tmp_path, "narrow")
     images = select_images(package, 2, None, 1)
 
-    def wrong(config: Accelerator, work: StreamRun) -> Prediction:
-        prediction = predict(config, work)
-        if work.name == f"first0_image{images[0]}":
-            prediction.trace.z[1, 2, 3] += 1
-        if work.name == f"first0_image{images[1]}":
-            prediction.trace.outputs[7, 2] ^= 1
-            prediction.trace.core_counters[CoreCounter.BEATS] += 1
-        return prediction
+    def wrong(package, config, layers, images, use):
+        def change(run: LayerRun):
+            if run.image == images[0]:
+                run.trace.z[1, 2, 3] += 1
+            else:
+                run.trace.outputs[7, 2] ^= 1
+                run.trace.core_counters[CoreCounter.BEATS] += 1
+            return use(run)
 
-    monkeypatch.setattr(network_sim, "predict", wrong)
+        return predict_runs(package, config, layers, images, change)
+
+    monkeypatch.setattr(network_sim, "predict_runs", wrong)
     names = ["--net", str(package.folder), "--config", str(configuration), "--sim", "icarus", "--images", "2"]
     with pytest.raises(SystemExit) as ended:
         command.sim(["--results", str(tmp_path), *names], standalone_mode=False)
@@ -178,19 +191,19 @@ def test_layers_can_be_chosen() -> None:
     assert [layer.name for layer in chosen] == ["conv3"]
     assert left == ()
     chosen, left = select_layers(package, config, None)
-    assert chosen == package.convolutions
+    assert list(chosen) == convolutions(package)
     assert [layer.name for layer in left] == ["classifier"]
 
 
 def test_layers_that_the_bench_cannot_hold_are_left_to_golden() -> None:
     package, config = read_package(find_package("hed")), load_accelerator("small")
-    chosen, left = select_layers(package, config, None)
+    chosen, left = select_layers(package, config, None, cannot_run)
     assert [layer.name for layer in chosen] == ["side3", "side5"]
     reasons = {layer.name: layer.reason for layer in left}
     # 32 passes over 10 x 15 pixels of 32 groups.
     assert reasons["block5_0"].startswith("153600 input groups and ")
     with pytest.raises(UserError, match="Layer 'block5_0' does not fit configuration 'small': 153600 input groups"):
-        select_layers(package, config, "block5_0")
+        select_layers(package, config, "block5_0", cannot_run)
 
 
 @pytest.fixture

@@ -1,0 +1,141 @@
+"""What is said of a layer's cycles, whoever counted them: the cycle model or the Verilog."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.golden.baselines import BASELINES, Baseline, budget_of
+from penni_escalate.golden.bound import Bound, bound_of
+from penni_escalate.golden.cycle.block import BlockCounter
+from penni_escalate.golden.cycle.stream_core import CoreCounter
+from penni_escalate.golden.layers import Convolution
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One layer on one image.
+
+    Attributes:
+        activation_density: share of the input codes that are not 0.
+        baselines: cycles of each registered baseline, by its name.
+        block_counters: int64 (7,), by BlockCounter: sums over the blocks.
+        core_counters: int64 (7,), by CoreCounter.
+    """
+
+    passes: int
+    activation_density: float
+    baselines: Mapping[str, int]
+    block_counters: np.ndarray
+    core_counters: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """Cycles, beside the bound and the baselines."""
+
+    cycles: int
+    bound_cycles: int
+    baselines: Mapping[str, int]
+
+    @property
+    def utilisation(self) -> float:
+        """Bound over cycles; 0 where there were none."""
+        return self.bound_cycles / self.cycles if self.cycles else 0.0
+
+    def speedup(self, baseline: Baseline) -> float:
+        """A baseline's cycles over the cycles; 0 where there were none."""
+        return self.baselines[baseline.name] / self.cycles if self.cycles else 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """For result files; the cycles themselves are named by who counted them."""
+        return {
+            "bound_cycles": self.bound_cycles,
+            "utilisation": self.utilisation,
+            "baselines": {
+                baseline.name: {"cycles": self.baselines[baseline.name], "speedup": self.speedup(baseline)}
+                for baseline in BASELINES
+            },
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerFigures(Figures):
+    """One layer over all images; cycles and counters are sums.
+
+    Attributes:
+        activation_density: mean over the images.
+        counters: by name in lower case; summed over blocks where a block counts.
+        block_cycles: cycles of all blocks.
+    """
+
+    layer: Convolution
+    passes: int
+    activation_density: float
+    bound: Bound
+    counters: Mapping[str, int]
+    block_cycles: int
+
+    def share(self, counter: BlockCounter) -> float:
+        """A block counter as a share of all blocks' cycles."""
+        return self.counters[counter.name.lower()] / self.block_cycles if self.block_cycles else 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """As in Figures, and what is the layer's own."""
+        return {
+            "name": self.layer.name,
+            "geometry": str(self.layer.geometry),
+            "passes": self.passes,
+            "coefficient_density": self.layer.coefficient_density,
+            "activation_density": self.activation_density,
+            **super().as_json(),
+            "bound_by": self.bound.limit,
+            "counters": dict(self.counters),
+        }
+
+
+def baselines_of(layer: Convolution, activations: np.ndarray, config: Accelerator) -> dict[str, int]:
+    """Each baseline's cycles for a layer and its input codes (H, W, C), with the resources of a configuration."""
+    return {baseline.name: baseline.cycles(layer, activations, budget_of(config)) for baseline in BASELINES}
+
+
+def baseline_cycles(layers: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Sums of each baseline's cycles."""
+    return {baseline.name: sum(cycles[baseline.name] for cycles in layers) for baseline in BASELINES}
+
+
+def layer_figures(config: Accelerator, layer: Convolution, images: Sequence[Counted]) -> LayerFigures:
+    """A layer's figures from what was counted on each image; there must be one."""
+    blocks = sum((image.block_counters for image in images), np.zeros(len(BlockCounter), np.int64))
+    core = sum((image.core_counters for image in images), np.zeros(len(CoreCounter), np.int64))
+    bound = bound_of(
+        config,
+        layer.rows_used,
+        int(blocks[BlockCounter.TAKEN]),
+        int(blocks[BlockCounter.PRODUCTS]),
+        int(core[CoreCounter.BEATS]),
+    )
+    cycles = int(core[CoreCounter.CYCLES])
+    return LayerFigures(
+        layer=layer,
+        passes=images[0].passes,
+        activation_density=float(np.mean([image.activation_density for image in images])),
+        cycles=cycles,
+        bound=bound,
+        bound_cycles=bound.cycles,
+        baselines=baseline_cycles([image.baselines for image in images]),
+        counters={counter.name.lower(): int(blocks[counter]) for counter in BlockCounter}
+        | {counter.name.lower(): int(core[counter]) for counter in CoreCounter},
+        block_cycles=config.blocks * cycles,
+    )
+
+
+def total_figures(layers: Sequence[Figures]) -> Figures:
+    """Sums over layers."""
+    return Figures(
+        cycles=sum(layer.cycles for layer in layers),
+        bound_cycles=sum(layer.bound_cycles for layer in layers),
+        baselines=baseline_cycles([layer.baselines for layer in layers]),
+    )

@@ -1,0 +1,85 @@
+"""Tables of layers' cycles."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.golden.baselines import BASELINES
+from penni_escalate.golden.cycle.block import BlockCounter
+from penni_escalate.golden.figures import Figures, LayerFigures
+
+#: More columns of a table of layers: of a layer by its number, of the sum over all by None.
+Columns = Mapping[str, Callable[[int | None], str]]
+
+
+def cycles_table(title: str, layers: Sequence[LayerFigures], total: Figures, counted: str, others: Columns) -> Table:
+    """Cycles of each layer beside the bound and the baselines.
+
+    Args:
+        counted: heading of the cycles.
+        others: columns at the end.
+    """
+    table = Table(box=SIMPLE_HEAD, title=title)
+    for name in ("layer", "geometry"):
+        table.add_column(name, no_wrap=True)
+    versus = [heading for baseline in BASELINES for heading in (baseline.title, "speed-up")]
+    for name in ("passes", "T", "a", counted, "bound", "util.", *versus, *others):
+        table.add_column(name, justify="right")
+
+    def row(number: int | None, figures: Figures, *head: str) -> None:
+        table.add_row(
+            *head,
+            f"{figures.cycles:,}",
+            f"{figures.bound_cycles:,}",
+            f"{figures.utilisation:.3f}",
+            *(
+                text
+                for baseline in BASELINES
+                for text in (f"{figures.baselines[baseline.name]:,}", f"{figures.speedup(baseline):.2f}x")
+            ),
+            *(text(number) for text in others.values()),
+        )
+
+    for number, layer in enumerate(layers):
+        densities = (f"{layer.layer.coefficient_density:.1%}", f"{layer.activation_density:.1%}")
+        row(number, layer, layer.layer.name, str(layer.layer.geometry), f"{layer.passes}", *densities)
+    table.add_section()
+    row(None, total, "all", "", "", "", "")
+    return table
+
+
+def stalls_table(config: Accelerator, layers: Sequence[LayerFigures]) -> Table:
+    """Where each layer's cycles go."""
+    table = Table(box=SIMPLE_HEAD, title="where the cycles go (shares of all blocks' cycles)")
+    table.add_column("layer")
+    for name in (
+        "bound by",
+        "idle rows",
+        "MAC issues",
+        "waits for z",
+        "waits for a line",
+        "other",
+        "ring full",
+        "z FIFO full",
+        "pixels dropped",
+    ):
+        table.add_column(name, justify="right")
+    for layer in layers:
+        cycles = layer.cycles or 1
+        issues = layer.share(BlockCounter.PRODUCTS) / config.taps
+        starved, line_wait = layer.share(BlockCounter.STARVED), layer.share(BlockCounter.LINE_WAIT)
+        table.add_row(
+            layer.layer.name,
+            layer.bound.limit,
+            f"{config.rows - layer.layer.rows_used} of {config.rows}",
+            f"{issues:.1%}",
+            f"{starved:.1%}",
+            f"{line_wait:.1%}",
+            f"{max(0.0, 1 - issues - starved - line_wait):.1%}",
+            f"{layer.counters['ring_full'] / cycles:.1%}",
+            f"{layer.share(BlockCounter.Z_FULL) / config.rows:.1%}",
+            f"{layer.counters['dropped']:,}",
+        )
+    return table
