@@ -129,12 +129,12 @@ def _check_sizes(graph: Graph, recipe: Recipe) -> None:
         return
     config = load_accelerator(recipe.configuration)
     for layer in graph.layers:
-        if layer.role not in (Role.DECOMPOSED, Role.FIRST):
+        if layer.role not in (Role.DECOMPOSED, Role.DENSE):
             continue
         channels, height, width = layer.in_shape
         size = Geometry(channels, height, width, layer.out_shape[0], *layer.kernel, layer.stride, layer.padding)
         most = recipe.decomposition.layers.get(layer.name, recipe.decomposition.basis)
-        rows = channels if layer.role is Role.FIRST else min(most, layer.kernel[0] * layer.kernel[1])
+        rows = channels if layer.role is Role.DENSE else min(most, layer.kernel[0] * layer.kernel[1])
         problem = exceeded(size, rows, config)
         if problem is not None:
             raise UserError(f"Layer '{layer.name}' does not fit configuration '{config.name}': {problem}.")

@@ -10,7 +10,7 @@ from penni_escalate.compress.layers import Coefficients
 from penni_escalate.compress.portable import square_root
 
 #: Layers that mix their input channels.
-_MIXING = (Role.FIRST, Role.DECOMPOSED, Role.POINTWISE, Role.CLASSIFIER)
+_MIXING = (Role.DENSE, Role.DECOMPOSED, Role.POINTWISE, Role.CLASSIFIER)
 #: Layers whose output channel c is made of input channel c alone.
 _BY_CHANNEL = (Role.DEPTHWISE, Role.MAX_POOL, Role.AVERAGE_POOL, Role.UPSAMPLE)
 

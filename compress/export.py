@@ -16,12 +16,13 @@ from penni_escalate.compress.graph import Layer, Role, Select
 from penni_escalate.compress.integer import IntegerClassifier, IntegerLayer, IntegerNetwork
 from penni_escalate.compress.recipe import Recipe, as_fields
 from penni_escalate.golden.functional import run_network, score
-from penni_escalate.golden.manifest import SCHEMA_VERSION, LayerKind, Measure
+from penni_escalate.golden.layers import LayerKind
+from penni_escalate.golden.manifest import SCHEMA_VERSION, Measure
 from penni_escalate.golden.package import Package, copy_package, write_package
 
 _KINDS = {
     Role.DECOMPOSED: LayerKind.DECOMPOSED,
-    Role.FIRST: LayerKind.FIRST,
+    Role.DENSE: LayerKind.DENSE,
     Role.DEPTHWISE: LayerKind.DEPTHWISE,
     # A sum over all pixels with equal weights.
     Role.AVERAGE_POOL: LayerKind.DEPTHWISE,
@@ -176,7 +177,7 @@ def _convolution(layer: Layer, part: IntegerLayer) -> tuple[Arrays, int]:
         arrays["coefficients"] = _integers(table, np.int8)
     if codes.basis is not None:
         arrays["basis"] = _integers(codes.basis, np.int8)
-    if layer.role in (Role.DECOMPOSED, Role.FIRST):
+    if layer.role in (Role.DECOMPOSED, Role.DENSE):
         arrays["exponent"] = _integers(codes.exponent, np.uint8)
         basis = len(codes.exponent)
     if codes.skip is not None:

@@ -17,7 +17,7 @@ class Role(StrEnum):
     #: Ternary coefficients over shared 8-bit basis kernels.
     DECOMPOSED = "decomposed"
     #: Dense 8-bit kernels of a layer with few channels.
-    FIRST = "first"
+    DENSE = "first"
     #: One 8-bit kernel a channel.
     DEPTHWISE = "depthwise"
     #: 1 x 1 convolution or fully connected: ternary.

@@ -255,7 +255,7 @@ class _Intake:
         if depthwise and module.groups > 1:
             role = Role.DEPTHWISE
         elif module.in_channels <= FIRST_CHANNELS_MAX:
-            role = Role.FIRST
+            role = Role.DENSE
         elif kernel == (1, 1):
             role = Role.POINTWISE
         else:

@@ -10,8 +10,8 @@ import numpy as np
 
 from penni_escalate.golden.functional import layer_input, run_network
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.layers import Classifier, Convolution, Depthwise, Layer, MaxPool, Pointwise, Upsample
-from penni_escalate.golden.manifest import LayerKind
+from penni_escalate.golden.kinds import Classifier, Convolution, Depthwise, MaxPool, Pointwise, Upsample
+from penni_escalate.golden.layers import Layer, LayerKind
 from penni_escalate.golden.package import Package
 
 #: Held-out images looked at.
@@ -93,7 +93,7 @@ def count(layer: Layer, activations: np.ndarray) -> Counts:
     g = layer.geometry
     multiplications = additions = 0
     match layer:
-        case Convolution() if layer.kind is not LayerKind.FIRST:
+        case Convolution() if layer.kind is not LayerKind.DENSE:
             multiplications = g.kernels * layer.rows_used * int(places_inside(g).sum())
             additions = _readings(np.count_nonzero(layer.coefficients, axis=(0, 2)), activations)
         case Pointwise():
@@ -123,7 +123,7 @@ def ternary(layer: Layer) -> bool:
     """Whether a layer's numbers are -1, 0 and +1; a classifier's depend on the recipe."""
     if isinstance(layer, Classifier):
         return bool(np.abs(layer.weight.astype(np.int16)).max(initial=0) <= 1)
-    return isinstance(layer, Pointwise) or (isinstance(layer, Convolution) and layer.kind is not LayerKind.FIRST)
+    return isinstance(layer, Pointwise) or (isinstance(layer, Convolution) and layer.kind is not LayerKind.DENSE)
 
 
 def selects(layer: Layer) -> bool:
@@ -171,7 +171,7 @@ def _measured(layer: Layer, counts: list[Counts], images: int) -> Measured:
     g = layer.geometry
     table: np.ndarray | None = None
     match layer:
-        case Convolution() if layer.kind is LayerKind.FIRST:
+        case Convolution() if layer.kind is LayerKind.DENSE:
             table = layer.basis
         case Convolution() | Pointwise():
             table = layer.coefficients

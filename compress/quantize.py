@@ -176,7 +176,7 @@ def attach_quantizers(network: nn.Module, layer: Layer, entry: Coefficients | No
     Raises ValueError where coefficients have no mask.
     """
     if entry is None:
-        if layer.role in (Role.FIRST, Role.DEPTHWISE, Role.CLASSIFIER):
+        if layer.role in (Role.DENSE, Role.DEPTHWISE, Role.CLASSIFIER):
             kernels = network.get_submodule(layer.module)
             per_channel = layer.role is not Role.CLASSIFIER
             parametrize.register_parametrization(kernels, "weight", KernelInt8(per_channel))

@@ -11,7 +11,7 @@ from penni_escalate.golden.baselines import BASELINES, Baseline, budget_of
 from penni_escalate.golden.bound import Bound, bound_of
 from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.cycle.stream_core import CoreCounter
-from penni_escalate.golden.layers import Convolution
+from penni_escalate.golden.kinds import Convolution
 
 
 @dataclass(frozen=True)

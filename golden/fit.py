@@ -2,18 +2,20 @@
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.layers import Convolution, Layer
+from penni_escalate.golden.kinds import KINDS, Convolution
+from penni_escalate.golden.layers import Layer
 from penni_escalate.golden.overflow import z_problem
 
 HEIGHT_MAX = 4095
 
 
-def unsupported(layer: Layer) -> str | None:
-    """Why the stream core does not run a layer, whatever its configuration; None where it does.
+def core_form(layer: Layer) -> Convolution | str:
+    """A layer in the form that the stream core runs, whatever its configuration; where it runs it in none, why.
 
-    It runs the layers of kinds decomposed and first that have one source, no skip tensor and are not flattened.
+    It runs layers of some kinds that have one source, no skip tensor and are not flattened.
     """
-    if not isinstance(layer, Convolution):
+    form = KINDS[layer.kind].on_core
+    if form is None:
         return f"the stream core does not run kind {layer.kind}"
     if len(layer.sources) > 1:
         return f"the stream core takes one source, it has {len(layer.sources)}"
@@ -21,16 +23,22 @@ def unsupported(layer: Layer) -> str | None:
         return f"the stream core adds no skip tensor, its is '{layer.skip.source}'"
     if layer.flatten:
         return "the stream core does not flatten"
-    return None
+    return form(layer)
+
+
+def unsupported(layer: Layer) -> str | None:
+    """Why the stream core does not run a layer, whatever its configuration; None where it does."""
+    form = core_form(layer)
+    return form if isinstance(form, str) else None
 
 
 def misfit(layer: Layer, config: Accelerator) -> str | None:
     """Why an accelerator cannot run a layer: what the stream core lacks, or the limit exceeded; None where it can."""
-    lacking = unsupported(layer)
-    if lacking is not None or not isinstance(layer, Convolution):
-        return lacking
-    problem = exceeded(layer.geometry, layer.rows_used, config)
-    return problem or z_problem(layer.coefficients, layer.signed_in, config.z_bits)
+    form = core_form(layer)
+    if isinstance(form, str):
+        return form
+    problem = exceeded(form.geometry, form.rows_used, config)
+    return problem or z_problem(form.coefficients, form.signed_in, config.z_bits)
 
 
 def exceeded(g: Geometry, rows_used: int, config: Accelerator) -> str | None:

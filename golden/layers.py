@@ -1,14 +1,36 @@
-"""The layers of a network, with their arrays.
+"""What every layer of a network has, and the arithmetic that several kinds share.
 
-Shapes: C input channels, K output channels, M basis kernels, R x S kernel.
+Shapes: N images, C input channels, K output channels, M basis kernels, R x S kernel. The kinds are in golden/kinds/.
 """
 
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
 
 import numpy as np
 
+from penni_escalate.golden.codes import code_dtype
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.manifest import LayerKind
+
+
+class LayerKind(StrEnum):
+    """What a layer computes, and how its kernels are held."""
+
+    #: K x K convolution: ternary coefficients, basis kernels shared by all output channels.
+    DECOMPOSED = "decomposed"
+    #: Convolution of few channels in its exact 8-bit form: row m takes channel m, the kernels are the basis.
+    DENSE = "first"
+    #: Output channel k convolves input channel k alone, with an 8-bit kernel.
+    DEPTHWISE = "depthwise"
+    #: 1 x 1 convolution or fully connected layer: ternary coefficients.
+    POINTWISE = "pointwise"
+    #: Largest code of a window.
+    MAX_POOL = "max_pool"
+    #: Bilinear enlargement by a power of two.
+    UPSAMPLE = "upsample"
+    #: Sum over all pixels, then 8-bit fully connected: gives the logits.
+    CLASSIFIER = "classifier"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +49,14 @@ class Skip:
     exponent: np.ndarray
     signed: bool
 
+    @property
+    def factor(self) -> np.ndarray:
+        """What a code of each channel is multiplied by, int64 (K,)."""
+        return self.value.astype(np.int64) << self.exponent
+
 
 @dataclass(frozen=True, kw_only=True)
-class _Layer:
+class Layer(ABC):
     """What every layer has.
 
     Attributes:
@@ -37,13 +64,16 @@ class _Layer:
         flatten: the sources (H, W, C) are read as one pixel of H * W * C channels: row, column, channel.
         geometry: of the concatenated, flattened input.
         signed_in: the input codes are -128..127 rather than 0..255.
+        skip: tensor that is added into the accumulator; None in kinds that have none.
     """
 
     name: str
+    kind: LayerKind
     sources: tuple[str, ...]
     flatten: bool = False
     geometry: Geometry
     signed_in: bool
+    skip: Skip | None = None
 
     @property
     def out_height(self) -> int:
@@ -55,120 +85,101 @@ class _Layer:
         """Output columns."""
         return self.geometry.out_width
 
+    @property
+    def needs(self) -> set[str]:
+        """Names of the tensors that the layer reads."""
+        return {*self.sources} if self.skip is None else {*self.sources, self.skip.source}
+
+    @abstractmethod
+    def compute(self, activations: np.ndarray, skip: np.ndarray | None = None) -> np.ndarray:
+        """The layer's tensor.
+
+        Args:
+            activations: codes (N, H, W, C).
+            skip: codes (N, OH, OW, K), where the layer has a skip tensor.
+
+        Returns:
+            Codes (N, OH, OW, K), uint8 or int8; a classifier's logits int32 (N, K).
+        """
+
 
 @dataclass(frozen=True, kw_only=True)
-class _Requantized(_Layer):
-    """What every layer with an accumulator has.
+class Weighted(Layer):
+    """A layer that sums codes times weights.
 
     Attributes:
-        skip: tensor that is added into the accumulator.
-        bias: int32 (K,), the accumulator's initial value.
+        bias: int32 (K,), where the sum starts.
+        what: the sum, in a sentence; cure: what keeps it small.
+    """
+
+    bias: np.ndarray
+    what: ClassVar[str] = "the 32-bit accumulator"
+    cure: ClassVar[str] = "smaller exponents, a smaller bias or sparser coefficients"
+
+    @property
+    @abstractmethod
+    def weights(self) -> np.ndarray:
+        """The numbers that the layer is stored as, beside biases and exponents."""
+
+    @property
+    @abstractmethod
+    def ternary(self) -> bool:
+        """Whether the weights are -1, 0 and +1."""
+
+    @abstractmethod
+    def weight_sums(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sums of the positive and of the negative weights that an output channel's sum sees, int64 (K,) each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requantized(Weighted):
+    """A layer with an accumulator whose end is scaled to a code.
+
+    Attributes:
         multiplier: uint16 (K,).
         shift: uint8 (K,), 1..47.
         low, high: clamp of the output codes.
         signed_out: the output codes are -128..127 rather than 0..255.
     """
 
-    skip: Skip | None = None
-    bias: np.ndarray
     multiplier: np.ndarray
     shift: np.ndarray
     low: int
     high: int
     signed_out: bool
 
+    @abstractmethod
+    def sums(self, activations: np.ndarray) -> np.ndarray:
+        """What the input adds to the accumulator: integers (N, OH, OW, K) of any type, from codes (N, H, W, C)."""
 
-@dataclass(frozen=True, kw_only=True)
-class Convolution(_Requantized):
-    """A convolution as the stream core runs it: kinds decomposed and first.
+    def accumulate(self, activations: np.ndarray, skip: np.ndarray | None = None) -> np.ndarray:
+        """The accumulator at the end: bias, sum, and the skip tensor's share; int64 (N, OH, OW, K).
 
-    Attributes:
-        coefficients: T, int8 (K, C, M), values -1, 0, +1. The identity in a first layer.
-        basis: B, int8 (K, M, R, S) in a first layer, else (M, R, S).
-        exponent: uint8 (M,), 0..7: row m's basis kernel is basis[m] * 2**exponent[m].
-    """
+        Args:
+            activations, skip: as in ``compute``.
+        """
+        acc = self.sums(activations).astype(np.int64)
+        acc += self.bias
+        if self.skip is not None:
+            assert skip is not None
+            acc += skip * self.skip.factor
+        return acc
 
-    kind: LayerKind
-    coefficients: np.ndarray
-    basis: np.ndarray
-    exponent: np.ndarray
+    def requantize(self, acc: np.ndarray) -> np.ndarray:
+        """y = clamp((acc * mult + (1 << (shift - 1))) >> shift, low, high); (N, OH, OW, K), uint8 or int8."""
+        shift = self.shift.astype(np.int64)
+        scaled = acc * self.multiplier.astype(np.int64)
+        scaled += np.int64(1) << (shift - 1)
+        scaled >>= shift
+        return np.clip(scaled, self.low, self.high, out=scaled).astype(code_dtype(self.signed_out))
 
-    @property
-    def rows_used(self) -> int:
-        """M: the rows of a block that do work."""
-        return int(self.coefficients.shape[2])
-
-    @property
-    def coefficient_density(self) -> float:
-        """Share of the ternary coefficients that are not zero."""
-        return float(np.count_nonzero(self.coefficients) / self.coefficients.size)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Depthwise(_Requantized):
-    """Output channel k is input channel k convolved with basis[k]; basis int8 (K, R, S)."""
-
-    kind: LayerKind = field(default=LayerKind.DEPTHWISE, init=False)
-    basis: np.ndarray
+    def compute(self, activations: np.ndarray, skip: np.ndarray | None = None) -> np.ndarray:
+        """Codes of codes."""
+        return self.requantize(self.accumulate(activations, skip))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pointwise(_Requantized):
-    """acc[k] = bias[k] + sum_c coefficients[k, c] * a[c]; coefficients int8 (K, C), values -1, 0, +1."""
-
-    kind: LayerKind = field(default=LayerKind.POINTWISE, init=False)
-    coefficients: np.ndarray
-
-
-@dataclass(frozen=True, kw_only=True)
-class MaxPool(_Layer):
-    """Largest code of every window; places outside the image never win."""
-
-    kind: LayerKind = field(default=LayerKind.MAX_POOL, init=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Upsample(_Layer):
-    """Bilinear enlargement by ``factor``, a power of two, with half-pixel centres."""
-
-    kind: LayerKind = field(default=LayerKind.UPSAMPLE, init=False)
-    factor: int
-
-    @property
-    def out_height(self) -> int:
-        """Output rows."""
-        return self.factor * self.geometry.height
-
-    @property
-    def out_width(self) -> int:
-        """Output columns."""
-        return self.factor * self.geometry.width
-
-
-@dataclass(frozen=True, kw_only=True)
-class Classifier(_Layer):
-    """logits[k] = bias[k] + sum_c weight[k, c] * sum over pixels of a[c]; weight int8 (K, C), bias int32 (K,)."""
-
-    kind: LayerKind = field(default=LayerKind.CLASSIFIER, init=False)
-    weight: np.ndarray
-    bias: np.ndarray
-
-
-#: Layers with an accumulator.
-Requantized = Convolution | Depthwise | Pointwise
-Layer = Convolution | Depthwise | Pointwise | MaxPool | Upsample | Classifier
-
-
-def effective_kernels(layer: Convolution) -> np.ndarray:
-    """The dense kernels that T and B stand for: sum_m 2**exp[m] * T[k, c, m] * B[(k,) m].
-
-    Returns:
-        float64 (K, C, R, S); integers, below 64 * 2**14 in magnitude.
-    """
-    g = layer.geometry
-    scaled = layer.basis.astype(np.float64) * np.exp2(layer.exponent.astype(np.float64))[:, None, None]
-    if layer.kind is LayerKind.FIRST:
-        return scaled
-    shared = scaled.reshape(layer.rows_used, g.kernel_height * g.kernel_width)
-    kernels = layer.coefficients.astype(np.float64).reshape(-1, layer.rows_used) @ shared
-    return kernels.reshape(g.kernels, g.channels, g.kernel_height, g.kernel_width)
+def signed_sums(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of the positive and of the negative weights (K, ...) of each output channel, int64 (K,) each."""
+    axes = tuple(range(1, weights.ndim))
+    positive, negative = np.maximum(weights, 0).sum(axis=axes), np.minimum(weights, 0).sum(axis=axes)
+    return positive.astype(np.int64), negative.astype(np.int64)

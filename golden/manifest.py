@@ -1,38 +1,20 @@
-"""manifest.json: its fields, and the rules between them.
+"""manifest.json: the whole of it, and the rules between its parts.
 
 docs/package.md describes the format; its JSON schema is derived from ``Manifest``.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from penni_escalate.golden.codes import code_range
+from penni_escalate.golden.entries import ImagesEntry, InputEntry, LayerEntry, Strict, TensorType
 from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.kinds import KINDS
 
 SCHEMA_VERSION = 2
-
-
-class LayerKind(StrEnum):
-    """What a layer computes, and how its kernels are held."""
-
-    #: K x K convolution: ternary coefficients, basis kernels shared by all output channels.
-    DECOMPOSED = "decomposed"
-    #: Convolution of few channels in its exact 8-bit form: row m takes channel m, the kernels are the basis.
-    FIRST = "first"
-    #: Output channel k convolves input channel k alone, with an 8-bit kernel.
-    DEPTHWISE = "depthwise"
-    #: 1 x 1 convolution or fully connected layer: ternary coefficients.
-    POINTWISE = "pointwise"
-    #: Largest code of a window.
-    MAX_POOL = "max_pool"
-    #: Bilinear enlargement by a power of two.
-    UPSAMPLE = "upsample"
-    #: Sum over all pixels, then 8-bit fully connected: gives the logits.
-    CLASSIFIER = "classifier"
 
 
 class Measure(StrEnum):
@@ -44,101 +26,7 @@ class Measure(StrEnum):
     CORRELATION = "correlation"
 
 
-#: Kinds with an accumulator: they requantize, and may add a skip tensor.
-REQUANTIZED = (LayerKind.DECOMPOSED, LayerKind.FIRST, LayerKind.DEPTHWISE, LayerKind.POINTWISE)
-#: Kinds that hand their source's codes on: no arrays, and the number format stays.
-RESAMPLING = (LayerKind.MAX_POOL, LayerKind.UPSAMPLE)
-#: Kinds in which output channel k comes from input channel k.
-CHANNELWISE = (LayerKind.DEPTHWISE, *RESAMPLING)
-
-#: The fields that a kind leaves no choice.
-_FIXED: dict[LayerKind, dict[str, int]] = {
-    LayerKind.DECOMPOSED: {},
-    LayerKind.FIRST: {},
-    LayerKind.DEPTHWISE: {"basis": 1},
-    LayerKind.POINTWISE: {"kernel_height": 1, "kernel_width": 1, "padding": 0, "basis": 1},
-    LayerKind.MAX_POOL: {"basis": 0},
-    LayerKind.UPSAMPLE: {"kernel_height": 1, "kernel_width": 1, "stride": 1, "padding": 0, "basis": 0},
-    LayerKind.CLASSIFIER: {"stride": 1, "padding": 0, "basis": 0},
-}
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.npz$")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
-
-
-class InputEntry(_Strict):
-    """The network's input tensor."""
-
-    height: Annotated[int, Field(ge=1, le=4095)]
-    width: Annotated[int, Field(ge=1, le=4095)]
-    channels: Annotated[int, Field(ge=1, le=65536)]
-    signed: Annotated[bool, Field(description="Codes are -128..127 rather than 0..255.")]
-    scale: Annotated[float, Field(gt=0, description="Real value of code 1.")]
-
-
-class LayerEntry(_Strict):
-    """One layer: geometry, number formats, and the file that holds its arrays."""
-
-    name: Name
-    kind: Annotated[LayerKind, Field(strict=False)]
-    file: Annotated[FileName | None, Field(description="null where the kind has no arrays.")] = None
-    sha256: Annotated[Sha256 | None, Field(description="null where the kind has no arrays.")] = None
-    sources: Annotated[
-        list[str],
-        Field(min_length=1, description="'input' or earlier layers; their channels are concatenated in this order."),
-    ]
-    skip: Annotated[str | None, Field(description="Tensor of the output's shape, added into the accumulator.")] = None
-    flatten: Annotated[bool, Field(description="The sources are read as one pixel: row, column, channel.")] = False
-    channels: Annotated[int, Field(ge=1, le=65536, description="Input channels C.")]
-    height: Annotated[int, Field(ge=1, le=4095, description="Input height.")]
-    width: Annotated[int, Field(ge=1, le=4095, description="Input width.")]
-    kernels: Annotated[int, Field(ge=1, le=65536, description="Output channels K.")]
-    kernel_height: Annotated[int, Field(ge=1, le=64)] = 1
-    kernel_width: Annotated[int, Field(ge=1, le=64)] = 1
-    stride: Annotated[int, Field(ge=1, le=64)] = 1
-    padding: Annotated[int, Field(ge=0, le=63)] = 0
-    factor: Annotated[int, Field(ge=1, le=64, description="Enlargement of an upsample; 1 in other kinds.")] = 1
-    basis: Annotated[int, Field(ge=0, le=64, description="Basis kernels M; 0 where the kind has none.")]
-    signed: Annotated[bool, Field(description="The output codes are -128..127 rather than 0..255.")]
-    low: Annotated[int, Field(ge=-128, le=255, description="Lower clamp of the output codes.")]
-    high: Annotated[int, Field(ge=-128, le=255, description="Upper clamp of the output codes.")]
-    scale: Annotated[float, Field(gt=0, description="Real value of output code 1.")]
-
-
-class ImagesEntry(_Strict):
-    """Held-out images, as input codes, with their labels or maps."""
-
-    file: FileName
-    sha256: Sha256
-    count: Annotated[int, Field(ge=1)]
-
-
-@dataclass(frozen=True)
-class TensorType:
-    """Shape and number format of a tensor.
-
-    Attributes:
-        signed: codes are -128..127 rather than 0..255.
-        scale: real value of code 1.
-        low, high: the codes that occur.
-    """
-
-    channels: int
-    height: int
-    width: int
-    signed: bool
-    scale: float
-    low: int
-    high: int
-
-
-class Manifest(_Strict):
+class Manifest(Strict):
     """manifest.json."""
 
     schema_version: int
@@ -191,17 +79,18 @@ class Manifest(_Strict):
             try:
                 if layer.name in types:
                     raise ValueError("field 'name' is used twice: names must differ, 'input' is the network's input")
-                _check_fields(layer)
+                KINDS[layer.kind].check(layer)
+                _check_clamp(layer)
                 types[layer.name] = _output_of(layer, types)
-                if layer.kind is LayerKind.CLASSIFIER and layer is not self.layers[-1]:
-                    raise ValueError("field 'kind' is 'classifier': only the last layer may be one")
+                if KINDS[layer.kind].logits and layer is not self.layers[-1]:
+                    raise ValueError(f"field 'kind' is '{layer.kind}': only the last layer may be one")
             except ValueError as error:
                 raise ValueError(f"layer '{layer.name}': {error}") from None
         return types
 
     def _check_last(self) -> None:
         last = self.layers[-1]
-        if (self.measure is Measure.ACCURACY) != (last.kind is LayerKind.CLASSIFIER):
+        if (self.measure is Measure.ACCURACY) != KINDS[last.kind].logits:
             asks = "a classifier" if self.measure is Measure.ACCURACY else "of another kind than classifier"
             raise ValueError(
                 f"layer '{last.name}': field 'kind' is '{last.kind}': where field 'measure' is '{self.measure}', "
@@ -215,45 +104,18 @@ class Manifest(_Strict):
 
 
 def geometry_of(entry: LayerEntry) -> Geometry:
-    """Geometry of a manifest entry; raises ValueError where it has no output. A classifier sees the whole image."""
-    whole = entry.kind is LayerKind.CLASSIFIER
+    """Geometry of a manifest entry; raises ValueError where it has no output."""
+    kernel_height, kernel_width = KINDS[entry.kind].kernel(entry)
     return Geometry(
         channels=entry.channels,
         height=entry.height,
         width=entry.width,
         kernels=entry.kernels,
-        kernel_height=entry.height if whole else entry.kernel_height,
-        kernel_width=entry.width if whole else entry.kernel_width,
+        kernel_height=kernel_height,
+        kernel_width=kernel_width,
         stride=entry.stride,
         padding=entry.padding,
     )
-
-
-def _check_fields(layer: LayerEntry) -> None:
-    """The rules that concern one entry alone."""
-    kind = f"{'an' if layer.kind is LayerKind.UPSAMPLE else 'a'} {layer.kind}"
-    for field, needed in _FIXED[layer.kind].items():
-        if getattr(layer, field) != needed:
-            raise ValueError(f"field '{field}' is {getattr(layer, field)}: {kind}'s is {needed}")
-    if layer.kind is LayerKind.DECOMPOSED and layer.basis < 1:
-        raise ValueError(f"field 'basis' is {layer.basis}: {kind} layer needs at least one basis kernel")
-    if layer.kind is LayerKind.FIRST and layer.basis != layer.channels:
-        raise ValueError(f"field 'basis' is {layer.basis}: {kind} layer has one row a channel ({layer.channels})")
-    if layer.kind in CHANNELWISE and layer.kernels != layer.channels:
-        raise ValueError(f"field 'kernels' is {layer.kernels}: {kind} has as many as channels ({layer.channels})")
-    if layer.kind is LayerKind.UPSAMPLE and layer.factor & (layer.factor - 1):
-        raise ValueError(f"field 'factor' is {layer.factor}: it must be a power of two")
-    if layer.kind is not LayerKind.UPSAMPLE and layer.factor != 1:
-        raise ValueError(f"field 'factor' is {layer.factor}: {kind}'s is 1")
-    if layer.skip is not None and layer.kind not in REQUANTIZED:
-        raise ValueError(f"field 'skip' is '{layer.skip}': {kind} has no accumulator to add it into, use null")
-    for field in ("file", "sha256"):
-        value = getattr(layer, field)
-        if layer.kind in RESAMPLING and value is not None:
-            raise ValueError(f"field '{field}' is '{value}': {kind} has no arrays, use null")
-        if layer.kind not in RESAMPLING and value is None:
-            raise ValueError(f"field '{field}' is null: {kind} layer has arrays")
-    _check_clamp(layer)
 
 
 def _check_clamp(layer: LayerEntry) -> None:
@@ -284,7 +146,7 @@ def _output_of(layer: LayerEntry, types: dict[str, TensorType]) -> TensorType:
     height, width = layer.factor * geometry.out_height, layer.factor * geometry.out_width
     if layer.skip is not None:
         _check_skip(layer.skip, (layer.kernels, height, width), types)
-    if layer.kind in RESAMPLING:
+    if KINDS[layer.kind].hands_on:
         _check_format(layer, source)
     return TensorType(layer.kernels, height, width, layer.signed, layer.scale, layer.low, layer.high)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.golden.codes import code_range
-from penni_escalate.golden.layers import Classifier, Convolution, Depthwise, Pointwise, Requantized, effective_kernels
+from penni_escalate.golden.layers import Weighted
 
 ACCUMULATOR_MAX = 2**31 - 1
 
@@ -30,35 +30,16 @@ def z_range(coefficients: np.ndarray, signed: bool) -> tuple[np.ndarray, np.ndar
     return _extremes(plus, -minus, signed)
 
 
-def accumulator_range(layer: Requantized | Classifier) -> tuple[np.ndarray, np.ndarray]:
+def accumulator_range(layer: Weighted) -> tuple[np.ndarray, np.ndarray]:
     """Smallest and largest final accumulator (in a classifier: logit) of each output channel, two int64 arrays (K,)."""
-    positive, negative = _weight_sums(layer)
+    positive, negative = layer.weight_sums()
     lowest, highest = _extremes(positive, negative, layer.signed_in)
     start = layer.bias.astype(np.int64)
     lowest, highest = lowest + start, highest + start
-    if not isinstance(layer, Classifier) and layer.skip is not None:
-        factor = layer.skip.value.astype(np.int64) << layer.skip.exponent
+    if layer.skip is not None:
         low, high = code_range(layer.skip.signed)
-        lowest, highest = lowest + factor * low, highest + factor * high
+        lowest, highest = lowest + layer.skip.factor * low, highest + layer.skip.factor * high
     return lowest, highest
-
-
-def _weight_sums(layer: Requantized | Classifier) -> tuple[np.ndarray, np.ndarray]:
-    """Sums of the positive and of the negative weights that an output channel's accumulator sees, int64 (K,) each."""
-    match layer:
-        case Pointwise():
-            counts = [np.count_nonzero(layer.coefficients == sign, axis=1) for sign in (1, -1)]
-            return counts[0], -counts[1]
-        case Classifier():
-            pixels = layer.geometry.height * layer.geometry.width
-            weights = layer.weight.astype(np.int64) * pixels
-        case Depthwise():
-            weights = layer.basis.astype(np.int64)
-        case Convolution():
-            weights = effective_kernels(layer)
-    axes = tuple(range(1, weights.ndim))
-    positive, negative = np.maximum(weights, 0).sum(axis=axes), np.minimum(weights, 0).sum(axis=axes)
-    return positive.astype(np.int64), negative.astype(np.int64)
 
 
 def _extremes(positive: np.ndarray, negative: np.ndarray, signed: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -67,19 +48,16 @@ def _extremes(positive: np.ndarray, negative: np.ndarray, signed: bool) -> tuple
     return positive * low + negative * high, positive * high + negative * low
 
 
-def check_accumulator(where: str, layer: Requantized | Classifier) -> None:
+def check_accumulator(where: str, layer: Weighted) -> None:
     """Raises UserError, beginning with ``where``, naming a channel whose accumulator or logit could leave int32."""
     lowest, highest = accumulator_range(layer)
     wrong = np.flatnonzero((lowest < -ACCUMULATOR_MAX - 1) | (highest > ACCUMULATOR_MAX))
     if not len(wrong):
         return
     channel = wrong[0]
-    what, cure = "the 32-bit accumulator", "smaller exponents, a smaller bias or sparser coefficients"
-    if isinstance(layer, Classifier):
-        what, cure = "the 32-bit logit", "smaller weights or a smaller bias"
     raise UserError(
         f"{where}: channel {channel} can reach {lowest[channel]}..{highest[channel]}: "
-        f"{what} would overflow, use {cure}."
+        f"{layer.what} would overflow, use {layer.cure}."
     )
 
 

@@ -19,8 +19,11 @@ from penni_escalate.common.paths import ROOT
 from penni_escalate.common.results import write_atomically
 from penni_escalate.common.validation import first_problem
 from penni_escalate.golden.codes import code_dtype, code_range
-from penni_escalate.golden.layers import Classifier, Convolution, Depthwise, Layer, MaxPool, Pointwise, Skip, Upsample
-from penni_escalate.golden.manifest import LayerEntry, LayerKind, Manifest, Measure, TensorType, geometry_of
+from penni_escalate.golden.entries import LayerEntry, TensorType
+from penni_escalate.golden.kinds import KINDS, Array
+from penni_escalate.golden.kinds.kind import REQUANTIZATION, SKIP
+from penni_escalate.golden.layers import Layer, Skip, Weighted
+from penni_escalate.golden.manifest import Manifest, Measure, geometry_of
 from penni_escalate.golden.overflow import check_accumulator
 
 MANIFEST = "manifest.json"
@@ -197,9 +200,9 @@ class _Arrays:
         array.flags.writeable = False
         return array
 
-    def bias(self, kernels: int) -> np.ndarray:
-        """The array ``bias`` of a layer of so many kernels."""
-        return self.take("bias", np.int32, (kernels,), -(2**31), 2**31 - 1)
+    def of(self, entry: LayerEntry, arrays: Sequence[Array]) -> dict[str, np.ndarray]:
+        """Arrays of a layer, by name."""
+        return {a.name: self.take(a.name, a.dtype, a.sizes(entry), a.low, a.high) for a in arrays}
 
     def finish(self) -> None:
         """Every array must have been taken."""
@@ -208,66 +211,34 @@ class _Arrays:
 
 
 def _layer(folder: Path, entry: LayerEntry, types: Mapping[str, TensorType], read: Callable[[str], bytes]) -> Layer:
-    common: dict[str, Any] = {
+    kind = KINDS[entry.kind]
+    fields: dict[str, Any] = {
         "name": entry.name,
         "sources": tuple(entry.sources),
         "flatten": entry.flatten,
         "geometry": geometry_of(entry),
         "signed_in": types[entry.sources[0]].signed,
     }
-    if entry.kind is LayerKind.MAX_POOL:
-        return MaxPool(**common)
-    if entry.kind is LayerKind.UPSAMPLE:
-        return Upsample(**common, factor=entry.factor)
+    if kind.hands_on:
+        return kind.layer(**fields, **kind.fields(entry, {}))
     assert entry.file is not None
     assert entry.sha256 is not None
     arrays = _Arrays(folder / entry.file, entry.name, entry.sha256, read(entry.file))
-    layer = _layer_of_arrays(entry, common, types, arrays)
+    if kind.requantized:
+        fields |= {"skip": _skip(entry, types, arrays), **arrays.of(entry, REQUANTIZATION)}
+        fields |= {"low": entry.low, "high": entry.high, "signed_out": entry.signed}
+    layer = kind.layer(**fields, **kind.fields(entry, arrays.of(entry, kind.own_arrays)))
     arrays.finish()
+    assert isinstance(layer, Weighted)
     check_accumulator(arrays.where, layer)
     return layer
-
-
-def _layer_of_arrays(
-    entry: LayerEntry, common: Mapping[str, Any], types: Mapping[str, TensorType], arrays: _Arrays
-) -> Convolution | Depthwise | Pointwise | Classifier:
-    k, c, m = entry.kernels, entry.channels, entry.basis
-    kernel = (entry.kernel_height, entry.kernel_width)
-    if entry.kind is LayerKind.CLASSIFIER:
-        return Classifier(**common, weight=arrays.take("weight", np.int8, (k, c), -128, 127), bias=arrays.bias(k))
-    common = {
-        **common,
-        "skip": _skip(entry, types, arrays),
-        "bias": arrays.bias(k),
-        "multiplier": arrays.take("multiplier", np.uint16, (k,), 0, 2**16 - 1),
-        "shift": arrays.take("shift", np.uint8, (k,), 1, 47),
-        "low": entry.low,
-        "high": entry.high,
-        "signed_out": entry.signed,
-    }
-    if entry.kind is LayerKind.DEPTHWISE:
-        return Depthwise(**common, basis=arrays.take("basis", np.int8, (k, *kernel), -128, 127))
-    if entry.kind is LayerKind.POINTWISE:
-        return Pointwise(**common, coefficients=arrays.take("coefficients", np.int8, (k, c), -1, 1))
-    if entry.kind is LayerKind.FIRST:
-        coefficients = np.broadcast_to(np.eye(c, dtype=np.int8), (k, c, c))
-        basis = arrays.take("basis", np.int8, (k, c, *kernel), -128, 127)
-    else:
-        coefficients = arrays.take("coefficients", np.int8, (k, c, m), -1, 1)
-        basis = arrays.take("basis", np.int8, (m, *kernel), -128, 127)
-    exponent = arrays.take("exponent", np.uint8, (m,), 0, 7)
-    return Convolution(**common, kind=entry.kind, coefficients=coefficients, basis=basis, exponent=exponent)
 
 
 def _skip(entry: LayerEntry, types: Mapping[str, TensorType], arrays: _Arrays) -> Skip | None:
     if entry.skip is None:
         return None
-    return Skip(
-        source=entry.skip,
-        value=arrays.take("skip_value", np.uint8, (entry.kernels,), 0, 127),
-        exponent=arrays.take("skip_exponent", np.uint8, (entry.kernels,), 0, 7),
-        signed=types[entry.skip].signed,
-    )
+    value, exponent = arrays.of(entry, SKIP).values()
+    return Skip(source=entry.skip, value=value, exponent=exponent, signed=types[entry.skip].signed)
 
 
 def _images(

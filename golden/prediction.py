@@ -14,7 +14,7 @@ from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.stream_core import Trace, free_running, output_tensor, simulate
 from penni_escalate.golden.figures import Counted, LayerFigures, baselines_of, layer_figures
 from penni_escalate.golden.functional import layer_input, run_network
-from penni_escalate.golden.layers import Convolution
+from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.package import Package
 from penni_escalate.golden.schedule import Pass, load_words, passes_of
 from penni_escalate.golden.sparsemap import SparseTensor, encode

@@ -6,7 +6,7 @@ import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.layers import Convolution
+from penni_escalate.golden.kinds import Convolution
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def passes_of(layer: Convolution, config: Accelerator) -> list[Pass]:
     k, c, m = layer.coefficients.shape
     count = -(-k // config.blocks)
     channels = -(-c // config.group) * config.group
-    shared = layer.basis.ndim == 3
+    shared = layer.shared_basis
     coefficients = np.zeros((count * config.blocks, channels, config.rows), np.int8)
     coefficients[:k, :c, :m] = layer.coefficients
     basis = np.zeros((count * config.blocks, config.rows, g.kernel_height, g.kernel_width), np.int8)

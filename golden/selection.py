@@ -7,8 +7,9 @@ import numpy as np
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.golden.fit import misfit
-from penni_escalate.golden.layers import Convolution, Layer
+from penni_escalate.golden.fit import core_form, misfit
+from penni_escalate.golden.kinds import Convolution
+from penni_escalate.golden.layers import Layer
 from penni_escalate.golden.package import Package
 
 #: Why a layer cannot run on a configuration; None where it can.
@@ -27,9 +28,10 @@ class LeftLayer:
 def split_layers(
     package: Package, config: Accelerator, reason: Reason = misfit
 ) -> tuple[tuple[Convolution, ...], tuple[LeftLayer, ...]]:
-    """The layers that can run, and the others, each with its reason."""
+    """The layers that can run, in the form that the stream core runs, and the others, each with its reason."""
     reasons = [(layer, reason(layer, config)) for layer in package.layers]
-    runs = tuple(layer for layer, why in reasons if why is None and isinstance(layer, Convolution))
+    forms = (core_form(layer) for layer, why in reasons if why is None)
+    runs = tuple(form for form in forms if not isinstance(form, str))
     left = tuple(LeftLayer(layer.name, layer.kind.value, why) for layer, why in reasons if why is not None)
     return runs, left
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.golden.layers import Convolution
+from penni_escalate.golden.kinds import Convolution
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,6 @@ class Baseline(ABC):
         """Cycles of a layer on one image.
 
         Args:
-            layer: with T, B and exponents; ``golden.layers.effective_kernels`` gives its dense kernels.
+            layer: with T, B and exponents; its ``effective_kernels`` are the dense ones.
             activations: input codes (H, W, C).
         """

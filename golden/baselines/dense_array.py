@@ -11,7 +11,7 @@ import numpy as np
 
 from penni_escalate.golden.baselines.baseline import Baseline, Budget
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.layers import Convolution
+from penni_escalate.golden.kinds import Convolution
 
 
 class DenseArray(Baseline):

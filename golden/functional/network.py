@@ -4,9 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from penni_escalate.golden.functional.convolution import classify, convolve
-from penni_escalate.golden.functional.resampling import max_pool, upsample
-from penni_escalate.golden.layers import Classifier, Convolution, Depthwise, Layer, MaxPool, Pointwise, Upsample
+from penni_escalate.golden.layers import Layer
 from penni_escalate.golden.package import Package
 
 #: Images of a batch at most, and codes of a batch's largest tensor about.
@@ -26,16 +24,8 @@ def run_layer(layer: Layer, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
     Args:
         tensors: codes of its sources and of its skip tensor, by name.
     """
-    activations = layer_input(layer, tensors)
-    match layer:
-        case Convolution() | Depthwise() | Pointwise():
-            return convolve(layer, activations, None if layer.skip is None else tensors[layer.skip.source])
-        case MaxPool():
-            return max_pool(layer, activations)
-        case Upsample():
-            return upsample(layer, activations)
-        case Classifier():
-            return classify(layer, activations)
+    skip = None if layer.skip is None else tensors[layer.skip.source]
+    return layer.compute(layer_input(layer, tensors), skip)
 
 
 def run_network(
@@ -56,19 +46,13 @@ def _walk(
     """Each tensor as it is made; without ``keep`` those that no later layer needs are let go."""
     tensors = {"input": images}
     yield "input", images
-    uses = [needed(layer) for layer in package.layers]
+    uses = [layer.needs for layer in package.layers]
     for place, layer in enumerate(package.layers):
         tensors[layer.name] = replace[layer.name] if layer.name in replace else run_layer(layer, tensors)
         yield layer.name, tensors[layer.name]
         if not keep:
             later = set().union(*uses[place + 1 :])
             tensors = {name: tensor for name, tensor in tensors.items() if name in later}
-
-
-def needed(layer: Layer) -> set[str]:
-    """Names of the tensors that a layer reads."""
-    skip = None if isinstance(layer, MaxPool | Upsample | Classifier) else layer.skip
-    return {*layer.sources} if skip is None else {*layer.sources, skip.source}
 
 
 def score(

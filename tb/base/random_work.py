@@ -7,8 +7,8 @@ import numpy as np
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.stream_core import Stalls
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.layers import Convolution
-from penni_escalate.golden.manifest import LayerKind
+from penni_escalate.golden.kinds import Convolution
+from penni_escalate.golden.layers import LayerKind
 from penni_escalate.golden.overflow import accumulator_range, z_range
 
 STALL_LENGTH = 1024
@@ -95,7 +95,7 @@ def random_layer(
     layer = Convolution(
         name=name,
         sources=("input",),
-        kind=LayerKind.FIRST if first else LayerKind.DECOMPOSED,
+        kind=LayerKind.DENSE if first else LayerKind.DECOMPOSED,
         geometry=g,
         coefficients=coefficients,
         basis=basis,

@@ -18,8 +18,8 @@ from penni_escalate.common.versions import simulation_tools
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator, preset_names
 from penni_escalate.golden.cycle.stream_core import free_running
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.layers import Convolution
-from penni_escalate.golden.manifest import LayerKind
+from penni_escalate.golden.kinds import Convolution
+from penni_escalate.golden.layers import LayerKind
 from penni_escalate.golden.schedule import passes_of
 from penni_escalate.golden.sparsemap import encode
 from penni_escalate.tb.base.simulator import Simulator, build, check_simulator, folder_name

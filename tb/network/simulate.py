@@ -16,9 +16,10 @@ from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.codes import code_dtype
 from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running, output_tensor
 from penni_escalate.golden.figures import LayerFigures, layer_figures
-from penni_escalate.golden.fit import misfit
+from penni_escalate.golden.fit import core_form, misfit
 from penni_escalate.golden.functional import score
-from penni_escalate.golden.layers import Convolution, Layer
+from penni_escalate.golden.kinds import Convolution
+from penni_escalate.golden.layers import Layer
 from penni_escalate.golden.package import Package
 from penni_escalate.golden.prediction import LayerRun, predict_runs
 from penni_escalate.golden.schedule import passes_of
@@ -126,10 +127,10 @@ class NetworkResult:
 
 def cannot_run(layer: Layer, config: Accelerator) -> str | None:
     """Why the accelerator cannot run a layer, or the bench cannot hold it; None where they can."""
-    reason = misfit(layer, config)
-    if reason is not None or not isinstance(layer, Convolution):
-        return reason
-    return overload(config, passes_of(layer, config))
+    form = core_form(layer)
+    if isinstance(form, str):
+        return form
+    return misfit(form, config) or overload(config, passes_of(form, config))
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,7 @@ def test_every_layer_is_held_as_its_role_says(scale: Scale, classifier: Classifi
             if kind is Role.DECOMPOSED and scale is Scale.BASIS:
                 assert (alpha == 1).all()
         for layer in graph.layers:
-            if layer.role in (Role.FIRST, Role.DEPTHWISE) or (layer.role is Role.CLASSIFIER and not ternary):
+            if layer.role in (Role.DENSE, Role.DEPTHWISE) or (layer.role is Role.CLASSIFIER and not ternary):
                 codes, step = kernel_codes(network.get_submodule(layer.module))
                 assert codes.abs().max() == 127
                 assert step.numel() == (1 if layer.role is Role.CLASSIFIER else layer.out_shape[0])

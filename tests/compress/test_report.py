@@ -30,8 +30,8 @@ from penni_escalate.compress.rotate import Rotation
 from penni_escalate.compress.tables import print_table
 from penni_escalate.compress.view import read_report, view_of_package, view_of_report
 from penni_escalate.golden.functional import layer_input, run_network, score
-from penni_escalate.golden.layers import Classifier, Convolution, Depthwise, Layer, Pointwise
-from penni_escalate.golden.manifest import LayerKind
+from penni_escalate.golden.kinds import Classifier, Convolution, Depthwise, Pointwise
+from penni_escalate.golden.layers import Layer, LayerKind
 from penni_escalate.golden.package import Package, read_package
 from tests.golden.random_layers import random_layer_of, write_every_kind
 
@@ -336,7 +336,7 @@ def naive_counts(layer: Layer, image: np.ndarray) -> tuple[int, int]:
             elif isinstance(layer, Depthwise):
                 multiplications += bool(layer.basis[k, r, s])
                 additions += bool(layer.basis[k, r, s] and image[i, j, k])
-            elif isinstance(layer, Convolution) and layer.kind is LayerKind.FIRST:
+            elif isinstance(layer, Convolution) and layer.kind is LayerKind.DENSE:
                 multiplications += sum(bool(layer.basis[k, c, r, s]) for c in range(g.channels))
                 additions += sum(bool(layer.basis[k, c, r, s] and image[i, j, c]) for c in range(g.channels))
             elif isinstance(layer, Convolution):

@@ -9,16 +9,8 @@ from itertools import product
 import numpy as np
 
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.layers import (
-    Classifier,
-    Convolution,
-    Depthwise,
-    Layer,
-    MaxPool,
-    Pointwise,
-    Requantized,
-    Upsample,
-)
+from penni_escalate.golden.kinds import Classifier, Convolution, Depthwise, MaxPool, Pointwise, Upsample
+from penni_escalate.golden.layers import Layer, Requantized
 from penni_escalate.golden.package import Package
 
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from penni_escalate.golden.codes import code_dtype, code_range
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.layers import Classifier, Convolution, Depthwise, Layer, MaxPool, Pointwise, Skip, Upsample
-from penni_escalate.golden.manifest import CHANNELWISE, RESAMPLING, LayerKind
+from penni_escalate.golden.kinds import KINDS, Classifier, Convolution, Depthwise, MaxPool, Pointwise, Upsample
+from penni_escalate.golden.layers import Layer, LayerKind, Skip
 from penni_escalate.golden.package import Package, write_package
 
 #: Images of a random tensor.
@@ -23,7 +23,7 @@ def random_codes(rng: np.random.Generator, shape: tuple[int, ...], signed: bool)
 
 
 def _geometry(rng: np.random.Generator, kind: LayerKind, channels: int, height: int, width: int) -> Geometry:
-    kernels = channels if kind in CHANNELWISE else int(rng.integers(1, 7))
+    kernels = channels if KINDS[kind].channelwise else int(rng.integers(1, 7))
     if kind is LayerKind.CLASSIFIER:
         return Geometry(channels, height, width, kernels, height, width)
     if kind is LayerKind.UPSAMPLE:
@@ -76,11 +76,11 @@ def random_layer_of(rng: np.random.Generator, kind: LayerKind) -> tuple[Layer, d
         return Depthwise(**layer, basis=_bytes(rng, (k, *kernel))), tensors
     if kind is LayerKind.POINTWISE:
         return Pointwise(**layer, coefficients=_ternary(rng, (k, c))), tensors
-    m = c if kind is LayerKind.FIRST else int(rng.integers(1, 5))
+    m = c if kind is LayerKind.DENSE else int(rng.integers(1, 5))
     first = np.broadcast_to(np.eye(c, dtype=np.int8), (k, c, c))
     arrays = {
-        "coefficients": first if kind is LayerKind.FIRST else _ternary(rng, (k, c, m)),
-        "basis": _bytes(rng, (k, m, *kernel) if kind is LayerKind.FIRST else (m, *kernel)),
+        "coefficients": first if kind is LayerKind.DENSE else _ternary(rng, (k, c, m)),
+        "basis": _bytes(rng, (k, m, *kernel) if kind is LayerKind.DENSE else (m, *kernel)),
         "exponent": rng.integers(0, 5, m).astype(np.uint8),
     }
     return Convolution(**layer, kind=kind, **arrays), tensors
@@ -125,7 +125,7 @@ class _Builder:
         columns = factor * ((width + 2 * padding - s) // stride + 1)
         self.shapes[name] = (k, rows, columns)
         self.entries.append(entry)
-        if kind in RESAMPLING:
+        if KINDS[LayerKind(kind)].hands_on:
             return name
         entry["file"] = f"{name}.npz"
         arrays = {"bias": self.rng.integers(-200, 200, k).astype(np.int32)}

@@ -13,7 +13,6 @@ from penni_escalate.golden.bound import bound_of
 from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running, output_tensor, simulate
 from penni_escalate.golden.fit import misfit
-from penni_escalate.golden.functional import combine, convolve
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.overflow import accumulator_range, z_range
 from penni_escalate.golden.schedule import passes_of
@@ -38,7 +37,7 @@ def small_random_layer(seed: int) -> RandomLayer:
 def test_functional_model_equals_nested_loops(seed: int) -> None:
     work = small_random_layer(seed)
     expected = naive_convolution(work.layer, work.activations[0])
-    np.testing.assert_array_equal(convolve(work.layer, work.activations)[0].astype(np.int64), expected)
+    np.testing.assert_array_equal(work.layer.compute(work.activations)[0].astype(np.int64), expected)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -88,9 +87,9 @@ def test_cycle_model_computes_what_the_functional_model_does(seed: int) -> None:
     trace = simulate(TINY, passes, [sparse] * len(passes), [5] * len(passes), stalls)
     g = work.layer.geometry
     outputs = output_tensor(trace.outputs, passes, TINY)
-    np.testing.assert_array_equal(outputs[..., : g.kernels], convolve(work.layer, work.activations)[0].view(np.uint8))
+    np.testing.assert_array_equal(outputs[..., : g.kernels], work.layer.compute(work.activations)[0].view(np.uint8))
     assert not outputs[..., g.kernels :].any()
-    z = combine(work.layer, work.activations)[0].reshape(g.kernels, work.layer.rows_used, -1)
+    z = work.layer.combine(work.activations)[0].reshape(g.kernels, work.layer.rows_used, -1)
     pixels = g.height * g.width
     for k in range(g.kernels):
         number, block = divmod(k, TINY.blocks)

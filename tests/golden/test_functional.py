@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+import penni_escalate.golden.kinds.convolution
+import penni_escalate.golden.kinds.pointwise
 from penni_escalate.golden.codes import code_range
-from penni_escalate.golden.functional import accumulate, convolution, image_scores, run_layer, run_network, score
-from penni_escalate.golden.functional.convolution import classify
-from penni_escalate.golden.functional.network import needed
+from penni_escalate.golden.functional import image_scores, run_layer, run_network, score
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.layers import Classifier, Convolution, Depthwise, MaxPool, Pointwise, Upsample
-from penni_escalate.golden.manifest import LayerKind
+from penni_escalate.golden.kinds import KINDS, Classifier, Convolution, Depthwise, Pointwise, Upsample
+from penni_escalate.golden.layers import LayerKind, Requantized
 from penni_escalate.golden.overflow import accumulator_range
 from tests.golden.naive import naive_layer, naive_network
 from tests.golden.random_layers import IMAGES, random_codes, random_layer_of, write_every_kind
@@ -36,14 +36,15 @@ def test_every_kind_equals_nested_loops(kind: LayerKind, seed: int) -> None:
 
 
 @pytest.mark.parametrize("block", [1, 100, 700])
-@pytest.mark.parametrize("kind", [LayerKind.DECOMPOSED, LayerKind.FIRST, LayerKind.POINTWISE])
+@pytest.mark.parametrize("kind", [LayerKind.DECOMPOSED, LayerKind.DENSE, LayerKind.POINTWISE])
 def test_blocks_of_a_product_change_nothing(monkeypatch: pytest.MonkeyPatch, kind: LayerKind, block: int) -> None:
     """Large layers are computed a few rows, images or output channels at a time."""
     for seed in range(10):
         layer, tensors = random_layer_of(np.random.default_rng(seed), kind)
         whole = run_layer(layer, tensors)
         with monkeypatch.context() as patch:
-            patch.setattr(convolution, "_BLOCK", block)
+            patch.setattr(golden.kinds.convolution, "_BLOCK", block)
+            patch.setattr(golden.kinds.pointwise, "_BLOCK", block)
             np.testing.assert_array_equal(run_layer(layer, tensors), whole)
 
 
@@ -58,7 +59,7 @@ def test_the_largest_sums_are_exact(sign: int) -> None:
     pointwise = Pointwise(**common, geometry=ones, coefficients=table, bias=np.array([3], np.int32))
     codes = np.full((1, 1, 1, channels), 255, np.uint8)
     codes[..., -1] = 254
-    assert accumulate(pointwise, codes).item() == sign * (255 * channels - 1) + 3
+    assert pointwise.accumulate(codes).item() == sign * (255 * channels - 1) + 3
     bias = 2**31 - 1 - 255 * 512 * 127 * 128 if sign > 0 else -(2**31) + 255 * 512 * 127 * 128
     decomposed = Convolution(
         **common,
@@ -70,7 +71,7 @@ def test_the_largest_sums_are_exact(sign: int) -> None:
         bias=np.array([bias], np.int32),
     )
     expected = 2**31 - 1 if sign > 0 else -(2**31)
-    assert accumulate(decomposed, np.full((1, 1, 1, 512), 255, np.uint8)).item() == expected
+    assert decomposed.accumulate(np.full((1, 1, 1, 512), 255, np.uint8)).item() == expected
     assert expected in (accumulator_range(decomposed)[0].item(), accumulator_range(decomposed)[1].item())
 
 
@@ -81,12 +82,12 @@ def test_random_layers_reach_what_they_should() -> None:
         for kind in LayerKind:
             layer, tensors = random_layer_of(np.random.default_rng(seed), kind)
             seen |= {(kind, "sources", len(layer.sources)), (kind, "signed", layer.signed_in), (kind, layer.flatten)}
-            if not isinstance(layer, MaxPool | Upsample | Classifier):
+            if isinstance(layer, Requantized):
                 seen |= {(kind, "skip", layer.skip is not None), (kind, "high", layer.high)}
                 codes.append(run_layer(layer, tensors).ravel())
     for kind in LayerKind:
         assert {(kind, "sources", 3), (kind, "signed", True), (kind, "signed", False), (kind, True)} <= seen
-        if kind not in (LayerKind.MAX_POOL, LayerKind.UPSAMPLE, LayerKind.CLASSIFIER):
+        if KINDS[kind].requantized:
             assert {(kind, "skip", True), (kind, "skip", False), (kind, "high", 90), (kind, "high", 255)} <= seen
     assert len(np.unique(np.concatenate([c.astype(int) for c in codes]))) > 200
 
@@ -121,7 +122,7 @@ def test_upsample_is_torch_interpolate_to_within_rounding(factor: int, signed: b
     np.testing.assert_array_equal(found, np.floor(expected + 0.5))
 
 
-@pytest.mark.parametrize("kind", [k for k in LayerKind if k not in (LayerKind.MAX_POOL, LayerKind.UPSAMPLE)])
+@pytest.mark.parametrize("kind", [kind for kind in LayerKind if not KINDS[kind].hands_on])
 @pytest.mark.parametrize("seed", range(5))
 def test_the_accumulator_range_is_reached(kind: LayerKind, seed: int) -> None:
     """An output that sees the whole image reaches the range, with the input that chooses each weight's extreme."""
@@ -135,7 +136,7 @@ def test_the_accumulator_range_is_reached(kind: LayerKind, seed: int) -> None:
     low, high = code_range(layer.signed_in)
     smallest = np.minimum(weights * low, weights * high).sum(axis=1)
     largest = np.maximum(weights * low, weights * high).sum(axis=1)
-    if not isinstance(layer, Classifier) and layer.skip is not None:
+    if layer.skip is not None:
         factor = layer.skip.value.astype(int) * 2 ** layer.skip.exponent.astype(int)
         low, high = code_range(layer.skip.signed)
         smallest, largest = smallest + factor * low, largest + factor * high
@@ -151,8 +152,8 @@ def effect_of_each_code(layer, g) -> np.ndarray:
     count = g.kernel_height * g.kernel_width * g.channels
     codes = np.eye(count, dtype=np.uint8).reshape(count, g.kernel_height, g.kernel_width, g.channels)
     if isinstance(layer, Classifier):
-        return classify(window, codes).T.astype(np.int64)
-    return accumulate(replace(window, skip=None), codes)[:, 0, 0].T
+        return window.compute(codes).T.astype(np.int64)
+    return replace(window, skip=None).accumulate(codes)[:, 0, 0].T
 
 
 def test_a_global_average_pool_is_a_depthwise_layer() -> None:
@@ -204,7 +205,7 @@ def test_a_replaced_tensor_reaches_the_layers_after_it(tmp_path: Path) -> None:
     assert not after[stem].any()
     dependent = {stem}
     for layer in package.layers[1:]:
-        if needed(layer) & dependent:
+        if layer.needs & dependent:
             dependent.add(layer.name)
         changed = not np.array_equal(before[layer.name], after[layer.name])
         assert changed == (layer.name in dependent), layer.name

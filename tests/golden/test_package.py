@@ -17,7 +17,7 @@ import pytest
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import ROOT
 from penni_escalate.golden.fit import unsupported
-from penni_escalate.golden.layers import Convolution
+from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.overflow import accumulator_range
 from penni_escalate.golden.package import checksum, pack_arrays, read_package, write_package
 from tests.golden.random_layers import write_every_kind

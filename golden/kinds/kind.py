@@ -1,0 +1,143 @@
+"""What a kind of layer is: its fields and arrays in a package, its layer, and how the stream core runs it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from penni_escalate.golden.entries import LayerEntry
+from penni_escalate.golden.kinds.convolution import Convolution
+from penni_escalate.golden.layers import Layer, LayerKind, Requantized
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array of a layer's file.
+
+    Attributes:
+        shape: a letter an axis: K output channels, C input channels, M basis kernels, R x S kernel.
+        low, high: range of the values.
+    """
+
+    name: str
+    dtype: type
+    shape: str
+    low: int
+    high: int
+
+    def sizes(self, entry: LayerEntry) -> tuple[int, ...]:
+        """The shape in numbers."""
+        letters = {
+            "K": entry.kernels,
+            "C": entry.channels,
+            "M": entry.basis,
+            "R": entry.kernel_height,
+            "S": entry.kernel_width,
+        }
+        return tuple(letters[letter] for letter in self.shape)
+
+
+def ternary(shape: str) -> Array:
+    """The array of ternary coefficients."""
+    return Array("coefficients", np.int8, shape, -1, 1)
+
+
+def kernels(shape: str) -> Array:
+    """The array of 8-bit kernels."""
+    return Array("basis", np.int8, shape, -128, 127)
+
+
+BIAS = Array("bias", np.int32, "K", -(2**31), 2**31 - 1)
+EXPONENT = Array("exponent", np.uint8, "M", 0, 7)
+#: Of every layer with a skip tensor.
+SKIP = (Array("skip_value", np.uint8, "K", 0, 127), Array("skip_exponent", np.uint8, "K", 0, 7))
+#: Of every layer whose accumulator is requantized.
+REQUANTIZATION = (
+    BIAS,
+    Array("multiplier", np.uint16, "K", 0, 2**16 - 1),
+    Array("shift", np.uint8, "K", 1, 47),
+)
+
+
+def _no_rule(entry: LayerEntry) -> None:
+    """Nothing beside what all kinds obey."""
+
+
+def _kernel(entry: LayerEntry) -> tuple[int, int]:
+    return entry.kernel_height, entry.kernel_width
+
+
+def _arrays_alone(entry: LayerEntry, arrays: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
+    return arrays
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of layer.
+
+    Attributes:
+        layer: its class, which holds the functional model and the sums of the overflow proof.
+        own_arrays: beside those of every layer with a requantization.
+        fixed: manifest fields without a choice.
+        rule: raises ValueError where an entry breaks a rule of the kind's own.
+        kernel: height and width of the kernel.
+        fields: fields of ``layer`` beside those of all kinds, from the manifest's entry and ``own_arrays``.
+        channelwise: output channel k comes from input channel k.
+        enlarges: it has a factor.
+        logits: it gives the logits, and is the last layer.
+        on_core: a layer in the form that the stream core runs; None where it does not run the kind.
+    """
+
+    name: LayerKind
+    layer: type[Layer]
+    own_arrays: tuple[Array, ...] = ()
+    fixed: Mapping[str, int] = field(default_factory=dict)
+    rule: Callable[[LayerEntry], None] = _no_rule
+    kernel: Callable[[LayerEntry], tuple[int, int]] = _kernel
+    fields: Callable[[LayerEntry, Mapping[str, np.ndarray]], Mapping[str, Any]] = _arrays_alone
+    channelwise: bool = False
+    enlarges: bool = False
+    logits: bool = False
+    on_core: Callable[[Any], Convolution] | None = None
+
+    @property
+    def requantized(self) -> bool:
+        """It has an accumulator that is requantized, and may add a skip tensor."""
+        return issubclass(self.layer, Requantized)
+
+    @property
+    def hands_on(self) -> bool:
+        """It hands its source's codes on: no arrays, and the number format stays."""
+        return not self.arrays
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """All arrays of a layer without a skip tensor."""
+        return (*(REQUANTIZATION if self.requantized else ()), *self.own_arrays)
+
+    @property
+    def phrase(self) -> str:
+        """The kind with its article."""
+        return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.name}"
+
+    def check(self, entry: LayerEntry) -> None:
+        """Raises ValueError, naming field, value and rule, where an entry of this kind breaks a rule."""
+        for name, needed in (self.fixed if self.enlarges else {**self.fixed, "factor": 1}).items():
+            if getattr(entry, name) != needed:
+                raise ValueError(f"field '{name}' is {getattr(entry, name)}: {self.phrase}'s is {needed}")
+        self.rule(entry)
+        if self.channelwise and entry.kernels != entry.channels:
+            raise ValueError(
+                f"field 'kernels' is {entry.kernels}: {self.phrase} has as many as channels ({entry.channels})"
+            )
+        if entry.skip is not None and not self.requantized:
+            raise ValueError(
+                f"field 'skip' is '{entry.skip}': {self.phrase} has no accumulator to add it into, use null"
+            )
+        for name in ("file", "sha256"):
+            value = getattr(entry, name)
+            if self.hands_on and value is not None:
+                raise ValueError(f"field '{name}' is '{value}': {self.phrase} has no arrays, use null")
+            if not self.hands_on and value is None:
+                raise ValueError(f"field '{name}' is null: {self.phrase} layer has arrays")

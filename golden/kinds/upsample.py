@@ -1,0 +1,75 @@
+"""Bilinear enlargement by a power of two."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from penni_escalate.golden.entries import LayerEntry
+from penni_escalate.golden.kinds.kind import Kind
+from penni_escalate.golden.layers import Layer, LayerKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upsample(Layer):
+    """Bilinear enlargement by ``factor``, a power of two, with half-pixel centres."""
+
+    kind: LayerKind = field(default=LayerKind.UPSAMPLE, init=False)
+    factor: int
+
+    @property
+    def out_height(self) -> int:
+        """Output rows."""
+        return self.factor * self.geometry.height
+
+    @property
+    def out_width(self) -> int:
+        """Output columns."""
+        return self.factor * self.geometry.width
+
+    def compute(self, activations: np.ndarray, skip: np.ndarray | None = None) -> np.ndarray:
+        """Codes (N, F*H, F*W, C) from (N, H, W, C).
+
+        y = floor((sum + 2 F**2) / (4 F**2)), where the weights along each axis are integers that sum to 2 F. The sum
+        is taken rows first; it stays below 2**22.
+        """
+        f = self.factor
+        sums = activations.astype(np.int32)
+        for axis in (1, 2):
+            before, after, weight = _places(sums.shape[axis], f)
+            shape = [1, 1, 1, 1]
+            shape[axis] = -1
+            weight = weight.reshape(shape)
+            sums = sums.take(before, axis=axis) * (2 * f - weight) + sums.take(after, axis=axis) * weight
+        return ((sums + 2 * f * f) // (4 * f * f)).astype(activations.dtype)
+
+
+def _places(size: int, factor: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each output along an axis: the two places it lies between, and the second one's weight, of 2 * factor.
+
+    Output i lies at (2 i + 1 - factor) / (2 factor), clamped to the image.
+    """
+    place = np.clip(2 * np.arange(size * factor) + 1 - factor, 0, 2 * factor * (size - 1))
+    before = place // (2 * factor)
+    return before, np.minimum(before + 1, size - 1), (place % (2 * factor)).astype(np.int32)
+
+
+def _rule(entry: LayerEntry) -> None:
+    if entry.factor & (entry.factor - 1):
+        raise ValueError(f"field 'factor' is {entry.factor}: it must be a power of two")
+
+
+def _fields(entry: LayerEntry, arrays: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
+    return {"factor": entry.factor}
+
+
+UPSAMPLE = Kind(
+    name=LayerKind.UPSAMPLE,
+    layer=Upsample,
+    fixed={"kernel_height": 1, "kernel_width": 1, "stride": 1, "padding": 0, "basis": 0},
+    rule=_rule,
+    fields=_fields,
+    channelwise=True,
+    enlarges=True,
+)
