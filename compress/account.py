@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from penni_escalate.compress.graph import Graph, Layer, Role
+from penni_escalate.compress.kinds import ROLES
 from penni_escalate.compress.layers import Coefficients, DecomposedConv2d
 from penni_escalate.compress.prune import Masked
 
@@ -77,7 +78,7 @@ def account(network: nn.Module, graph: Graph) -> Account:
     """Cost of a network in any state between two steps."""
     costs = []
     for layer in graph.layers:
-        if layer.module and layer.role not in (Role.MAX_POOL, Role.SELECT):
+        if ROLES[layer.role].weighted:
             norm = network.get_submodule(layer.norm) if layer.norm else None
             costs.append(_cost(layer, network.get_submodule(layer.module), norm))
     return Account(tuple(costs))

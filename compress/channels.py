@@ -5,14 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from penni_escalate.compress.graph import Graph, Role, Select
+from penni_escalate.compress.graph import Graph, Select
+from penni_escalate.compress.kinds import ROLES
+from penni_escalate.compress.kinds.role import Flow
 from penni_escalate.compress.layers import Coefficients
 from penni_escalate.compress.portable import square_root
-
-#: Layers that mix their input channels.
-_MIXING = (Role.DENSE, Role.DECOMPOSED, Role.POINTWISE, Role.CLASSIFIER)
-#: Layers whose output channel c is made of input channel c alone.
-_BY_CHANNEL = (Role.DEPTHWISE, Role.MAX_POOL, Role.AVERAGE_POOL, Role.UPSAMPLE)
 
 
 class Channels:
@@ -45,9 +42,10 @@ class Channels:
             if layer.flatten:
                 inputs = [node for node in inputs for _ in range(layer.in_shape[1] * layer.in_shape[2])]
             read[layer.name] = inputs
-            if layer.role in _BY_CHANNEL:
+            flow = ROLES[layer.role].flow
+            if flow is Flow.KEPT:
                 outputs = inputs
-            elif layer.role is Role.SELECT:
+            elif flow is Flow.PICKED:
                 select = network.get_submodule(layer.module)
                 assert isinstance(select, Select)
                 outputs = [inputs[place] if place >= 0 else new(1)[0] for place in select.table.tolist()]
@@ -75,7 +73,7 @@ class Channels:
         result[self._fixed] = False
         sparse = {entry.layer.name for entry in entries}
         for layer in self._graph.layers:
-            if layer.name not in sparse and layer.role in _MIXING:
+            if layer.name not in sparse and ROLES[layer.role].flow is Flow.MIXED:
                 result[self.read[layer.name]] = False
         return result
 
@@ -94,7 +92,7 @@ class Channels:
         for layer in self._graph.layers:
             if layer.name in sparse:
                 result[self.written[layer.name][_any(sparse[layer.name], (1, 2))]] = False
-            elif layer.role in _MIXING:
+            elif ROLES[layer.role].flow is Flow.MIXED:
                 result[self.written[layer.name]] = False
         return result
 

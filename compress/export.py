@@ -7,32 +7,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.compress.data import Data
-from penni_escalate.compress.graph import Layer, Role, Select
-from penni_escalate.compress.integer import IntegerClassifier, IntegerLayer, IntegerNetwork
+from penni_escalate.compress.graph import Layer
+from penni_escalate.compress.integer import IntegerNetwork
+from penni_escalate.compress.kinds import ROLES
+from penni_escalate.compress.kinds.role import Exported
 from penni_escalate.compress.recipe import Recipe, as_fields
 from penni_escalate.golden.functional import run_network, score
-from penni_escalate.golden.layers import LayerKind
 from penni_escalate.golden.manifest import SCHEMA_VERSION, Measure
 from penni_escalate.golden.package import Package, copy_package, write_package
 
-_KINDS = {
-    Role.DECOMPOSED: LayerKind.DECOMPOSED,
-    Role.DENSE: LayerKind.DENSE,
-    Role.DEPTHWISE: LayerKind.DEPTHWISE,
-    # A sum over all pixels with equal weights.
-    Role.AVERAGE_POOL: LayerKind.DEPTHWISE,
-    Role.POINTWISE: LayerKind.POINTWISE,
-    # One coefficient an output channel, +1, takes the pixel over.
-    Role.SELECT: LayerKind.POINTWISE,
-    Role.MAX_POOL: LayerKind.MAX_POOL,
-    Role.UPSAMPLE: LayerKind.UPSAMPLE,
-    Role.CLASSIFIER: LayerKind.CLASSIFIER,
-}
 #: Held-out images on which every integer of the result is compared.
 _CHECKED = 64
 Arrays = dict[str, np.ndarray]
@@ -123,25 +110,13 @@ def check_agreement(network: IntegerNetwork, package: Package) -> None:
 def _layers(network: IntegerNetwork) -> tuple[list[dict[str, Any]], dict[str, Arrays]]:
     entries, files = [], {}
     for layer in network.graph.layers:
-        part = network.parts[layer.name]
-        fields: dict[str, Any] = {}
-        arrays: Arrays = {}
-        codes = network.tensors[layer.name]
-        low, high, scale, signed = codes.low, codes.high, codes.scale, codes.signed
-        basis = 0
-        if isinstance(part, IntegerClassifier):
-            arrays, scale = _classifier(layer, part)
-            low, high, signed = -128, 127, True
-        elif isinstance(part, IntegerLayer):
-            arrays, basis = _convolution(layer, part)
-            low, high = part.low, part.high
-        elif layer.role is Role.SELECT:
-            arrays, basis = _selection(layer, part), 1
-        if arrays:
-            fields["file"] = f"{layer.name}.npz"
-            files[fields["file"]] = arrays
-        entries.append({**_geometry(layer), **fields, "basis": basis, "signed": signed, "low": low, "high": high})
-        entries[-1]["scale"] = scale
+        found = ROLES[layer.role].export(layer, network.parts[layer.name], network.tensors[layer.name])
+        file = {}
+        if found.arrays:
+            file["file"] = f"{layer.name}.npz"
+            files[file["file"]] = found.arrays
+        _, *fields = zip(Exported._fields, found, strict=True)
+        entries.append({**_geometry(layer), **file, **dict(fields)})
     return entries, files
 
 
@@ -151,7 +126,7 @@ def _geometry(layer: Layer) -> dict[str, Any]:
         channels, height, width = channels * height * width, 1, 1
     return {
         "name": layer.name,
-        "kind": _KINDS[layer.role],
+        "kind": ROLES[layer.role].kind,
         "sources": list(layer.sources),
         "skip": layer.skip,
         "flatten": layer.flatten,
@@ -165,66 +140,3 @@ def _geometry(layer: Layer) -> dict[str, Any]:
         "padding": layer.padding,
         "factor": layer.factor,
     }
-
-
-def _convolution(layer: Layer, part: IntegerLayer) -> tuple[Arrays, int]:
-    """Arrays, and the number of basis kernels."""
-    codes = part.codes()
-    arrays = _requantization(*codes.requantization)
-    basis = 1
-    if codes.coefficients is not None:
-        table = by_pixel(layer, codes.coefficients) if layer.flatten else codes.coefficients
-        arrays["coefficients"] = _integers(table, np.int8)
-    if codes.basis is not None:
-        arrays["basis"] = _integers(codes.basis, np.int8)
-    if layer.role in (Role.DECOMPOSED, Role.DENSE):
-        arrays["exponent"] = _integers(codes.exponent, np.uint8)
-        basis = len(codes.exponent)
-    if codes.skip is not None:
-        arrays["skip_value"] = _integers(codes.skip.value, np.uint8)
-        arrays["skip_exponent"] = _integers(codes.skip.exponent, np.uint8)
-    return arrays, basis
-
-
-def _selection(layer: Layer, part: nn.Module) -> Arrays:
-    """A pointwise layer that hands codes on: multiplier / 2**shift is 1."""
-    assert isinstance(part, Select)
-    table = part.table.cpu()
-    coefficients = torch.zeros(len(table), layer.in_shape[0], dtype=torch.float64)
-    taken = torch.nonzero(table >= 0)[:, 0]
-    coefficients[taken, table[taken]] = 1
-    ones = torch.ones(len(table), dtype=torch.float64)
-    return {
-        "coefficients": _integers(coefficients, np.int8),
-        **_requantization(0 * ones, ones * 2**15, 15 * ones),
-    }
-
-
-def _requantization(bias: Tensor, multiplier: Tensor, shift: Tensor) -> Arrays:
-    return {
-        "bias": _integers(bias, np.int32),
-        "multiplier": _integers(multiplier, np.uint16),
-        "shift": _integers(shift, np.uint8),
-    }
-
-
-def _classifier(layer: Layer, part: IntegerClassifier) -> tuple[Arrays, float]:
-    """Arrays, and the real value of a logit's unit."""
-    weight, bias, unit = part.codes()
-    if layer.flatten:
-        weight = by_pixel(layer, weight)
-    return {"weight": _integers(weight, np.int8), "bias": _integers(bias, np.int32)}, float(unit)
-
-
-def by_pixel(layer: Layer, table: Tensor) -> Tensor:
-    """Columns (K, C*H*W) from PyTorch's order, channel first, to the package's, channel last."""
-    return table.reshape(-1, *layer.in_shape).permute(0, 2, 3, 1).flatten(1)
-
-
-def _integers(values: Tensor, dtype: type) -> np.ndarray:
-    """Integers held in floating point as ``dtype``; ValueError where one does not fit."""
-    exact: np.ndarray = values.cpu().numpy()
-    converted: np.ndarray = exact.astype(dtype)
-    if not np.array_equal(converted, exact):
-        raise ValueError(f"{exact[converted != exact][0]} is not a number of type {dtype.__name__}")
-    return converted

@@ -19,7 +19,8 @@ from torch.nn.utils import parametrize
 from penni_escalate.compress.graph import Graph, Layer
 from penni_escalate.compress.layers import Coefficients, DecomposedConv2d, coefficients
 from penni_escalate.compress.prune import Masked, hold
-from penni_escalate.compress.quantize import Alpha, RowInt8, alpha_of, attach_quantizers
+from penni_escalate.compress.quantize import alpha_of, attach_quantizers
+from penni_escalate.compress.quantizers import Alpha, RowInt8
 from penni_escalate.compress.recipe import Classifier, Feedback, Quantization
 from penni_escalate.compress.ternary_kernels import Problem, Solution, fit_scale, solve
 

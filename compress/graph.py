@@ -78,11 +78,6 @@ class Layer:
         """Its coefficients are ternary, whatever the recipe."""
         return self.role in (Role.DECOMPOSED, Role.POINTWISE)
 
-    @property
-    def keeps_scale(self) -> bool:
-        """Its output codes mean what its input codes mean."""
-        return self.role in (Role.MAX_POOL, Role.UPSAMPLE, Role.SELECT)
-
 
 @dataclass(frozen=True)
 class Graph:

@@ -12,21 +12,22 @@ from torch.nn import functional
 
 from penni_escalate.common.errors import UserError, first_line
 from penni_escalate.compress.graph import Activation, Graph, Layer, Role, Select
+from penni_escalate.compress.kinds import ROLES
+from penni_escalate.compress.kinds.role import UnsupportedError
 from penni_escalate.compress.networks import Subsample
 
 #: A convolution with at most so many channels keeps dense 8-bit kernels: a row of a block takes each channel.
-FIRST_CHANNELS_MAX = 6
+DENSE_CHANNELS_MAX = 6
 
 #: Letters of a layer's name, so that a number still fits a package's 64.
 _NAME_MAX = 56
 
+_WITHOUT_WEIGHTS = ", ".join(module.__name__ for entry in ROLES.values() for module in entry.modules)
 SUPPORTED = (
     "Conv2d (groups 1 or depthwise, dilation 1, zero padding), Linear, BatchNorm2d after a convolution, ReLU, ReLU6, "
-    "addition of two tensors, concatenation of channels, MaxPool2d, global average pooling, bilinear upsampling by a "
-    "power of two, Flatten and Dropout"
+    f"addition of two tensors, concatenation of channels, {_WITHOUT_WEIGHTS}, global average pooling, "
+    "bilinear upsampling by a power of two, Flatten and Dropout"
 )
-#: Kinds whose module can serve several layers.
-_WITHOUT_WEIGHTS = (Role.MAX_POOL,)
 
 
 class _Shapes(fx.Interpreter):
@@ -102,7 +103,7 @@ class _Intake:
         value = self.closed(source)
         out = self.shape(node)
         module = fields.get("module")
-        if module and role not in _WITHOUT_WEIGHTS and any(layer.module == module for layer in self.layers.values()):
+        if module and not ROLES[role].modules and any(layer.module == module for layer in self.layers.values()):
             raise self.refuse(node, "is used twice, and each use would need weights of its own")
         layer = Layer(
             name=_identifier(node, self.layers),
@@ -191,8 +192,6 @@ class _Intake:
                 self.activate(node, source, Activation.RELU)
             case nn.ReLU6():
                 self.activate(node, source, Activation.RELU6)
-            case nn.MaxPool2d():
-                self.max_pool(node, source, module)
             case nn.AdaptiveAvgPool2d():
                 self.average_pool(node, source)
             case nn.AvgPool2d():
@@ -206,7 +205,7 @@ class _Intake:
                 self.traced.set_submodule(str(node.target), select)
                 self.begin(node, source, Role.SELECT, module=str(node.target), stride=select.stride)
             case _:
-                raise self.refuse(node, f"is a {type(module).__name__}")
+                self.without_weights(node, source, module)
 
     def call(self, node: fx.Node) -> None:
         name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
@@ -254,7 +253,7 @@ class _Intake:
             raise self.refuse(node, f"has {module.groups} groups")
         if depthwise and module.groups > 1:
             role = Role.DEPTHWISE
-        elif module.in_channels <= FIRST_CHANNELS_MAX:
+        elif module.in_channels <= DENSE_CHANNELS_MAX:
             role = Role.DENSE
         elif kernel == (1, 1):
             role = Role.POINTWISE
@@ -296,23 +295,17 @@ class _Intake:
             raise self.refuse(node, "is a concatenation of something else than channels")
         self.values[node] = _Value(tuple(name for value in values for name in value.tensors))
 
-    def max_pool(self, node: fx.Node, source: fx.Node, module: nn.MaxPool2d) -> None:
-        numbers = [module.kernel_size, module.stride, module.padding, module.dilation]
-        square = [value[0] if isinstance(value, tuple) else int(value) for value in numbers]
-        if any(isinstance(value, tuple) and len(set(value)) > 1 for value in numbers) or square[3] != 1:
-            raise self.refuse(node, "is a max pooling that is not the same in both directions")
-        if module.ceil_mode and any((side + 2 * square[2] - square[0]) % square[1] for side in self.shape(source)[1:]):
-            raise self.refuse(node, "is a max pooling that rounds its size up")
+    def without_weights(self, node: fx.Node, source: fx.Node, module: nn.Module) -> None:
+        """A module that a role takes as a layer; refused where none does."""
+        taken = [entry for entry in ROLES.values() if isinstance(module, entry.modules)]
+        if not taken:
+            raise self.refuse(node, f"is a {type(module).__name__}")
+        try:
+            fields = taken[0].fields(module, self.shape(source))
+        except UnsupportedError as error:
+            raise self.refuse(node, str(error)) from None
         self.single(source, node)
-        self.begin(
-            node,
-            source,
-            Role.MAX_POOL,
-            kernel=(square[0], square[0]),
-            stride=square[1],
-            padding=square[2],
-            module=str(node.target),
-        )
+        self.begin(node, source, taken[0].role, module=str(node.target), **fields)
 
     def average_pool(self, node: fx.Node, source: fx.Node, window: Any = None) -> None:
         """An average over ``window`` pixels (one number or two); None: over as many as the result's size asks for."""

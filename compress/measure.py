@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from penni_escalate.compress.kinds import role_of_kind
 from penni_escalate.golden.functional import layer_input, run_network
-from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.kinds import Classifier, Convolution, Depthwise, MaxPool, Pointwise, Upsample
-from penni_escalate.golden.layers import Layer, LayerKind
+from penni_escalate.golden.kinds import KINDS, Convolution, Pointwise
+from penni_escalate.golden.layers import Layer, Weighted
 from penni_escalate.golden.package import Package
 
 #: Held-out images looked at.
@@ -83,47 +83,9 @@ def measure_package(package: Package, images: int = IMAGES) -> tuple[Measured, .
 
 
 def count(layer: Layer, activations: np.ndarray) -> Counts:
-    """Operations of a layer on its input codes (N, H, W, C).
-
-    Ternary layers in ESCALATE's order: an addition for every non-zero coefficient and non-zero pixel of the channel
-    that it reads; a multiplication for every basis kernel of every output channel, and every kernel place inside the
-    image. Dense layers: a multiplication for every non-zero weight at such a place, an addition where the code that
-    it meets is not zero. A classifier's codes are the sums over the pixels of a channel.
-    """
-    g = layer.geometry
-    multiplications = additions = 0
-    match layer:
-        case Convolution() if layer.kind is not LayerKind.DENSE:
-            multiplications = g.kernels * layer.rows_used * int(places_inside(g).sum())
-            additions = _readings(np.count_nonzero(layer.coefficients, axis=(0, 2)), activations)
-        case Pointwise():
-            read = activations[:, :: g.stride, :: g.stride]
-            multiplications = g.kernels * read.shape[1] * read.shape[2]
-            additions = _readings(np.count_nonzero(layer.coefficients, axis=0), read)
-        case Classifier():
-            sums = activations.sum(axis=(1, 2), dtype=np.int64)
-            readers = np.count_nonzero(layer.weight, axis=0)
-            multiplications = g.kernels if ternary(layer) else int(readers.sum())
-            additions = _readings(readers, sums)
-        case Convolution() | Depthwise():
-            weights = _readers_of_places(layer)
-            multiplications = int((weights.sum(axis=0) * places_inside(g)).sum())
-            additions = _dense_additions(g, weights, activations)
+    """Operations of a layer on its input codes (N, H, W, C), see compress.kinds.counting."""
+    multiplications, additions = role_of_kind(layer.kind).count(layer, activations)
     return Counts(activations.size, int(np.count_nonzero(activations)), multiplications, additions)
-
-
-def places_inside(g: Geometry) -> np.ndarray:
-    """How often each kernel place lies inside the image, over all output pixels; int64 (R, S)."""
-    rows = _inside(g.height, g.kernel_height, g.out_height, g)
-    columns = _inside(g.width, g.kernel_width, g.out_width, g)
-    return rows.sum(axis=1)[:, None] * columns.sum(axis=1)[None, :]
-
-
-def ternary(layer: Layer) -> bool:
-    """Whether a layer's numbers are -1, 0 and +1; a classifier's depend on the recipe."""
-    if isinstance(layer, Classifier):
-        return bool(np.abs(layer.weight.astype(np.int16)).max(initial=0) <= 1)
-    return isinstance(layer, Pointwise) or (isinstance(layer, Convolution) and layer.kind is not LayerKind.DENSE)
 
 
 def selects(layer: Layer) -> bool:
@@ -137,61 +99,21 @@ def selects(layer: Layer) -> bool:
     )
 
 
-def _readings(readers: np.ndarray, codes: np.ndarray) -> int:
-    """Coefficients that read each channel (C,) times the channel's non-zero codes (..., C), summed."""
-    nonzero = np.count_nonzero(codes, axis=tuple(range(codes.ndim - 1)))
-    return int(readers.astype(np.int64) @ nonzero)
-
-
-def _inside(size: int, kernel: int, outputs: int, g: Geometry) -> np.ndarray:
-    """Along one axis: whether kernel place r of output y lies inside the image; bool (R, OH)."""
-    place = np.arange(outputs)[None, :] * g.stride + np.arange(kernel)[:, None] - g.padding
-    return (place >= 0) & (place < size)
-
-
-def _readers_of_places(layer: Convolution | Depthwise) -> np.ndarray:
-    """Non-zero weights that read each channel at each kernel place, (C, R, S)."""
-    nonzero = (layer.basis != 0).astype(np.int64)
-    return nonzero if isinstance(layer, Depthwise) else nonzero.sum(axis=0)
-
-
-def _dense_additions(g: Geometry, readers: np.ndarray, activations: np.ndarray) -> int:
-    p = g.padding
-    nonzero = np.pad((activations != 0).sum(axis=0), ((p, p), (p, p), (0, 0)))
-    total = 0
-    for r in range(g.kernel_height):
-        for s in range(g.kernel_width):
-            rows = slice(r, r + g.stride * (g.out_height - 1) + 1, g.stride)
-            columns = slice(s, s + g.stride * (g.out_width - 1) + 1, g.stride)
-            total += int(nonzero[rows, columns].sum(axis=(0, 1)) @ readers[:, r, s])
-    return total
-
-
 def _measured(layer: Layer, counts: list[Counts], images: int) -> Measured:
     g = layer.geometry
-    table: np.ndarray | None = None
-    match layer:
-        case Convolution() if layer.kind is LayerKind.DENSE:
-            table = layer.basis
-        case Convolution() | Pointwise():
-            table = layer.coefficients
-        case Depthwise():
-            table = layer.basis
-        case Classifier():
-            table = layer.weight
     # A classifier's geometry has the whole image as its kernel.
-    kernel = (1, 1) if isinstance(layer, Classifier | Upsample) else (g.kernel_height, g.kernel_width)
-    channels = 1 if isinstance(layer, Depthwise) else g.channels
-    resampling = isinstance(layer, MaxPool | Upsample)
+    kernel = (1, 1) if KINDS[layer.kind].logits else (g.kernel_height, g.kernel_width)
+    channels = 1 if KINDS[layer.kind].channelwise else g.channels
+    table = layer.weights if isinstance(layer, Weighted) else None
     return Measured(
         name=layer.name,
         role="select" if selects(layer) else layer.kind.value,
         in_shape=(g.channels, g.height, g.width),
         out_shape=(g.kernels, layer.out_height, layer.out_width),
         kernel=kernel,
-        rows=layer.rows_used if isinstance(layer, Convolution) else int(not resampling),
-        weights=0 if resampling else g.kernels * channels * kernel[0] * kernel[1],
-        coefficients=table.size if table is not None and ternary(layer) else 0,
+        rows=layer.rows_used if isinstance(layer, Convolution) else int(table is not None),
+        weights=0 if table is None else g.kernels * channels * kernel[0] * kernel[1],
+        coefficients=layer.weights.size if isinstance(layer, Weighted) and layer.ternary else 0,
         nonzero=0 if table is None else int(np.count_nonzero(table)),
         activation_density=sum(part.nonzero for part in counts) / sum(part.codes for part in counts),
         multiplications=counts[0].multiplications,

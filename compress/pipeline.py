@@ -21,12 +21,13 @@ from penni_escalate.common.paths import relative
 from penni_escalate.compress.account import Account, account
 from penni_escalate.compress.build import build
 from penni_escalate.compress.channels import Channels
+from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.data import load_data
 from penni_escalate.compress.decompose import decompose_network
 from penni_escalate.compress.export import check_agreement, export_measured, export_package, network_name
 from penni_escalate.compress.feedback import quantize_by_feedback
 from penni_escalate.compress.graph import Graph
-from penni_escalate.compress.integer import Codes, IntegerNetwork, calibrate
+from penni_escalate.compress.integer import IntegerNetwork, calibrate
 from penni_escalate.compress.layers import Coefficients, DecomposedConv2d, coefficients
 from penni_escalate.compress.measure import measure_package
 from penni_escalate.compress.portable import choose_portable_code

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from penni_escalate.compress.channels import Channels
-from penni_escalate.compress.graph import Graph, Layer, Role, Select
+from penni_escalate.compress.graph import Graph, Layer, Select
+from penni_escalate.compress.kinds import ROLES
+from penni_escalate.compress.kinds.role import Flow
 from penni_escalate.compress.layers import Coefficients, DecomposedConv2d, coefficients
 from penni_escalate.compress.prune import Masked, hold
 
@@ -67,7 +69,7 @@ def _slice_layer(network: nn.Module, layer: Layer, inputs: Tensor, outputs: Tens
             number = torch.where(inputs, inputs.cumsum(0) - 1, -1)
             table = module.table[outputs]
             module.table = torch.where(table >= 0, number[table.clamp_min(0)], -1)
-        elif not isinstance(module, nn.MaxPool2d):
+        elif ROLES[layer.role].weighted:
             network.set_submodule(layer.module, _sliced(module, layer, inputs, outputs))
     if layer.norm is not None:
         norm = network.get_submodule(layer.norm)
@@ -80,7 +82,7 @@ def _sliced(module: nn.Module, layer: Layer, inputs: Tensor, outputs: Tensor) ->
     held = entry.parametrizations
     with torch.no_grad():
         value = entry.tensor.detach()[outputs]
-        if layer.role is not Role.DEPTHWISE:
+        if ROLES[layer.role].flow is Flow.MIXED:
             value = value[:, inputs]
         bias = module.bias.detach()[outputs] if isinstance(module.bias, Tensor) else None
     result: nn.Module
@@ -90,7 +92,7 @@ def _sliced(module: nn.Module, layer: Layer, inputs: Tensor, outputs: Tensor) ->
         result = nn.Linear(value.shape[1], value.shape[0], bias is not None)
     else:
         assert isinstance(module, nn.Conv2d)
-        groups = value.shape[0] if layer.role is Role.DEPTHWISE else 1
+        groups = value.shape[0] if ROLES[layer.role].flow is Flow.KEPT else 1
         result = nn.Conv2d(
             value.shape[1] * groups,
             value.shape[0],

@@ -15,8 +15,8 @@ from torch.nn.utils import parametrize
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.common.results import write_atomically
+from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.graph import Graph, Layer, Select
-from penni_escalate.compress.integer import Codes
 from penni_escalate.compress.layers import DecomposedConv2d, coefficients
 from penni_escalate.compress.prune import Masked
 from penni_escalate.compress.quantize import quantize_kernels

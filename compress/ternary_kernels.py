@@ -20,7 +20,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from penni_escalate.compress.quantize import Alpha
+from penni_escalate.compress.quantizers import Alpha
 
 #: Iterations of the fit that ignores how channels are correlated; it changes little after ten.
 _START_ROUNDS = 20

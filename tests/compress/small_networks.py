@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
+from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.data import Data
 from penni_escalate.compress.decompose import decompose_network
 from penni_escalate.compress.graph import Graph
 from penni_escalate.compress.intake import intake, trace
-from penni_escalate.compress.integer import Codes, IntegerNetwork, calibrate
+from penni_escalate.compress.integer import IntegerNetwork, calibrate
 from penni_escalate.compress.layers import Coefficients, coefficients
 from penni_escalate.compress.networks import Subsample
 from penni_escalate.compress.networks.alexnet import AlexNet

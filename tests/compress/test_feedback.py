@@ -16,7 +16,8 @@ from penni_escalate.compress.feedback import Moments, quantize_by_feedback
 from penni_escalate.compress.layers import DecomposedConv2d, combine_kernels
 from penni_escalate.compress.pipeline import compress_network
 from penni_escalate.compress.prune import Masked
-from penni_escalate.compress.quantize import Alpha, basis_codes, quantize_kernels, ternary_codes
+from penni_escalate.compress.quantize import quantize_kernels
+from penni_escalate.compress.quantizers import Alpha, basis_codes, ternary_codes
 from penni_escalate.compress.recipe import Classifier, Feedback, Phase, Quantization, Scale, parse_recipe
 from penni_escalate.compress.report import Report
 from penni_escalate.compress.steps import STEPS

@@ -13,22 +13,27 @@ from torch.nn import functional
 from torch.nn.utils import parametrize
 
 import penni_escalate.compress.export
-import penni_escalate.compress.integer
+import penni_escalate.compress.kinds.requantized
 from penni_escalate.common.errors import UserError
+from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.export import check_agreement, export_measured, export_package
 from penni_escalate.compress.graph import Activation, Graph, Layer, Role
-from penni_escalate.compress.integer import Codes, IntegerClassifier, IntegerLayer, IntegerNetwork, calibrate, upsample
+from penni_escalate.compress.integer import IntegerNetwork, calibrate
+from penni_escalate.compress.kinds import ROLES
+from penni_escalate.compress.kinds.classifier import IntegerClassifier
+from penni_escalate.compress.kinds.requantized import IntegerLayer
+from penni_escalate.compress.kinds.role import Sources
+from penni_escalate.compress.kinds.upsample import upsample
 from penni_escalate.compress.layers import DecomposedConv2d, combine_kernels
-from penni_escalate.compress.quantize import (
+from penni_escalate.compress.quantize import balance_rows, quantize_kernels
+from penni_escalate.compress.quantizers import (
     EXPONENT_MAX,
     Alpha,
     KernelInt8,
     RowInt8,
     Ternary,
-    balance_rows,
     basis_codes,
     kernel_codes,
-    quantize_kernels,
     straight_through,
     ternary_codes,
 )
@@ -312,10 +317,11 @@ def test_upsampling_is_rounded_bilinear() -> None:
 def test_halves_are_rounded_up() -> None:
     """As (acc * mult + half) >> shift does: neither to even nor away from zero."""
     pair = Layer("pair", Role.AVERAGE_POOL, "pair", ("input",), (1, 1, 2), (1, 1, 1), kernel=(1, 2))
-    average = IntegerLayer(pair, None, None, Codes(1.0, True), None, Codes(1.0, True)).double()
+    codes = Codes(1.0, True)
+    average = ROLES[pair.role].integer(pair, None, Sources(codes, None, codes, None)).double()
     sums = torch.tensor([-5, -3, -2, -1, 0, 1, 3, 4, 5], dtype=torch.float64)
-    codes = torch.stack([sums, torch.zeros(9, dtype=torch.float64)], 1).reshape(9, 1, 1, 2)
-    assert average(codes, None).flatten().tolist() == [-2, -1, -1, 0, 0, 1, 2, 2, 3]
+    pairs = torch.stack([sums, torch.zeros(9, dtype=torch.float64)], 1).reshape(9, 1, 1, 2)
+    assert average(pairs, None).flatten().tolist() == [-2, -1, -1, 0, 0, 1, 2, 2, 3]
 
 
 def test_multipliers_use_their_bits(tmp_path: Path) -> None:
@@ -421,7 +427,7 @@ def test_overflow_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with torch.no_grad():
         network.get_submodule("bn3").get_parameter("weight")[4] = 1e-9
         network.get_submodule("bn3").get_parameter("bias")[4] = 1e9
-    monkeypatch.setattr(penni_escalate.compress.integer, "_BIAS_MAX", 2.0**31 - 1)
+    monkeypatch.setattr(compress.kinds.requantized, "_BIAS_MAX", 2.0**31 - 1)
     with pytest.raises(UserError, match=r"layer 'conv3': channel 4 can reach .* would overflow"):
         written(tmp_path, integer, graph, 1)
 
