@@ -45,7 +45,7 @@ class LayerCodes(NamedTuple):
     """All integers of a convolution layer, in floating point; shapes as in the package format.
 
     ``coefficients`` is T (K, C, M), or (K, C) in a pointwise layer, or None where the kernels are dense; ``basis`` is
-    (M, R, S), or (K, C, R, S) in a first and (K, R, S) in a depthwise layer, or None in a pointwise one.
+    (M, R, S), or (K, C, R, S) in a dense and (K, R, S) in a depthwise layer, or None in a pointwise one.
     """
 
     coefficients: Tensor | None

@@ -22,7 +22,7 @@ class RandomLayer:
     activations: np.ndarray
 
 
-def _geometry(rng: np.random.Generator, config: Accelerator, first: bool) -> Geometry:
+def _geometry(rng: np.random.Generator, config: Accelerator, dense: bool) -> Geometry:
     largest = min(config.kernel_max, 5)
     while True:
         kernel_height = int(rng.integers(1, largest + 1))
@@ -30,7 +30,7 @@ def _geometry(rng: np.random.Generator, config: Accelerator, first: bool) -> Geo
         stride = int(rng.integers(1, min(config.kernel_max, 4) + 1)) if rng.random() < 0.5 else 1
         if -(-kernel_height // stride) + 1 > config.psum_lines:
             continue
-        channels = int(rng.integers(1, config.rows + 1)) if first else int(rng.integers(1, 4 * config.group))
+        channels = int(rng.integers(1, config.rows + 1)) if dense else int(rng.integers(1, 4 * config.group))
         try:
             g = Geometry(
                 channels=min(channels, config.channels_max),
@@ -67,16 +67,16 @@ def random_layer(
         densities: shares of coefficients and of activations that are not 0; random where not given.
     """
     if geometry is None:
-        first = bool(rng.random() < 0.25)
-        g = _geometry(rng, config, first)
+        dense = bool(rng.random() < 0.25)
+        g = _geometry(rng, config, dense)
     else:
-        first = geometry.channels <= config.rows and bool(rng.random() < 0.5)
+        dense = geometry.channels <= config.rows and bool(rng.random() < 0.5)
         g = geometry
     coefficient_density, activation_density = densities or _densities(rng)
     signed_in = bool(rng.random() < 0.3)
-    rows = g.channels if first else int(rng.integers(1, config.rows + 1))
+    rows = g.channels if dense else int(rng.integers(1, config.rows + 1))
     k = g.kernels
-    if first:
+    if dense:
         coefficients = np.broadcast_to(np.eye(rows, dtype=np.int8), (k, rows, rows))
     else:
         signs = rng.choice(np.array([-1, 1], np.int8), (k, g.channels, rows))
@@ -84,7 +84,7 @@ def random_layer(
         limit = 2 ** (config.z_bits - 1)
         while max(abs(v).max() for v in z_range(coefficients, signed_in)) >= limit:
             coefficients = coefficients * (rng.random(signs.shape) < 0.5).astype(np.int8)
-    shape = (k, rows) if first else (rows,)
+    shape = (k, rows) if dense else (rows,)
     basis = rng.integers(-128, 128, (*shape, g.kernel_height, g.kernel_width)).astype(np.int8)
     if rng.random() < 0.2:
         basis[...] = rng.choice(np.array([-128, 127], np.int8), basis.shape)
@@ -95,7 +95,7 @@ def random_layer(
     layer = Convolution(
         name=name,
         sources=("input",),
-        kind=LayerKind.DENSE if first else LayerKind.DECOMPOSED,
+        kind=LayerKind.DENSE if dense else LayerKind.DECOMPOSED,
         geometry=g,
         coefficients=coefficients,
         basis=basis,

@@ -22,7 +22,7 @@ def _has_rows(rows: int) -> Callable[[Accelerator], bool]:
 MODEL = CoverageModel(
     "stream_core",
     (
-        Point("layer", "A first layer has a basis of its own in every block.", ("decomposed", "first")),
+        Point("layer", "A dense layer has a basis of its own in every block.", ("decomposed", "dense")),
         Point("kernel", "Rows and columns are walked apart: an exchange shows where the sides differ.", KERNELS),
         Point("stride", "From one to above the kernel's size, where pixels reach no output.", STRIDES),
         Point("padding", "With the most, the first output sees one line and one column only.", PADDINGS),
@@ -102,7 +102,7 @@ MODEL = CoverageModel(
         Point(
             "next kind",
             "Shared basis kernels are written to all blocks at once, others one by one.",
-            ("decomposed, decomposed", "decomposed, first", "first, decomposed", "first, first"),
+            ("decomposed, decomposed", "decomposed, dense", "dense, decomposed", "dense, dense"),
         ),
         Point(
             "next signedness",

@@ -117,7 +117,7 @@ def _of_pass(work: Pass, tensor: SparseTensor, config: Accelerator) -> dict[str,
 
 
 def _layer(work: Pass) -> str:
-    return "decomposed" if work.shared_basis else "first"
+    return "decomposed" if work.shared_basis else "dense"
 
 
 def _range(work: Pass) -> str:
