@@ -105,7 +105,7 @@ class _Builder:
 
     def add(self, kind: str, sources: list[str], kernels: int | None = None, **fields: Any) -> str:
         """Append a layer and return its name; ``fields`` are the manifest's."""
-        name = f"{kind}{len(self.entries)}"
+        name = fields.pop("name", f"{kind}{len(self.entries)}")
         c = sum(self.shapes[source][0] for source in sources)
         _, height, width = self.shapes[sources[0]]
         if fields.get("flatten"):
@@ -178,12 +178,12 @@ def write_every_kind(folder: Path, seed: int, measure: str, count: int = 3) -> P
     images: dict[str, np.ndarray] = {"images": rng.integers(0, 256, (count, 8, 6, 3)).astype(np.uint8)}
     if measure == "accuracy":
         features = net.add("pointwise", [both, joined], 6, flatten=True)
-        net.add("classifier", [features], 4, signed=True, low=-128, high=127)
+        net.add("classifier", [features], 4, name="last", signed=True, low=-128, high=127)
         images["labels"] = rng.integers(0, 4, count)
     else:
         last = net.add("pointwise", [both], 1, signed=True, low=-128, high=127, scale=0.03)
         net.files[f"{last}.npz"]["coefficients"][...] = [1, -1, 1]
-        net.add("upsample", [last], factor=4, signed=True, low=-128, high=127, scale=0.03)
+        net.add("upsample", [last], name="last", factor=4, signed=True, low=-128, high=127, scale=0.03)
         images["maps"] = rng.integers(0, 256, (count, 16, 12)).astype(np.uint8)
     manifest = {
         "schema_version": 2,

@@ -36,10 +36,26 @@ def test_a_kind_agrees_with_its_layer(kind: LayerKind) -> None:
 
 def test_what_each_kind_is() -> None:
     """Facts that the manifest's rules, and what the stream core runs, follow from."""
-    assert [kind.value for kind in KINDS if KINDS[kind].on_core is not None] == ["decomposed", "first"]
-    assert [kind.value for kind in KINDS if KINDS[kind].hands_on] == ["max_pool", "upsample"]
-    assert [kind.value for kind in KINDS if KINDS[kind].channelwise] == ["depthwise", "max_pool", "upsample"]
-    assert [kind.value for kind in KINDS if KINDS[kind].logits] == ["classifier"]
+    facts = {
+        "decomposed": {"requantized", "on core"},
+        "first": {"requantized", "on core"},
+        "depthwise": {"requantized", "channelwise"},
+        "pointwise": {"requantized"},
+        "max_pool": {"hands on", "channelwise"},
+        "upsample": {"hands on", "channelwise", "enlarges"},
+        "classifier": {"logits"},
+    }
+    for name, expected in facts.items():
+        kind = KINDS[LayerKind(name)]
+        found = {
+            "requantized": kind.requantized,
+            "hands on": kind.hands_on,
+            "channelwise": kind.channelwise,
+            "enlarges": kind.enlarges,
+            "logits": kind.logits,
+            "on core": kind.on_core is not None,
+        }
+        assert {fact for fact, holds in found.items() if holds} == expected, name
 
 
 def described(array: Array) -> tuple[str, str, str, str]:
