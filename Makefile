@@ -41,7 +41,7 @@ sim: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run a network's l
 	  $(if $(LAYER),--layer "$(LAYER)") $(if $(IMAGE),--image "$(IMAGE)") $(if $(WAVES),--waves)
 
 predict: $(VENV)/sim.stamp ## predict the cycles of a network's layers by the cycle model, without a simulator
-	@$(PYTHON) -m golden --net "$(NET)" --config "$(CONFIG)" --images "$(IMAGES)" --seed "$(SEED)" \
+	@$(RUN) predict --net "$(NET)" --config "$(CONFIG)" --images "$(IMAGES)" --seed "$(SEED)" \
 	  $(if $(LAYER),--layer "$(LAYER)") $(if $(IMAGE),--image "$(IMAGE)")
 
 test: lint icarus $(VENV)/all.stamp ## everything that proves the project: lint, models, units, stream core, network, a short regression

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from penni_escalate.common.errors import UserError
-from penni_escalate.common.paths import ROOT
+from penni_escalate.common.paths import PACKAGES
 from penni_escalate.common.results import write_atomically
 from penni_escalate.common.validation import first_problem
 from penni_escalate.golden.codes import code_dtype, code_range
@@ -28,7 +28,6 @@ from penni_escalate.golden.overflow import check_accumulator
 
 MANIFEST = "manifest.json"
 #: Networks that the repository ships.
-PACKAGES = ROOT / "packages"
 
 
 @dataclass(frozen=True)

@@ -427,7 +427,7 @@ def test_overflow_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with torch.no_grad():
         network.get_submodule("bn3").get_parameter("weight")[4] = 1e-9
         network.get_submodule("bn3").get_parameter("bias")[4] = 1e9
-    monkeypatch.setattr(compress.kinds.requantized, "_BIAS_MAX", 2.0**31 - 1)
+    monkeypatch.setattr(penni_escalate.compress.kinds.requantized, "_BIAS_MAX", 2.0**31 - 1)
     with pytest.raises(UserError, match=r"layer 'conv3': channel 4 can reach .* would overflow"):
         written(tmp_path, integer, graph, 1)
 

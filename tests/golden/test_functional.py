@@ -7,12 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-import penni_escalate.golden.kinds.convolution
-import penni_escalate.golden.kinds.pointwise
 from penni_escalate.golden.codes import code_range
 from penni_escalate.golden.functional import image_scores, run_layer, run_network, score
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.kinds import KINDS, Classifier, Convolution, Depthwise, Pointwise, Upsample
+from penni_escalate.golden.kinds import (
+    KINDS,
+    Classifier,
+    Convolution,
+    Depthwise,
+    Pointwise,
+    Upsample,
+    convolution,
+    pointwise,
+)
 from penni_escalate.golden.layers import LayerKind, Requantized
 from penni_escalate.golden.overflow import accumulator_range
 from tests.golden.naive import naive_layer, naive_network
@@ -43,8 +50,8 @@ def test_blocks_of_a_product_change_nothing(monkeypatch: pytest.MonkeyPatch, kin
         layer, tensors = random_layer_of(np.random.default_rng(seed), kind)
         whole = run_layer(layer, tensors)
         with monkeypatch.context() as patch:
-            patch.setattr(golden.kinds.convolution, "_BLOCK", block)
-            patch.setattr(golden.kinds.pointwise, "_BLOCK", block)
+            patch.setattr(convolution, "_BLOCK", block)
+            patch.setattr(pointwise, "_BLOCK", block)
             np.testing.assert_array_equal(run_layer(layer, tensors), whole)
 
 

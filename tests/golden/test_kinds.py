@@ -5,8 +5,8 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from penni_escalate.common.paths import ROOT
 
+from penni_escalate.common.paths import ROOT
 from penni_escalate.compress.graph import Role
 from penni_escalate.compress.kinds import ROLES, role_of_kind
 from penni_escalate.golden.kinds import KINDS, Array

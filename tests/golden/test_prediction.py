@@ -116,13 +116,14 @@ def golden(*arguments: str, without: tuple[str, ...] = ()) -> subprocess.Complet
     """The command, in a Python that has none of some modules."""
     script = (
         f"import sys; sys.modules.update(dict.fromkeys({without!r})); "
-        f"sys.argv[1:] = {list(arguments)!r}; import runpy; runpy.run_module('golden', run_name='__main__')"
+        f"sys.argv[1:] = ['predict', *{list(arguments)!r}]; from penni_escalate.cli import run; run()"
     )
     return subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def test_the_command_needs_no_simulator_and_no_testbench(tmp_path: Path) -> None:
-    without = ("tb", "rtl", "compress", "cocotb", "pyuvm", "torch")
+    parts = tuple(f"penni_escalate.{part}" for part in ("tb", "rtl", "compress"))
+    without = (*parts, "cocotb", "pyuvm", "torch")
     arguments = (
         "--net",
         "digits",
@@ -147,7 +148,10 @@ def test_the_command_needs_no_simulator_and_no_testbench(tmp_path: Path) -> None
 
 
 def test_a_package_is_read_without_asking_what_runs_it() -> None:
-    script = "import sys, golden.package; print([m for m in sys.modules if m in ('penni_escalate.golden.fit', 'penni_escalate.golden.schedule')])"
+    script = (
+        "import sys, penni_escalate.golden.package\n"
+        "print([m for m in sys.modules if m.startswith('penni_escalate.golden.') and m[22:] in ('fit', 'schedule')])"
+    )
     result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
 

@@ -125,7 +125,7 @@ def test_two_configurations_and_another_fifo_are_one_design(tmp_path: Path) -> N
 @pytest.mark.parametrize("prefix", ["", "9_", "a-b", "a.b", "_" * 33])
 def test_a_prefix_that_is_no_identifier_is_refused(prefix: str, tmp_path: Path) -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "rtl", "--config", "tiny", "--prefix", prefix, "--out", str(tmp_path)],
+        [sys.executable, "-m", "penni_escalate", "rtl", "--config", "tiny", "--prefix", prefix, "--out", str(tmp_path)],
         cwd=ROOT,
         capture_output=True,
         text=True,
