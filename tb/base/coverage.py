@@ -16,7 +16,7 @@ from pathlib import Path
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.common.results import write_atomically
-from penni_escalate.common.units import UNITS, bench_folder
+from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator
 
 #: The only bin of a situation.
@@ -280,7 +280,7 @@ def merge(model: CoverageModel, files: Iterable[Path]) -> FunctionalCoverage:
         if unit != model.unit or digest != model.digest:
             raise UserError(
                 f"Coverage file {relative(path)} is of another model of '{unit}' than "
-                f"{relative(bench_folder(model.unit))}/coverage.py: {_REPEAT}."
+                f"the coverage.py of '{model.unit}': {_REPEAT}."
             )
         counts.update(found)
     # The model's order, for reading.

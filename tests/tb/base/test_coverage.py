@@ -147,7 +147,7 @@ def test_counts_add_up_and_a_hole_is_reported(tmp_path: Path) -> None:
 def test_counts_of_another_model_are_refused(tmp_path: Path) -> None:
     other = CoverageModel("queue", (LEVEL, PACE))
     path = written(tmp_path / "old.json", other, level="empty")
-    with pytest.raises(UserError, match=r"old\.json is of another model of 'queue' than tb/units/queue/coverage\.py"):
+    with pytest.raises(UserError, match=r"old\.json is of another model of 'queue' than the coverage\.py of"):
         merge(MODEL, [path])
     with pytest.raises(UserError, match="of another model of 'queue'"):
         merge(replace(MODEL, unit="stack"), [written(tmp_path / "new.json", level="empty")])
