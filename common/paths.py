@@ -1,5 +1,6 @@
 """Where things are: the project's own files, and what is built from them."""
 
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -37,6 +38,11 @@ def console_command(subcommand: str) -> str:
 
 
 def name_caches() -> None:
-    """Have numba and Yosys keep what they compile in ``BUILD``; to be called before either is imported."""
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(BUILD / "numba"))
-    os.environ.setdefault("YOWASP_CACHE_DIR", str(BUILD / "yowasp"))
+    """Have numba keep what it compiles in ``BUILD``; to be called before it is imported.
+
+    A folder for each state of the sources: numba asks only for the file of a function, not for those that it uses.
+    """
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "golden").rglob("*.py")):
+        digest.update(path.read_bytes())
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(BUILD / "numba" / digest.hexdigest()[:16]))

@@ -1,14 +1,12 @@
 """Result files: written whole or not at all."""
 
 import errno
-import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+
+from penni_escalate.common.shared_folder import locked
 
 #: Errors of a file system that is full.
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -30,6 +28,13 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a text file; others who add one wait, and a reader sees whole lines."""
+    with locked(path):
+        held = path.read_bytes() if path.is_file() else b""
+        write_atomically(path, held + f"{line}\n".encode())
+
+
 def check_room(folder: Path, log: Path | None = None) -> None:
     """Ask, where a tool has failed, whether a full disk was why: it cannot write in ``folder``, or its log says so.
 
@@ -45,29 +50,12 @@ def check_room(folder: Path, log: Path | None = None) -> None:
         os.fsync(file.fileno())
 
 
+def json_text(document: object) -> bytes:
+    """A JSON document, indented, with a final newline."""
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
 def write_json(path: Path, document: object) -> Path:
-    """Write a JSON document, indented, with a final newline; returns ``path``."""
-    write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())
+    """Write a JSON document, as ``json_text`` has it; returns ``path``."""
+    write_atomically(path, json_text(document))
     return path
-
-
-def hold(path: Path, *, wait: bool = False) -> TextIO:
-    """Keep others who use this from a file or folder, until the result is closed; makes the folder that it is in.
-
-    Raises BlockingIOError where another process holds it and ``wait`` is not set.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = open(path.parent / f".{path.name}.lock", "w")  # noqa: SIM115
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise
-    return lock
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a file or folder, once no other process does."""
-    with hold(path, wait=True):
-        yield

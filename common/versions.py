@@ -3,18 +3,21 @@
 import shutil
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 
 def tool_versions(*packages: str) -> dict[str, str]:
     """Python's and the installed packages' versions, by name; 'absent' where one is not installed."""
-    found = {"python": sys.version.split()[0]}
-    for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "absent"
-    return found
+    return {"python": sys.version.split()[0], **{package: _version(package) for package in packages}}
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
 
 
 def simulation_tools() -> dict[str, str]:

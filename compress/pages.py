@@ -1,11 +1,13 @@
 """A network's page: one HTML file that needs no other, with its figures as CSV and JSON beside it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from penni_escalate.common.html import render_page
-from penni_escalate.common.results import write_atomically, write_json
+from penni_escalate.common.results import json_text
+from penni_escalate.common.shared_folder import replaced
 from penni_escalate.compress.plots import plots
 from penni_escalate.compress.report import Report
 from penni_escalate.compress.tables import ABSENT, TIMES, Column, csv_text, fixed, integer, shape, share, text_rows
@@ -13,6 +15,7 @@ from penni_escalate.compress.view import View, view_of_report
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 
+PAGE = "index.html"
 _SCORE = fixed(4)
 _TENTHS = fixed(1)
 
@@ -111,18 +114,20 @@ def write_pages(folder: Path, report: Report, view: View | None = None) -> Path:
     Args:
         view: of the report with newer measurements than its own.
     """
-    write_json(folder / "report.json", report.as_fields())
-    return write_view(folder, view or view_of_report(report), ("report.json",))
+    return write_view(folder, view or view_of_report(report), {"report.json": json_text(report.as_fields())})
 
 
-def write_view(folder: Path, view: View, files: tuple[str, ...] = ()) -> Path:
-    """Write a network's page and CSV files; returns the page.
+def write_view(folder: Path, view: View, others: Mapping[str, bytes] | None = None) -> Path:
+    """Write a network's page and CSV files, in place of what is in ``folder``; returns the page.
 
     Args:
-        files: others in the folder that the page links.
+        others: files by name that the page links, beside its own.
     """
-    write_atomically(folder / "steps.csv", csv_text(STEP_COLUMNS, view.steps))
-    write_atomically(folder / "layers.csv", csv_text(LAYER_FIELDS, view.layers))
+    files = {
+        "steps.csv": csv_text(STEP_COLUMNS, view.steps),
+        "layers.csv": csv_text(LAYER_FIELDS, view.layers),
+        **(others or {}),
+    }
     page = render(
         "network.html.j2",
         view=view,
@@ -134,11 +139,12 @@ def write_view(folder: Path, view: View, files: tuple[str, ...] = ()) -> Path:
         operations=_page_table("operations", OPERATION_COLUMNS, view.layers, *_OPERATIONS),
         bases=_page_table("bases", BASIS_COLUMNS, view.bases),
         plots={plot.name: plot for plot in plots(view)},
-        files=("steps.csv", "layers.csv", *files),
+        files=tuple(files),
     )
-    path = folder / "index.html"
-    write_atomically(path, page.encode())
-    return path
+    with replaced(folder) as place:
+        for name, data in {**files, PAGE: page.encode()}.items():
+            (place / name).write_bytes(data)
+    return folder / PAGE
 
 
 def render(template: str, **values: Any) -> str:

@@ -6,6 +6,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
+from penni_escalate.common import shared_folder
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.compress.account import Account, account
@@ -337,6 +339,13 @@ def compress_network(
             raise UserError(f"Step '{name}' is not known: the steps are {', '.join(STEPS)}.")
     try:
         work.mkdir(parents=True, exist_ok=True)
+        # Of several processes that train together, the first writes.
+        held = shared_folder.hold(work / "steps") if rank_zero_only.rank == 0 else nullcontext()
+    except BlockingIOError:
+        raise UserError(
+            f"A compression works in {relative(work)} already: let it end first, or name another folder with --work."
+        ) from None
     except OSError as error:
         raise UserError(f"Work folder {relative(work)} cannot be made: {error.strerror}.") from None
-    return Compression(recipe, work, progress=progress, report=report).run(folder, last, again)
+    with held:
+        return Compression(recipe, work, progress=progress, report=report).run(folder, last, again)

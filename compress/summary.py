@@ -11,9 +11,10 @@ from rich.console import Console
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import RESULTS, relative
 from penni_escalate.common.results import write_atomically, write_json
+from penni_escalate.common.shared_folder import locked
 from penni_escalate.common.versions import tool_versions
 from penni_escalate.compress.measure import Measured, measure_package
-from penni_escalate.compress.pages import render, write_pages, write_view
+from penni_escalate.compress.pages import PAGE, render, write_pages, write_view
 from penni_escalate.compress.report import Report
 from penni_escalate.compress.tables import Column, csv_text, fixed, integer, print_table, share, text_rows
 from penni_escalate.compress.view import View, read_report, view_of_package, view_of_report
@@ -106,13 +107,12 @@ def write_summary(console: Console, packages: Path) -> tuple[Path, bool]:
         "networks": [as_fields(entry) for entry in entries],
         "tools": tool_versions("numpy", "matplotlib"),
     }
-    write_json(RESULTS / "compress.json", document)
-    write_atomically(pages / "networks.csv", csv_text(COLUMNS, rows))
-    page = pages / "index.html"
-    write_atomically(
-        page,
-        render("networks.html.j2", columns=_SHOWN, rows=text_rows(_SHOWN, rows), entries=entries).encode(),
-    )
+    page = pages / PAGE
+    text = render("networks.html.j2", columns=_SHOWN, rows=text_rows(_SHOWN, rows), entries=entries)
+    with locked(page):
+        write_json(RESULTS / "compress.json", document)
+        write_atomically(pages / "networks.csv", csv_text(COLUMNS, rows))
+        write_atomically(page, text.encode())
     headings = [column.title for column in _CONSOLE]
     print_table(console, "networks, integer score measured anew", headings, text_rows(_CONSOLE, rows))
     for sentence in (sentence for entry in entries for sentence in entry.wrong):

@@ -9,6 +9,7 @@ import jinja2
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.results import write_atomically
+from penni_escalate.common.shared_folder import locked
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator, as_fields
 from penni_escalate.rtl import formats
@@ -82,9 +83,11 @@ def generate(config: Accelerator, folder: Path, prefix: str = DEFAULT_PREFIX) ->
     paths = [folder / name for name in files]
     listing = "".join(f"{name}\n" for name in files)
     try:
-        for path, text in zip(paths, files.values(), strict=True):
-            write_atomically(path, text.encode())
-        write_atomically(folder / f"{module_name(TOP, prefix)}.f", listing.encode())
+        # A folder of the user's choice, which may hold other files: it cannot be replaced as a whole.
+        with locked(folder / f"{module_name(TOP, prefix)}.f"):
+            for path, text in zip(paths, files.values(), strict=True):
+                write_atomically(path, text.encode())
+            write_atomically(folder / f"{module_name(TOP, prefix)}.f", listing.encode())
     except OSError as error:
         raise UserError(f"Folder {folder} cannot be written ({error.strerror}): name one that can.") from None
     return paths

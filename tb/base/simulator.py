@@ -1,6 +1,5 @@
 """Builds and runs a design under Icarus or Verilator with cocotb's runner."""
 
-import hashlib
 import os
 import shutil
 import sys
@@ -17,7 +16,8 @@ from cocotb_tools.runner import get_runner
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD, IMPORTS, relative
-from penni_escalate.common.results import check_room, locked
+from penni_escalate.common.results import check_room
+from penni_escalate.common.shared_folder import failed_folder, keyed, made
 from penni_escalate.common.versions import icarus_version, tool_versions
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import configuration_hash
@@ -66,7 +66,7 @@ class Design:
     folder: Path = field(default=BUILD / "sim")
 
     def build_folder(self, simulator: Simulator) -> Path:
-        """Where the simulation is built: one folder a configuration, simulator and kind of build."""
+        """Where the simulation is built: one folder for all that a build follows from, the texts included."""
         kinds = (
             ("_public", self.public),
             ("_waves", self.waves),
@@ -74,7 +74,15 @@ class Design:
             ("_coverage", self.coverage),
         )
         kind = "".join(suffix for suffix, on in kinds if on)
-        return self.folder / folder_name(self.config) / f"{self.top}_{simulator}{kind}"
+        place = self.folder / folder_name(self.config) / f"{self.top}_{simulator}{kind}"
+        texts = [(source.name, source.read_text()) for source in self.inputs(simulator)]
+        return keyed(place, _tools(simulator), _arguments(self, simulator), self.defines, self.waves, texts)
+
+    def inputs(self, simulator: Simulator) -> tuple[Path, ...]:
+        """The files that a simulator gets, in order."""
+        if simulator is Simulator.ICARUS:
+            return self.sources
+        return (*self.controls, *((COVERAGE_CONTROL,) if self.coverage else ()), *self.sources)
 
 
 def folder_name(config: Accelerator) -> str:
@@ -139,16 +147,18 @@ def _verilator_arguments(design: Design) -> list[str]:
     return arguments
 
 
-def _icarus_arguments(design: Design) -> list[str]:
+def _arguments(design: Design, simulator: Simulator) -> list[str]:
+    if simulator is Simulator.VERILATOR:
+        return _verilator_arguments(design)
     # cocotb's module that records waves is SystemVerilog.
     return [] if design.waves else ["-g2005"]
 
 
-def _stamp(design: Design, simulator: Simulator, arguments: list[str]) -> str:
-    digest = hashlib.sha256(f"{sys.version} {simulator} {arguments} {design.defines} {design.waves}".encode())
-    for source in (*design.sources, *design.controls, *((COVERAGE_CONTROL,) if design.coverage else ())):
-        digest.update(source.name.encode() + source.read_bytes())
-    return digest.hexdigest()
+@cache
+def _tools(simulator: Simulator) -> tuple[str, ...]:
+    """Versions of what a build is made with."""
+    icarus = icarus_version() if simulator is Simulator.ICARUS else ""
+    return (sys.version, icarus, *tool_versions("cocotb", "verilator").values())
 
 
 def build(design: Design, simulator: Simulator) -> bool:
@@ -157,34 +167,24 @@ def build(design: Design, simulator: Simulator) -> bool:
     Returns whether anything was built. Raises UserError with the log's path where the build fails.
     """
     check_simulator(simulator)
-    folder = design.build_folder(simulator)
-    arguments = _verilator_arguments(design) if simulator is Simulator.VERILATOR else _icarus_arguments(design)
     if design.coverage and simulator is not Simulator.VERILATOR:
         raise UserError(f"Code coverage is recorded by Verilator alone, not by {simulator}: use SIM=verilator.")
-    controls = (*design.controls, COVERAGE_CONTROL) if design.coverage else design.controls
-    sources = (*controls, *design.sources) if simulator is Simulator.VERILATOR else design.sources
-    stamp_file, stamp = folder / "built.sha256", _stamp(design, simulator, arguments)
-    # Tests run side by side and share builds.
-    with locked(folder):
-        if stamp_file.is_file() and stamp_file.read_text() == stamp:
-            return False
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        _compile(design, simulator, sources, arguments)
-        stamp_file.write_text(stamp)
-    return True
-
-
-def _compile(design: Design, simulator: Simulator, sources: tuple[Path, ...], arguments: list[str]) -> None:
     folder = design.build_folder(simulator)
+    # What is built names its own place, but only in what is not read again: makefiles, and where Icarus' waves go by
+    # default. It may be moved.
+    return made(folder, lambda place: _compile(design, simulator, place, failed_folder(folder)))
+
+
+def _compile(design: Design, simulator: Simulator, folder: Path, failed: Path) -> None:
+    """Compile into ``folder``, which will be ``failed`` where that fails."""
     log = folder / "build.log"
     _prepare_environment()
     try:
         get_runner(simulator.value).build(
-            sources=[str(source) for source in sources],
+            sources=[str(source) for source in design.inputs(simulator)],
             hdl_toplevel=design.top,
             defines=dict.fromkeys(design.defines, 1),
-            build_args=arguments,
+            build_args=_arguments(design, simulator),
             build_dir=str(folder),
             timescale=TIMESCALE,
             waves=design.waves,
@@ -193,7 +193,7 @@ def _compile(design: Design, simulator: Simulator, sources: tuple[Path, ...], ar
         )
     except (RuntimeError, SystemExit):
         check_room(folder, log)
-        raise UserError(f"{design.top} does not build under {simulator}: see {relative(log)}.") from None
+        raise UserError(f"{design.top} does not build under {simulator}: see {relative(failed / log.name)}.") from None
 
 
 def initial_values(seed: int) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD, RESULTS, relative
-from penni_escalate.common.results import locked, write_json
+from penni_escalate.common.results import write_json
+from penni_escalate.common.shared_folder import locked
 from penni_escalate.common.versions import simulation_tools
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator, preset_names
 from penni_escalate.golden.cycle.stream_core import free_running

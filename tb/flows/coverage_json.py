@@ -6,7 +6,8 @@ from pathlib import Path
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import RESULTS, relative
-from penni_escalate.common.results import locked, write_json
+from penni_escalate.common.results import write_json
+from penni_escalate.common.shared_folder import locked
 
 NAME = "coverage.json"
 

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
-from penni_escalate.common.results import locked, write_json
+from penni_escalate.common.results import write_json
+from penni_escalate.common.shared_folder import locked
 from penni_escalate.common.sources import sources_digest
 from penni_escalate.common.units import UNITS
 

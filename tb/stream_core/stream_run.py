@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from penni_escalate.common.errors import UserError
-from penni_escalate.common.results import locked, write_atomically
+from penni_escalate.common.shared_folder import locked, written
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.cycle.stream_core import CoreCounter, Stalls, Trace, simulate
 from penni_escalate.golden.schedule import Pass, load_words
 from penni_escalate.golden.sparsemap import SparseTensor
-from penni_escalate.rtl.generator import generate, render_template
+from penni_escalate.rtl.generator import render, render_template
 from penni_escalate.tb.base.handshake_checker import RECORD as UNKNOWN
 from penni_escalate.tb.base.handshake_checker import checker_text
 from penni_escalate.tb.base.load_port import LoadPort, bits_to_int, bytes_to_int
@@ -125,37 +125,44 @@ class Comparison:
 def stream_design(
     config: Accelerator, folder: Path, *, trace: bool = True, waves: bool = False, coverage: bool = False
 ) -> Design:
-    """Write the stream core's Verilog and its bench into ``folder``; returns what to build."""
-    sources = generate(config, folder)
-    files = {path.name: path.read_text() for path in sources}
-    return bench_design(config, folder, sources, files, trace=trace, waves=waves, coverage=coverage)
+    """Write the stream core's Verilog and its bench into a folder whose name begins with ``folder``.
+
+    Returns what to build.
+    """
+    files = render(config)
+    return bench_design(config, folder, files, files, trace=trace, waves=waves, coverage=coverage)
 
 
 def bench_design(
     config: Accelerator,
     folder: Path,
-    sources: Sequence[Path],
+    core: Mapping[str, str],
     files: Mapping[str, str],
     *,
     trace: bool = True,
     waves: bool = False,
     coverage: bool = False,
 ) -> Design:
-    """Write the bench round a stream core; returns what to build.
+    """Write a stream core and the bench round it; returns what to build.
 
     Args:
-        sources: the core's Verilog.
+        folder: begins the name of the folder that they are written into.
+        core: the core's Verilog by file name.
         files: the generated Verilog by file name, for the hierarchy and its handshakes; of a netlist, what it was
             made of.
-        trace: record z; ``sources`` then hold what TRACE_Z adds.
+        trace: record z; ``core`` then holds what TRACE_Z adds.
     """
-    bench, checker = folder / "stream_bench.v", folder / "handshake_checker.v"
-    write_atomically(bench, render_template(HDL, "stream_bench.v.j2", config).encode())
-    write_atomically(checker, checker_text(config, files, "stream_bench.u_core").encode())
+    bench, checker = "stream_bench.v", "handshake_checker.v"
+    texts = {
+        **core,
+        bench: render_template(HDL, "stream_bench.v.j2", config),
+        checker: checker_text(config, files, "stream_bench.u_core"),
+    }
+    place = written(folder, texts)
     return Design(
         top="stream_bench",
         config=config,
-        sources=(*sources, HDL / "player.v", checker, bench),
+        sources=(*(place / name for name in core), HDL / "player.v", place / checker, place / bench),
         controls=(HDL / "blocks.vlt", HDL / "stream_bench.vlt"),
         defines=("TRACE_Z",) if trace else (),
         waves=waves,

@@ -10,7 +10,8 @@ import click
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD, RESULTS, console_command, relative
-from penni_escalate.common.results import locked, write_json
+from penni_escalate.common.results import write_json
+from penni_escalate.common.shared_folder import locked
 from penni_escalate.common.versions import simulation_tools
 from penni_escalate.configs.accelerator import Accelerator, as_fields, load_accelerator
 from penni_escalate.tb.base.simulator import Design, Outcome, Simulator, build, folder_name, run

@@ -20,6 +20,7 @@ import penni_escalate.compress.command as command
 import penni_escalate.compress.export
 import penni_escalate.compress.state
 import penni_escalate.compress.training
+from penni_escalate.common import shared_folder
 from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.paths import ROOT
 from penni_escalate.compress.data import load_data
@@ -595,6 +596,14 @@ def test_a_work_folder_that_is_a_file(
     (tmp_path / "work").write_text("")
     assert invoke(monkeypatch, tmp_path, "run", recipe=untrained(Residual)) == 2
     refused(capsys, tmp_path, "cannot be made: File exists.")
+
+
+def test_a_work_folder_in_use(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with shared_folder.hold(tmp_path / "work" / "steps"):
+        assert invoke(monkeypatch, tmp_path, "run", recipe=untrained(Residual)) == 2
+    refused(capsys, tmp_path, f"A compression works in {tmp_path / 'work'} already: let it end first, or name another")
 
 
 @pytest.mark.parametrize("step", ["train", "retrain", "prune", "quantize", "fold"])

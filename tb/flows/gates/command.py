@@ -13,7 +13,7 @@ from penni_escalate.common.versions import simulation_tools, tool_versions
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.rtl.generator import TOP
 from penni_escalate.tb.base.simulator import Simulator, folder_name
-from penni_escalate.tb.flows.gates.netlist import PACKAGE
+from penni_escalate.tb.base.yosys import PACKAGE
 from penni_escalate.tb.flows.gates.run import RESULT_FILE, GateResult, check_unit, gate_design, run_gate_level
 from penni_escalate.tb.flows.result_store import origin_of
 

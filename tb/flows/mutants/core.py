@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 
 from penni_escalate.common.paths import relative
-from penni_escalate.common.results import write_atomically
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import render
 from penni_escalate.tb.base.simulator import Design, Simulator
@@ -31,10 +30,7 @@ def _predictions(config: Accelerator, seeds: tuple[int, ...]) -> Sequence[Predic
 
 def core_design(config: Accelerator, files: Mapping[str, str], folder: Path) -> Design:
     """The bench of the stream core round the given Verilog, whose ports and instances are those of the generator's."""
-    sources = [folder / name for name in files]
-    for path in sources:
-        write_atomically(path, files[path.name].encode())
-    return replace(bench_design(config, folder, sources, render(config)), folder=folder / "sim")
+    return replace(bench_design(config, folder / "rtl", files, render(config)), folder=folder / "sim")
 
 
 def run_core(design: Design, folder: Path, batches: Seeds = SEEDS, plusargs: Sequence[str] = ()) -> Finding:

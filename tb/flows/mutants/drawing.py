@@ -11,8 +11,10 @@ from pathlib import Path
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
+from penni_escalate.common.shared_folder import failed_folder, keyed, made
+from penni_escalate.common.versions import tool_versions
 from penni_escalate.rtl.names import file_name, module_name
-from penni_escalate.tb.flows.gates.netlist import LOG, check_yosys, run_yosys
+from penni_escalate.tb.base.yosys import LOG, PACKAGE, check_yosys, run_yosys
 from penni_escalate.tb.units.lockstep.wrapper import Instance
 
 #: What chooses a mutant: bits of a number, 0 is none.
@@ -53,7 +55,7 @@ class Drawing:
     Attributes:
         module: name of the netlist's module.
         text: its Verilog.
-        base: folder that holds the netlist without mutants, for ``equivalence``.
+        base: file that holds the netlist without mutants, for ``equivalence``.
     """
 
     module: str
@@ -81,6 +83,9 @@ def prepared(unit: str, instance: Instance, files: Mapping[str, str], module: st
 def draw(unit: str, instance: Instance, files: Mapping[str, str], module: str, count: int, folder: Path) -> Drawing:
     """Draw ``count`` mutants of one shape of a unit, fewer where there are no more.
 
+    Args:
+        folder: begins the name of the folder that holds what Yosys draws; the same is drawn once.
+
     Raises UserError where Yosys is missing or refuses the Verilog.
     """
     check_yosys()
@@ -92,14 +97,20 @@ def draw(unit: str, instance: Instance, files: Mapping[str, str], module: str, c
         f"script {_LIST}",
         f"write_verilog -noattr -selected {_NETLIST}",
     ]
-    if not run_yosys(folder, "\n".join(commands) + "\n", files):
-        raise UserError(f"Yosys draws no mutants of {unit}: see {relative(folder / LOG)}.")
+    script = "\n".join(commands) + "\n"
+    place = keyed(folder, script, files, tool_versions(PACKAGE))
+
+    def make(part: Path) -> None:
+        if not run_yosys(part, script, files):
+            raise UserError(f"Yosys draws no mutants of {unit}: see {relative(failed_folder(place) / LOG)}.")
+
+    made(place, make)
     shape = f" in {instance.name}" if instance.name != unit else ""
-    lines = (folder / _LIST).read_text().splitlines()
+    lines = (place / _LIST).read_text().splitlines()
     # A proof sees no clock, and a bench that samples in the middle of the cycle does not tell its edges apart.
     mutants = [_read(line, files, shape) for line in lines if not re.search(r"-port (CLK|clk_i) ", line)]
-    netlist = _with_choice((folder / _NETLIST).read_text())
-    return Drawing(module, netlist, tuple(mutants[:count]), folder / _BASE)
+    netlist = _with_choice((place / _NETLIST).read_text())
+    return Drawing(module, netlist, tuple(mutants[:count]), place / _BASE)
 
 
 def _read(line: str, files: Mapping[str, str], shape: str) -> Drawn:

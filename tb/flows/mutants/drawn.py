@@ -73,7 +73,7 @@ class _Core:
     """The stream core's runs against its own mutants."""
 
     def __init__(self, config: Accelerator, unit: str, shape: _Shape, files: Mapping[str, str], folder: Path) -> None:
-        self._design = core_design(config, {**files, file_name(TOP): shape.drawing.text}, folder / "rtl")
+        self._design = core_design(config, {**files, file_name(TOP): shape.drawing.text}, folder)
         build(self._design, Simulator.ICARUS)
         self._folder = folder / "run"
         check_baseline(unit, self([0])[0])

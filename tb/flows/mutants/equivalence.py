@@ -6,9 +6,10 @@ mutant that changes a register without consequences is not proved, although it m
 
 from pathlib import Path
 
+from penni_escalate.common.shared_folder import replaced
 from penni_escalate.common.units import UNITS
 from penni_escalate.rtl.names import module_name
-from penni_escalate.tb.flows.gates.netlist import run_yosys
+from penni_escalate.tb.base.yosys import run_yosys
 from penni_escalate.tb.flows.mutants.drawing import Drawn
 
 #: Cycles over which induction looks back.
@@ -44,4 +45,5 @@ def proved_equivalent(base: Path, module: str, mutant: Drawn, folder: Path) -> b
         f"equiv_induct -seq {_DEPTH} equiv",
         "equiv_status -assert equiv",
     ]
-    return run_yosys(folder, "\n".join(commands) + "\n", {"base.il": base.read_text()}, _TIMEOUT)
+    with replaced(folder) as place:
+        return run_yosys(place, "\n".join(commands) + "\n", {"base.il": base.read_text()}, _TIMEOUT)

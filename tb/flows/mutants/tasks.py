@@ -6,6 +6,7 @@ from pathlib import Path
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD
+from penni_escalate.common.shared_folder import locked
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator
 from penni_escalate.rtl.generator import TOP, render
 from penni_escalate.tb.base.simulator import Simulator, build
@@ -60,10 +61,12 @@ def curated_core(unit: str, mutant: Mutant | None, folder: Path = FOLDER) -> Fin
     place = folder / "core" / (f"{unit}.{mutant.name}" if mutant else TOP)
     if mutant:
         files = mutated(files, unit, mutant, config)
-    design = core_design(config, files, place)
-    build(design, Simulator.ICARUS)
-    finding = run_core(design, place / "run")
-    if mutant is None:
-        check_baseline(unit, [finding])
-    shutil.rmtree(place)
+    # Each is of use once, and there are many: it is removed by whom it is made.
+    with locked(place):
+        design = core_design(config, files, place)
+        build(design, Simulator.ICARUS)
+        finding = run_core(design, place / "run")
+        if mutant is None:
+            check_baseline(unit, [finding])
+        shutil.rmtree(place)
     return finding

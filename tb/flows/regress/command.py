@@ -13,7 +13,8 @@ from rich.table import Table
 from penni_escalate.common.console import wide_console
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BASE, BUILD, RESULTS, console_command, relative, stored
-from penni_escalate.common.results import locked, write_json
+from penni_escalate.common.results import append_line, write_json
+from penni_escalate.common.shared_folder import locked
 from penni_escalate.common.sources import sources_digest
 from penni_escalate.common.versions import simulation_tools, tool_versions
 from penni_escalate.tb.base.simulator import check_simulator
@@ -135,9 +136,7 @@ def _remember(document: dict, *, whole: bool) -> None:
     line = {"time": time.strftime("%Y-%m-%dT%H:%M:%S"), "whole": whole} | {key: document[key] for key in kept}
     functional = document["functional"]
     line["functional"] = [sum(unit["hit"] for unit in functional), sum(unit["total"] for unit in functional)]
-    HISTORY.parent.mkdir(parents=True, exist_ok=True)
-    with HISTORY.open("a") as file:
-        file.write(json.dumps(line) + "\n")
+    append_line(HISTORY, json.dumps(line))
 
 
 def _print(console: Console, results: list[JobResult], document: dict) -> None:

@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD, relative
-from penni_escalate.common.results import hold, write_atomically
+from penni_escalate.common.results import write_atomically
+from penni_escalate.common.shared_folder import hold
 from penni_escalate.common.sources import sources_digest
 from penni_escalate.tb.flows.regress.job import Job, JobResult, Status
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
 
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
 from penni_escalate.common.paths import BASE
+from penni_escalate.common.results import write_atomically
 from penni_escalate.tb.base.coverage import FunctionalCoverage, load_model, merge
 from penni_escalate.tb.flows.regress.engines import coverage_files
 from penni_escalate.tb.flows.regress.job import JobResult, Status
@@ -80,8 +82,9 @@ def write_junit(results: Iterable[JobResult], path: Path) -> None:
         suite.update_statistics()
         document.add_testsuite(suite)
     document.update_statistics()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    document.write(str(path), pretty=True)
+    text = BytesIO()
+    document.write(text, pretty=True)
+    write_atomically(path, text.getvalue())
 
 
 def as_document(

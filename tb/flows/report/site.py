@@ -1,7 +1,5 @@
 """Writes the site: an index, a page a unit, a page a source file, the failures."""
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from penni_escalate.common.figures import Plot, draw_plot
 from penni_escalate.common.html import render_page
 from penni_escalate.common.paths import BASE, relative
 from penni_escalate.common.results import write_json
+from penni_escalate.common.shared_folder import replaced
 from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.flows.report.documents import SOURCES, read_history, read_results
 from penni_escalate.tb.flows.report.evidence import KINDS, UnitRow, outdated, suites_of, units_of, unplanned_tests
@@ -39,13 +38,8 @@ def write_site(results_folder: Path, out: Path) -> Path:
     failures = _failures(results.get("regress", {}))
     history = read_history(results_folder)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent) as temporary:
-            # The old site stays until the new one is whole.
-            folder = Path(temporary) / "site"
+        with replaced(out) as folder:
             _write_pages(folder, results, units, failures, history)
-            shutil.rmtree(out, ignore_errors=True)
-            shutil.move(folder, out)
         write_json(results_folder / "report.json", _summary(out, results, units))
     except OSError as error:
         raise UserError(f"The report cannot be written to {relative(out)}: {error.strerror}.") from None

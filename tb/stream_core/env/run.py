@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD, console_command, relative
-from penni_escalate.common.results import locked, write_json
+from penni_escalate.common.results import write_json
+from penni_escalate.common.shared_folder import locked, written
 from penni_escalate.configs.accelerator import Accelerator, as_fields
-from penni_escalate.rtl.generator import TOP, generate
+from penni_escalate.rtl.generator import TOP, render
 from penni_escalate.rtl.names import module_name
 from penni_escalate.tb.base.simulator import Design, Simulator, folder_name, run
 from penni_escalate.tb.stream_core.env.names import COVERAGE, RECORD, SETTINGS
@@ -56,8 +57,10 @@ class UvmResult:
 
 
 def core_design(config: Accelerator, folder: Path, *, waves: bool = False) -> Design:
-    """Write the Verilog of a stream core into ``folder``; returns what to build."""
-    return core_top(config, tuple(generate(config, folder)), waves=waves)
+    """Write the Verilog of a stream core into a folder whose name begins with ``folder``; returns what to build."""
+    files = render(config)
+    place = written(folder, files)
+    return core_top(config, tuple(place / name for name in files), waves=waves)
 
 
 def core_top(config: Accelerator, sources: tuple[Path, ...], *, waves: bool = False) -> Design:

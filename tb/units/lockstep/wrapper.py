@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from penni_escalate.common.paths import BUILD
-from penni_escalate.common.results import write_atomically
+from penni_escalate.common.shared_folder import written
 from penni_escalate.common.units import UNITS as UNIT_TABLE
 from penni_escalate.common.units import Level, of_level
 from penni_escalate.configs.accelerator import Accelerator
@@ -84,9 +84,10 @@ def write_unit_bench(
     waves: bool = False,
     builds: Path = BUILD / "units" / "sim",
 ) -> Design:
-    """Write the Verilog of the units, the wrapper and ``layout.json``, its packed words, into ``folder``.
+    """Write the Verilog of the units, the wrapper and ``layout.json``, its packed words, into a folder.
 
     Args:
+        folder: begins the folder's name.
         units: which units the wrapper instantiates.
         files: text of the Verilog files by name, where it is not the generator's.
         builds: folder of the built simulations.
@@ -108,17 +109,19 @@ def write_instances(
     waves: bool = False,
     builds: Path = BUILD / "units" / "sim",
 ) -> Design:
-    """Write the given Verilog, a wrapper of the given instances and its ``layout.json``; returns what to build."""
+    """Write the given Verilog, a wrapper of the given instances and its ``layout.json``; returns what to build.
+
+    Args:
+        folder: begins the name of the folder that they are written into.
+    """
     texts = dict(files)
     layout = {i.name: {"inputs": _layout(i.inputs), "outputs": _layout(i.outputs)} for i in instances}
-    write_atomically(folder / "layout.json", json.dumps(layout).encode())
     texts[f"{TOP}.v"] = render_template(HDL, "unit_bench.v.j2", config, instances=instances, clock=_CLOCK)
-    for name, text in texts.items():
-        write_atomically(folder / name, text.encode())
+    place = written(folder, {**texts, "layout.json": json.dumps(layout)})
     return Design(
         top=TOP,
         config=config,
-        sources=tuple(folder / name for name in texts),
+        sources=tuple(place / name for name in texts),
         controls=(HDL / "unit_bench.vlt",),
         defines=("TRACE_Z",),
         waves=waves,

