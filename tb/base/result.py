@@ -1,0 +1,70 @@
+"""What a run found: one type for unit benches, pyuvm tests, batches of runs, netlists and proofs."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from penni_escalate.tb.base.job import Job
+
+
+class Verdict(StrEnum):
+    """How a run ended."""
+
+    PASSED = "passed"
+    #: The design and the model differ, or nothing was compared.
+    FAILED = "failed"
+    #: The simulation, the prover, or the worker it ran on, ended without a verdict.
+    CRASHED = "crashed"
+
+
+def verdict_of(ok: bool, ended: bool = True) -> Verdict:
+    """The verdict of a run that found nothing wrong, or something, or did not come to its end."""
+    return Verdict.PASSED if ok else Verdict.FAILED if ended else Verdict.CRASHED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one run of a test found.
+
+    Attributes:
+        unit: whose test it is.
+        test: its name within the unit.
+        config: name of the configuration.
+        tool: simulator or prover.
+        size: what was asked for: transactions of a unit's bench, runs of the stream core, layers of a pyuvm test.
+        compared: values that were compared with the model.
+        transactions: what a bench counts as its unit's work; runs of the stream core.
+        layers: layers that the stream core ran.
+        cycles: simulated.
+        problem: the first difference; empty where there is none.
+        check: names what fired first; empty where nothing did.
+        narrowed: a smaller run with the same difference, where there is one.
+        detected_ps: when the first difference was detected, in ps from the start of the simulation and so of its
+            recording: the edge that ends the cycle in which it stood. None where that is not known.
+    """
+
+    unit: str
+    test: str
+    config: str
+    tool: str
+    seed: int = 0
+    size: int = 0
+    verdict: Verdict
+    compared: int = 0
+    transactions: int = 0
+    layers: int = 0
+    cycles: int = 0
+    problem: str = ""
+    check: str = ""
+    narrowed: Job | None = None
+    detected_ps: int | None = None
+    seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """As testplans give it."""
+        return f"{self.unit}.{self.test}"
+
+    @property
+    def ok(self) -> bool:
+        """Whether something was compared, or proved, and nothing differs."""
+        return self.verdict is Verdict.PASSED
