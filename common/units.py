@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import ROOT
 
 
@@ -74,3 +75,9 @@ def of_level(level: Level) -> tuple[str, ...]:
 def bench_folder(unit: str, root: Path | None = None) -> Path:
     """The folder of a unit's bench; below ``root``, where all units' folders stand side by side, if it is given."""
     return UNITS[unit].folder if root is None else root / unit
+
+
+def check_unit(unit: str) -> None:
+    """Raises UserError for what is no module of the accelerator."""
+    if unit not in UNITS:
+        raise UserError(f"Unit '{unit}' is not known: use one of {', '.join(UNITS)}.")

@@ -30,7 +30,7 @@ SUBCOMMANDS = {
     "predict": Subcommand("golden.command", "main", "Predict the cycles of a network's layers."),
     "rtl": Subcommand("rtl.command", "main", "Write the Verilog of a configuration."),
     "compress": Subcommand("compress.command", "compress", "Compress a network into a package.", "compress"),
-    "units": Subcommand("tb.units.unit_bench", "main", "Run the bench of one unit or of all.", "sim"),
+    "units": Subcommand("tb.units.command", "main", "Run the bench of one unit or of all.", "sim"),
     "uvm": Subcommand("tb.stream_core.env.command", "main", "Run pyuvm tests of the stream core.", "verify"),
     "regress": Subcommand("tb.flows.regress.command", "regress", "Run a suite of tests with many seeds.", "verify"),
     "rerun": Subcommand("tb.flows.regress.command", "rerun", "Run one run of a regression again.", "verify"),

@@ -1,55 +1,29 @@
-"""penni-escalate units --unit fifo --config small --sim verilator: runs unit benches and prints a table."""
+"""Runs unit benches: each unit in lockstep with its cycle model."""
 
 import json
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import click
-
 from penni_escalate.common.errors import UserError
-from penni_escalate.common.paths import BUILD, RESULTS, console_command, relative
-from penni_escalate.common.results import write_json
+from penni_escalate.common.paths import BUILD, relative
 from penni_escalate.common.shared_folder import locked
-from penni_escalate.common.versions import simulation_tools
-from penni_escalate.configs.accelerator import Accelerator, as_fields, load_accelerator
-from penni_escalate.tb.base.simulator import Design, Outcome, Simulator, build, folder_name, run
+from penni_escalate.common.units import UNITS as UNIT_TABLE
+from penni_escalate.configs.accelerator import Accelerator, as_fields
+from penni_escalate.tb.base.result import Result, verdict_of
+from penni_escalate.tb.base.simulator import Design, Outcome, Simulator, folder_name, run
 from penni_escalate.tb.units.lockstep.base import COVERAGE, SETTINGS
 from penni_escalate.tb.units.lockstep.base import RESULTS as RESULTS_FOLDER
 from penni_escalate.tb.units.lockstep.wrapper import SHAPES, UNITS, write_unit_bench
 
 FOLDER = BUILD / "units"
+#: Stands for all tests of a unit.
+ALL = "all"
+#: Check of a run that did not come to its end.
+ENDLESS = "simulation"
 #: Transactions of a bench where nobody says how many: Icarus is slower by an order of magnitude.
 TRANSACTIONS = {Simulator.VERILATOR: 2000, Simulator.ICARUS: 300}
-
-
-@dataclass(frozen=True)
-class UnitResult:
-    """Verdict of one bench.
-
-    Attributes:
-        transactions: what the unit moved; each bench says what it counts.
-        comparisons: outputs compared with the model, one a port and cycle.
-        problem: the first difference; empty where there is none.
-        check: names what fired; empty where nothing did, or where the bench itself failed.
-        ended: the simulation came to its end.
-        noticed_ps: simulation time at which the first difference was noticed; None where there is none.
-    """
-
-    unit: str
-    config: str
-    simulator: str
-    seed: int
-    transactions: int
-    comparisons: int
-    cycles: int
-    ok: bool
-    seconds: float
-    problem: str
-    check: str
-    noticed_ps: int | None
-    ended: bool = True
 
 
 def check_unit(unit: str) -> None:
@@ -68,21 +42,6 @@ def unit_design(
     return replace(write_unit_bench(config, folder, units, waves=waves, builds=FOLDER / kind), coverage=coverage)
 
 
-def reproduce(result: UnitResult, config: str, transactions: int | None) -> str:
-    """The command that repeats a run with waves.
-
-    Args:
-        config: how the user names the configuration.
-        transactions: those that were asked for; None where they were left to the bench.
-    """
-    if transactions is None:
-        return f"make units UNIT={result.unit} CONFIG={config} SIM={result.simulator} SEED={result.seed} WAVES=1"
-    return (
-        f"{console_command('units')} --unit {result.unit} --config {config} --sim {result.simulator} "
-        f"--seed {result.seed} --transactions {transactions} --waves"
-    )
-
-
 def run_folder(design: Design, simulator: Simulator) -> Path:
     """Where the benches of a configuration run."""
     return FOLDER / "run" / f"{folder_name(design.config)}_{simulator}"
@@ -98,7 +57,7 @@ def run_units(
     folder: Path | None = None,
     function: str | None = None,
     plusargs: Sequence[str] = (),
-) -> list[UnitResult]:
+) -> list[Result]:
     """Run the benches of some units, one after the other in one simulator process, on a design that is built.
 
     Args:
@@ -117,7 +76,7 @@ def run_units(
         "layout": str((design.sources[0].parent / "layout.json").resolve()),
         "transactions": target,
     }
-    modules = ",".join(f"penni_escalate.tb.units.{unit}.{unit}_tests" for unit in units)
+    modules = ",".join(f"{UNIT_TABLE[unit].package}.{unit}_tests" for unit in units)
     environment = {SETTINGS: json.dumps(settings)}
     with locked(folder):
         for name in (RESULTS_FOLDER, COVERAGE):
@@ -138,88 +97,44 @@ def run_units(
     for unit in units:
         parts = [entry for entry in found if entry["unit"] == unit]
         expected = len(SHAPES.get(unit, (unit,))) if function is None else 1
-        results.append(verdict(parts, expected, unit, config, simulator, seed, target, outcome))
+        results.append(_summed(parts, expected, unit, function, config, simulator, seed, target, outcome))
     if outcome.failed and all(result.ok for result in results):
         raise UserError(f"The simulation failed outside the benches: see {relative(outcome.log)}.")
     return results
 
 
-def verdict(
+def _summed(
     parts: list[dict],
     expected: int,
     unit: str,
+    function: str | None,
     config: Accelerator,
     simulator: Simulator,
     seed: int,
     target: int,
     outcome: Outcome,
-) -> UnitResult:
+) -> Result:
     """Sum up the results that a unit's benches left; one of the ``expected`` that left none, or too little, failed."""
     problem = next((part["problem"] for part in parts if part["problem"]), "")
     complete = len(parts) == expected and all(
         part["transactions"] >= target and part["comparisons"] >= part["transactions"] for part in parts
     )
+    check = next((part["check"] for part in parts if part["check"]), "")
     if not problem and not complete:
         problem = f"{unit}: the bench did not come to its end, see {relative(outcome.log)}"
-    return UnitResult(
+    return Result(
         unit=unit,
+        test=function or ALL,
         config=config.name,
-        simulator=simulator.value,
+        tool=simulator.value,
         seed=seed,
+        size=target,
+        verdict=verdict_of(not problem, outcome.ended),
         transactions=sum(part["transactions"] for part in parts),
-        comparisons=sum(part["comparisons"] for part in parts),
+        compared=sum(part["comparisons"] for part in parts),
         cycles=sum(part["cycles"] for part in parts),
-        ok=not problem,
-        seconds=round(sum(part["seconds"] for part in parts), 2),
         problem=problem,
-        check=next((part["check"] for part in parts if part["check"]), ""),
-        ended=outcome.ended,
-        noticed_ps=next((part["noticed_ps"] for part in parts if part["problem"]), None),
+        check=check or (ENDLESS if problem else ""),
+        detected_ps=next((part["noticed_ps"] for part in parts if part["problem"]), None),
+        seconds=round(sum(part["seconds"] for part in parts), 2),
     )
-
-
-def table(results: Iterable[UnitResult]) -> str:
-    """The results, a line each."""
-    lines = [f"{'unit':20} {'simulator':10} {'transactions':>12} {'comparisons':>12} {'result':>7} {'seconds':>8}"]
-    for r in results:
-        verdict = "pass" if r.ok else "FAIL"
-        lines.append(
-            f"{r.unit:20} {r.simulator:10} {r.transactions:12,} {r.comparisons:12,} {verdict:>7} {r.seconds:8.2f}"
-        )
-    return "\n".join(lines)
-
-
-@click.command()
-@click.option("--unit", "chosen", multiple=True, help="Unit, several times for several; all where not given, or 'all'.")
-@click.option("--config", "name", default="small", show_default=True, help="Preset, or path of a .yaml file.")
-@click.option("--sim", type=click.Choice([s.value for s in Simulator]), default="verilator", show_default=True)
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything random.")
-@click.option("--transactions", type=click.IntRange(1), help="Transactions of each bench.")
-@click.option("--waves", is_flag=True, help="Record the signals.")
-def main(chosen: tuple[str, ...], name: str, sim: str, seed: int, transactions: int | None, waves: bool) -> None:
-    """Run unit benches: each unit in lockstep with the cycle model."""
-    units = UNITS if not chosen or "all" in chosen else chosen
-    for unit in units:
-        check_unit(unit)
-    simulator = Simulator(sim)
-    design = unit_design(load_accelerator(name), waves=waves)
-    build(design, simulator)
-    results = run_units(design, simulator, units, seed=seed, transactions=transactions)
-    print(table(results))
-    path = write_json(
-        RESULTS / "units.json",
-        {
-            "tools": simulation_tools(),
-            "results": [asdict(result) for result in results],
-        },
-    )
-    print(f"Results: {relative(path)}")
-    if waves:
-        for dump in (run_folder(design, simulator) / "dump.vcd", run_folder(design, simulator) / "dump.fst"):
-            if dump.is_file():
-                print(f"Waves: {relative(dump)}")
-    for result in results:
-        if not result.ok:
-            print(f"{result.problem}\nReproduce with: {reproduce(result, name, transactions)}")
-    if not all(result.ok for result in results):
-        raise SystemExit(1)

@@ -17,6 +17,11 @@ from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
+from penni_escalate.tb.flows.gates.netlist import synthesise
+from penni_escalate.tb.flows.mutants.designs import Choosable
+from penni_escalate.tb.flows.mutants.names import STARTED, outcome_name
+from penni_escalate.tb.flows.regress.job import Job, JobResult, Status, Variant
+from penni_escalate.tb.flows.regress.job import Verdict as JobVerdict
 
 from penni_escalate.common.results import append_line
 from penni_escalate.common.shared_folder import failed_folder, made, replaced, written
@@ -30,14 +35,9 @@ from penni_escalate.tb.flows.coverage_json import update_coverage
 from penni_escalate.tb.flows.formal import sby
 from penni_escalate.tb.flows.formal.sby import Mode, Verdict, run_task
 from penni_escalate.tb.flows.gates import netlist
-from penni_escalate.tb.flows.gates.netlist import synthesise
 from penni_escalate.tb.flows.mutants import benches
-from penni_escalate.tb.flows.mutants.designs import Choosable
 from penni_escalate.tb.flows.mutants.drawing import Drawn, draw
 from penni_escalate.tb.flows.mutants.equivalence import proved_equivalent
-from penni_escalate.tb.flows.mutants.names import STARTED, outcome_name
-from penni_escalate.tb.flows.regress.job import Job, JobResult, Status, Variant
-from penni_escalate.tb.flows.regress.job import Verdict as JobVerdict
 from penni_escalate.tb.flows.regress.summary import write_junit
 from penni_escalate.tb.flows.report import site
 from penni_escalate.tb.flows.result_store import Origin, ResultFile

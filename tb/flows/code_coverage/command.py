@@ -7,9 +7,8 @@ import click
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.options import Folder
 from penni_escalate.common.paths import RESULTS
-from penni_escalate.rtl.generator import TOP
+from penni_escalate.common.units import check_unit
 from penni_escalate.tb.flows.code_coverage.judge import ALL, judge
-from penni_escalate.tb.units.unit_bench import check_unit
 
 
 @click.command()
@@ -22,7 +21,7 @@ def main(folders: tuple[Path, ...], holes: tuple[str, ...], results: Path) -> No
     Exit status 1 where a unit misses a goal.
     """
     for unit in holes:
-        if unit not in (TOP, ALL):
+        if unit != ALL:
             check_unit(unit)
     for folder in folders:
         if not folder.is_dir():

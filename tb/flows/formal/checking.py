@@ -7,15 +7,17 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from penni_escalate.common.errors import UserError
-from penni_escalate.common.paths import BUILD, relative
+from penni_escalate.common.paths import BUILD, relative, stored
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import TEMPLATES, render_template
 from penni_escalate.rtl.names import file_name, module_name
+from penni_escalate.tb.base.result import Result, Verdict
 from penni_escalate.tb.flows.formal.declarations import CHECKER_SUFFIX, ENGINES, Bug, Method, Proof
-from penni_escalate.tb.flows.formal.sby import Finding, Mode, Verdict, end_all, run_task
+from penni_escalate.tb.flows.formal.sby import Answer, Finding, Mode, end_all, run_task
 from penni_escalate.tb.flows.patch import replace_once
 from penni_escalate.tb.flows.result_store import ResultFile
 
@@ -26,7 +28,7 @@ ASSERTION = re.compile(r"\b(\w+): assert \(")
 TIMEOUT = 600
 
 
-class Status(StrEnum):
+class Outcome(StrEnum):
     """Outcome of a proof, guards included."""
 
     #: Holds in every cycle.
@@ -37,55 +39,57 @@ class Status(StrEnum):
     FAILED = "failed"
     #: No counterexample, no proof: a tool failed, or gave up.
     ERROR = "error"
-    #: Nothing contradicts it, but a cover is not reached or a seeded bug is not noticed.
+    #: Nothing contradicts it, but a cover is not reached or a seeded bug is not detected.
     VACUOUS = "vacuous"
 
 
+#: What the outcomes amount to.
+_VERDICTS = {
+    Outcome.PROVED: Verdict.PASSED,
+    Outcome.BOUNDED: Verdict.PASSED,
+    Outcome.FAILED: Verdict.FAILED,
+    Outcome.ERROR: Verdict.CRASHED,
+    Outcome.VACUOUS: Verdict.FAILED,
+}
+
+
 class Seeded(StrEnum):
-    """Whether the proof notices its seeded bugs."""
+    """Whether the proof detects its seeded bugs."""
 
     CAUGHT = "caught"
     MISSED = "missed"
     NOT_RUN = "not run"
 
 
-@dataclass(frozen=True)
-class Result:
-    """One proof's outcome.
+@dataclass(frozen=True, kw_only=True)
+class ProofResult(Result):
+    """What a proof came to, guards included; the test's name is the proof's, the tool its engine.
 
     Attributes:
         covers: labels that were reached.
         seconds: of all its tasks together.
-        problem: what is wrong and where, in one sentence; empty where nothing is.
-        trace: waves of the counterexample, as typed from the project's root; empty where there is none.
+        trace: waves of the counterexample, from the project's root; empty where there is none.
     """
 
-    unit: str
-    name: str
     states: str
     method: Method
     depth: int
-    engine: str
-    configuration: str
-    status: Status
+    outcome: Outcome
     covers: tuple[str, ...]
     seeded_bug: Seeded
-    seconds: float
-    problem: str
-    trace: str
+    trace: str = ""
 
-    @property
-    def ok(self) -> bool:
-        """Whether it is proved, as far as its method goes."""
-        return self.status in (Status.PROVED, Status.BOUNDED)
+
+def _settled(result: ProofResult, outcome: Outcome, problem: str, **changes: Any) -> ProofResult:
+    return replace(result, outcome=outcome, verdict=_VERDICTS[outcome], problem=problem, check=outcome, **changes)
 
 
 #: What the proofs said; ``task_seconds`` are those of all tasks together, many of which ran side by side.
 RESULT_FILE = ResultFile(
     name="formal.json",
     field="proofs",
-    entry=Result,
-    part=lambda result: result.name,
+    entry=ProofResult,
+    part=lambda result: result.test,
     summary=lambda results: {"task_seconds": round(sum(result.seconds for result in results), 1)},
 )
 
@@ -191,53 +195,52 @@ def _where(finding: Finding) -> str:
     return where + (f", waves in {relative(finding.trace)}" if finding.trace else "")
 
 
-def judge(proof: Proof, found: Mapping[Task, tuple[Finding, float]]) -> Result:
+def judge(proof: Proof, found: Mapping[Task, tuple[Finding, float]]) -> ProofResult:
     """Put a proof's findings together."""
     declaration = proof.declaration
     main = next(finding for task, (finding, _) in found.items() if task.folder == "proof")
     cover = next((finding for task, (finding, _) in found.items() if task.mode is Mode.COVER), None)
     bugs = {task.bug: finding for task, (finding, _) in found.items() if task.bug}
-    missed = [bug.what for bug, finding in bugs.items() if finding.verdict is Verdict.PASS]
-    result = Result(
+    missed = [bug.what for bug, finding in bugs.items() if finding.answer is Answer.PASS]
+    outcome = Outcome.BOUNDED if declaration.method is Method.BMC else Outcome.PROVED
+    result = ProofResult(
         unit=proof.unit,
-        name=proof.name,
+        test=proof.name,
+        config=proof.config.name,
+        tool=proof.engine,
+        verdict=_VERDICTS[outcome],
         states=declaration.states,
         method=declaration.method,
         depth=declaration.depth,
-        engine=proof.engine,
-        configuration=proof.config.name,
-        status=Status.BOUNDED if declaration.method is Method.BMC else Status.PROVED,
+        outcome=outcome,
         covers=cover.reached if cover else (),
         seeded_bug=Seeded.NOT_RUN if not bugs else Seeded.MISSED if missed else Seeded.CAUGHT,
         seconds=round(sum(seconds for _, seconds in found.values()), 1),
-        problem="",
-        trace="",
     )
-    if main.verdict is Verdict.FAIL:
-        trace = relative(main.trace) if main.trace else ""
-        return replace(result, status=Status.FAILED, problem=_where(main), trace=trace)
-    if main.verdict is not Verdict.PASS:
-        return replace(result, status=Status.ERROR, problem=_unsettled(main))
+    if main.answer is Answer.FAIL:
+        return _settled(result, Outcome.FAILED, _where(main), trace=stored(main.trace) if main.trace else "")
+    if main.answer is not Answer.PASS:
+        return _settled(result, Outcome.ERROR, _unsettled(main))
     unreached = [label for label in declaration.covers if cover and label not in cover.reached]
-    if cover and cover.verdict not in (Verdict.PASS, Verdict.FAIL):
-        return replace(result, status=Status.ERROR, problem=f"covers: {_unsettled(cover)}")
+    if cover and cover.answer not in (Answer.PASS, Answer.FAIL):
+        return _settled(result, Outcome.ERROR, f"covers: {_unsettled(cover)}")
     if unreached:
-        return replace(result, status=Status.VACUOUS, problem=f"cover '{unreached[0]}' is not reached")
+        return _settled(result, Outcome.VACUOUS, f"cover '{unreached[0]}' is not reached")
     if missed:
-        return replace(result, status=Status.VACUOUS, problem=f"seeded bug '{missed[0]}' is not noticed")
+        return _settled(result, Outcome.VACUOUS, f"seeded bug '{missed[0]}' is not detected")
     for bug, finding in bugs.items():
-        if finding.verdict is not Verdict.FAIL:
+        if finding.answer is not Answer.FAIL:
             problem = f"seeded bug '{bug.what}': {_unsettled(finding)}"
-            return replace(result, status=Status.ERROR, seeded_bug=Seeded.MISSED, problem=problem)
+            return _settled(result, Outcome.ERROR, problem, seeded_bug=Seeded.MISSED)
     return result
 
 
 def _unsettled(finding: Finding) -> str:
     reasons = {
-        Verdict.UNKNOWN: "neither proved nor refuted",
-        Verdict.TIMEOUT: "not settled in the time that a task has",
+        Answer.UNKNOWN: "neither proved nor refuted",
+        Answer.TIMEOUT: "not settled in the time that a task has",
     }
-    return reasons.get(finding.verdict, finding.problem or "sby failed")
+    return reasons.get(finding.answer, finding.problem or "sby failed")
 
 
 def run_proofs(
@@ -248,7 +251,7 @@ def run_proofs(
     folder: Path = FOLDER,
     timeout: int = TIMEOUT,
     done: Callable[[], None] = lambda: None,
-) -> list[Result]:
+) -> list[ProofResult]:
     """Run proofs, ``jobs`` tasks at a time, a folder a proof inside ``folder``; results in the order of the proofs.
 
     Args:

@@ -4,35 +4,28 @@ import os
 import time
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from penni_escalate.common.console import wide_console
-from penni_escalate.common.errors import UserError
-from penni_escalate.common.paths import RESULTS
-from penni_escalate.tb.flows.formal.checking import RESULT_FILE, TIMEOUT, Result, Status, run_proofs, tasks_of
+from penni_escalate.common.paths import RESULTS, console_command
+from penni_escalate.tb.base.reporter import Column, conclude, print_results
+from penni_escalate.tb.flows.formal.checking import RESULT_FILE, TIMEOUT, ProofResult, run_proofs, tasks_of
 from penni_escalate.tb.flows.formal.declarations import all_proofs, choose
 from penni_escalate.tb.flows.formal.sby import check_tools, formal_tools
 from penni_escalate.tb.flows.result_store import origin_of
 
-_STYLE = {Status.PROVED: "green", Status.BOUNDED: "green"}
+_COLUMNS: tuple[Column[ProofResult], ...] = (
+    Column("method", lambda result: result.method),
+    Column("depth", lambda result: str(result.depth)),
+    Column("outcome", lambda result: result.outcome),
+    Column("covers", lambda result: str(len(result.covers))),
+    Column("seeded bugs", lambda result: result.seeded_bug),
+)
 
 
-def print_results(console: Console, results: list[Result]) -> None:
-    """The results, a row each."""
-    table = Table()
-    for heading in ("proof", "method", "depth", "status", "covers", "seeded bugs", "seconds"):
-        table.add_column(heading, justify="right" if heading in ("depth", "covers", "seconds") else "left")
-    for r in results:
-        status = f"[{_STYLE.get(r.status, 'bold red')}]{r.status}"
-        table.add_row(
-            f"{r.unit}.{r.name}", r.method, str(r.depth), status, str(len(r.covers)), r.seeded_bug, f"{r.seconds:.1f}"
-        )
-    console.print(table)
-    for r in results:
-        if r.problem:
-            console.print(f"{r.unit}.{r.name} is {r.status}: {r.problem}", highlight=False, soft_wrap=True)
+def repeat(result: ProofResult) -> str:
+    """The command that repeats a proof."""
+    return f"{console_command('formal')} --proof {result.name}"
 
 
 @click.command()
@@ -56,16 +49,8 @@ def main(units: tuple[str, ...], names: tuple[str, ...], jobs: int, timeout: int
         results = run_proofs(
             proofs, jobs=jobs, guards=not no_guards, timeout=timeout, done=lambda: progress.advance(bar)
         )
-    print_results(console, results)
+    print_results(console, results, _COLUMNS, repeat)
     seconds = time.perf_counter() - start
     where = RESULT_FILE.update(RESULTS, origin, results, seconds)
     console.print(f"{seconds:.1f} s; {where}", highlight=False)
-    endless = [result for result in results if result.status is Status.ERROR]
-    if sum(not result.ok for result in results) > len(endless):
-        raise SystemExit(1)
-    if endless:
-        name = f"{endless[0].unit}.{endless[0].name}"
-        raise UserError(
-            f"{len(endless)} of {len(results)} proofs came to no verdict, {name} first "
-            f"({endless[0].problem.rstrip('.')}): see above, or give --timeout."
-        )
+    conclude(results, "proofs", "see above, or give --timeout")

@@ -37,7 +37,7 @@ class Mode(StrEnum):
     COVER = "cover"
 
 
-class Verdict(StrEnum):
+class Answer(StrEnum):
     """What sby says at the end of a task."""
 
     PASS = "PASS"
@@ -60,7 +60,7 @@ class Finding:
         problem: what went wrong, of an ERROR.
     """
 
-    verdict: Verdict
+    answer: Answer
     reached: tuple[str, ...] = ()
     unreached: tuple[str, ...] = ()
     failed: str = ""
@@ -119,8 +119,8 @@ def task_file(
 def read_log(text: str, folder: Path) -> Finding:
     """What a task's log file says."""
     end = re.search(r"DONE \((\w+), rc=\d+\)", text)
-    if end is None or end[1] not in list(Verdict):
-        return Finding(Verdict.ERROR, problem="sby ended without a verdict")
+    if end is None or end[1] not in list(Answer):
+        return Finding(Answer.ERROR, problem="sby ended without a verdict")
     # Names are paths: the label is the last part, of an unlabelled statement a name that Yosys made up.
     reached = re.findall(r"summary:\s+reached cover statement \S*?([^\s.]+) at ", text)
     unreached = re.findall(r"summary:\s+unreached cover statement \S*?([^\s.]+) at ", text)
@@ -130,7 +130,7 @@ def read_log(text: str, folder: Path) -> Finding:
     trace = re.search(r"summary: (?:counterexample|cover) trace[^:]*: (\S+)", text)
     error = re.search(r"ERROR: (.*)", text)
     return Finding(
-        Verdict(end[1]),
+        Answer(end[1]),
         reached=tuple(sorted(set(reached))),
         unreached=tuple(sorted(set(unreached))),
         failed=failed[2] if failed else "",
@@ -189,5 +189,5 @@ def run_task(
                 _RUNNING.discard(process.pid)
         log = place / "task" / "logfile.txt"
         if not log.is_file():
-            return Finding(Verdict.ERROR, problem=printed.strip().split("\n")[-1])
+            return Finding(Answer.ERROR, problem=printed.strip().split("\n")[-1])
         return read_log(log.read_text(), folder / "task")

@@ -1,40 +1,33 @@
 """penni-escalate gates --unit fifo: synthesises units and runs their benches on the netlists; prints a table."""
 
 import time
-from collections.abc import Iterable
 
 import click
-from rich.table import Table
 
 from penni_escalate.common.console import wide_console
 from penni_escalate.common.paths import BUILD, RESULTS, console_command
-from penni_escalate.common.units import UNITS
+from penni_escalate.common.units import UNITS, check_unit
 from penni_escalate.common.versions import simulation_tools, tool_versions
 from penni_escalate.configs.accelerator import load_accelerator
-from penni_escalate.rtl.generator import TOP
+from penni_escalate.tb.base.bench import bench_of
+from penni_escalate.tb.base.reporter import Column, conclude, print_results
 from penni_escalate.tb.base.simulator import Simulator, folder_name
 from penni_escalate.tb.base.yosys import PACKAGE
-from penni_escalate.tb.flows.gates.run import RESULT_FILE, GateResult, check_unit, gate_design, run_gate_level
+from penni_escalate.tb.flows.gates.run import RESULT_FILE, GateResult, run_gate_level
 from penni_escalate.tb.flows.result_store import origin_of
 
+_COLUMNS: tuple[Column[GateResult], ...] = (
+    Column("gates", lambda result: f"{result.gates:,}"),
+    Column("flip-flops", lambda result: f"{result.flip_flops:,}"),
+)
 
-def reproduce(result: GateResult, config: str, count: int | None) -> str:
-    """The command that repeats a run; ``config`` and ``count`` as the user gave them."""
-    chosen = f"--unit {result.unit} --config {config} --sim {result.simulator} --seed {result.seed}"
-    return f"{console_command('gates')} {chosen}" + ("" if count is None else f" --count {count}")
 
-
-def table(results: Iterable[GateResult]) -> Table:
-    """The results, a row each."""
-    found = Table(title="Netlists under the benches of the Verilog")
-    found.add_column("unit")
-    found.add_column("simulator")
-    for name in ("gates", "flip-flops", "cycles", "compared", "result", "seconds"):
-        found.add_column(name, justify="right")
-    for r in results:
-        numbers = (f"{r.gates:,}", f"{r.flip_flops:,}", f"{r.cycles:,}", f"{r.compared:,}")
-        found.add_row(r.unit, r.simulator, *numbers, "pass" if r.ok else "FAIL", f"{r.seconds:.1f}")
-    return found
+def repeat(result: GateResult, config: str) -> str:
+    """The command that repeats a run; ``config`` is how the user names the configuration."""
+    return (
+        f"{console_command('gates')} --unit {result.unit} --config {config} --sim {result.tool} "
+        f"--seed {result.seed} --count {result.size}"
+    )
 
 
 @click.command()
@@ -56,20 +49,16 @@ def main(chosen: tuple[str, ...], name: str, sim: str | None, seed: int, count: 
     console = wide_console()
     results = []
     for unit in units:
-        simulator = Simulator(sim) if sim else Simulator.VERILATOR if unit == TOP else Simulator.ICARUS
+        bench = bench_of(unit)
+        simulator = Simulator(sim) if sim else bench.netlist_simulator
         with console.status(f"{unit}: synthesising and building"):
-            gates = gate_design(config, unit)
-            gates.build(simulator)
+            netlist = bench.netlist_bench(config, unit)
+            netlist.build(simulator)
         with console.status(f"{unit}: simulating"):
             folder = BUILD / "gates" / "run" / f"{folder_name(config)}_{unit}_{simulator}"
-            results.append(run_gate_level(gates, unit, simulator, seed, count, folder))
-    console.print(table(results))
-    for result in results:
-        if not result.ok:
-            print(result.problem)
-            print(f"Reproduce with: {reproduce(result, name, count)}")
+            results.append(run_gate_level(netlist, simulator, seed, count, folder))
+    print_results(console, results, _COLUMNS, lambda result: repeat(result, name))
     seconds = time.perf_counter() - begin
     where = RESULT_FILE.update(RESULTS, origin, results, seconds)
     print(f"{seconds:.1f} s; {where}")
-    if not all(result.ok for result in results):
-        raise SystemExit(1)
+    conclude(results, "benches", "see its log")

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from distributed import Client, Future, as_completed
 
-from penni_escalate.rtl.generator import TOP
-from penni_escalate.tb.flows.mutants.declarations import CORE_TEST, Curated
+from penni_escalate.tb.base.finding import Finding
+from penni_escalate.tb.flows.mutants.declarations import Curated, top_tests
 from penni_escalate.tb.flows.mutants.drawn import drawn_results
-from penni_escalate.tb.flows.mutants.findings import Finding
 from penni_escalate.tb.flows.mutants.results import Result, judge
-from penni_escalate.tb.flows.mutants.tasks import curated_bench, curated_core
+from penni_escalate.tb.flows.mutants.tasks import curated_bench, curated_top
 
 
 @dataclass(frozen=True)
@@ -34,24 +33,27 @@ def _submit(client: Client, units: Mapping[str, Curated], parts: Parts) -> dict[
         for unit in units:
             start("drawn", unit, "", drawn_results, unit)
     if parts.curated:
-        if _cores(units):
-            start("baseline", TOP, "", curated_core, TOP, None)
+        for test in _top_tests(units):
+            top = test.partition(".")[0]
+            start("baseline", top, test, curated_top, test, top, None)
         for unit, curated in units.items():
             start("bench", unit, "", curated_bench, unit, curated)
-            for mutant in curated.mutants if CORE_TEST in curated.tests else ():
-                start("core", unit, mutant.name, curated_core, unit, mutant)
+            for test in top_tests(unit, curated.tests):
+                for mutant in curated.mutants:
+                    start("top", unit, f"{mutant.name}:{test}", curated_top, test, unit, mutant)
     return futures
 
 
-def _cores(units: Mapping[str, Curated]) -> int:
-    """Mutants that the stream core is run with."""
-    return sum(len(curated.mutants) for curated in units.values() if CORE_TEST in curated.tests)
+def _top_tests(units: Mapping[str, Curated]) -> tuple[str, ...]:
+    """Tests that build their design anew for each mutant of some unit."""
+    found = (test for unit, curated in units.items() if curated.mutants for test in top_tests(unit, curated.tests))
+    return tuple(dict.fromkeys(found))
 
 
 def tasks_of(units: Mapping[str, Curated], parts: Parts) -> int:
     """How many tasks a campaign has."""
-    cores = _cores(units)
-    return parts.drawn * len(units) + parts.curated * (len(units) + cores + (cores > 0))
+    anew = sum(len(curated.mutants) * len(top_tests(unit, curated.tests)) for unit, curated in units.items())
+    return parts.drawn * len(units) + parts.curated * (len(units) + anew + len(_top_tests(units)))
 
 
 def run_campaign(
@@ -70,8 +72,8 @@ def run_campaign(
             found = future.result()
             if part == "drawn":
                 drawn[unit] = found
-            elif part == "core":
-                findings.setdefault((unit, name), []).append(found)
+            elif part == "top":
+                findings.setdefault((unit, name.partition(":")[0]), []).append(found)
             elif part == "bench":
                 for mutant, own in found.items():
                     # The unit's own bench has the first word.

@@ -9,11 +9,10 @@ from rich.table import Table
 
 from penni_escalate.common.console import wide_console
 from penni_escalate.common.paths import RESULTS
-from penni_escalate.common.units import UNITS
+from penni_escalate.common.units import UNITS, check_unit
 from penni_escalate.common.versions import simulation_tools, tool_versions
 from penni_escalate.tb.base.simulator import Simulator, check_simulator
 from penni_escalate.tb.base.yosys import PACKAGE, check_yosys
-from penni_escalate.tb.flows.gates.run import check_unit
 from penni_escalate.tb.flows.mutants.campaign import Parts, run_campaign, tasks_of
 from penni_escalate.tb.flows.mutants.declarations import check_texts, read_curated
 from penni_escalate.tb.flows.mutants.results import RESULT_FILE, Result, Status, tally

@@ -1,6 +1,6 @@
 """Curated mutants: ``tb/units/<unit>/mutants.yaml``, each with what must notice it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,16 +13,14 @@ from penni_escalate.common.paths import ROOT, relative
 from penni_escalate.common.units import bench_folder
 from penni_escalate.common.validation import first_problem, read_fields
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.rtl.generator import TOP, render
+from penni_escalate.rtl.generator import render
+from penni_escalate.tb.base.bench import TopBench, bench_of, parents_of
 from penni_escalate.tb.flows.patch import replace_once
-from penni_escalate.tb.flows.regress.catalog import Engine, catalog
 from penni_escalate.tb.flows.testplan import Name, Sentence
 
 FILE = "mutants.yaml"
 #: Every mechanism is there at its smallest: several beats a group, adder lanes that help each other, three taps.
 CONFIG = ROOT / "configs" / "shapes" / "eight.yaml"
-#: The test of the stream core that mutants are run under.
-CORE_TEST = f"{TOP}.random"
 _STRICT = ConfigDict(extra="forbid")
 
 
@@ -87,9 +85,19 @@ class Curated:
 
 
 def tests_of(unit: str) -> tuple[str, ...]:
-    """The tests that a unit's mutants can be run under: those of its own bench, and the stream core's random runs."""
-    own = tuple(test.name for test in catalog().values() if test.unit == unit and test.engine is Engine.LOCKSTEP)
-    return (*own, CORE_TEST)
+    """The tests that a unit's mutants can be run under: of its own bench, and of those of the modules it is part of."""
+    above = [parent for parent in parents_of(unit) if isinstance(bench_of(parent), TopBench)]
+    return tuple(name for module in (unit, *above) for name in bench_of(module).mutant_tests(module))
+
+
+def bench_tests(unit: str, tests: Sequence[str]) -> list[str]:
+    """Those of the tests that the unit's bench runs for many mutants at once."""
+    return [] if isinstance(bench_of(unit), TopBench) else [test for test in tests if test.startswith(f"{unit}.")]
+
+
+def top_tests(unit: str, tests: Sequence[str]) -> list[str]:
+    """The others of the tests: of benches whose design is built anew for each mutant."""
+    return [test for test in tests if test not in bench_tests(unit, tests)]
 
 
 def read_curated(unit: str, folder: Path | None = None) -> Curated:

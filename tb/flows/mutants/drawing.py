@@ -14,8 +14,8 @@ from penni_escalate.common.paths import relative
 from penni_escalate.common.shared_folder import failed_folder, keyed, made
 from penni_escalate.common.versions import tool_versions
 from penni_escalate.rtl.names import file_name, module_name
+from penni_escalate.tb.base.bench import Shape
 from penni_escalate.tb.base.yosys import LOG, PACKAGE, check_yosys, run_yosys
-from penni_escalate.tb.units.lockstep.wrapper import Instance
 
 #: What chooses a mutant: bits of a number, 0 is none.
 CHOICE = "mutant_i"
@@ -64,10 +64,10 @@ class Drawing:
     base: Path
 
 
-def prepared(unit: str, instance: Instance, files: Mapping[str, str], module: str) -> list[str]:
-    """Commands that read a unit, what it contains as boxes, into module ``module``."""
+def prepared(unit: str, shape: Shape, files: Mapping[str, str]) -> list[str]:
+    """Commands that read a shape of a unit, what it contains as boxes, into the shape's module."""
     others = [name for name in files if name != file_name(unit)]
-    chosen = " ".join(f"-chparam {key} {value}" for key, value in instance.parameters.items())
+    chosen = " ".join(f"-chparam {key} {value}" for key, value in shape.parameters.items())
     return [
         f"read_verilog -DTRACE_Z {file_name(unit)}",
         f"read_verilog -lib -DTRACE_Z {' '.join(others)}",
@@ -76,11 +76,11 @@ def prepared(unit: str, instance: Instance, files: Mapping[str, str], module: st
         # What does not matter must be something: a simulation writes nothing to an unknown place.
         f"setundef -random {_SEED} t:$mux t:$pmux",
         "opt_clean",
-        f"rename -top {module}",
+        f"rename -top {shape.module}",
     ]
 
 
-def draw(unit: str, instance: Instance, files: Mapping[str, str], module: str, count: int, folder: Path) -> Drawing:
+def draw(unit: str, shape: Shape, files: Mapping[str, str], count: int, folder: Path) -> Drawing:
     """Draw ``count`` mutants of one shape of a unit, fewer where there are no more.
 
     Args:
@@ -90,9 +90,9 @@ def draw(unit: str, instance: Instance, files: Mapping[str, str], module: str, c
     """
     check_yosys()
     commands = [
-        *prepared(unit, instance, files, module),
+        *prepared(unit, shape, files),
         f"write_rtlil {_BASE}",
-        f"select {module}",
+        f"select {shape.module}",
         f"mutate -list {count + _SPARE} -seed {_SEED} -ctrl {CHOICE} {_CHOICE_BITS} 1 -o {_LIST}",
         f"script {_LIST}",
         f"write_verilog -noattr -selected {_NETLIST}",
@@ -105,16 +105,16 @@ def draw(unit: str, instance: Instance, files: Mapping[str, str], module: str, c
             raise UserError(f"Yosys draws no mutants of {unit}: see {relative(failed_folder(place) / LOG)}.")
 
     made(place, make)
-    shape = f" in {instance.name}" if instance.name != unit else ""
+    end = f" in {shape.name}" if shape.name != unit else ""
     lines = (place / _LIST).read_text().splitlines()
     # A proof sees no clock, and a bench that samples in the middle of the cycle does not tell its edges apart.
-    mutants = [_read(line, files, shape) for line in lines if not re.search(r"-port (CLK|clk_i) ", line)]
+    mutants = [_read(line, files, end) for line in lines if not re.search(r"-port (CLK|clk_i) ", line)]
     netlist = _with_choice((place / _NETLIST).read_text())
-    return Drawing(module, netlist, tuple(mutants[:count]), place / _BASE)
+    return Drawing(shape.module, netlist, tuple(mutants[:count]), place / _BASE)
 
 
-def _read(line: str, files: Mapping[str, str], shape: str) -> Drawn:
-    """A line of Yosys' list; ``shape`` ends the name."""
+def _read(line: str, files: Mapping[str, str], end: str) -> Drawn:
+    """A line of Yosys' list; ``end`` ends the name."""
     number = int(line.split()[4])
     options = {key: value for key, value in re.findall(r"-(\w+) (\S+)", line)}
     kept = ("mode", "cell", "port", "portbit", "ctrlbit")
@@ -123,7 +123,7 @@ def _read(line: str, files: Mapping[str, str], shape: str) -> Drawn:
         name += f" by [{options['ctrlbit']}]"
     return Drawn(
         number=number,
-        name=f"{name} of {options['cell']}{shape}",
+        name=f"{name} of {options['cell']}{end}",
         mode=options["mode"],
         options=" ".join(f"-{key} {options[key]}" for key in kept if key in options),
         source=_source(line, files),

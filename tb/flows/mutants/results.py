@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from penni_escalate.tb.base.finding import Finding
 from penni_escalate.tb.flows.mutants.declarations import CONFIG, Mutant
-from penni_escalate.tb.flows.mutants.findings import Finding
 from penni_escalate.tb.flows.result_store import ResultFile
 
 
@@ -90,7 +90,7 @@ def judge_drawn(unit: str, name: str, mode: str, what: str, findings: Sequence[F
         drawn=True,
         kind=f"yosys {mode}",
         what=what,
-        status=Status.KILLED if any(finding.noticed for finding in findings) else Status.SURVIVED,
+        status=Status.KILLED if any(finding.detected for finding in findings) else Status.SURVIVED,
         expected=tuple(dict.fromkeys(finding.test for finding in findings)),
         fired=fired,
         reason=_first_problem(findings),

@@ -17,11 +17,14 @@ from penni_escalate.common.results import append_line, write_json
 from penni_escalate.common.shared_folder import locked
 from penni_escalate.common.sources import sources_digest
 from penni_escalate.common.versions import simulation_tools, tool_versions
+from penni_escalate.tb.base.job import Variant, parse_job
+from penni_escalate.tb.base.reporter import conclude, print_problem, print_results
+from penni_escalate.tb.base.result import Verdict
 from penni_escalate.tb.base.simulator import check_simulator
 from penni_escalate.tb.flows.code_coverage.judge import judge
 from penni_escalate.tb.flows.coverage_json import update_coverage
-from penni_escalate.tb.flows.regress.engines import build_job, run_job
-from penni_escalate.tb.flows.regress.job import JobResult, Status, Variant, parse_job
+from penni_escalate.tb.flows.regress.job_result import JobResult
+from penni_escalate.tb.flows.regress.jobs import build_job, run_job
 from penni_escalate.tb.flows.regress.runner import connect, run_all
 from penni_escalate.tb.flows.regress.store import Store, folder_of
 from penni_escalate.tb.flows.regress.suite import jobs_of, load_suite
@@ -58,8 +61,8 @@ def regress(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, s
         task = progress.add_task(f"regression {suite}", total=len(planned), completed=resumed)
 
         def advance(result: JobResult) -> None:
-            if result.verdict.status is not Status.PASSED:
-                progress.console.print(f"{result.verdict.status}: {result.job.name}", markup=False, highlight=False)
+            if not result.result.ok:
+                progress.console.print(f"{result.result.verdict}: {result.job.name}", markup=False, highlight=False)
             progress.advance(task)
 
         waiting = [job for job in planned if job.name not in results]
@@ -72,7 +75,7 @@ def regress(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, s
     update_coverage(figures, {})
     path = write_json(RESULTS / "regress.json", document)
     write_junit(ordered, RESULTS / "regress.xml")
-    crashed = [result for result in ordered if result.verdict.status is Status.CRASHED]
+    crashed = [result for result in ordered if result.result.verdict is Verdict.CRASHED]
     if not crashed:
         store.close()
     _remember(document, whole=pattern == "*" and seeds is None)
@@ -111,20 +114,22 @@ def rerun(name: str, waves: bool) -> None:
     with locked(folder.with_name(f"{folder.name}.rerun")):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        verdict = run_job(job, folder, waves=waves)
-    print(f"{verdict.status}: {verdict.compared:,} comparisons, {verdict.cycles:,} cycles")
-    if verdict.problem:
-        print(verdict.problem)
+        result = run_job(job, folder, waves=waves)
+    console = wide_console()
+    print_results(console, [result], (), lambda _: job.command)
     print(f"folder: {relative(folder)}")
-    dumps = [relative(dump) for dump in sorted(folder.glob("dump.*"))]
+    dumps = sorted(folder.glob("dump.*"))
     for dump in dumps:
-        print(f"waves: {dump}")
-    found = {"job": job.name, "folder": stored(folder), "waves": dumps, "verdict": asdict(verdict), "tools": _tools()}
+        print(f"waves: {relative(dump)}")
+    found = {
+        "job": job.name,
+        "folder": stored(folder),
+        "waves": [stored(dump) for dump in dumps],
+        "result": asdict(result),
+        "tools": _tools(),
+    }
     print(f"results in {relative(write_json(RESULTS / 'rerun.json', found))}")
-    if verdict.status is Status.FAILED:
-        raise SystemExit(1)
-    if verdict.status is Status.CRASHED:
-        raise UserError(f"Run {job.name} did not come to its end: see {relative(folder)}.")
+    conclude([result], "runs", f"see {relative(folder)}")
 
 
 def _tools() -> dict[str, str]:
@@ -146,14 +151,13 @@ def _print(console: Console, results: list[JobResult], document: dict) -> None:
     covered = {unit["unit"]: f"{unit['hit']} of {unit['total']} bins" for unit in document["functional"]}
     for test in dict.fromkeys(result.job.test for result in results):
         mine = [result for result in results if result.job.test == test]
-        passed = sum(result.verdict.status is Status.PASSED for result in mine)
-        compared = sum(result.verdict.compared for result in mine)
+        passed = sum(result.result.ok for result in mine)
+        compared = sum(result.result.compared for result in mine)
         table.add_row(test, str(len(mine)), str(passed), f"{compared:,}", covered.get(test.split(".")[0], "none"))
     console.print(table)
     for bucket in buckets_of(results):
-        console.print(f"\n{len(bucket.runs)} failed in {bucket.signature}", style="bold", markup=False, highlight=False)
-        console.print("\n".join(bucket.problem.splitlines()[:4]), markup=False, highlight=False)
-        console.print(f"reproduce with: {bucket.command}", markup=False, highlight=False, soft_wrap=True)
+        problem = "\n".join(bucket.problem.splitlines()[:4])
+        print_problem(console, f"{len(bucket.runs)} failed in {bucket.signature}", problem, bucket.command)
         if bucket.repeated is False:
             console.print("It did not fail again when it was repeated, nor did any other of these.", highlight=False)
         if bucket.waves:

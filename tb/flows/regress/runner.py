@@ -17,8 +17,10 @@ from distributed.deploy.cluster import Cluster
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative, stored
 from penni_escalate.common.results import FULL
-from penni_escalate.tb.flows.regress.engines import build_job, design_of, kind_of_design, run_job
-from penni_escalate.tb.flows.regress.job import Job, JobResult, Status, Verdict
+from penni_escalate.tb.base.job import Job
+from penni_escalate.tb.base.result import Result, Verdict
+from penni_escalate.tb.flows.regress.job_result import JobResult, without_verdict_of_bench
+from penni_escalate.tb.flows.regress.jobs import build_job, design_of, kind_of_design, run_job
 from penni_escalate.tb.flows.regress.store import Store
 
 #: Workers that a run may lose before it is given up: a dying worker is held against all that it had been given.
@@ -104,39 +106,39 @@ def execute(job: Job, folder: Path, built: str | Lost = "") -> JobResult | Lost:
     try:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        verdict = Verdict(Status.FAILED, problem=built, check="build") if built else run_job(job, work)
+        result = without_verdict_of_bench(job, Verdict.FAILED, built, "build") if built else run_job(job, work)
         again = _Repetition()
-        if verdict.status is not Status.PASSED and not built:
-            verdict, again = _repeat(job, verdict, work / "waves")
+        if not result.ok and not built:
+            result, again = _repeat(job, result, work / "waves")
         seconds = round(time.perf_counter() - begin, 2)
-        result = JobResult(job, verdict, seconds, stored(work), again.waves, again.failed, again.noticed_ps)
-        store.write(result)
+        kept = JobResult(job, result, seconds, stored(work), again.waves, again.failed, again.detected_ps)
+        store.write(kept)
     except OSError as error:
         if error.errno in FULL:
             return Lost.DISK_FULL
         raise
-    return result
+    return kept
 
 
 @dataclass(frozen=True)
 class _Repetition:
-    """A failed job once more: where its signals are recorded, whether it failed again, and when that was noticed."""
+    """A failed job once more: where its signals are recorded, whether it failed again, and when that was detected."""
 
     waves: str = ""
     failed: bool | None = None
-    noticed_ps: int | None = None
+    detected_ps: int | None = None
 
 
-def _repeat(job: Job, verdict: Verdict, folder: Path) -> tuple[Verdict, _Repetition]:
-    """Run a failed job once more and record its signals: the smaller run that the verdict names, or all of it.
+def _repeat(job: Job, result: Result, folder: Path) -> tuple[Result, _Repetition]:
+    """Run a failed job once more and record its signals: the smaller run that the result names, or all of it.
 
-    What comes of state that an earlier run left does not show in the smaller one. The verdict then no longer names it.
+    What comes of state that an earlier run left does not show in the smaller one. The result then no longer names it.
     """
-    whole = replace(verdict, narrowed=None)
-    if verdict.narrowed is not None:
-        again = _record(verdict.narrowed, folder)
+    whole = replace(result, narrowed=None)
+    if result.narrowed is not None:
+        again = _record(result.narrowed, folder)
         if again.failed:
-            return verdict, again
+            return result, again
     return whole, _record(job, folder)
 
 
@@ -145,13 +147,13 @@ def _record(job: Job, folder: Path) -> _Repetition:
     folder.mkdir()
     try:
         build_job(job, waves=True)
-        verdict = run_job(job, folder, waves=True)
+        result = run_job(job, folder, waves=True)
     except UserError:
         return _Repetition()
-    if verdict.status is Status.PASSED:
+    if result.ok:
         return _Repetition(failed=False)
     dumps = [folder / name for name in ("dump.vcd", "dump.fst") if (folder / name).is_file()]
-    return _Repetition(stored(dumps[0]) if dumps else "", True, verdict.noticed_ps)
+    return _Repetition(stored(dumps[0]) if dumps else "", True, result.detected_ps)
 
 
 def prepare(job: Job) -> str | Lost:
@@ -199,12 +201,12 @@ def run_all(
             )
         if isinstance(error, KilledWorker):
             problem = f"{LOSSES} workers were lost while they ran it"
-            verdict = Verdict(Status.CRASHED, problem=problem, check="worker lost")
-            result = JobResult(job, verdict, 0.0, stored(store.run_folder(job)))
+            lost = without_verdict_of_bench(job, Verdict.CRASHED, problem, "worker lost")
+            result = JobResult(job, lost, 0.0, stored(store.run_folder(job)))
         elif error is not None:
             problem = f"{type(error).__name__}: {error}"
-            verdict = Verdict(Status.FAILED, problem=problem, check=type(error).__name__)
-            result = JobResult(job, verdict, 0.0, stored(store.run_folder(job)))
+            broken = without_verdict_of_bench(job, Verdict.FAILED, problem, type(error).__name__)
+            result = JobResult(job, broken, 0.0, stored(store.run_folder(job)))
         else:
             result = future.result()
         results[job.name] = result

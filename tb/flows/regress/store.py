@@ -15,7 +15,9 @@ from penni_escalate.common.paths import BUILD, relative
 from penni_escalate.common.results import write_atomically
 from penni_escalate.common.shared_folder import hold
 from penni_escalate.common.sources import sources_digest
-from penni_escalate.tb.flows.regress.job import Job, JobResult, Status
+from penni_escalate.tb.base.job import Job
+from penni_escalate.tb.base.result import Verdict
+from penni_escalate.tb.flows.regress.job_result import JobResult
 
 _FOLDER = BUILD / "regress"
 RESULT = "result.json"
@@ -67,7 +69,7 @@ class Store:
             raise self._unwritable(error) from None
         found = {job.name: self.read(job) for job in jobs}
         # Where the simulator was killed nothing was judged: such a run is repeated.
-        return {n: r for n, r in found.items() if r is not None and r.verdict.status is not Status.CRASHED}
+        return {n: r for n, r in found.items() if r is not None and r.result.verdict is not Verdict.CRASHED}
 
     def close(self) -> None:
         """The regression came to its end: the next begins anew."""

@@ -10,9 +10,9 @@ from pydantic.dataclasses import dataclass
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.common.validation import first_problem, read_fields
+from penni_escalate.tb.base.job import Job, Variant
 from penni_escalate.tb.base.simulator import Simulator
-from penni_escalate.tb.flows.regress.catalog import Engine, catalog
-from penni_escalate.tb.flows.regress.job import Job, Variant
+from penni_escalate.tb.flows.catalog import catalog
 
 SUITES = Path(__file__).resolve().parent / "suites"
 _STRICT = ConfigDict(extra="forbid")
@@ -80,8 +80,7 @@ def jobs_of(suite: Suite, seed: int, seeds: int | None = None, pattern: str = "*
                 continue
             if any(fnmatchcase(name, unwanted) for unwanted in entry.besides):
                 continue
-            # A played run of the stream core has a seed for each of its layers' runs.
-            stride = entry.size if test.engine is Engine.PLAYER else 1
+            stride = entry.size if test.seeds_in_turn else 1
             for number in range(seeds or entry.seeds):
                 first = seed + number * stride
                 job = Job(name, entry.configuration, entry.simulator, entry.variant, first, entry.size)

@@ -10,8 +10,9 @@ from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 from penni_escalate.common.paths import BASE
 from penni_escalate.common.results import write_atomically
 from penni_escalate.tb.base.coverage import FunctionalCoverage, load_model, merge
-from penni_escalate.tb.flows.regress.engines import coverage_files
-from penni_escalate.tb.flows.regress.job import JobResult, Status
+from penni_escalate.tb.base.result import Verdict
+from penni_escalate.tb.flows.regress.job_result import JobResult
+from penni_escalate.tb.flows.regress.jobs import coverage_files
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Bucket:
     Attributes:
         example: one that failed again when it was repeated, the quickest of these.
         command: repeats it, with waves.
-        noticed_ps: when in ``waves`` the difference was noticed, from their start; None where that is not known.
+        detected_ps: when in ``waves`` the difference was detected, from their start; None where that is not known.
         repeated: whether the example failed again; None where it was not repeated.
     """
 
@@ -31,7 +32,7 @@ class Bucket:
     problem: str
     waves: str
     command: str
-    noticed_ps: int | None = None
+    detected_ps: int | None = None
     repeated: bool | None = None
 
 
@@ -39,17 +40,17 @@ def buckets_of(results: Iterable[JobResult]) -> list[Bucket]:
     """Failed runs by their signature, the largest bucket first."""
     found: dict[str, list[JobResult]] = {}
     for result in results:
-        if result.verdict.status is not Status.PASSED:
-            key = f"{result.job.test}, {result.verdict.check}"
+        if not result.result.ok:
+            key = f"{result.job.test}, {result.result.check}"
             found.setdefault(key, []).append(result)
     buckets = []
     for key, members in found.items():
         # One that failed again is worth most, among those one with waves.
         example = min(members, key=lambda m: (not m.repeated, not m.waves, m.job.size, m.seconds))
-        job = example.verdict.narrowed or example.job
+        job = example.result.narrowed or example.job
         runs = tuple(member.job.name for member in members)
-        problem = example.verdict.problem
-        place = (example.waves, job.command, example.noticed_ps, example.repeated)
+        problem = example.result.problem
+        place = (example.waves, job.command, example.detected_ps, example.repeated)
         buckets.append(Bucket(key, runs, example.job.name, problem, *place))
     return sorted(buckets, key=lambda bucket: -len(bucket.runs))
 
@@ -58,7 +59,7 @@ def functional_coverage(results: Sequence[JobResult]) -> list[FunctionalCoverage
     """Functional coverage of every unit that passing runs left some of."""
     files: dict[str, list[Path]] = {}
     for result in results:
-        if result.verdict.status is Status.PASSED:
+        if result.result.ok:
             for unit, paths in coverage_files(BASE / result.folder).items():
                 files.setdefault(unit, []).extend(paths)
     return [merge(load_model(unit), paths) for unit, paths in sorted(files.items())]
@@ -71,10 +72,10 @@ def write_junit(results: Iterable[JobResult], path: Path) -> None:
         job = result.job
         name = f"{job.configuration}-{job.simulator}-{job.variant}"
         case = TestCase(f"seed {job.seed}, size {job.size}", job.test, result.seconds)
-        if result.verdict.status is not Status.PASSED:
-            kind = Failure if result.verdict.status is Status.FAILED else Error
-            entry = kind(result.verdict.problem.splitlines()[0], result.verdict.check)
-            entry.text = f"{result.verdict.problem}\nReproduce with: {job.command}"
+        if not result.result.ok:
+            kind = Failure if result.result.verdict is Verdict.FAILED else Error
+            entry = kind(result.result.problem.splitlines()[0], result.result.check)
+            entry.text = f"{result.result.problem}\nRepeat with: {job.command}"
             case.result = [entry]
         suites.setdefault(name, TestSuite(name)).add_testcase(case)
     document = JUnitXml()
@@ -91,7 +92,7 @@ def as_document(
     suite: str, sources: str, results: Sequence[JobResult], seconds: float, resumed: int, tools: dict[str, str]
 ) -> dict:
     """What regress.json holds; ``sources`` is their digest."""
-    passed = sum(result.verdict.status is Status.PASSED for result in results)
+    passed = sum(result.result.ok for result in results)
     return {
         "suite": suite,
         "sources": sources,
@@ -101,8 +102,8 @@ def as_document(
         "passed": passed,
         "failed": len(results) - passed,
         "resumed": resumed,
-        "layers": sum(result.verdict.layers for result in results),
-        "compared": sum(result.verdict.compared for result in results),
+        "layers": sum(result.result.layers for result in results),
+        "compared": sum(result.result.compared for result in results),
         "buckets": [asdict(bucket) for bucket in buckets_of(results)],
         "jobs": [asdict(result) | {"name": result.job.name, "command": result.job.command} for result in results],
     }

@@ -11,10 +11,10 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.common.validation import first_problem
 from penni_escalate.tb.flows.code_coverage.figures import SourceLine
-from penni_escalate.tb.flows.formal.checking import Result as ProofResult
+from penni_escalate.tb.flows.formal.checking import ProofResult
 from penni_escalate.tb.flows.gates.run import GateResult
 from penni_escalate.tb.flows.mutants.results import Result as MutantResult
-from penni_escalate.tb.flows.regress.job import JobResult
+from penni_escalate.tb.flows.regress.job_result import JobResult
 from penni_escalate.tb.flows.regress.summary import Bucket
 
 #: Result files of build/results/ and the command that makes each.

@@ -8,11 +8,11 @@ from typing import Any
 from penni_escalate.common.sources import sources_digest
 from penni_escalate.common.units import UNITS
 from penni_escalate.tb.base.coverage import Cross, load_model
+from penni_escalate.tb.base.result import Verdict
+from penni_escalate.tb.flows.catalog import catalog
 from penni_escalate.tb.flows.formal.checking import Seeded
-from penni_escalate.tb.flows.formal.checking import Status as ProofStatus
 from penni_escalate.tb.flows.formal.declarations import Proof, all_proofs
 from penni_escalate.tb.flows.mutants.results import Status as MutantStatus
-from penni_escalate.tb.flows.regress.catalog import catalog
 from penni_escalate.tb.flows.result_store import origin_of
 from penni_escalate.tb.flows.testplan import (
     Campaign,
@@ -110,7 +110,7 @@ class ProofRow:
         """What became of it, as the page says it."""
         if self.result is None:
             return Status.NOT_RUN.value
-        return self.result["status"] if not self._holds or self._guarded else NOT_GUARDED
+        return self.result["outcome"] if not self._holds or self._guarded else NOT_GUARDED
 
     @property
     def status(self) -> Status:
@@ -123,7 +123,7 @@ class ProofRow:
 
     @property
     def _holds(self) -> bool:
-        return self.result is not None and self.result["status"] in (ProofStatus.PROVED, ProofStatus.BOUNDED)
+        return self.result is not None and self.result["verdict"] == Verdict.PASSED
 
     @property
     def _guarded(self) -> bool:
@@ -205,7 +205,7 @@ class UnitRow:
     @property
     def netlists(self) -> Share | None:
         """Benches that passed on the unit's netlist."""
-        return Share(sum(bool(g["ok"]) for g in self.gates), len(self.gates)) if self.gates else None
+        return Share(sum(g["verdict"] == Verdict.PASSED for g in self.gates), len(self.gates)) if self.gates else None
 
 
 def _tests(unit: str, regress: Mapping[str, Any]) -> tuple[TestRow, ...]:
@@ -222,8 +222,8 @@ def _tests(unit: str, regress: Mapping[str, Any]) -> tuple[TestRow, ...]:
             TestRow(
                 test.name,
                 len(mine),
-                sum(job["verdict"]["status"] == "passed" for job in mine),
-                sum(job["verdict"]["compared"] for job in mine),
+                sum(job["result"]["verdict"] == Verdict.PASSED for job in mine),
+                sum(job["result"]["compared"] for job in mine),
                 round(sum(job["seconds"] for job in mine), 1),
                 f"{seeds[0]} to {seeds[-1]}" if len(set(seeds)) > 1 else f"{seeds[0]}" if seeds else "",
                 tuple(where),
@@ -257,7 +257,7 @@ def _items(unit: str, regress: Mapping[str, Any]) -> tuple[ItemRow, ...]:
 
 
 def _proofs(formal: Mapping[str, Any]) -> list[ProofRow]:
-    found = {f"{entry['unit']}.{entry['name']}": entry for entry in formal.get("proofs", [])}
+    found = {f"{entry['unit']}.{entry['test']}": entry for entry in formal.get("proofs", [])}
     return [ProofRow(proof, found.get(proof.full_name)) for proof in all_proofs()]
 
 
@@ -270,7 +270,8 @@ def campaign_statuses(
         wrong = any(mutant["status"] in ("survived", "wrong_detector") for mutant in mutants)
         found[Campaign.MUTANTS] = Status.FAILED if wrong else Status.PASSED
     if gates:
-        found[Campaign.GATES] = Status.PASSED if all(bench["ok"] for bench in gates) else Status.FAILED
+        passed = all(bench["verdict"] == Verdict.PASSED for bench in gates)
+        found[Campaign.GATES] = Status.PASSED if passed else Status.FAILED
     return found
 
 

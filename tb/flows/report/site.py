@@ -127,7 +127,7 @@ def _failures(regress: Mapping[str, Any]) -> list[dict[str, Any]]:
         if dump is not None and dump.is_file():
             unit = bucket["example"].partition(".")[0]
             # Older results do not have the time.
-            picture = wave_picture(dump, unit, f"waves{number}", bucket.get("noticed_ps"))
+            picture = wave_picture(dump, unit, f"waves{number}", bucket.get("detected_ps"))
         failures.append({**bucket, "picture": picture})
     return failures
 

@@ -21,11 +21,11 @@ _BIT, _BUS, _UNKNOWN, _MARK = "#2f7fd6", "#d9772b", "#c22f2f", "#8e44ad"
 _FIRST = ("valid", "ready", "room", "write", "eop", "last", "data", "values", "map")
 
 
-def wave_picture(path: Path, unit: str, name: str, noticed_ps: int | None) -> Plot | None:
+def wave_picture(path: Path, unit: str, name: str, detected_ps: int | None) -> Plot | None:
     """The ports of ``unit`` in the cycles round the difference; None where the recording holds none of them.
 
     Args:
-        noticed_ps: when the difference was noticed, from the recording's start; None where that is not known: the
+        detected_ps: when the difference was detected, from the recording's start; None where that is not known: the
             recording's end is shown.
     """
     # The unit that is tested is nearer to the top than others of its kind.
@@ -33,23 +33,23 @@ def wave_picture(path: Path, unit: str, name: str, noticed_ps: int | None) -> Pl
     signals = _signals(variables, unit)
     if not signals:
         return None
-    begin, end = _window(noticed_ps, _last_change(variables, signals))
+    begin, end = _window(detected_ps, _last_change(variables, signals))
     title = f"{unit} at the end of the recording"
     place = "the recording's end is shown, because no time of the difference is known"
-    if noticed_ps is not None:
+    if detected_ps is not None:
         title = f"{unit} where it differs"
-        place = f"the line marks when the first difference was noticed, at {noticed_ps / 1000:g} ns"
+        place = f"the line marks when the first difference was detected, at {detected_ps / 1000:g} ns"
     return draw_plot(
         name,
         title,
         f"From {path.name}, a cycle is {PERIOD_PS // 1000} ns; {place}.",
-        lambda: _draw(signals, begin, end, noticed_ps),
+        lambda: _draw(signals, begin, end, detected_ps),
     )
 
 
-def _window(noticed_ps: int | None, last: int) -> tuple[int, int]:
+def _window(detected_ps: int | None, last: int) -> tuple[int, int]:
     """First and last time that are shown of a recording that ends at ``last``."""
-    middle = last if noticed_ps is None else noticed_ps
+    middle = last if detected_ps is None else detected_ps
     # Where the recording ends sooner, or has not begun yet, more of the other side fits.
     end = min(last, max(middle + AFTER * PERIOD_PS, CYCLES * PERIOD_PS))
     return max(0, end - CYCLES * PERIOD_PS), max(end, middle)
@@ -85,7 +85,7 @@ def _rank(name: str) -> int:
     return next((place for place, word in enumerate(_FIRST) if word in name), len(_FIRST))
 
 
-def _draw(signals: Sequence[Signal], begin: int, end: int, noticed_ps: int | None) -> Figure:
+def _draw(signals: Sequence[Signal], begin: int, end: int, detected_ps: int | None) -> Figure:
     figure = Figure(figsize=(9.2, 0.3 * len(signals) + 0.7), layout="constrained")
     axes = figure.subplots()
     for row, (_, bits, changes) in enumerate(reversed(signals)):
@@ -97,8 +97,8 @@ def _draw(signals: Sequence[Signal], begin: int, end: int, noticed_ps: int | Non
                 (_draw_bit if bits == 1 else _draw_bus)(axes, row, start, stop, value, end - begin)
     axes.set_yticks([row + 0.35 for row in range(len(signals))], [name for name, _, _ in reversed(signals)], fontsize=7)
     axes.set_xlim(begin, end)
-    if noticed_ps is not None:
-        axes.axvline(noticed_ps, color=_MARK, linewidth=1.6, linestyle="--", clip_on=False)
+    if detected_ps is not None:
+        axes.axvline(detected_ps, color=_MARK, linewidth=1.6, linestyle="--", clip_on=False)
     ticks = range(begin, end + 1, 2 * PERIOD_PS)
     axes.set_xticks(list(ticks), [f"{tick / 1000:.0f}" for tick in ticks], fontsize=7)
     axes.set_xlabel("ns", fontsize=7)

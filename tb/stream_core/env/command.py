@@ -1,13 +1,21 @@
 """penni-escalate uvm --test smoke --config tiny --sim icarus: runs pyuvm tests of the stream core."""
 
-from pathlib import Path
-
 import click
 
-from penni_escalate.common.paths import BUILD, relative
+from penni_escalate.common.console import wide_console
+from penni_escalate.common.paths import BUILD, console_command, relative
 from penni_escalate.configs.accelerator import load_accelerator
+from penni_escalate.tb.base.reporter import conclude, print_results
 from penni_escalate.tb.base.simulator import Simulator, build, folder_name
-from penni_escalate.tb.stream_core.env.run import check_test, core_design, default_folder, reproduce, run_uvm, uvm_tests
+from penni_escalate.tb.stream_core.env.run import UvmResult, check_test, core_design, default_folder, run_uvm, uvm_tests
+
+
+def repeat(result: UvmResult, config: str) -> str:
+    """The command that repeats a run with waves; ``config`` is how the user names the configuration."""
+    return (
+        f"{console_command('uvm')} --test {result.test} --config {config} --sim {result.tool} "
+        f"--seed {result.seed} --layers {result.size} --waves"
+    )
 
 
 @click.command()
@@ -30,18 +38,13 @@ def main(chosen: tuple[str, ...], name: str, sim: str, seed: int, layers: int, w
     config = load_accelerator(name)
     design = core_design(config, BUILD / "uvm" / "rtl" / folder_name(config), waves=waves)
     build(design, simulator)
-    print(f"{'test':24} {'compared':>10} {'cycles':>8} {'result':>7} {'seconds':>8}")
-    failed = []
+    results = []
+    console = wide_console()
     for test in tests:
-        folder: Path = default_folder(test, config, simulator, seed)
-        result = run_uvm(design, simulator, test, seed, layers, folder)
-        verdict = "pass" if result.ok else "FAIL"
-        print(f"{test:24} {result.compared:10,} {result.cycles:8,} {verdict:>7} {result.seconds:8.2f}", flush=True)
+        with console.status(f"{test}: simulating"):
+            folder = default_folder(test, config, simulator, seed)
+            results.append(run_uvm(design, simulator, test, seed, layers, folder))
         if waves:
-            print(f"Waves: {relative(folder)}")
-        if not result.ok:
-            failed.append(result)
-    for result in failed:
-        print(f"\n{result.test}: {result.problem}\nReproduce with: {reproduce(result, name)}")
-    if failed:
-        raise SystemExit(1)
+            print(f"waves: {relative(folder)}")
+    print_results(console, results, (), lambda result: repeat(result, name))
+    conclude(results, "tests", "see its log")

@@ -3,17 +3,19 @@
 import importlib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penni_escalate.common.errors import UserError
-from penni_escalate.common.paths import BUILD, console_command, relative
+from penni_escalate.common.paths import BUILD, relative
 from penni_escalate.common.results import write_json
 from penni_escalate.common.shared_folder import locked, written
 from penni_escalate.configs.accelerator import Accelerator, as_fields
 from penni_escalate.rtl.generator import TOP, render
 from penni_escalate.rtl.names import module_name
+from penni_escalate.tb.base.result import Result, verdict_of
 from penni_escalate.tb.base.simulator import Design, Simulator, folder_name, run
 from penni_escalate.tb.stream_core.env.names import COVERAGE, RECORD, SETTINGS
 
@@ -25,35 +27,11 @@ MODULE = "penni_escalate.tb.stream_core.uvm_tests"
 RESULT = "result.json"
 
 
-@dataclass(frozen=True)
-class UvmResult:
-    """Verdict of one pyuvm test.
+@dataclass(frozen=True, kw_only=True)
+class UvmResult(Result):
+    """What a pyuvm test found; ``seen``: problems by kind, also those that a negative test provoked."""
 
-    Attributes:
-        layers: random layers that it was to run.
-        compared: output values, their cycles and counters that were compared with the model.
-        cycles: simulated cycles.
-        seen: problems by kind, also those that a negative test provoked.
-        check: names what fired first, for buckets; empty where nothing did.
-        problem: the first differences; empty where it passed.
-        ended: the simulation came to its end.
-        noticed_ps: simulation time at which the first was noticed; None where that is not known.
-    """
-
-    test: str
-    config: str
-    simulator: str
-    seed: int
-    layers: int
-    ok: bool
-    compared: int
-    cycles: int
-    seen: dict[str, int]
-    check: str
-    problem: str
-    seconds: float
-    noticed_ps: int | None
-    ended: bool
+    seen: Mapping[str, int]
 
 
 def core_design(config: Accelerator, folder: Path, *, waves: bool = False) -> Design:
@@ -104,14 +82,6 @@ def check_test(test: str, simulator: Simulator) -> None:
     raise UserError(f"UVM test '{test}' is not known: use one of {', '.join(known)}.")
 
 
-def reproduce(result: UvmResult, config: str) -> str:
-    """The command that repeats a run with waves; ``config`` is how the user names the configuration."""
-    return (
-        f"{console_command('uvm')} --test {result.test} --config {config} --sim {result.simulator} "
-        f"--seed {result.seed} --layers {result.layers} --waves"
-    )
-
-
 def run_uvm(
     design: Design,
     simulator: Simulator,
@@ -148,20 +118,22 @@ def run_uvm(
     if not problem and (outcome.failed or outcome.tests != 1):
         problem = f"{test} did not come to its end, see {relative(outcome.log)}"
     result = UvmResult(
+        unit="stream_core",
         test=test,
         config=config.name,
-        simulator=simulator.value,
+        tool=simulator.value,
         seed=seed,
-        layers=layers,
-        ok=not problem,
+        size=layers,
+        verdict=verdict_of(not problem, outcome.ended),
         compared=record["compared"],
+        transactions=layers,
+        layers=layers,
         cycles=record["cycles"],
         seen=record["seen"],
         check=record["check"] or ("log" if problem else ""),
         problem=problem,
+        detected_ps=record["noticed_ps"],
         seconds=round(record["seconds"], 2),
-        ended=outcome.ended,
-        noticed_ps=record["noticed_ps"],
     )
     write_json(folder / RESULT, asdict(result))
     return result

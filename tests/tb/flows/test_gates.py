@@ -11,13 +11,12 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.rtl.generator import render
 from penni_escalate.rtl.names import module_name
-from penni_escalate.tb import yosys
+from penni_escalate.tb.base import netlist as synthesis
+from penni_escalate.tb.base import yosys
+from penni_escalate.tb.base.netlist import DEFINES, VERILOG, Netlist, synthesise
 from penni_escalate.tb.base.simulator import Simulator
 from penni_escalate.tb.base.yosys import LOG, one_process, run_yosys
-from penni_escalate.tb.flows.gates import netlist as synthesis
 from penni_escalate.tb.flows.gates.command import main
-from penni_escalate.tb.flows.gates.designs import DEFINES, GateDesign, unit_gates
-from penni_escalate.tb.flows.gates.netlist import VERILOG, Netlist, synthesise
 from penni_escalate.tb.flows.gates.run import GateResult, run_gate_level
 
 TINY = load_accelerator("tiny")

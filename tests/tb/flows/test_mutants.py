@@ -9,6 +9,7 @@ import yaml
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.units import UNITS
+from penni_escalate.tb.base.finding import ENDLESS, Finding
 from penni_escalate.tb.flows.mutants import benches
 from penni_escalate.tb.flows.mutants.argued import FILE as ARGUMENTS
 from penni_escalate.tb.flows.mutants.argued import apply_arguments, read_arguments
@@ -16,7 +17,6 @@ from penni_escalate.tb.flows.mutants.campaign import Parts, run_campaign, tasks_
 from penni_escalate.tb.flows.mutants.command import main
 from penni_escalate.tb.flows.mutants.declarations import FILE, Curated, Kind, Mutant, check_texts, read_curated
 from penni_escalate.tb.flows.mutants.drawn import drawn_results
-from penni_escalate.tb.flows.mutants.findings import ENDLESS, Finding
 from penni_escalate.tb.flows.mutants.results import RESULT_FILE, Result, Status, judge, tally
 from penni_escalate.tb.flows.mutants.tasks import check_baseline, configuration, curated_bench, curated_core
 from penni_escalate.tb.flows.regress.runner import connect

@@ -24,12 +24,14 @@ from penni_escalate.common.results import check_room
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator
 from penni_escalate.tb.base.coverage import load_model
+from penni_escalate.tb.base.job import Job, Variant, parse_job
+from penni_escalate.tb.base.result import Verdict
 from penni_escalate.tb.base.simulator import Design, Simulator
+from penni_escalate.tb.flows.catalog import Engine, catalog, find_test
 from penni_escalate.tb.flows.regress import command
-from penni_escalate.tb.flows.regress.catalog import Engine, catalog, find_test
 from penni_escalate.tb.flows.regress.command import regress, rerun
-from penni_escalate.tb.flows.regress.engines import build_job, design_of, run_job
-from penni_escalate.tb.flows.regress.job import Job, JobResult, Status, Variant, Verdict, parse_job
+from penni_escalate.tb.flows.regress.job_result import JobResult
+from penni_escalate.tb.flows.regress.jobs import build_job, design_of, run_job
 from penni_escalate.tb.flows.regress.runner import Lost, connect, execute, prepare, run_all
 from penni_escalate.tb.flows.regress.store import Store, folder_of
 from penni_escalate.tb.flows.regress.suite import SUITES, jobs_of, load_suite
@@ -263,8 +265,8 @@ def test_the_time_of_a_played_difference_is_that_in_the_waves(
             prediction.trace.outputs[-1, 0] ^= 1
         return prediction
 
-    monkeypatch.setattr("penni_escalate.tb.flows.regress.engines.predict", wrong)
-    monkeypatch.setattr("penni_escalate.tb.flows.start_state.predict", wrong)
+    monkeypatch.setattr("penni_escalate.tb.flows.regress.jobs.predict", wrong)
+    monkeypatch.setattr("penni_escalate.tb.stream_core.start_state.predict", wrong)
     job = Job(f"stream_core.{test}", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 2)
     build_job(job)
     found = execute(job, tmp_path)
@@ -291,7 +293,7 @@ def test_the_time_of_a_uvm_difference_is_that_in_the_waves(tmp_path: Path, monke
     def faulty(config: Accelerator, folder: Path, *, waves: bool) -> Design:
         return with_faults(core_design(config, folder, waves=waves), tmp_path, WITHOUT_ROUNDING)
 
-    monkeypatch.setattr("penni_escalate.tb.flows.regress.engines.core_design", faulty)
+    monkeypatch.setattr("penni_escalate.tb.flows.regress.jobs.core_design", faulty)
     job = Job("stream_core.smoke", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 2)
     build_job(job)
     found = execute(job, tmp_path / "regression")
@@ -311,7 +313,7 @@ def test_the_time_of_a_lockstep_difference_is_the_end_of_the_waves(
     def faulty(config: Accelerator, units: tuple[str, ...], *, waves: bool, coverage: bool) -> Design:
         return with_faults(unit_design(config, ("requantize",), waves=waves), tmp_path, WITHOUT_ROUNDING)
 
-    monkeypatch.setattr("penni_escalate.tb.flows.regress.engines.unit_design", faulty)
+    monkeypatch.setattr("penni_escalate.tb.units.bench.unit_design", faulty)
     job = Job("requantize.lockstep", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 100)
     build_job(job)
     found = execute(job, tmp_path / "regression")

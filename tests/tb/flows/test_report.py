@@ -17,7 +17,7 @@ from penni_escalate.common.paths import ROOT
 from penni_escalate.common.sources import sources_digest
 from penni_escalate.common.units import UNITS
 from penni_escalate.tb.base.coverage import load_model
-from penni_escalate.tb.flows.regress.catalog import catalog
+from penni_escalate.tb.flows.catalog import catalog
 from penni_escalate.tb.flows.report import evidence
 from penni_escalate.tb.flows.report.command import main
 from penni_escalate.tb.flows.report.documents import SOURCES, read_history, read_results

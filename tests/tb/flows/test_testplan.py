@@ -10,8 +10,8 @@ import yaml
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.units import UNITS
 from penni_escalate.tb.base.coverage import load_model
+from penni_escalate.tb.flows.catalog import catalog
 from penni_escalate.tb.flows.formal.declarations import all_proofs
-from penni_escalate.tb.flows.regress.catalog import catalog
 from penni_escalate.tb.flows.testplan import (
     Campaign,
     Evidence,

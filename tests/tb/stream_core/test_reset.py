@@ -11,8 +11,8 @@ from penni_escalate.rtl.generator import render
 from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.base.handshake_checker import Handshake, handshakes_of, watched_instances
 from penni_escalate.tb.base.simulator import Design, Simulator, build
-from penni_escalate.tb.flows.start_state import run_bench_initial_values, run_initial_values, run_reset_runs
 from penni_escalate.tb.stream_core.random_run import random_run
+from penni_escalate.tb.stream_core.start_state import run_bench_initial_values, run_initial_values, run_reset_runs
 from penni_escalate.tb.stream_core.stream_run import Prediction, predict, run_batch, stream_design
 from penni_escalate.tb.units.lockstep.wrapper import write_unit_bench
 from tests.faults import with_faults

@@ -8,13 +8,15 @@ from pathlib import Path
 from penni_escalate.common.paths import relative
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import render
+from penni_escalate.tb.base.finding import Finding
 from penni_escalate.tb.base.simulator import Design, Simulator
-from penni_escalate.tb.flows.mutants.benches import SEED
-from penni_escalate.tb.flows.mutants.declarations import CORE_TEST
-from penni_escalate.tb.flows.mutants.findings import Finding
 from penni_escalate.tb.stream_core.random_run import random_run
 from penni_escalate.tb.stream_core.stream_run import Prediction, bench_design, describe, predict, run_batch
 
+#: The test that mutants are run under.
+CORE_TEST = "stream_core.random"
+#: Everything random of a simulation follows from it.
+SEED = 1
 #: Short runs in which every mutant shows that can show in the stream core: those in which most do come first.
 SEEDS = ((2,), (3, 8), (18, 22, 31, 32, 55, 58))
 #: Runs in which single bits of psums decide on an output, for drawn mutants that survive the others.
@@ -28,7 +30,7 @@ def _predictions(config: Accelerator, seeds: tuple[int, ...]) -> Sequence[Predic
     return [predict(config, random_run(seed, config)) for seed in seeds]
 
 
-def core_design(config: Accelerator, files: Mapping[str, str], folder: Path) -> Design:
+def changed_design(config: Accelerator, files: Mapping[str, str], folder: Path) -> Design:
     """The bench of the stream core round the given Verilog, whose ports and instances are those of the generator's."""
     return replace(bench_design(config, folder / "rtl", files, render(config)), folder=folder / "sim")
 

@@ -9,7 +9,6 @@ from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import render_template
 from penni_escalate.rtl.names import file_name, module_name
 from penni_escalate.tb.base.simulator import Design
-from penni_escalate.tb.flows.mutants.declarations import Mutant, mutated
 from penni_escalate.tb.units.lockstep.wrapper import instances_of, write_instances
 
 HDL = Path(__file__).resolve().parent
@@ -33,18 +32,20 @@ def _renamed(text: str, unit: str, name: str) -> str:
 
 
 def curated_design(
-    config: Accelerator, unit: str, files: Mapping[str, str], mutants: Sequence[Mutant], folder: Path
+    config: Accelerator, unit: str, files: Mapping[str, str], mutants: Sequence[str], folder: Path
 ) -> Choosable:
     """The bench of a unit and, behind the unit's ports, its mutants, which are 1 and up.
 
-    Raises UserError where the text that a mutant replaces is not there once.
+    Args:
+        files: text of the generated Verilog by file name.
+        mutants: the unit's own file with a mutant each.
     """
     own = file_name(unit)
     texts = dict(files)
     modules = [module_name(unit)]
-    for number, mutant in enumerate(mutants, 1):
+    for number, text in enumerate(mutants, 1):
         modules.append(f"{unit}_{number}")
-        texts[f"{modules[-1]}.v"] = _renamed(mutated(files, unit, mutant, config)[own], unit, modules[-1])
+        texts[f"{modules[-1]}.v"] = _renamed(text, unit, modules[-1])
     instances = []
     for instance in instances_of(unit, files[own]):
         module = f"{instance.name}_mutants"

@@ -1,6 +1,9 @@
 """What a test says of a mutant."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from penni_escalate.common.errors import UserError
 
 #: Checks of a run that came to no end, and of one in which the bench itself failed.
 ENDLESS, BROKEN = "endless", "broken bench"
@@ -27,6 +30,16 @@ class Finding:
         return bool(self.check)
 
     @property
-    def noticed(self) -> bool:
-        """Whether the test failed because of what it looks at: a bench that breaks has noticed nothing."""
+    def detected(self) -> bool:
+        """Whether the test failed because of what it looks at: a bench that breaks has detected nothing."""
         return self.fired and self.check != BROKEN
+
+
+def check_baseline(unit: str, findings: Iterable[Finding]) -> None:
+    """Raises UserError where a test fails without a mutant: then it says nothing of mutants."""
+    for finding in findings:
+        if finding.fired:
+            raise UserError(
+                f"Test '{finding.test}' fails without a mutant of {unit} ({finding.problem.splitlines()[0]}): "
+                "put the design or the test right first."
+            )

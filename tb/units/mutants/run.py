@@ -9,13 +9,13 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.common.shared_folder import locked
 from penni_escalate.configs.accelerator import as_fields
+from penni_escalate.tb.base.finding import BROKEN, ENDLESS, Finding
 from penni_escalate.tb.base.simulator import Simulator, run
-from penni_escalate.tb.flows.mutants.designs import Choosable
-from penni_escalate.tb.flows.mutants.findings import BROKEN, ENDLESS, Finding
-from penni_escalate.tb.flows.mutants.names import PLAN, STARTED, outcome_name
 from penni_escalate.tb.units.lockstep.base import COVERAGE, RESULTS, SETTINGS
+from penni_escalate.tb.units.mutants.designs import Choosable
+from penni_escalate.tb.units.mutants.names import PLAN, STARTED, outcome_name
 
-MODULE = "penni_escalate.tb.flows.mutants.session"
+MODULE = "penni_escalate.tb.units.mutants.session"
 #: Everything random of every run follows from it.
 SEED = 1
 #: Seconds of computing after which a mutant does not come to an end: its logic turns in a circle within a cycle.

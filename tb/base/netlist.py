@@ -17,6 +17,8 @@ from penni_escalate.common.shared_folder import failed_folder, keyed, made
 from penni_escalate.common.versions import tool_versions
 from penni_escalate.tb.base.yosys import LOG, PACKAGE, check_yosys, run_yosys
 
+#: Netlists have what the benches look at inside the units.
+DEFINES = ("TRACE_Z",)
 FOLDER = BUILD / "gates" / "netlists"
 VERILOG = "netlist.v"
 _RTLIL = "netlist.il"

@@ -14,8 +14,8 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from penni_escalate.common.units import UNITS
-from penni_escalate.tb.flows.mutants.names import PLAN, STARTED, outcome_name
 from penni_escalate.tb.units.lockstep.base import RESULTS
+from penni_escalate.tb.units.mutants.names import PLAN, STARTED, outcome_name
 
 _PLAN = json.loads(os.environ[PLAN])
 _SEED = cocotb.RANDOM_SEED

@@ -3,13 +3,15 @@
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from penni_escalate.common.errors import UserError
-from penni_escalate.tb.base.simulator import Design, Simulator, build, initial_values
+from penni_escalate.common.paths import relative
+from penni_escalate.tb.base.initial_values import random_initial_design, two_initial_seeds
+from penni_escalate.tb.base.result import Result, Verdict, verdict_of
+from penni_escalate.tb.base.simulator import Design, Outcome, Simulator, build, initial_values
 from penni_escalate.tb.stream_core.random_run import random_run
 from penni_escalate.tb.stream_core.stream_run import (
     LEAST_CUT,
@@ -20,34 +22,15 @@ from penni_escalate.tb.stream_core.stream_run import (
     predict,
     run_batch,
 )
-from penni_escalate.tb.units.unit_bench import run_units
 
+CORE = "stream_core"
+#: Checks of a run that differs, and of one that did not come to its end.
+START_STATE, ENDLESS = "start state", "simulation"
 #: Runs that reset cuts off before one that comes to its end.
 MOST_CUTS = 3
 #: Share of the cuts that fall into the last cycles of a run, where results are on their way out.
 LATE_SHARE = 0.3
 LATE = 40
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """Verdict of a check.
-
-    Attributes:
-        compared: values, cycles and counters compared.
-        cycles: simulated cycles of the runs.
-        problem: the first difference; empty where there is none.
-        ended: the simulations came to their end.
-        noticed_ps: simulation time at which it was noticed; None where that is not known.
-    """
-
-    ok: bool
-    compared: int
-    cycles: int
-    problem: str
-    seconds: float
-    noticed_ps: int | None = None
-    ended: bool = True
 
 
 def reset_predictions(design: Design, seed: int, count: int) -> list[Prediction]:
@@ -67,21 +50,45 @@ def reset_predictions(design: Design, seed: int, count: int) -> list[Prediction]
     return predictions
 
 
-def verdict(predictions: Sequence[Prediction], comparisons: Sequence[Comparison], seconds: float) -> CheckResult:
+def summed(
+    design: Design,
+    simulator: Simulator,
+    test: str,
+    seed: int,
+    size: int,
+    predictions: Sequence[Prediction],
+    comparisons: Sequence[Comparison],
+    outcome: Outcome,
+) -> Result:
     """Sum up runs of the stream core; in all of them together something must have been compared."""
-    problem, noticed_ps = "", None
+    problem, detected_ps = "", None
     for prediction, comparison in zip(predictions, comparisons, strict=True):
         if not comparison.ok:
             cut = prediction.run.cut
             where = prediction.run.name + (f", cut at cycle {cut}" if cut is not None else "")
             found = describe(comparison.differences[0]) if comparison.differences else "nothing was compared"
-            problem, noticed_ps = f"{where}: {found}", comparison.noticed_ps
+            problem, detected_ps = f"{where}: {found}", comparison.noticed_ps
             break
     compared = sum(comparison.values + comparison.cycles + comparison.z for comparison in comparisons)
     if not problem and not compared:
         problem = "nothing was compared"
-    cycles = sum(p.trace.cycles if p.run.cut is None else p.run.cut for p in predictions)
-    return CheckResult(not problem, compared, cycles, problem, round(seconds, 2), noticed_ps)
+    if not problem and outcome.failed:
+        problem = f"the simulation did not come to its end, see {relative(outcome.log)}"
+    return Result(
+        unit=CORE,
+        test=test,
+        config=design.config.name,
+        tool=simulator.value,
+        seed=seed,
+        size=size,
+        verdict=verdict_of(not problem, outcome.ended),
+        compared=compared,
+        transactions=size,
+        cycles=sum(p.trace.cycles if p.run.cut is None else p.run.cut for p in predictions),
+        problem=problem,
+        check="" if not problem else START_STATE if outcome.ended else ENDLESS,
+        detected_ps=detected_ps,
+    )
 
 
 def run_reset_runs(
@@ -91,7 +98,7 @@ def run_reset_runs(
     count: int,
     folder: Path,
     sample: Callable[[Prediction, Comparison], None] = lambda prediction, comparison: None,
-) -> CheckResult:
+) -> Result:
     """Reset in mid-pass, for one cycle, and correct passes from the next on.
 
     What a run that was cut gave before the cut is compared too.
@@ -104,28 +111,10 @@ def run_reset_runs(
     predictions = reset_predictions(design, seed, count)
     begin = time.perf_counter()
     outcome, comparisons = run_batch(design, simulator, predictions, folder, seed)
-    result = replace(verdict(predictions, comparisons, time.perf_counter() - begin), ended=outcome.ended)
     for prediction, comparison in zip(predictions, comparisons, strict=True):
         sample(prediction, comparison)
-    if result.ok and outcome.failed:
-        return replace(result, ok=False, problem=f"the simulation did not come to its end, see {outcome.log}")
-    return result
-
-
-def random_initial_design(design: Design, simulator: Simulator) -> Design:
-    """The variant of a design whose registers begin with random values.
-
-    Raises UserError under a simulator that begins with X instead.
-    """
-    if simulator is not Simulator.VERILATOR:
-        raise UserError(f"Random initial values need SIM=verilator: registers begin with X under {simulator}.")
-    return replace(design, random_initial=True)
-
-
-def _initial_seeds(seed: int) -> tuple[int, int]:
-    # 0 would be the time of day, and 31 bits are read.
-    first = 2 * (seed % 2**29) + 1
-    return first, first + 1
+    result = summed(design, simulator, "reset", seed, count, predictions, comparisons, outcome)
+    return replace(result, seconds=round(time.perf_counter() - begin, 2))
 
 
 def _records(folder: Path) -> dict[str, str]:
@@ -140,7 +129,7 @@ def _records(folder: Path) -> dict[str, str]:
     return records
 
 
-def run_initial_values(design: Design, simulator: Simulator, seed: int, count: int, folder: Path) -> CheckResult:
+def run_initial_values(design: Design, simulator: Simulator, seed: int, count: int, folder: Path) -> Result:
     """Random runs from random registers, twice with different ones: both as predicted, and the same to the byte.
 
     Builds the variant where it is not built. Raises UserError under another simulator than Verilator.
@@ -150,61 +139,21 @@ def run_initial_values(design: Design, simulator: Simulator, seed: int, count: i
     first = (seed % 2**20) * 2**10
     predictions = [predict(design.config, random_run(n, design.config)) for n in range(first, first + count)]
     results, records = [], []
-    for number in _initial_seeds(seed):
+    begin = time.perf_counter()
+    for number in two_initial_seeds(seed):
         place = folder / f"initial{number}"
-        begin = time.perf_counter()
         outcome, comparisons = run_batch(variant, simulator, predictions, place, seed, plusargs=initial_values(number))
-        result = replace(verdict(predictions, comparisons, time.perf_counter() - begin), ended=outcome.ended)
-        if result.ok and outcome.failed:
-            result = replace(result, ok=False, problem=f"the simulation did not come to its end, see {outcome.log}")
-        results.append(result)
+        results.append(summed(design, simulator, "initial_values", seed, count, predictions, comparisons, outcome))
         records.append(_records(place))
+    failed = next((result for result in results if not result.ok), None)
     differing = sorted(file for file in records[0] if records[0][file] != records[1].get(file))
-    problem = next((result.problem for result in results if not result.ok), "")
-    if differing and not problem:
+    result = failed or results[0]
+    if differing and not failed:
         problem = f"{differing[0]} depends on the registers' initial values"
-    return CheckResult(
-        ok=not problem,
+        result = replace(result, verdict=Verdict.FAILED, problem=problem, check=START_STATE)
+    return replace(
+        result,
         compared=sum(result.compared for result in results),
         cycles=sum(result.cycles for result in results),
-        problem=problem,
-        seconds=round(sum(result.seconds for result in results), 2),
-        ended=all(result.ended for result in results),
-    )
-
-
-def run_bench_initial_values(
-    design: Design, simulator: Simulator, unit: str, function: str, seed: int, transactions: int, folder: Path
-) -> CheckResult:
-    """A test of a unit's bench from random registers, twice with different ones.
-
-    Both agree with the model and take the same transactions, comparisons and cycles.
-    Builds the variant where it is not built. Raises UserError under another simulator than Verilator.
-    """
-    variant = random_initial_design(design, simulator)
-    build(variant, simulator)
-    runs = [
-        run_units(
-            variant,
-            simulator,
-            [unit],
-            seed=seed,
-            transactions=transactions,
-            folder=folder / f"initial{number}",
-            function=function,
-            plusargs=initial_values(number),
-        )[0]
-        for number in _initial_seeds(seed)
-    ]
-    problem = next((run.problem for run in runs if run.problem), "")
-    taken = [(run.transactions, run.comparisons, run.cycles) for run in runs]
-    if not problem and taken[0] != taken[1]:
-        problem = f"{unit}: transactions, comparisons and cycles depend on initial values: {taken}"
-    return CheckResult(
-        ok=not problem,
-        compared=sum(run.comparisons for run in runs),
-        cycles=sum(run.cycles for run in runs),
-        problem=problem,
-        seconds=round(sum(run.seconds for run in runs), 2),
-        ended=all(run.ended for run in runs),
+        seconds=round(time.perf_counter() - begin, 2),
     )

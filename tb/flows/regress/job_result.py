@@ -1,0 +1,44 @@
+"""What a regression keeps of a run."""
+
+from dataclasses import dataclass
+
+from penni_escalate.tb.base.job import Job
+from penni_escalate.tb.base.result import Result, Verdict
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """A run's result with what the regression adds.
+
+    Attributes:
+        seconds: with its repetition.
+        folder: of the run, from the project's root.
+        waves: the recorded signals of the repetition that failed too, from the project's root; empty where there are
+            none.
+        repeated: whether the repetition with waves failed too; None where there was none.
+        detected_ps: as the result's, but of the repetition, whose waves are kept.
+    """
+
+    job: Job
+    result: Result
+    seconds: float
+    folder: str
+    waves: str = ""
+    repeated: bool | None = None
+    detected_ps: int | None = None
+
+
+def without_verdict_of_bench(job: Job, verdict: Verdict, problem: str, check: str) -> Result:
+    """The result of a run that its bench has not judged: it was not built, or its worker was lost."""
+    unit, _, test = job.test.partition(".")
+    return Result(
+        unit=unit,
+        test=test,
+        config=job.configuration,
+        tool=job.simulator.value,
+        seed=job.seed,
+        size=job.size,
+        verdict=verdict,
+        problem=problem,
+        check=check,
+    )

@@ -1,0 +1,61 @@
+"""Batches of runs of the stream core, as regressions ask for them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from penni_escalate.common.paths import relative
+from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.tb.base.job import Job
+from penni_escalate.tb.base.result import Result, Verdict, verdict_of
+from penni_escalate.tb.base.simulator import Design
+from penni_escalate.tb.stream_core.start_state import ENDLESS
+from penni_escalate.tb.stream_core.stream_run import Comparison, Prediction, StreamRun, describe, predict, run_batch
+
+
+def run_batch_of(
+    job: Job,
+    run_of: Callable[[int, Accelerator], StreamRun],
+    design: Design,
+    folder: Path,
+    sample: Callable[[Prediction, Comparison], None],
+) -> Result:
+    """A run for each seed from the job's on, in one simulation; ``sample`` is given every run."""
+    config = design.config
+    runs = [run_of(seed, config) for seed in range(job.seed, job.seed + job.size)]
+    predictions = [predict(config, work) for work in runs]
+    outcome, comparisons = run_batch(design, job.simulator, predictions, folder, job.seed)
+    for prediction, comparison in zip(predictions, comparisons, strict=True):
+        sample(prediction, comparison)
+    unit, _, test = job.test.partition(".")
+    result = Result(
+        unit=unit,
+        test=test,
+        config=config.name,
+        tool=job.simulator.value,
+        seed=job.seed,
+        size=job.size,
+        verdict=Verdict.PASSED,
+        compared=sum(c.values + c.cycles + c.z for c in comparisons),
+        transactions=len(comparisons),
+        layers=sum(work.layers for work in runs),
+        cycles=sum(c.rtl_cycles for c in comparisons),
+    )
+    wrong = next((n for n, c in enumerate(comparisons) if not c.ok or _lacks_z(predictions[n], c)), None)
+    if wrong is None and not outcome.failed:
+        return result
+    number = wrong or 0
+    name, differences = predictions[number].run.name, comparisons[number].differences
+    problems = [f"{name}: {describe(d)}" for d in differences]
+    return replace(
+        result,
+        verdict=verdict_of(False, outcome.ended),
+        problem="\n".join(problems or [f"{name}: the simulation failed, see {relative(outcome.log)}"]),
+        check=differences[0].what if differences else ENDLESS,
+        narrowed=replace(job, seed=job.seed + number, size=1),
+        detected_ps=comparisons[number].noticed_ps,
+    )
+
+
+def _lacks_z(prediction: Prediction, comparison: Comparison) -> bool:
+    return prediction.run.trace_z and comparison.z != prediction.trace.z.size
