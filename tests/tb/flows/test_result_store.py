@@ -12,11 +12,13 @@ import pytest
 from penni_escalate.common import sources
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.sources import SOURCES, sources_digest
+from penni_escalate.tb.base.result import Verdict
+from penni_escalate.tb.base.simulator import Simulator
 from penni_escalate.tb.flows.formal import command as formal
 from penni_escalate.tb.flows.formal.checking import Result as ProofResult
 from penni_escalate.tb.flows.formal.checking import judge, tasks_of
 from penni_escalate.tb.flows.formal.declarations import Proof
-from penni_escalate.tb.flows.formal.sby import Finding, Verdict
+from penni_escalate.tb.flows.formal.sby import Answer, Finding
 from penni_escalate.tb.flows.gates import command as gates
 from penni_escalate.tb.flows.gates.run import GateResult
 from penni_escalate.tb.flows.mutants import command as mutants
@@ -117,10 +119,18 @@ def rows(folder: Path) -> dict[str, UnitRow]:
 
 
 def test_gates_of_one_unit_keep_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = GateResult("fifo", "tiny", "icarus", 1, 149, 72, 1461, 614, True, "", 0.8)
+    result = GateResult(
+        unit="fifo", test="all", config="tiny", tool="icarus", seed=1, verdict=Verdict.PASSED, compared=1461,
+        cycles=614, seconds=0.8, gates=149, flip_flops=72,
+    )  # fmt: skip
     monkeypatch.setattr(gates, "RESULTS", tmp_path)
-    monkeypatch.setattr(gates, "gate_design", lambda *_: SimpleNamespace(build=lambda simulator: None))
-    monkeypatch.setattr(gates, "run_gate_level", lambda _, unit, *__: replace(result, unit=unit))
+
+    def bench(unit: str) -> SimpleNamespace:
+        netlist = SimpleNamespace(unit=unit, build=lambda simulator: None)
+        return SimpleNamespace(netlist_simulator=Simulator.ICARUS, netlist_bench=lambda *_: netlist)
+
+    monkeypatch.setattr(gates, "bench_of", bench)
+    monkeypatch.setattr(gates, "run_gate_level", lambda netlist, *_: replace(result, unit=netlist.unit))
     for unit in ("bit_gather", "fifo", "fifo"):
         gates.main(["--unit", unit], standalone_mode=False)
     found = rows(tmp_path)
@@ -148,7 +158,7 @@ def test_mutants_of_one_unit_keep_the_others(tmp_path: Path, monkeypatch: pytest
 
 def test_one_proof_keeps_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def judged(proofs: Sequence[Proof], *, guards: bool, **_: object) -> list[ProofResult]:
-        passed = (Finding(Verdict.PASS), 1.5)
+        passed = (Finding(Answer.PASS), 1.5)
         return [judge(proof, {task: passed for task in tasks_of(proof, guards=guards)}) for proof in proofs]
 
     monkeypatch.setattr(formal, "RESULTS", tmp_path)
@@ -156,7 +166,7 @@ def test_one_proof_keeps_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for name in ("fifo.order_2", "fifo.order_4"):
         formal.main(["--proof", name, "--no-guards"], standalone_mode=False)
     document = json.loads((tmp_path / "formal.json").read_text())
-    assert [proof["name"] for proof in document["proofs"]] == ["order_2", "order_4"]
+    assert [proof["test"] for proof in document["proofs"]] == ["order_2", "order_4"]
     assert document["task_seconds"] == 3.0
     found = rows(tmp_path)
     assert [row.word for row in found["fifo"].proofs] == ["not guarded", "not guarded", "not run"]

@@ -12,9 +12,10 @@ from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.base.handshake_checker import Handshake, handshakes_of, watched_instances
 from penni_escalate.tb.base.simulator import Design, Simulator, build
 from penni_escalate.tb.stream_core.random_run import random_run
-from penni_escalate.tb.stream_core.start_state import run_bench_initial_values, run_initial_values, run_reset_runs
+from penni_escalate.tb.stream_core.start_state import run_initial_values, run_reset_runs
 from penni_escalate.tb.stream_core.stream_run import Prediction, predict, run_batch, stream_design
 from penni_escalate.tb.units.lockstep.wrapper import write_unit_bench
+from penni_escalate.tb.units.start_state import run_from_random_registers
 from tests.faults import with_faults
 
 TINY = load_accelerator("tiny")
@@ -127,7 +128,7 @@ def fifo_design(folder: Path, *, fault: bool) -> Design:
 def test_initial_values_do_not_matter_or_are_noticed(fault: bool, tmp_path: Path) -> None:
     design = fifo_design(tmp_path, fault=fault)
     results = [
-        run_bench_initial_values(design, Simulator.VERILATOR, "fifo", "lockstep", seed, 200, tmp_path / str(seed))
+        run_from_random_registers(design, Simulator.VERILATOR, "fifo", "lockstep", seed, 200, tmp_path / str(seed))
         for seed in range(1, 4)
     ]
     assert all(result.ok for result in results) is not fault, [result.problem for result in results]

@@ -63,7 +63,7 @@ def test_passes(
     assert result.compared > 0
     assert result.cycles > 0
     assert not result.seen
-    assert json.loads((tmp_path / "result.json").read_text())["ok"] is True
+    assert json.loads((tmp_path / "result.json").read_text())["verdict"] == "passed"
     coverage = merge(load_model("stream_core"), [tmp_path / "coverage" / "stream_core.json"])
     assert coverage.hit > 0
 
@@ -112,7 +112,7 @@ def test_an_error_does_not_hide_a_fault(test: str, without_rounding: Design, tmp
     assert not result.ok
     assert result.check == "value"
     assert result.problem.startswith("value: output group at the pins")
-    assert result.noticed_ps is not None
+    assert result.detected_ps is not None
 
 
 def test_a_test_that_does_not_end_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
