@@ -8,10 +8,12 @@ from torch import fx, nn
 
 from penni_escalate.common.errors import UserError, first_line
 from penni_escalate.compress.data import Data
+from penni_escalate.compress.equivalence import check_equivalence
 from penni_escalate.compress.graph import Graph, Role
-from penni_escalate.compress.intake import intake, trace
+from penni_escalate.compress.intake import DENSE_CHANNELS_MAX, intake, trace
+from penni_escalate.compress.layers import check_finite
 from penni_escalate.compress.networks import NETWORKS, load_checkpoint
-from penni_escalate.compress.recipe import Recipe
+from penni_escalate.compress.recipe import Classifier, Recipe
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.golden.fit import exceeded
 from penni_escalate.golden.geometry import Geometry
@@ -20,16 +22,21 @@ from penni_escalate.golden.geometry import Geometry
 def build(recipe: Recipe, data: Data) -> tuple[fx.GraphModule, Graph]:
     """The recipe's network with its first weights, traced, and its layers for images of the data's size.
 
-    Raises UserError where the network or its checkpoint cannot be had, is not supported, or does not fit the data, the
-    recipe or the accelerator.
+    Raises UserError where the network or its checkpoint cannot be had, is not supported, was not read as it computes,
+    or does not fit the data, the recipe or the accelerator.
     """
     _check_labels(recipe, data)
-    traced = trace(build_network(recipe, data.classes), recipe.network)
+    network = build_network(recipe, data.classes)
+    traced = trace(network, recipe.network)
     channels, height, width = (int(value) for value in data.held_out_images.shape[1:])
     graph = intake(traced, recipe.network, (channels, height, width))
     _check_result(graph, recipe, data)
     graph = _with_digits(traced, graph, recipe)
     _check_sizes(graph, recipe)
+    _check_coefficients(graph, recipe)
+    check_finite(traced, f"Network '{recipe.network}'", "give it, or its checkpoint, weights that are")
+    # What takes seconds comes last.
+    check_equivalence(network, traced, graph)
     return traced, graph
 
 
@@ -121,6 +128,16 @@ def _with_digits(traced: fx.GraphModule, graph: Graph, recipe: Recipe) -> Graph:
             for layer in graph.layers
         ),
     )
+
+
+def _check_coefficients(graph: Graph, recipe: Recipe) -> None:
+    """Raises UserError where no layer's coefficients would become ternary."""
+    ternary = recipe.quantization.classifier is Classifier.TERNARY
+    if not any(layer.ternary or (ternary and layer.role is Role.CLASSIFIER) for layer in graph.layers):
+        raise UserError(
+            f"Network '{recipe.network}' has nothing to compress, no layer with ternary coefficients: it needs a "
+            f"convolution of more than {DENSE_CHANNELS_MAX} channels or a 'quantization.classifier' that is ternary."
+        )
 
 
 def _check_sizes(graph: Graph, recipe: Recipe) -> None:

@@ -40,7 +40,8 @@ def export_package(
         held_out: arrays of the images' file: ``images`` (N, H, W, C), and ``labels`` or ``maps``.
         scores: measured after each step.
 
-    Raises UserError where a layer could overflow, naming it, or where the folder cannot be written.
+    Raises UserError where a layer could overflow or has integers that do not fit, naming it, or where the folder cannot
+    be written.
     """
     with torch.no_grad():
         layers, files = _layers(network)
@@ -108,9 +109,16 @@ def check_agreement(network: IntegerNetwork, package: Package) -> None:
 
 
 def _layers(network: IntegerNetwork) -> tuple[list[dict[str, Any]], dict[str, Arrays]]:
+    """Entries of the manifest, and the arrays of each file; raises UserError where an integer does not fit."""
     entries, files = [], {}
     for layer in network.graph.layers:
-        found = ROLES[layer.role].export(layer, network.parts[layer.name], network.tensors[layer.name])
+        try:
+            found = ROLES[layer.role].export(layer, network.parts[layer.name], network.tensors[layer.name])
+        except ValueError as error:
+            raise UserError(
+                f"Layer '{layer.name}' cannot be written, {error}: what it reads is 0 or nearly so for every image of "
+                "the calibration, so train for longer or prune less."
+            ) from None
         file = {}
         if found.arrays:
             file["file"] = f"{layer.name}.npz"

@@ -4,10 +4,12 @@ A layer is a convolution or fully connected product with its batch norm, the ten
 adds, and its activation; or a pooling, an upsampling, a channel selection.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import torch
 from torch import Tensor, fx, nn
 
 
@@ -90,6 +92,26 @@ class Graph:
     def layer(self, name: str) -> Layer:
         """The layer of this name."""
         return next(layer for layer in self.layers if layer.name == name)
+
+
+#: The result (N, K, OH, OW) of a layer, of what it reads (N, C, H, W) and the tensor that is added, where one is.
+Compute = Callable[[Layer, Tensor, Tensor | None], Tensor]
+
+
+def walk(graph: Graph, images: Tensor, compute: Compute) -> Iterator[tuple[Layer, Tensor]]:
+    """Every layer with its result, in order, of images (N, C, H, W); no tensor is kept beyond its last reader."""
+    values = {"input": images}
+    reads = {layer.name: {*layer.sources, *([layer.skip] if layer.skip else [])} for layer in graph.layers}
+    readers = {name: sum(name in read for read in reads.values()) for name in ("input", *reads)}
+    for layer in graph.layers:
+        sources = [values[name] for name in layer.sources]
+        x = sources[0] if len(sources) == 1 else torch.cat(sources, dim=1)
+        values[layer.name] = value = compute(layer, x, values[layer.skip] if layer.skip else None)
+        yield layer, value
+        for name in reads[layer.name]:
+            readers[name] -= 1
+            if not readers[name]:
+                del values[name]
 
 
 class Select(nn.Module):

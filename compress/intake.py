@@ -4,11 +4,13 @@ import operator
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any, cast
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
+from torch.nn.utils import parametrize
 
 from penni_escalate.common.errors import UserError, first_line
 from penni_escalate.compress.graph import Activation, Graph, Layer, Role, Select
@@ -28,6 +30,7 @@ SUPPORTED = (
     f"addition of two tensors, concatenation of channels, {_WITHOUT_WEIGHTS}, global average pooling, "
     "bilinear upsampling by a power of two, Flatten and Dropout"
 )
+_TWICE = "is used twice, and each use would need weights of its own"
 
 
 class _Shapes(fx.Interpreter):
@@ -45,16 +48,34 @@ class _Tracer(fx.Tracer):
 
 
 def trace(network: nn.Module, name: str) -> fx.GraphModule:
-    """The network as torch.fx traces it; raises UserError where it cannot."""
+    """The network in evaluation mode, as torch.fx traces it; raises UserError where it cannot.
+
+    What is trained, compressed and packaged is what the network does in evaluation; its modules keep their modes.
+    """
+    modes = {module: module.training for module in network.modules()}
     try:
-        graph = _Tracer().trace(network)
+        graph = _Tracer().trace(network.eval())
     except Exception as error:  # torch.fx raises whatever the network's own code raises on its proxies
         raise UserError(f"Network '{name}' cannot be traced by torch.fx: {first_line(error)}.") from None
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    _assign_in_place(graph)
     for node in graph.nodes:
         if node.op == "call_method" and node.target == "view":
             # Training orders tensors by channel last, of which a view makes no rows; a reshape gives the same values.
             node.target = "reshape"
     return fx.GraphModule(network, graph, name)
+
+
+def _assign_in_place(graph: fx.Graph) -> None:
+    """Methods that change a tensor in place become those that give a new one, read by all that come after."""
+    before: set[fx.Node] = set()
+    for node in graph.nodes:
+        before.add(node)
+        if node.op == "call_method" and node.target.endswith("_") and not node.target.endswith("__"):
+            node.target = node.target[:-1]
+            node.args[0].replace_all_uses_with(node, lambda user: user not in before)
 
 
 def _select(channels: int, kernels: int) -> Select:
@@ -84,7 +105,7 @@ class _Intake:
     values: dict[fx.Node, _Value] = field(default_factory=dict)
 
     def refuse(self, node: fx.Node, why: str) -> UserError:
-        return UserError(f"Layer '{_title(node)}' of network '{self.network}' {why}: supported are {SUPPORTED}.")
+        return UserError(f"Layer '{title(node)}' of network '{self.network}' {why}: supported are {SUPPORTED}.")
 
     def shape(self, node: fx.Node) -> tuple[int, ...]:
         return tuple((node.meta["shape"] or ())[1:])
@@ -104,7 +125,7 @@ class _Intake:
         out = self.shape(node)
         module = fields.get("module")
         if module and not ROLES[role].modules and any(layer.module == module for layer in self.layers.values()):
-            raise self.refuse(node, "is used twice, and each use would need weights of its own")
+            raise self.refuse(node, _TWICE)
         layer = Layer(
             name=_identifier(node, self.layers),
             role=role,
@@ -169,6 +190,10 @@ class _Intake:
 
     def module(self, node: fx.Node, module: nn.Module) -> None:
         source = next(iter(node.all_input_nodes))
+        if node.meta["shape"] is None:
+            raise self.refuse(node, "gives something else than one tensor")
+        if module._forward_hooks or module._forward_pre_hooks or parametrize.is_parametrized(module):
+            raise self.refuse(node, "has hooks or parametrized weights, as of weight_norm, to be removed first")
         match module:
             case nn.Conv2d():
                 self.convolution(node, source, module)
@@ -185,6 +210,8 @@ class _Intake:
                     or not isinstance(self.traced.get_submodule(layer.module), nn.Conv2d)
                 ):
                     raise self.refuse(node, "is a batch norm that does not follow a convolution of its own")
+                if any(other.norm == str(node.target) for other in self.layers.values()):
+                    raise self.refuse(node, _TWICE)
                 if not module.affine or not module.track_running_stats:
                     raise self.refuse(node, "is a batch norm without weights or without running statistics")
                 self.extend(node, layer, open_=True, norm=str(node.target))
@@ -195,7 +222,7 @@ class _Intake:
             case nn.AdaptiveAvgPool2d():
                 self.average_pool(node, source)
             case nn.AvgPool2d():
-                self.average_pool(node, source, window=module.kernel_size)
+                self.average_pool(node, source, module.kernel_size, module.padding, module.divisor_override)
             case nn.Flatten():
                 self.flatten(node, source)
             case nn.Dropout() | nn.Identity():
@@ -228,13 +255,15 @@ class _Intake:
         elif name == "adaptive_avg_pool2d":
             self.average_pool(node, source)
         elif name == "avg_pool2d":
-            self.average_pool(node, source, window=_argument(node, 1, "kernel_size"))
+            names = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
+            window, _, padding, _, _, divisor = (_argument(node, place, name) for place, name in enumerate(names, 1))
+            self.average_pool(node, source, window, padding, divisor)
         elif name == "mean" and _pixel_dims(_argument(node, 1, "dim"), len(self.shape(source)) + 1):
             self.average_pool(node, source)
         elif name == "contiguous":
             self.passed(node, source)
         elif name == "dropout":
-            raise self.refuse(node, "is a function that torch.fx would leave on in evaluation, use nn.Dropout")
+            raise self.refuse(node, "is a function that training cannot switch on and off, use nn.Dropout")
         elif node.target is functional.interpolate:
             self.upsample(node, source)
         else:
@@ -307,21 +336,26 @@ class _Intake:
         self.single(source, node)
         self.begin(node, source, taken[0].role, module=str(node.target), **fields)
 
-    def average_pool(self, node: fx.Node, source: fx.Node, window: Any = None) -> None:
+    def average_pool(
+        self, node: fx.Node, source: fx.Node, window: Any = None, padding: Any = 0, divisor: int | None = None
+    ) -> None:
         """An average over ``window`` pixels (one number or two); None: over as many as the result's size asks for."""
         before, after = self.shape(source), self.shape(node)
-        sides = (window, window) if isinstance(window, int) else window
-        if before == after and (sides is None or tuple(sides) == (1, 1)):
+        sides = tuple(window) if isinstance(window, list | tuple) else (window,) * 2
+        same = before == after and sides in ((None, None), (1, 1))
+        if not same and (after[1:] not in ((1, 1), ()) or (window is not None and sides != before[1:])):
+            raise self.refuse(node, "is an average pooling that is not global")
+        if padding not in (None, 0, (0, 0)) or (divisor is not None and divisor != prod(sides)):
+            raise self.refuse(node, "is an average pooling with padding or a divisor of its own")
+        if same:
             self.passed(node, source)
             return
-        if after[1:] not in ((1, 1), ()) or (sides is not None and tuple(sides) != before[1:]):
-            raise self.refuse(node, "is an average pooling that is not global")
         self.single(source, node)
         self.begin(node, source, Role.AVERAGE_POOL, kernel=(before[1], before[2]))
 
     def flatten(self, node: fx.Node, source: fx.Node) -> None:
         before, after = self.shape(source), self.shape(node)
-        if len(after) != 1 or len(self.closed(source).tensors) != 1:
+        if after != (prod(before),) or len(self.closed(source).tensors) != 1:
             raise self.refuse(node, "reshapes a tensor to something else than one row an image")
         self.values[node] = replace(self.closed(source), flatten=len(before) == 3 and before[1:] != (1, 1))
 
@@ -371,13 +405,14 @@ def _readers(node: fx.Node) -> int:
     return sum(bool(user.op == "output" or user.meta["shape"] is not None) for user in node.users)
 
 
-def _title(node: fx.Node) -> str:
+def title(node: fx.Node) -> str:
+    """What a sentence calls a node: its module's path, or the name that torch.fx gave it."""
     return str(node.target) if node.op == "call_module" else node.name
 
 
 def _identifier(node: fx.Node, taken: Collection[str]) -> str:
     """A name for packages: of the module, numbered where a pooling is used twice."""
-    text = re.sub(r"[^A-Za-z0-9_]", "_", _title(node))
+    text = re.sub(r"[^A-Za-z0-9_]", "_", title(node))
     text = (text if text[0].isalpha() else f"layer_{text}")[:_NAME_MAX]
     names = (text, *(f"{text}_{number}" for number in range(2, len(taken) + 3)))
     return next(name for name in names if name != "input" and name not in taken)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from penni_escalate.compress.codes import Codes
-from penni_escalate.compress.graph import Activation, Graph, Layer, tensors_module
+from penni_escalate.compress.graph import Activation, Graph, Layer, tensors_module, walk
 from penni_escalate.compress.kinds import ROLES
 from penni_escalate.compress.kinds.classifier import IntegerClassifier
 from penni_escalate.compress.kinds.role import Sources
@@ -42,19 +42,12 @@ class IntegerNetwork(nn.Module):
 
     def walk(self, codes: Tensor) -> Iterator[tuple[Layer, Tensor]]:
         """Every layer with its output codes, in order, of input codes (N, C, H, W)."""
-        values: dict[str, Tensor] = {"input": codes}
-        readers = {name: sum(name in (*x.sources, x.skip) for x in self.graph.layers) for name in self.tensors}
-        for layer in self.graph.layers:
-            sources = [values[name] for name in layer.sources]
-            x = sources[0] if len(sources) == 1 else torch.cat(sources, dim=1)
-            part = self.parts[layer.name]
-            value: Tensor = part(x) if layer.skip is None else part(x, values[layer.skip])
-            values[layer.name] = value
-            yield layer, value
-            for name in {*layer.sources, *([layer.skip] if layer.skip else [])}:
-                readers[name] -= 1
-                if not readers[name]:
-                    del values[name]
+        return walk(self.graph, codes, self._compute)
+
+    def _compute(self, layer: Layer, codes: Tensor, skip: Tensor | None) -> Tensor:
+        part = self.parts[layer.name]
+        result: Tensor = part(codes) if layer.skip is None else part(codes, skip)
+        return result
 
     def result_codes(self, codes: Tensor) -> Tensor:
         """Integer result of input codes (N, C, H, W): logits (N, classes), or a map's codes (N, K, H, W)."""

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
+from penni_escalate.common.errors import UserError
 from penni_escalate.compress.graph import Graph, Layer, Role
 
 
@@ -96,3 +97,10 @@ def coefficients(network: nn.Module, graph: Graph, ternary_classifier: bool) -> 
             module = network.get_submodule(layer.module)
             if layer.role is not Role.DECOMPOSED or isinstance(module, DecomposedConv2d):
                 yield Coefficients(layer, module)
+
+
+def check_finite(network: nn.Module, where: str, remedy: str) -> None:
+    """Raises UserError, which begins with ``where``, naming the first parameter or buffer with a NaN or infinity."""
+    for name, tensor in network.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise UserError(f"{where}: '{name}' has numbers that are not finite, {remedy}.")

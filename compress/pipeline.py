@@ -78,12 +78,21 @@ class Compression:
     # ---- the steps --------------------------------------------------------------------------------------
 
     def train(self) -> list[dict[str, Any]]:
-        """Train the float network, from its checkpoint where there is one."""
+        """Train the float network, from its checkpoint where there is one.
+
+        Raises UserError where no weight would be trained.
+        """
+        if self.recipe.float_training.epochs:
+            self.runner.check_gradients(self.network, self.graph)
         self._train("float", self.recipe.float_training)
         return []
 
     def decompose(self) -> list[dict[str, Any]]:
-        """Decompose the kernels, and turn the bases."""
+        """Decompose the kernels, and turn the bases.
+
+        Raises UserError where the float network gives the same result whatever the image.
+        """
+        self.runner.check_result(self.network, self.graph, self.recipe.calibration.images)
         done = decompose_network(self.network, self.graph, self.recipe.decomposition)
         self._after_change()
         return [asdict(layer) for layer in done]

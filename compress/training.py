@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, fx, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import OneCycleLR
@@ -22,10 +23,13 @@ from penni_escalate.common.errors import UserError, first_line
 from penni_escalate.compress.data import Data
 from penni_escalate.compress.graph import Graph, tensors_module
 from penni_escalate.compress.integer import IntegerNetwork
-from penni_escalate.compress.layers import Coefficients
+from penni_escalate.compress.layers import Coefficients, check_finite
 from penni_escalate.compress.recipe import Augmentation, Phase, Precision, Recipe
 from penni_escalate.golden.package import Measure
 
+#: Results that differ by no more than this share of the largest number are the same.
+_SAME = 1e-6
+_HELP = "begin with other weights, or with a smaller learning rate"
 _EVALUATION_PIXELS = 200 * 28 * 28
 _EXPECTED_WARNINGS = (
     ".*does not have many workers.*",
@@ -170,6 +174,11 @@ def augment(images: Tensor, settings: Augmentation) -> Tensor:
     return functional.grid_sample(images, grid, align_corners=False)
 
 
+def _dead(graph: Graph, outputs: Sequence[Tensor]) -> str | None:
+    """The first layer whose output is 0 everywhere."""
+    return next((x.name for x, output in zip(graph.layers, outputs, strict=True) if not output.any()), None)
+
+
 class Runner:
     """Runs phases of training on one data set, and measures."""
 
@@ -226,10 +235,16 @@ class Runner:
     ) -> None:
         """Train in place; the weights go to the checkpoint folder too, under the phase's name.
 
-        Raises UserError where the loss is no longer a number, KeyboardInterrupt where the user stops it.
+        Raises UserError where nothing trains, or the loss or a weight is no longer a number; KeyboardInterrupt where
+        the user stops it.
         """
         if not phase.epochs:
             return
+        if not any(parameter.requires_grad for parameter in network.parameters()):
+            raise UserError(
+                f"Step '{name}' has nothing to train, every parameter of the network has requires_grad False: set it "
+                "to True in those that may change, or the step's epochs to 0."
+            )
         network.train()
         module = Training(name, network, features, self._teacher, phase, self._recipe, self.scale, penalised, l1)
         callbacks: list[Callback] = [
@@ -264,6 +279,7 @@ class Runner:
                 raise KeyboardInterrupt from None
             raise
         network.cpu()
+        check_finite(network, f"Step '{name}'", f"use a learning rate below {phase.learning_rate}")
 
     def reestimate_statistics(self, traced: nn.Module) -> None:
         """Batch norm statistics anew, averaged over all training images: they shift with every discrete step."""
@@ -277,7 +293,8 @@ class Runner:
     def score(self, network: nn.Module) -> float:
         """Accuracy of a float network on the held-out images, or mean correlation of its maps with the teacher's."""
         if self._held_out_labels is not None:
-            return float(np.mean(self._results(network).argmax(1).numpy() == self._held_out_labels))
+            classes = self._results(network, self._held_out_images).argmax(1).numpy()
+            return float(np.mean(classes == self._held_out_labels))
         if self._maps is None:
             return 1.0
         pairs = zip(self.maps(network), self._maps, strict=True)
@@ -285,7 +302,7 @@ class Runner:
 
     def maps(self, network: nn.Module) -> np.ndarray:
         """Sigmoid of the held-out images' results, float (N, H, W)."""
-        maps: np.ndarray = torch.sigmoid(self._results(network))[:, 0].numpy()
+        maps: np.ndarray = torch.sigmoid(self._results(network, self._held_out_images))[:, 0].numpy()
         return maps
 
     def held_out(self, count: int) -> dict[str, np.ndarray]:
@@ -296,9 +313,36 @@ class Runner:
         assert self._maps is not None
         return {"images": images, "maps": np.round(self._maps[:count] * 255).astype(np.uint8)}
 
-    def _results(self, network: nn.Module) -> Tensor:
+    def check_gradients(self, traced: fx.GraphModule, graph: Graph) -> None:
+        """Raises UserError where a layer gives 0 for every image of a batch, so that no weight would be trained."""
+        student = copy.deepcopy(traced).train()
+        with isolate_rng():
+            outputs = self.float_features(student, graph)(self.images[: self._recipe.batch].float())
+        # The last bias moves the result of a network that is dead as well.
+        bias = f"{graph.layers[-1].module}.bias"
+        trained = [value for name, value in student.named_parameters() if value.requires_grad and name != bias]
+        dead = _dead(graph, outputs)
+        if dead is None or not trained or not outputs[-1].requires_grad:
+            return
+        gradients = torch.autograd.grad(outputs[-1].sum(), trained, allow_unused=True)
+        if not any(gradient is not None and gradient.any() for gradient in gradients):
+            raise UserError(f"Layer '{dead}' gives 0 for every training image, and no weight would train: {_HELP}.")
+
+    def check_result(self, traced: fx.GraphModule, graph: Graph, count: int) -> None:
+        """Raises UserError where the first ``count`` training images all have one result, naming the dead layer."""
+        images = self.images[:count]
+        results = self._results(traced, images)
+        if len(images) < 2 or (results - results[0]).abs().max() > _SAME * results.abs().max():
+            return
+        with torch.no_grad():
+            dead = _dead(graph, self.float_features(traced, graph)(images[:1].float())) or graph.layers[-1].name
+        raise UserError(
+            f"The float network gives one and the same result for {len(images)} training images, its layer '{dead}' "
+            f"does not depend on them: {_HELP}."
+        )
+
+    def _results(self, network: nn.Module, images: Tensor) -> Tensor:
         network.eval()
-        images = self._held_out_images
         batch = max(1, _EVALUATION_PIXELS // (images.shape[2] * images.shape[3]))
         with torch.no_grad():
             return torch.cat([network(part.float() * self.scale) for part in torch.split(images, batch)])

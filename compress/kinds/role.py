@@ -105,7 +105,8 @@ def by_pixel(layer: Layer, table: Tensor) -> Tensor:
 def integers(values: Tensor, dtype: type) -> np.ndarray:
     """Integers held in floating point as ``dtype``; ValueError where one does not fit."""
     exact: np.ndarray = values.cpu().numpy()
-    converted: np.ndarray = exact.astype(dtype)
+    with np.errstate(invalid="ignore"):
+        converted: np.ndarray = exact.astype(dtype)
     if not np.array_equal(converted, exact):
         raise ValueError(f"{exact[converted != exact][0]} is not a number of type {dtype.__name__}")
     return converted
