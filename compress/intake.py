@@ -1,8 +1,9 @@
-"""From a network to its layers: what torch.fx traces, fused. Dropout and reshapes vanish."""
+"""From a network to its layers: what torch.fx traces in evaluation mode, fused. Dropout and reshapes vanish."""
 
 import operator
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, cast
@@ -52,20 +53,29 @@ def trace(network: nn.Module, name: str) -> fx.GraphModule:
 
     What is trained, compressed and packaged is what the network does in evaluation; its modules keep their modes.
     """
-    modes = {module: module.training for module in network.modules()}
     try:
-        graph = _Tracer().trace(network.eval())
+        with _evaluating(network):
+            graph = _Tracer().trace(network)
     except Exception as error:  # torch.fx raises whatever the network's own code raises on its proxies
         raise UserError(f"Network '{name}' cannot be traced by torch.fx: {first_line(error)}.") from None
-    finally:
-        for module, training in modes.items():
-            module.training = training
     _assign_in_place(graph)
     for node in graph.nodes:
         if node.op == "call_method" and node.target == "view":
             # Training orders tensors by channel last, of which a view makes no rows; a reshape gives the same values.
             node.target = "reshape"
     return fx.GraphModule(network, graph, name)
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode, and each module's own mode after it."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
 
 
 def _assign_in_place(graph: fx.Graph) -> None:
@@ -378,15 +388,11 @@ def intake(traced: fx.GraphModule, name: str, input_shape: tuple[int, int, int])
     Raises UserError naming the first layer that is not supported, and what is.
     """
     device = next((parameter.device for parameter in traced.parameters()), torch.device("cpu"))
-    training = traced.training
-    traced.eval()
     try:
-        with torch.no_grad():
+        with _evaluating(traced), torch.no_grad():
             _Shapes(traced).run(torch.zeros(1, *input_shape, device=device))
     except Exception as error:  # what PyTorch raises for a wrong shape depends on the operator
         raise UserError(f"Network '{name}' does not take images of shape {input_shape}: {first_line(error)}.") from None
-    finally:
-        traced.train(training)
     return _Intake(name, traced).run(input_shape)
 
 

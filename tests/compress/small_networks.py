@@ -146,6 +146,72 @@ class Squeeze(nn.Module):
         return result
 
 
+class StochasticDepth(nn.Module):
+    """A block that training sometimes leaves out, and evaluation always has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.norm = conv(3, 8), nn.BatchNorm2d(8)
+        self.conv2, self.conv3, self.fc = conv(8, 8), conv(8, 8), nn.Linear(8, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.norm(self.conv1(x)))
+        if not self.training:
+            x = functional.relu(self.conv2(x) + x)
+        result: Tensor = self.fc(functional.relu(self.conv3(x)).mean((2, 3)))
+        return result
+
+
+class AuxiliaryHead(Plain):
+    """Two results in training, one in evaluation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aux = nn.Linear(3, CLASSES)
+
+    def forward(self, x: Tensor) -> Any:
+        result = super().forward(x)
+        return (result, self.aux(x.mean((2, 3)))) if self.training else result
+
+
+class Dead(Plain):
+    """The last activation is 0 for every image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        assert self.conv3.bias is not None
+        nn.init.constant_(self.conv3.bias, -1000.0)
+
+
+class Frozen(Plain):
+    """Nothing of it trains."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requires_grad_(False)
+
+
+class NotANumber(Plain):
+    """A weight is not a number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.no_grad():
+            self.conv2.weight[1, 2] = torch.nan
+
+
+class FirstLayerOnly(nn.Module):
+    """No layer has coefficients unless the classifier has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.fc = conv(3, 8), nn.Linear(8, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.fc(functional.relu(self.conv1(x)).mean((2, 3)))
+        return result
+
+
 class Plain5x5(Plain):
     """A kernel that the smallest accelerator does not hold."""
 

@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
+from torch.nn.utils import prune
+from torch.nn.utils.parametrizations import weight_norm
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.compress.graph import Activation, Graph, Role, tensors_module
@@ -168,6 +170,33 @@ REFUSED: dict[str, tuple[Callable[[Head, Tensor], Tensor], nn.Module, str]] = {
     "oblong pool": (lambda n, x: n.odd(x), nn.MaxPool2d((2, 1)), "not the same in both directions"),
     "functional dropout": (lambda n, x: functional.dropout(x, training=n.training), nn.Identity(), "use nn.Dropout"),
     "convolution twice": (lambda n, x: n.conv2(n.conv2(x)), nn.Identity(), "'conv2' of network 'head' is used twice"),
+    "padded average": (lambda n, x: n.odd(x), nn.AvgPool2d(8, 8, padding=2), "with padding or a divisor of its own"),
+    "sum": (lambda n, x: n.odd(x), nn.AvgPool2d(8, divisor_override=1), "with padding or a divisor of its own"),
+    "half": (lambda n, x: n.odd(x), nn.AvgPool2d(1, divisor_override=2), "with padding or a divisor of its own"),
+    "functional padded average": (
+        lambda n, x: functional.avg_pool2d(x, 8, 8, (2, 2)), nn.Identity(), "with padding or a divisor of its own",
+    ),
+    "functional sum": (
+        lambda n, x: functional.avg_pool2d(x, (8, 8), divisor_override=1), nn.Identity(), "a divisor of its own",
+    ),
+    "rounded up average": (lambda n, x: n.odd(x), nn.AvgPool2d(3, ceil_mode=True), "pooling that is not global"),
+    "adaptive": (lambda n, x: n.odd(x), nn.AdaptiveAvgPool2d(2), "is an average pooling that is not global"),
+    "pool with indices": (
+        lambda n, x: n.odd(x)[0], nn.MaxPool2d(2, return_indices=True), "'odd' .* gives something else than one tensor",
+    ),
+    "rows of several images": (lambda n, x: n.fc(x.view(-1, 8)), nn.Identity(), "'view' .* reshapes a tensor"),
+    "permuted": (lambda n, x: x.permute(0, 2, 3, 1).flatten(1), nn.Identity(), "is a call of 'permute'"),
+    "product in place": (lambda n, x: (x.mul_(2), n.conv2(x))[1], nn.Identity(), "is a call of 'mul'"),
+    "number in place": (lambda n, x: (x.add_(1), n.conv2(x))[1], nn.Identity(), "is not an addition of two tensors"),
+    "relu_ alone": (lambda n, x: (torch.relu_(x), n.conv2(x))[1], nn.Identity(), "'relu_' .* does not follow a layer"),
+    "dropout that stays": (lambda n, x: functional.dropout(x, training=True), nn.Identity(), "use nn.Dropout"),
+    "norm that trains": (
+        lambda n, x: functional.batch_norm(x, None, None, training=True), nn.Identity(), "is a call of 'batch_norm'",
+    ),
+    "buffer": (lambda n, x: x + n.odd.running_mean, nn.BatchNorm2d(8), "is a constant of the network"),
+    "norm twice": (lambda n, x: n.odd(n.conv2(n.odd(x))), nn.BatchNorm2d(8), "'odd' of network 'head' is used twice"),
+    "weight norm": (lambda n, x: n.odd(x), weight_norm(nn.Conv2d(8, 8, 3)), "has hooks or parametrized weights"),
+    "pruned": (lambda n, x: n.odd(x), prune.identity(nn.Conv2d(8, 8, 3), "weight"), "hooks or parametrized weights"),
     "parameter": (lambda n, x: x + n.odd.weight, nn.Linear(8, 8), "is a constant of the network"),
 }  # fmt: skip
 
@@ -179,6 +208,11 @@ def test_refused(case: str) -> None:
     with pytest.raises(UserError, match=sentence) as found:
         head(then, odd=odd)
     assert "supported are Conv2d" in str(found.value) and "\n" not in str(found.value)
+
+
+def test_an_average_whose_divisor_is_its_window_is_one() -> None:
+    averaged = head(lambda n, x: n.fc(n.odd(x).flatten(1)), odd=nn.AvgPool2d(8, divisor_override=64))
+    assert averaged.layers[-1].role is Role.CLASSIFIER and averaged.layers[-1].in_shape == (8, 8, 8)
 
 
 def test_data_dependent_branch_is_refused() -> None:

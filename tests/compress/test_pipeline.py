@@ -24,6 +24,7 @@ from penni_escalate.common import shared_folder
 from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.paths import ROOT
 from penni_escalate.compress.data import load_data
+from penni_escalate.compress.intake import intake, trace
 from penni_escalate.compress.networks import NETWORKS
 from penni_escalate.compress.pipeline import STEPS, Compression, compress_network
 from penni_escalate.compress.recipe import (
@@ -44,14 +45,20 @@ from tests.compress import small_networks
 from tests.compress.small_networks import (
     CLASSES,
     SHAPE,
+    AuxiliaryHead,
+    Dead,
     Dense,
+    FirstLayerOnly,
     Flat,
+    Frozen,
     Mobile,
     NarrowAlexNet,
+    NotANumber,
     Plain,
     Plain5x5,
     Residual,
     Squeeze,
+    StochasticDepth,
     options,
     own,
     recipe_fields,
@@ -119,6 +126,12 @@ def test_a_network_of_the_users_goes_through(network: type[nn.Module], scale: st
     assert by_name["train"].parameters > by_name["export"].parameters
     assert report.measure == "accuracy" and json.loads(json.dumps(report.as_fields()))["seed"] == 3
     print(network.__name__, {step.name: (step.score, round(step.sparsity, 3)) for step in report.steps})
+
+
+@pytest.mark.parametrize(("network", "layers"), [(StochasticDepth, 4), (AuxiliaryHead, 5)])
+def test_what_evaluation_does_is_trained_and_packaged(network: type[nn.Module], layers: int, tmp_path: Path) -> None:
+    report, _ = run(fields(network), tmp_path)
+    assert report is not None and len(read_package(tmp_path / "package").layers) == layers
 
 
 def test_a_map_is_compressed_against_its_own_float_network(tmp_path: Path) -> None:
@@ -622,6 +635,115 @@ def test_a_loss_that_is_no_number(
     assert f"error: Step '{names[step]}': the loss is nan in epoch 0: use a learning rate below 0.00" in printed.err
     assert printed.err.count("\n") == 1 and not (tmp_path / "out").exists()
     assert (tmp_path / "work" / f"{STEPS[STEPS.index(step) - 1]}.pt").exists() or step == "train"
+
+
+def overwritten(layer: str) -> Callable[..., None]:
+    """A training that leaves a weight which is no number."""
+
+    def fit(_: object, module: penni_escalate.compress.training.Training, *__: object) -> None:
+        module.network.get_submodule(layer).weight.data[0] = torch.nan  # type: ignore[index]
+
+    return fit
+
+
+def test_a_weight_that_is_no_number_after_training(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(penni_escalate.compress.training.lightning.Trainer, "fit", overwritten("conv2"))
+    assert invoke(monkeypatch, tmp_path, "run", recipe=fields(Plain)) == 2
+    sentence = "Step 'float': 'conv2.weight' has numbers that are not finite, use a learning rate below 0.002."
+    refused(capsys, tmp_path, sentence)
+
+
+INT8 = {"scale": "channel", "classifier": "int8", "training": NONE}
+
+
+@pytest.mark.parametrize(
+    ("network", "phase", "sentence"),
+    [
+        (FirstLayerOnly, TRAINING, "FirstLayerOnly' has nothing to compress, no layer with ternary coefficients: it"),
+        (NotANumber, NONE, "NotANumber': 'conv2.weight' has numbers that are not finite, give it, or its checkpoint,"),
+        (NotANumber, TRAINING, "NotANumber': 'conv2.weight' has numbers that are not finite, give it, or its"),
+        (Frozen, TRAINING, "Step 'float' has nothing to train, every parameter of the network has requires_grad False"),
+        (Dead, TRAINING, "Layer 'conv3' gives 0 for every training image, and no weight would train: begin with"),
+    ],
+)  # fmt: skip
+def test_what_is_known_before_the_training(
+    network: type[nn.Module],
+    phase: dict[str, float],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(
+        penni_escalate.compress.training.lightning.Trainer, "fit", lambda *_: pytest.fail("it was trained")
+    )
+    assert invoke(monkeypatch, tmp_path, "run", recipe=untrained(network, quantization=INT8, float_training=phase)) == 2
+    refused(capsys, tmp_path, sentence)
+
+
+def test_a_ternary_classifier_is_something_to_compress(tmp_path: Path) -> None:
+    assert run(untrained(FirstLayerOnly), tmp_path)[0] is not None
+
+
+def test_a_frozen_network_that_is_not_trained_is_compressed(tmp_path: Path) -> None:
+    assert run(untrained(Frozen), tmp_path)[0] is not None
+
+
+class Normed(nn.Sequential):
+    """In evaluation a dead network: batch norm takes another mean than the images'."""
+
+    def __init__(self) -> None:
+        norm = nn.BatchNorm2d(8)
+        norm.running_mean = torch.full((8,), 1e6)
+        super().__init__(
+            nn.Conv2d(3, 8, 3), norm, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, CLASSES)
+        )
+
+
+class Zeros(Plain):
+    """Its result is 0 for every image, until the first step of training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nn.init.zeros_(self.fc.weight)
+        nn.init.zeros_(self.fc.bias)
+
+
+@pytest.mark.parametrize("alive", [Normed, Zeros])
+def test_a_dead_layer_that_comes_to_life_is_trained(alive: type[nn.Module], tmp_path: Path) -> None:
+    """Batch norm's statistics are those of the batch in training; a classifier of zeros has gradients."""
+    network = trace(alive(), "alive")
+    graph = intake(network, "alive", SHAPE)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    numbers = torch.get_rng_state()
+    runner(tmp_path, parse_recipe(fields(Plain), "test")).check_gradients(network, graph)
+    assert torch.equal(torch.get_rng_state(), numbers)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_a_network_that_is_dead_after_the_training(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Its steps are not begun, and the training is kept."""
+    assert invoke(monkeypatch, tmp_path, "run", recipe=untrained(Dead)) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("error: The float network gives one and the same result for 16 training images, its")
+    assert "layer 'conv3' does not depend on them: begin with other weights" in printed.err
+    assert printed.err.count("\n") == 1 and written(tmp_path).keys() == {"train"} and not (tmp_path / "out").exists()
+
+
+def test_an_integer_that_does_not_fit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A layer that died in a later step: said at the end, and every step is kept."""
+    monkeypatch.setattr(Runner, "check_result", lambda *_: None)
+    assert invoke(monkeypatch, tmp_path, "run", recipe=untrained(Dead, quantization=INT8)) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("error: Layer 'fc' cannot be written, ") and printed.err.count("\n") == 1
+    assert "is not a number of type int32: what it reads is 0 or nearly so for every image" in printed.err
+    assert written(tmp_path).keys() == set(STEPS[:-1]) and not (tmp_path / "out").exists()
 
 
 def test_an_interrupt(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
