@@ -92,7 +92,7 @@ class Compression:
 
         Raises UserError where the float network gives the same result whatever the image.
         """
-        self.runner.check_result(self.network, self.graph, self.recipe.calibration.images)
+        self.runner.check_result(self.network, self.graph)
         done = decompose_network(self.network, self.graph, self.recipe.decomposition)
         self._after_change()
         return [asdict(layer) for layer in done]

@@ -27,6 +27,8 @@ from penni_escalate.compress.layers import Coefficients, check_finite
 from penni_escalate.compress.recipe import Augmentation, Phase, Precision, Recipe
 from penni_escalate.golden.package import Measure
 
+#: Training images whose results are compared with each other.
+_COMPARED = 64
 #: Results that differ by no more than this share of the largest number are the same.
 _SAME = 1e-6
 _HELP = "begin with other weights, or with a smaller learning rate"
@@ -328,18 +330,17 @@ class Runner:
         if not any(gradient is not None and gradient.any() for gradient in gradients):
             raise UserError(f"Layer '{dead}' gives 0 for every training image, and no weight would train: {_HELP}.")
 
-    def check_result(self, traced: fx.GraphModule, graph: Graph, count: int) -> None:
-        """Raises UserError where the first ``count`` training images all have one result, naming the dead layer."""
-        images = self.images[:count]
+    def check_result(self, traced: fx.GraphModule, graph: Graph) -> None:
+        """Raises UserError where a layer is dead, and all of the first training images have one result."""
+        images = self.images[:_COMPARED]
         results = self._results(traced, images)
-        if len(images) < 2 or (results - results[0]).abs().max() > _SAME * results.abs().max():
-            return
         with torch.no_grad():
-            dead = _dead(graph, self.float_features(traced, graph)(images[:1].float())) or graph.layers[-1].name
-        raise UserError(
-            f"The float network gives one and the same result for {len(images)} training images, its layer '{dead}' "
-            f"does not depend on them: {_HELP}."
-        )
+            dead = _dead(graph, self.float_features(traced, graph)(images[:1].float()))
+        if dead is not None and (results - results[0]).abs().max() <= _SAME * results.abs().max():
+            raise UserError(
+                f"Layer '{dead}' gives 0 after the training, and the float network one and the same result for each of "
+                f"{len(images)} training images: {_HELP}."
+            )
 
     def _results(self, network: nn.Module, images: Tensor) -> Tensor:
         network.eval()

@@ -729,8 +729,8 @@ def test_a_network_that_is_dead_after_the_training(
     """Its steps are not begun, and the training is kept."""
     assert invoke(monkeypatch, tmp_path, "run", recipe=untrained(Dead)) == 2
     printed = capsys.readouterr()
-    assert printed.err.startswith("error: The float network gives one and the same result for 16 training images, its")
-    assert "layer 'conv3' does not depend on them: begin with other weights" in printed.err
+    assert printed.err.startswith("error: Layer 'conv3' gives 0 after the training, and the float network one and the")
+    assert "same result for each of 16 training images: begin with other weights" in printed.err
     assert printed.err.count("\n") == 1 and written(tmp_path).keys() == {"train"} and not (tmp_path / "out").exists()
 
 
