@@ -14,8 +14,8 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 import penni_escalate.compress.build
-import penni_escalate.compress.equivalence
 from penni_escalate.common.errors import UserError
+from penni_escalate.compress import equivalence
 from penni_escalate.compress.build import build
 from penni_escalate.compress.data import load_data
 from penni_escalate.compress.equivalence import BATCHES, SPREAD, _Own, check_equivalence
@@ -23,7 +23,7 @@ from penni_escalate.compress.graph import Activation, Graph, Layer
 from penni_escalate.compress.intake import _Intake, intake, trace
 from penni_escalate.compress.networks import NETWORKS
 from penni_escalate.compress.recipe import parse_recipe
-from tests import small_networks
+from tests.compress import small_networks
 from tests.compress.small_networks import (
     CLASSES,
     SHAPE,
@@ -378,8 +378,8 @@ def test_every_layer_of_a_deep_network_gives_numbers_of_one_size() -> None:
 
 @pytest.mark.parametrize(("error", "refused"), [(1e-11, False), (1e-8, True)])
 def test_the_tolerance(error: float, refused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = compress.equivalence.layer_result
-    monkeypatch.setattr(compress.equivalence, "layer_result", lambda *arguments: original(*arguments) * (1 + error))
+    original = equivalence.layer_result
+    monkeypatch.setattr(equivalence, "layer_result", lambda *arguments: original(*arguments) * (1 + error))
     with pytest.raises(UserError, match=r"^Layer 'conv1' ") if refused else nullcontext():
         checked(Plain())
 
