@@ -58,7 +58,7 @@ units: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run the bench o
 gates: $(VENV)/all.stamp icarus ## synthesise the tiny preset and run the benches on the netlists (UNIT=..., SEED=...)
 	@$(RUN) gates --unit "$(UNIT)" --seed "$(SEED)"
 
-mutants: $(VENV)/all.stamp icarus ## put faults into the Verilog that the tests must notice (UNIT=..., JOBS=...)
+mutants: $(VENV)/all.stamp icarus ## put faults into the Verilog that the tests must detect (UNIT=..., JOBS=...)
 	@$(RUN) mutants --unit "$(UNIT)" --jobs "$(JOBS)" --scheduler "$(SCHEDULER)"
 
 formal: $(VENV)/all.stamp ## prove what the units do for every input (UNIT=..., PROOF=...)

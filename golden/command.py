@@ -53,7 +53,7 @@ def main(
         "tools": tool_versions("numpy", "numba"),
         "total": {"cycles": total.cycles, **total.as_json()},
         "layers": [{"cycles": figures.cycles, **figures.as_json()} for figures in prediction.layers],
-        "left_to_golden": [asdict(other) for other in left],
+        "host_fallback": [asdict(other) for other in left],
     }
     path = write_json(results / "predict.json", document)
     title = (
@@ -63,7 +63,7 @@ def main(
     console.print(cycles_table(title, prediction.layers, total, "cycles", {}))
     console.print(stalls_table(config, prediction.layers))
     for other in left:
-        console.print(f"Left to golden/: {other.name} ({other.kind}): {other.reason}.", highlight=False, soft_wrap=True)
+        console.print(f"Host fallback: {other.name} ({other.kind}): {other.reason}.", highlight=False, soft_wrap=True)
     console.print(f"Results in {relative(path)}.", soft_wrap=True)
     if prediction.model_mismatches:
         console.print(

@@ -32,16 +32,16 @@ def unsupported(layer: Layer) -> str | None:
     return form if isinstance(form, str) else None
 
 
-def misfit(layer: Layer, config: Accelerator) -> str | None:
+def unsupported_reason(layer: Layer, config: Accelerator) -> str | None:
     """Why an accelerator cannot run a layer: what the stream core lacks, or the limit exceeded; None where it can."""
     form = core_form(layer)
     if isinstance(form, str):
         return form
-    problem = exceeded(form.geometry, form.rows_used, config)
+    problem = exceeds_limits(form.geometry, form.rows_used, config)
     return problem or z_problem(form.coefficients, form.signed_in, config.z_bits)
 
 
-def exceeded(g: Geometry, rows_used: int, config: Accelerator) -> str | None:
+def exceeds_limits(g: Geometry, rows_used: int, config: Accelerator) -> str | None:
     """The limit of an accelerator that a convolution's size exceeds; None where there is none."""
     lines = -(-g.kernel_height // g.stride) + 1
     limits = (

@@ -7,7 +7,7 @@ import numpy as np
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.golden.fit import core_form, misfit
+from penni_escalate.golden.fit import core_form, unsupported_reason
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.layers import Layer
 from penni_escalate.golden.package import Package
@@ -17,7 +17,7 @@ Reason = Callable[[Layer, Accelerator], str | None]
 
 
 @dataclass(frozen=True)
-class LeftLayer:
+class HostLayer:
     """A layer that the accelerator cannot run, so that golden/ computes it."""
 
     name: str
@@ -26,20 +26,20 @@ class LeftLayer:
 
 
 def split_layers(
-    package: Package, config: Accelerator, reason: Reason = misfit
-) -> tuple[tuple[Convolution, ...], tuple[LeftLayer, ...]]:
+    package: Package, config: Accelerator, reason: Reason = unsupported_reason
+) -> tuple[tuple[Convolution, ...], tuple[HostLayer, ...]]:
     """The layers that can run, in the form that the stream core runs, and the others, each with its reason."""
     reasons = [(layer, reason(layer, config)) for layer in package.layers]
     forms = (core_form(layer) for layer, why in reasons if why is None)
     runs = tuple(form for form in forms if not isinstance(form, str))
-    left = tuple(LeftLayer(layer.name, layer.kind.value, why) for layer, why in reasons if why is not None)
+    left = tuple(HostLayer(layer.name, layer.kind.value, why) for layer, why in reasons if why is not None)
     return runs, left
 
 
 def select_layers(
-    package: Package, config: Accelerator, name: str | None, reason: Reason = misfit
-) -> tuple[tuple[Convolution, ...], tuple[LeftLayer, ...]]:
-    """The layers to run, and those left to golden/ because the accelerator cannot run them.
+    package: Package, config: Accelerator, name: str | None, reason: Reason = unsupported_reason
+) -> tuple[tuple[Convolution, ...], tuple[HostLayer, ...]]:
+    """The layers to run, and those that fall back to the host because the accelerator cannot run them.
 
     Args:
         name: one layer's name, or None for all.

@@ -108,7 +108,7 @@ def _simulate(
     z_cycle: np.ndarray,
     block_counters: np.ndarray,
     core_counters: np.ndarray,
-    patience: int,
+    timeout: int,
 ) -> int:
     passes = len(work.loads)
     last_group_of_pass = np.zeros(passes, np.int64)
@@ -182,7 +182,7 @@ def _simulate(
                 load_pass += 1
                 load_item = 0
         quiet = 0 if leaving >= 0 or takes or load_fires or (beat_valid and beat_ready) else quiet + 1
-        if quiet > patience:
+        if quiet > timeout:
             return -1
         cycle += 1
     return cycle
@@ -219,14 +219,14 @@ def simulate(
     # The longest that a design that works can be quiet: one row of pixels in the MAC, stretched by the stalls.
     density = min(float(go.mean()) for go in (stalls.load, stalls.input, stalls.output))
     longest = max(p.geometry.width * p.geometry.kernel_height * p.geometry.kernel_width for p in passes)
-    patience = int((20 * longest + 20_000) / max(density, 0.01))
+    timeout = int((20 * longest + 20_000) / max(density, 0.01))
     cycles = _simulate(
         s, work, groups, make_feeder(), make_input_ring(s), make_rows(s), make_basis_mac(s), make_psum_line_buffer(s),
         collector, int(parts.sum()), stalls.load, stalls.input, stalls.output, output_cycle, input_cycle, start_cycle,
-        z, z_cycle, block_counters, core_counters, patience,
+        z, z_cycle, block_counters, core_counters, timeout,
     )  # fmt: skip
     if cycles < 0:
-        raise DeadlockError(f"nothing moved for {patience} cycles")
+        raise DeadlockError(f"nothing moved for {timeout} cycles")
     return Trace(
         outputs=collector.outputs,
         output_cycle=output_cycle,

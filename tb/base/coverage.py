@@ -19,7 +19,7 @@ from penni_escalate.common.results import write_atomically
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator
 
-#: The only bin of a situation.
+#: The only bin of a cover point.
 MET = "met"
 
 
@@ -51,7 +51,7 @@ class Point:
         return self.applies(config) and self.only.get(name, _always)(config)
 
 
-def situation(name: str, why: str, *, applies: Callable[[Accelerator], bool] = _always) -> Point:
+def cover_point(name: str, why: str, *, applies: Callable[[Accelerator], bool] = _always) -> Point:
     """Something that each run must have met at least once."""
     return Point(name, why, (MET,), every_run=True, applies=applies)
 
@@ -204,10 +204,10 @@ class Collector:
                     raise ValueError(f"{self.model.unit}: {bin_name(cross.name, bins)} was met: it cannot be, {reason}")
                 counts[name] += 1
 
-    def met(self, situation: str, times: bool | int = True) -> None:
-        """Count a situation where it was met. Raises KeyError for one that the model, or the configuration, lacks."""
+    def met(self, cover_point: str, times: bool | int = True) -> None:
+        """Count a cover point where it was met. Raises KeyError for one that the model, or the configuration, lacks."""
         if times:
-            self.counts[self._names[situation, MET]] += int(times)
+            self.counts[self._names[cover_point, MET]] += int(times)
 
     def lacking(self, *others: str) -> list[str]:
         """Bins that a single run must hit and has not; ``others``: more points of which this is asked."""

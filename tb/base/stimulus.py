@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable, Sequence
 
 
-class Pace:
+class Throttle:
     """In which cycles a stream may begin to move: free-running, stalled in a share of the cycles, or in bursts."""
 
     SHARES = (1.0, 1.0, 0.8, 0.5, 0.1, -1.0)
@@ -40,11 +40,11 @@ class Pace:
         return self._go
 
 
-class Offer:
+class ValidSource:
     """A source that obeys the handshake: what it has begun to offer, it offers until it is taken."""
 
     def __init__(self, source: random.Random) -> None:
-        self.pace = Pace(source)
+        self.throttle = Throttle(source)
         #: What is offered was offered before: it must not change.
         self.held = False
 
@@ -53,7 +53,7 @@ class Offer:
         if not available:
             self.held = False
         elif not self.held:
-            self.held = self.pace()
+            self.held = self.throttle()
         return self.held
 
     def taken(self) -> None:

@@ -74,8 +74,8 @@ def print_result(console: Console, result: NetworkResult, results_file: Path) ->
         f"Compared {compared:,} output values with their cycles, {z:,} z with their cycles (first image), "
         f"and every counter: {verdict}."
     )
-    for left in result.left_to_golden:
-        console.print(f"Left to golden/: {left.name} ({left.kind}): {left.reason}.", highlight=False, soft_wrap=True)
+    for left in result.host_fallback:
+        console.print(f"Host fallback: {left.name} ({left.kind}): {left.reason}.", highlight=False, soft_wrap=True)
     console.print(_score_text(result))
     console.print(
         f"Simulated {result.simulated_cycles:,} cycles in {result.simulation_seconds:.1f} s; logs "
@@ -138,6 +138,6 @@ def write_result(result: NetworkResult, wall_seconds: float, folder: Path) -> Pa
         "tools": simulation_tools(),
         "total": _total_json(result),
         "layers": [_layer_json(layer) for layer in result.layers],
-        "left_to_golden": [asdict(left) for left in result.left_to_golden],
+        "host_fallback": [asdict(left) for left in result.host_fallback],
     }
     return write_json(folder / "sim.json", document)

@@ -16,14 +16,14 @@ from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.codes import code_dtype
 from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running, output_tensor
 from penni_escalate.golden.figures import LayerFigures, layer_figures
-from penni_escalate.golden.fit import core_form, misfit
+from penni_escalate.golden.fit import core_form, unsupported_reason
 from penni_escalate.golden.functional import score
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.layers import Layer
 from penni_escalate.golden.package import Package
 from penni_escalate.golden.prediction import LayerRun, predict_runs
 from penni_escalate.golden.schedule import passes_of
-from penni_escalate.golden.selection import LeftLayer, select_images, select_layers, split_layers
+from penni_escalate.golden.selection import HostLayer, select_images, select_layers, split_layers
 from penni_escalate.tb.base.simulator import Simulator, build, folder_name
 from penni_escalate.tb.stream_core.stream_run import (
     Comparison,
@@ -31,10 +31,10 @@ from penni_escalate.tb.stream_core.stream_run import (
     Prediction,
     StreamRun,
     describe,
-    overload,
+    exceeds_bench_memory,
     run_batch,
     stream_design,
-    to_play,
+    to_replay,
 )
 
 #: Simulator processes that run side by side.
@@ -95,7 +95,7 @@ class NetworkResult:
     """Everything that was measured.
 
     Attributes:
-        left_to_golden: layers that the accelerator cannot run; none where one layer was asked for.
+        host_fallback: layers that the accelerator cannot run; none where one layer was asked for.
         score: the network's score on these images with the RTL's outputs in place of the simulated layers' tensors,
             None where a layer that the accelerator can run was not simulated.
         golden_mismatches: outputs in which the cycle model and the functional model differ.
@@ -105,7 +105,7 @@ class NetworkResult:
     request: Request
     images: tuple[int, ...]
     layers: tuple[LayerResult, ...]
-    left_to_golden: tuple[LeftLayer, ...]
+    host_fallback: tuple[HostLayer, ...]
     mismatches: tuple[Mismatch, ...]
     score: float | None
     golden_mismatches: int
@@ -130,7 +130,7 @@ def cannot_run(layer: Layer, config: Accelerator) -> str | None:
     form = core_form(layer)
     if isinstance(form, str):
         return form
-    return misfit(form, config) or overload(config, passes_of(form, config))
+    return unsupported_reason(form, config) or exceeds_bench_memory(config, passes_of(form, config))
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _predict_all(
     def job(run: LayerRun) -> _Job:
         name, first = f"{run.layer.name}_image{run.image}", run.image == images[0]
         work = StreamRun(name, run.passes, run.inputs, free_running(), trace_z=first)
-        prediction = to_play(request.config, work, run.trace)
+        prediction = to_replay(request.config, work, run.trace)
         advance()
         return _Job(run, prediction)
 
@@ -211,7 +211,7 @@ def run_request(
         request=request,
         images=images,
         layers=tuple(_summarise(config, layer, [x for x in done if x[0].run.layer is layer]) for layer in layers),
-        left_to_golden=left,
+        host_fallback=left,
         mismatches=tuple(_mismatches(done)),
         score=_score(request, images, done),
         golden_mismatches=sum(job.run.model_mismatches for job in jobs),

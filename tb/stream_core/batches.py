@@ -53,7 +53,7 @@ def run_batch_of(
         problem="\n".join(problems or [f"{name}: the simulation failed, see {relative(outcome.log)}"]),
         check=differences[0].what if differences else ENDLESS,
         narrowed=replace(job, seed=job.seed + number, size=1),
-        detected_ps=comparisons[number].noticed_ps,
+        detected_ps=comparisons[number].detected_ps,
     )
 
 

@@ -27,7 +27,7 @@ from penni_escalate.tb.stream_core.random_run import random_run
 from penni_escalate.tb.stream_core.start_state import run_initial_values, run_reset_runs
 from penni_escalate.tb.stream_core.stream_run import stream_design
 
-#: What the replay driver plays, besides the pyuvm tests.
+#: What the replay driver runs, besides the pyuvm tests.
 REPLAYED = ("random", "limits", "reset", "initial_values")
 
 

@@ -1,4 +1,4 @@
-"""Functional coverage of stream_core: the model, and how runs that were played are sampled."""
+"""Functional coverage of stream_core: the model, and how runs that were replayed are sampled."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,12 @@ from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.tb.base.coverage import Collector, CoverageModel, Cross, Ignored, Point
 from penni_escalate.tb.base.geometry_classes import BORDERS, IMAGES, KERNELS, PADDINGS, STRIDES
 from penni_escalate.tb.base.geometry_cross import IMPOSSIBLE_KERNELS
-from penni_escalate.tb.stream_core.sampling import STREAMS, PlayedRun, overlaps_of, sample_played
+from penni_escalate.tb.stream_core.sampling import STREAMS, SampledRun, overlaps_of, sample_hits
 from penni_escalate.tb.stream_core.stream_run import Comparison, Prediction
 
 _DENSITIES = ("none", "sparse", "dense", "nearly all")
 #: May not move never, in less than half of the cycles, in half of them or more.
-_PACES = ("free", "stalled", "rarely moves")
+_THROTTLES = ("free", "stalled", "rarely moves")
 _ROWS = ("1", "2", "3", "4", "5", "6", "more")
 
 
@@ -47,11 +47,11 @@ MODEL = CoverageModel(
             "Sparsity decides which unit is the slowest, and so who waits for whom.",
             ("activations", "coefficients"),
         ),
-        *(Point(f"{stream} stalls", f"How often the {stream} stream may not move.", _PACES) for stream in STREAMS),
+        *(Point(f"{stream} stalls", f"How often the {stream} stream may not move.", _THROTTLES) for stream in STREAMS),
         *(
             Cross(
                 f"{what} under {stream} stalls",
-                f"Queues run full or empty elsewhere for each density of {what} and each pace of the {stream} stream.",
+                f"Queues run full or empty elsewhere for each density of {what} and each throttle of {stream}.",
                 (what, f"{stream} stalls"),
             )
             for what in ("activations", "coefficients")
@@ -151,19 +151,19 @@ MODEL = CoverageModel(
 
 
 def sample_run(collector: Collector, config: Accelerator, prediction: Prediction, comparison: Comparison) -> None:
-    """Count what a played run has met: of one that was cut, when; of one that differs nothing, it is no evidence."""
+    """Count what a replayed run has met; of one that was aborted, when; nothing of one that differs."""
     if not comparison.ok:
         return
     run, trace = prediction.run, prediction.trace
-    if run.cut is not None:
-        begun = "between outputs" if run.cut > trace.output_cycle[0] else "before the first output"
-        collector.sample({"reset": begun if run.cut > trace.start_cycle[0] else "while the first pass loads"})
+    if run.aborted_at is not None:
+        begun = "between outputs" if run.aborted_at > trace.output_cycle[0] else "before the first output"
+        collector.sample({"reset": begun if run.aborted_at > trace.start_cycle[0] else "while the first pass loads"})
         return
     go = {stream: float(getattr(run.stalls, stream).mean()) for stream in STREAMS}
-    sample_played(
+    sample_hits(
         collector,
         config,
-        PlayedRun(
+        SampledRun(
             passes=run.passes,
             inputs=run.inputs,
             outputs=comparison.outputs,

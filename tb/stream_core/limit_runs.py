@@ -13,7 +13,7 @@ from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.schedule import Pass, passes_of
 from penni_escalate.golden.sparsemap import SparseTensor, encode
 from penni_escalate.tb.base.random_work import STALL_LENGTH, random_layer
-from penni_escalate.tb.stream_core.stream_run import PLAYER_DEPTH, StreamRun
+from penni_escalate.tb.stream_core.stream_run import REPLAY_DEPTH, StreamRun
 
 #: Shares of coefficients and activations that are not 0.
 DENSE = (0.9, 0.9)
@@ -64,7 +64,7 @@ def _largest_kernels(config: Accelerator) -> list[Geometry]:
 def _limit(name: str, config: Accelerator) -> _Limit:
     top = config.kernel_max
     # As many pixels as the bench holds.
-    long = [_square(config, 2, height=HEIGHT_MAX, width=min(config.width_max, (PLAYER_DEPTH - 1) // HEIGHT_MAX // 2))]
+    long = [_square(config, 2, height=HEIGHT_MAX, width=min(config.width_max, (REPLAY_DEPTH - 1) // HEIGHT_MAX // 2))]
     match name:
         case "largest_kernel":
             return _Limit(_largest_kernels(config) * 2, DENSE)

@@ -19,7 +19,7 @@ CORE_TEST = "stream_core.random"
 SEED = 1
 #: Short runs in which every mutant shows that can show in the stream core: those in which most do come first.
 SEEDS = ((2,), (3, 8), (18, 22, 31, 32, 55, 58))
-#: Runs in which single bits of psums decide on an output, for drawn mutants that survive the others.
+#: Runs in which single bits of psums decide on an output, for generated mutants that survive the others.
 MORE_SEEDS = ((68, 407, 541), (162, 454, 571))
 Seeds = tuple[tuple[int, ...], ...]
 

@@ -1,4 +1,4 @@
-"""What a run of the stream core was like, as hits of its coverage model; whatever played the run."""
+"""What a run of the stream core was like, as hits of its coverage model; whatever ran it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _BLOCK_CAUSES = (BlockCounter.Z_FULL, BlockCounter.STARVED, BlockCounter.LINE_WA
 
 
 @dataclass(frozen=True)
-class PlayedRun:
+class SampledRun:
     """A run that came to its end, and did what was predicted.
 
     Attributes:
@@ -46,12 +46,12 @@ class PlayedRun:
 
 
 def overlaps_of(trace: Trace, inputs: Sequence[SparseTensor]) -> list[bool]:
-    """``PlayedRun.overlaps`` of a run that does what ``trace`` says."""
+    """``SampledRun.overlaps`` of a run that does what ``trace`` says."""
     ends = np.cumsum([tensor.maps.shape[0] * tensor.maps.shape[1] for tensor in inputs])
     return (trace.start_cycle[1:] <= trace.input_cycle[ends[:-1] - 1]).tolist()
 
 
-def sample_played(collector: Collector, config: Accelerator, run: PlayedRun) -> None:
+def sample_hits(collector: Collector, config: Accelerator, run: SampledRun) -> None:
     """Count what a run has met."""
     stalls = {f"{stream} stalls": _regime(run.go[stream]) for stream in STREAMS}
     passes = len(run.passes)
@@ -78,7 +78,7 @@ def density_bin(share: float) -> str:
     return "none" if share == 0 else "nearly all" if share > 0.95 else "dense" if share >= 0.5 else "sparse"
 
 
-def _sample_counters(collector: Collector, run: PlayedRun) -> None:
+def _sample_counters(collector: Collector, run: SampledRun) -> None:
     """Causes of waiting that the core has counted."""
     causes = [cause.name.lower() for cause in _CORE_CAUSES if run.core_counters[cause]]
     causes += [cause.name.lower() for cause in _BLOCK_CAUSES if run.block_counters[:, cause].any()]
@@ -169,7 +169,7 @@ def _sample_codes(collector: Collector, work: Pass, outputs: np.ndarray, config:
         collector.sample({"shift": "small" if shift < 20 else "usual" if shift < 34 else "large"})
 
 
-def _sample_succession(collector: Collector, run: PlayedRun, number: int) -> None:
+def _sample_succession(collector: Collector, run: SampledRun, number: int) -> None:
     """A pass against the one before it."""
     before, work = run.passes[number - 1], run.passes[number]
     old, new = before.geometry, work.geometry

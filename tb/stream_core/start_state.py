@@ -14,7 +14,7 @@ from penni_escalate.tb.base.result import Result, Verdict, verdict_of
 from penni_escalate.tb.base.simulator import Design, Outcome, Simulator, build, initial_values
 from penni_escalate.tb.stream_core.random_run import random_run
 from penni_escalate.tb.stream_core.stream_run import (
-    LEAST_CUT,
+    LEAST_ABORTED,
     RECORD,
     Comparison,
     Prediction,
@@ -26,24 +26,24 @@ from penni_escalate.tb.stream_core.stream_run import (
 CORE = "stream_core"
 #: Checks of a run that differs, and of one that did not come to its end.
 START_STATE, ENDLESS = "start state", "simulation"
-#: Runs that reset cuts off before one that comes to its end.
-MOST_CUTS = 3
-#: Share of the cuts that fall into the last cycles of a run, where results are on their way out.
+#: Runs that reset aborts before one that comes to its end.
+MOST_ABORTED = 3
+#: Share of the aborted runs that fall into the last cycles of a run, where results are on their way out.
 LATE_SHARE = 0.3
 LATE = 40
 
 
 def reset_predictions(design: Design, seed: int, count: int) -> list[Prediction]:
-    """``count`` random runs that come to their end, each after one to MOST_CUTS that reset ends in the middle."""
+    """``count`` random runs that come to their end, each after one to MOST_ABORTED that reset ends in the middle."""
     rng = np.random.default_rng([seed, count])
     predictions = []
     for number in range(count):
-        for _ in range(int(rng.integers(1, MOST_CUTS + 1))):
+        for _ in range(int(rng.integers(1, MOST_ABORTED + 1))):
             prediction = predict(design.config, random_run(int(rng.integers(2**31)), design.config))
             cycles = prediction.trace.cycles
-            first = max(LEAST_CUT, cycles - LATE) if rng.random() < LATE_SHARE else LEAST_CUT
-            cut = int(rng.integers(first, cycles))
-            predictions.append(replace(prediction, run=replace(prediction.run, cut=cut)))
+            first = max(LEAST_ABORTED, cycles - LATE) if rng.random() < LATE_SHARE else LEAST_ABORTED
+            aborted_at = int(rng.integers(first, cycles))
+            predictions.append(replace(prediction, run=replace(prediction.run, aborted_at=aborted_at)))
         # Even runs are free-running, odd ones stalled.
         whole = 2 * int(rng.integers(2**30)) + number % 2
         predictions.append(predict(design.config, random_run(whole, design.config)))
@@ -64,10 +64,10 @@ def summed(
     problem, detected_ps = "", None
     for prediction, comparison in zip(predictions, comparisons, strict=True):
         if not comparison.ok:
-            cut = prediction.run.cut
-            where = prediction.run.name + (f", cut at cycle {cut}" if cut is not None else "")
+            aborted_at = prediction.run.aborted_at
+            where = prediction.run.name + (f", aborted at cycle {aborted_at}" if aborted_at is not None else "")
             found = describe(comparison.differences[0]) if comparison.differences else "nothing was compared"
-            problem, detected_ps = f"{where}: {found}", comparison.noticed_ps
+            problem, detected_ps = f"{where}: {found}", comparison.detected_ps
             break
     compared = sum(comparison.values + comparison.cycles + comparison.z for comparison in comparisons)
     if not problem and not compared:
@@ -84,7 +84,7 @@ def summed(
         verdict=verdict_of(not problem, outcome.ended),
         compared=compared,
         transactions=size,
-        cycles=sum(p.trace.cycles if p.run.cut is None else p.run.cut for p in predictions),
+        cycles=sum(p.trace.cycles if p.run.aborted_at is None else p.run.aborted_at for p in predictions),
         problem=problem,
         check="" if not problem else START_STATE if outcome.ended else ENDLESS,
         detected_ps=detected_ps,
@@ -101,7 +101,7 @@ def run_reset_runs(
 ) -> Result:
     """Reset in mid-pass, for one cycle, and correct passes from the next on.
 
-    What a run that was cut gave before the cut is compared too.
+    What a run that was aborted gave before the abort is compared too.
 
     Args:
         design: the stream core with its bench, built.

@@ -1,9 +1,9 @@
-"""Runs inside the simulator: plays the runs that runs.json names, each from reset.
+"""Runs inside the simulator: replays the runs that runs.json names, each from reset.
 
-A run that is cut ends in the middle: the clock stands still while the files of the next run are laid
+A run that is aborted ends in the middle: the clock stands still while the files of the next run are laid
 out, so that a single cycle of reset is all that lies between the two.
 
-The bench's players and recorders work by themselves; Python wakes at the end of a run to read the
+The bench's replay drivers and recorders work by themselves; Python wakes at the end of a run to read the
 counters and to lay out the files of the next.
 """
 
@@ -17,7 +17,7 @@ from cocotb.triggers import FallingEdge, RisingEdge, Timer
 from cocotb.utils import get_sim_time
 
 RECORDED = ("output.txt", "z.txt", "unknown.txt")
-PLAYED = ("load.hex", "group.hex", "load_stall.bin", "input_stall.bin", "output_stall.bin")
+REPLAYED = ("load.hex", "group.hex", "load_stall.bin", "input_stall.bin", "output_stall.bin")
 PERIOD_NS = 10
 #: Counters of the core, and of a block.
 COUNTERS = 7
@@ -29,7 +29,7 @@ class StreamBench:
     def __init__(self, dut) -> None:
         self.dut = dut
         self._clock = Clock(dut.clk_i, PERIOD_NS, unit="ns")
-        #: The clock stands still, with the bench in reset: the run before was cut.
+        #: The clock stands still, with the bench in reset: the run before was aborted.
         self._halted = False
 
     async def start(self) -> None:
@@ -48,7 +48,7 @@ class StreamBench:
         """Wait; ends just after a falling edge, where inputs may change safely."""
         await Timer(count * PERIOD_NS, unit="ns")
 
-    async def play(self, settings: dict) -> tuple[float, int]:
+    async def replay(self, settings: dict) -> tuple[float, int]:
         """Play one run to its end; returns the seconds that it took, and when its cycle 0 began, in ps."""
         if self._halted:
             # The reset that the next edge brings is the core's only one.
@@ -74,7 +74,7 @@ class StreamBench:
         await RisingEdge(self.dut.clk_i)
         begin_ps = get_sim_time("step")
         await RisingEdge(self.dut.end_o)
-        if settings["cut"]:
+        if settings["aborted"]:
             await self._cut()
         seconds = time.perf_counter() - begin
         await self.cycles(2)
@@ -119,9 +119,9 @@ async def play_runs(dut) -> None:
     for name in names:
         folder = Path(name)
         settings = json.loads((folder / "run.json").read_text())
-        for played in PLAYED:
-            Path(played).write_bytes((folder / played).read_bytes())
-        seconds, begin_ps = await bench.play(settings)
+        for replayed in REPLAYED:
+            Path(replayed).write_bytes((folder / replayed).read_bytes())
+        seconds, begin_ps = await bench.replay(settings)
         for record in map(Path, RECORDED):
             if record.is_file():
                 (folder / record).write_bytes(record.read_bytes())
@@ -131,7 +131,7 @@ async def play_runs(dut) -> None:
             "passes": int(dut.passes_o.value),
             "unknown": int(dut.unknown_o.value),
         }
-        if not settings["cut"]:
+        if not settings["aborted"]:
             recorded["core"], recorded["blocks"] = await bench.counters(settings["blocks"])
             await bench.clear_counters()
             # The index behind the last names no counter and reads 0 as well.

@@ -25,10 +25,10 @@ from penni_escalate.tb.base.simulator import PERIOD_PS, Design, Outcome, Simulat
 
 HDL = Path(__file__).resolve().parent / "hdl"
 #: Transfers that the bench's memories hold.
-PLAYER_DEPTH = 65536
+REPLAY_DEPTH = 65536
 MODULE = "penni_escalate.tb.stream_core.stream_core_tests"
-#: Cycles that a run which is cut takes at least.
-LEAST_CUT = 2
+#: Cycles that a run which is aborted takes at least.
+LEAST_ABORTED = 2
 #: What the simulation writes when a run has ended: the counters, and when the run's cycle 0 began.
 RECORD = "counters.json"
 
@@ -42,7 +42,7 @@ class StreamRun:
         inputs: the input of each pass.
         trace_z: compare every z too, not only outputs and counters.
         layers: of which the passes are.
-        cut: cycles after which reset ends the run, for a single cycle; the next run of the batch begins
+        aborted_at: cycles after which reset ends the run, for a single cycle; the next run of the batch begins
             in the cycle after it. None: the run comes to its end.
     """
 
@@ -52,7 +52,7 @@ class StreamRun:
     stalls: Stalls
     trace_z: bool = False
     layers: int = 1
-    cut: int | None = None
+    aborted_at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,8 @@ class Comparison:
         differences: the first of them, some of each kind.
         rtl_cycles: cycle in which the last output group left, plus one; 0 where none did.
         outputs: uint8 (groups, GROUP): the RTL's outputs, unpacked; groups that never came are 0.
-        block_counters, core_counters: the RTL's; 0 of a run that was cut.
-        cut: reset ended the run; what came before is compared, and nothing may have come to be compared.
+        block_counters, core_counters: the RTL's; 0 of a run that was aborted.
+        aborted: reset ended the run; what came before is compared, and nothing may have come to be compared.
         begin_ps: simulation time at which the run's cycle 0 began; None where the run did not come to its end.
     """
 
@@ -106,17 +106,17 @@ class Comparison:
     outputs: np.ndarray
     block_counters: np.ndarray
     core_counters: np.ndarray
-    cut: bool = False
+    aborted: bool = False
     begin_ps: int | None = None
 
     @property
     def ok(self) -> bool:
-        """Something was compared, except in a run that was cut, and nothing differs."""
-        compared = self.cut or (self.values > 0 and self.cycles > 0)
+        """Something was compared, except in a run that was aborted, and nothing differs."""
+        compared = self.aborted or (self.values > 0 and self.cycles > 0)
         return compared and not self.value_mismatches and not self.cycle_mismatches
 
     @property
-    def noticed_ps(self) -> int | None:
+    def detected_ps(self) -> int | None:
         """Simulation time of the edge that ends the cycle of the first difference that has one; None where none has."""
         cycle = next((difference.cycle for difference in self.differences if difference.cycle >= 0), None)
         return None if cycle is None or self.begin_ps is None else self.begin_ps + (cycle + 1) * PERIOD_PS
@@ -162,7 +162,7 @@ def bench_design(
     return Design(
         top="stream_bench",
         config=config,
-        sources=(*(place / name for name in core), HDL / "player.v", place / checker, place / bench),
+        sources=(*(place / name for name in core), HDL / "replay_driver.v", place / checker, place / bench),
         controls=(HDL / "blocks.vlt", HDL / "stream_bench.vlt"),
         defines=("TRACE_Z",) if trace else (),
         waves=waves,
@@ -170,29 +170,29 @@ def bench_design(
     )
 
 
-def overload(config: Accelerator, passes: Sequence[Pass]) -> str | None:
+def exceeds_bench_memory(config: Accelerator, passes: Sequence[Pass]) -> str | None:
     """Why the bench cannot hold a run of these passes; None where it can."""
     groups = sum(p.geometry.height * p.geometry.width * -(-p.geometry.channels // config.group) for p in passes)
     transfers = sum(load_words(p, config) for p in passes)
-    if max(groups, transfers) <= PLAYER_DEPTH:
+    if max(groups, transfers) <= REPLAY_DEPTH:
         return None
     return (
-        f"{groups} input groups and {transfers} load transfers are more than the {PLAYER_DEPTH} of each that the bench "
+        f"{groups} input groups and {transfers} load transfers are more than the {REPLAY_DEPTH} of each that the bench "
         "holds, use a larger configuration or a smaller layer"
     )
 
 
 def predict(config: Accelerator, work: StreamRun) -> Prediction:
     """Run the cycle model. Raises UserError where the run is too large for the bench."""
-    problem = overload(config, work.passes)
+    problem = exceeds_bench_memory(config, work.passes)
     if problem is not None:
         raise UserError(f"Run '{work.name}' cannot be simulated: {problem}.")
     loads = [load_words(p, config) for p in work.passes]
-    return to_play(config, work, simulate(config, work.passes, work.inputs, loads, work.stalls))
+    return to_replay(config, work, simulate(config, work.passes, work.inputs, loads, work.stalls))
 
 
-def to_play(config: Accelerator, work: StreamRun, trace: Trace) -> Prediction:
-    """A run whose trace is known, with the words that the bench plays."""
+def to_replay(config: Accelerator, work: StreamRun, trace: Trace) -> Prediction:
+    """A run whose trace is known, with the words that the bench replays."""
     port = LoadPort(config)
     return Prediction(work, [word for p in work.passes for word in port.transfers(p)], trace)
 
@@ -220,7 +220,7 @@ def _stall_lines(pattern: np.ndarray) -> str:
 
 
 def write_run(config: Accelerator, prediction: Prediction, folder: Path) -> None:
-    """The files that the bench plays."""
+    """The files that the bench replays."""
     work = prediction.run
     folder.mkdir(parents=True, exist_ok=True)
     words = _group_words(config, work.inputs)
@@ -235,8 +235,8 @@ def write_run(config: Accelerator, prediction: Prediction, folder: Path) -> None
         "group_count": len(words),
         "pass_count": len(work.passes),
         # Python sees the end a cycle after the limit, and the bench passes the reset on in the next.
-        "limit": limit if work.cut is None else work.cut - LEAST_CUT,
-        "cut": work.cut is not None,
+        "limit": limit if work.aborted_at is None else work.aborted_at - LEAST_ABORTED,
+        "aborted": work.aborted_at is not None,
         "trace": work.trace_z,
         "blocks": config.blocks,
     }
@@ -255,12 +255,14 @@ def run_batch(
     """Simulate runs one after the other in one simulator process and compare each with its prediction.
 
     ``advance`` is called after each run that has been simulated; ``plusargs`` go to the simulator.
-    Raises ValueError where a run is cut outside its time.
+    Raises ValueError where a run is aborted outside its time.
     """
     for prediction in predictions:
-        cut = prediction.run.cut
-        if cut is not None and not LEAST_CUT <= cut < prediction.trace.cycles:
-            raise ValueError(f"run {prediction.run.name} of {prediction.trace.cycles} cycles cannot be cut at {cut}")
+        aborted_at = prediction.run.aborted_at
+        if aborted_at is not None and not LEAST_ABORTED <= aborted_at < prediction.trace.cycles:
+            raise ValueError(
+                f"run {prediction.run.name} of {prediction.trace.cycles} cycles cannot be aborted at {aborted_at}"
+            )
     folder = folder.resolve()
     names = [f"{number:03d}_{prediction.run.name}" for number, prediction in enumerate(predictions)]
     with locked(folder):
@@ -291,13 +293,13 @@ def _watched(files: list[Path], advance: Callable[[], None]) -> Iterator[None]:
                 advance()
             waiting = left
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+    monitor = threading.Thread(target=watch)
+    monitor.start()
     try:
         yield
     finally:
         ended.set()
-        watcher.join()
+        monitor.join()
 
 
 def _unpack(map_bits: int, packed: bytes, group: int) -> np.ndarray:
@@ -336,7 +338,7 @@ class _Tally:
 def compare(config: Accelerator, prediction: Prediction, folder: Path) -> Comparison:
     """Compare what a run's folder recorded with the prediction."""
     trace, tally = prediction.trace, _Tally()
-    cut = prediction.run.cut
+    aborted_at = prediction.run.aborted_at
     outputs = np.zeros_like(trace.outputs)
     got_cycle = _compare_outputs(config, prediction, folder / "output.txt", outputs, tally)
     z = _compare_z(prediction, folder / "z.txt", tally) if prediction.run.trace_z else 0
@@ -344,7 +346,7 @@ def compare(config: Accelerator, prediction: Prediction, folder: Path) -> Compar
     blocks, core = _compare_counters(config, prediction, recorded, folder, tally)
     return Comparison(
         values=len(got_cycle) * config.group,
-        cycles=len(got_cycle) + (blocks.size + core.size if cut is None else 0),
+        cycles=len(got_cycle) + (blocks.size + core.size if aborted_at is None else 0),
         z=z,
         value_mismatches=tally.values,
         cycle_mismatches=tally.cycles,
@@ -353,7 +355,7 @@ def compare(config: Accelerator, prediction: Prediction, folder: Path) -> Compar
         outputs=outputs,
         block_counters=blocks,
         core_counters=core,
-        cut=cut is not None,
+        aborted=aborted_at is not None,
         begin_ps=recorded["begin_ps"] if recorded else None,
     )
 
@@ -378,9 +380,9 @@ def _places(config: Accelerator, prediction: Prediction) -> list[tuple[int, int,
 def _compare_outputs(
     config: Accelerator, prediction: Prediction, path: Path, outputs: np.ndarray, tally: _Tally
 ) -> list[int]:
-    trace, cut = prediction.trace, prediction.run.cut
+    trace, aborted_at = prediction.trace, prediction.run.aborted_at
     lines = path.read_text().splitlines() if path.is_file() else []
-    expected = len(trace.outputs) if cut is None else int(np.count_nonzero(trace.output_cycle < cut))
+    expected = len(trace.outputs) if aborted_at is None else int(np.count_nonzero(trace.output_cycle < aborted_at))
     if len(lines) != expected:
         tally.note(Difference("groups", "", expected, len(lines), -1), value=True)
     places = _places(config, prediction)
@@ -431,7 +433,7 @@ def _z_place(prediction: Prediction, block: int, row: int, number: int) -> str:
 
 
 def _compare_z(prediction: Prediction, path: Path, tally: _Tally) -> int:
-    trace, cut = prediction.trace, prediction.run.cut
+    trace, aborted_at = prediction.trace, prediction.run.aborted_at
     text = path.read_text() if path.is_file() else ""
     if "x" in text:
         tally.note(Difference("z", "", "a number", "X", -1), value=True)
@@ -443,7 +445,7 @@ def _compare_z(prediction: Prediction, path: Path, tally: _Tally) -> int:
             mine = records[(records[:, 1] == b) & (records[:, 2] == m)]
             z_cycle = trace.z_cycle[b, m]
             # A row writes its z in order.
-            pixels = len(z_cycle) if cut is None else int(np.count_nonzero(z_cycle < cut))
+            pixels = len(z_cycle) if aborted_at is None else int(np.count_nonzero(z_cycle < aborted_at))
             if len(mine) != pixels:
                 where = f"block {b}, row {m}"
                 tally.note(Difference("z count", where, pixels, len(mine), -1), value=True)
@@ -482,7 +484,7 @@ def _compare_counters(
         cycle, _, names = lines[0].partition(" ") if lines else ("-1", "", "")
         found = f"X on {names}" if names else "X"
         tally.note(Difference("run", "", "0 or 1 on every valid and ready", found, int(cycle)), value=True)
-    if prediction.run.cut is not None:
+    if prediction.run.aborted_at is not None:
         return blocks, core
     if recorded["left_by_clear"]:
         tally.note(Difference("counter", "the core after clearing", 0, recorded["left_by_clear"], -1), value=False)

@@ -6,7 +6,7 @@ import numpy as np
 import pyuvm
 
 from penni_escalate.tb.stream_core.env import errors
-from penni_escalate.tb.stream_core.env.agents import ActivationDriver, ConfigurationDriver, OutputWatcher, WeightDriver
+from penni_escalate.tb.stream_core.env.agents import ActivationDriver, ConfigurationDriver, OutputMonitor, WeightDriver
 from penni_escalate.tb.stream_core.env.base_test import StreamCoreTest
 from penni_escalate.tb.stream_core.env.channel import Channel
 from penni_escalate.tb.stream_core.env.model import Expectation, counters_of, expect
@@ -106,12 +106,12 @@ class reset_in_mid_pass(StreamCoreTest):
         """Cut at any cycle of a run of two layers, then a whole one."""
         for number in range(self.layers):
             regime = self.random.choice((Regime.FREE, Regime.RECORDED))
-            cut = draw_work(self.numbers, self.config, f"cut{number}", 2, regime)
-            await self.cut_work(cut, self.random.random())
+            aborted = draw_work(self.numbers, self.config, f"aborted{number}", 2, regime)
+            await self.abort_work(aborted, self.random.random())
             await self.run_work(draw_work(self.numbers, self.config, f"whole{number}", 1, Regime.FREE))
 
 
-# ---- negative tests: each injects an error and passes only if the environment notices it, and nothing else -----------
+# ---- negative tests: each injects an error and passes only if the environment detects it, and nothing else -----------
 
 
 class _Error(StreamCoreTest):
@@ -326,7 +326,7 @@ class errors_lost_output(_Error):
     """An output group does not arrive. Those behind it are taken for the ones before them."""
 
     regime = Regime.RANDOM
-    overrides = ((OutputWatcher, errors.LosingWatcher),)
+    overrides = ((OutputMonitor, errors.LosingMonitor),)
 
     def matters(self, meant: Expectation) -> bool:
         """The group after the lost one is another."""
@@ -342,7 +342,7 @@ class errors_lost_output(_Error):
 class errors_extra_output(_Error):
     """The last output group arrives twice: nothing else is wrong."""
 
-    overrides = ((OutputWatcher, errors.InventingWatcher),)
+    overrides = ((OutputMonitor, errors.InventingMonitor),)
 
     def matters(self, meant: Expectation) -> bool:
         """One pass: behind another's it would be taken for the first of the next."""
@@ -357,7 +357,7 @@ class errors_extra_output(_Error):
 class errors_late_output(_Error):
     """Output groups arrive a cycle late, with the right values."""
 
-    overrides = ((OutputWatcher, errors.LateWatcher),)
+    overrides = ((OutputMonitor, errors.LateMonitor),)
 
     def provokes(self, meant: Expectation) -> Mapping[ProblemKind, int]:
         """All of them."""

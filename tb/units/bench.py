@@ -23,7 +23,7 @@ from penni_escalate.tb.units.start_state import run_from_random_registers
 from penni_escalate.tb.units.unit_bench import run_units, unit_design
 
 _VARIANTS = (Variant.PLAIN, Variant.COVERAGE, Variant.RANDOM_INITIAL)
-#: Transactions of a bench against each drawn mutant, and against those that survive the first.
+#: Transactions of a bench against each generated mutant, and against those that survive the first.
 FIRST, THOROUGH = 300, 5000
 
 
@@ -70,7 +70,7 @@ class UnitBench:
 
     def shapes(self, unit: str, text: str) -> Sequence[Shape]:
         """One for each instance of the unit in the wrapper."""
-        return [Shape(i.name, i.parameters, f"{i.name}_drawn") for i in instances_of(unit, text)]
+        return [Shape(i.name, i.parameters, f"{i.name}_generated") for i in instances_of(unit, text)]
 
     def mutant_run(
         self, config: Accelerator, unit: str, netlist: MutantNetlist, files: Mapping[str, str], folder: Path

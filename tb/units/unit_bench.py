@@ -135,6 +135,6 @@ def _summed(
         cycles=sum(part["cycles"] for part in parts),
         problem=problem,
         check=check or (ENDLESS if problem else ""),
-        detected_ps=next((part["noticed_ps"] for part in parts if part["problem"]), None),
+        detected_ps=next((part["detected_ps"] for part in parts if part["problem"]), None),
         seconds=round(sum(part["seconds"] for part in parts), 2),
     )

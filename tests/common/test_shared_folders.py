@@ -31,8 +31,8 @@ from penni_escalate.tb.base.simulator import Design, Outcome, Simulator, build
 from penni_escalate.tb.flows.coverage_json import update_coverage
 from penni_escalate.tb.flows.formal import sby
 from penni_escalate.tb.flows.formal.sby import Answer, Mode, run_task
-from penni_escalate.tb.flows.mutants.drawing import Drawn, draw
 from penni_escalate.tb.flows.mutants.equivalence import proved_equivalent
+from penni_escalate.tb.flows.mutants.generation import GeneratedMutant, draw
 from penni_escalate.tb.flows.regress.job_result import JobResult
 from penni_escalate.tb.flows.regress.summary import write_junit
 from penni_escalate.tb.flows.report import site
@@ -196,7 +196,7 @@ def quick_yosys(folder: Path, patch: pytest.MonkeyPatch) -> None:
             "stat.json": '{"design": {"num_cells_by_type": {"$_AND_": 1}}}',
             "netlist.il": TEXT,
             "netlist.v": MODULE,
-            "drawn.ys": "mutate -ctrl mutant_i 16 1 -mode inv -cell x -port A -portbit 0\n" * 9,
+            "generated.ys": "mutate -ctrl mutant_i 16 1 -mode inv -cell x -port A -portbit 0\n" * 9,
             **({} if base else {"base.il": TEXT}),
         }
         for name, text in texts.items():
@@ -242,7 +242,9 @@ def proofs_of_equivalence(folder: Path, patch: pytest.MonkeyPatch) -> Work:
     def work(number: int) -> None:
         base = folder / f"{number}.il"
         base.write_text(f"{number}\n{TEXT}")
-        assert proved_equivalent(base, "drawn", Drawn(1, "inv", "inv", "-mode inv", ""), folder / "equivalence")
+        assert proved_equivalent(
+            base, "drawn", GeneratedMutant(1, "inv", "inv", "-mode inv", ""), folder / "equivalence"
+        )
 
     return work
 
@@ -354,7 +356,7 @@ def proofs(folder: Path, patch: pytest.MonkeyPatch) -> Work:
 def runs_of_a_bench(folder: Path, patch: pytest.MonkeyPatch) -> Work:
     def run(design: Design, sim: Simulator, module: str, place: Path, seed: int, **_: object) -> Outcome:
         part = {"unit": "fifo", "transactions": 400, "comparisons": 900, "cycles": seed, "seconds": 0.0}
-        text = json.dumps(part | {"problem": "", "check": "", "noticed_ps": None})
+        text = json.dumps(part | {"problem": "", "check": "", "detected_ps": None})
         write_slowly(place / RESULTS / f"{seed % 3}.json", text)
         return Outcome(1, 0, place / "log")
 

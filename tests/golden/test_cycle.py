@@ -12,7 +12,7 @@ from penni_escalate.golden.baselines.dense_array import dense_cycles
 from penni_escalate.golden.bound import bound_of
 from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running, output_tensor, simulate
-from penni_escalate.golden.fit import misfit
+from penni_escalate.golden.fit import unsupported_reason
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.overflow import accumulator_range, z_range
 from penni_escalate.golden.schedule import passes_of
@@ -168,14 +168,14 @@ def test_dense_array_takes_the_best_shape() -> None:
 )
 def test_a_layer_that_does_not_fit_is_refused(change: dict[str, int], message: str) -> None:
     layer = fitting_layer()
-    assert misfit(layer, TINY) is None
-    assert misfit(layer, replace(TINY, **change)) == message
+    assert unsupported_reason(layer, TINY) is None
+    assert unsupported_reason(layer, replace(TINY, **change)) == message
 
 
 def test_a_z_that_could_overflow_is_refused() -> None:
     layer = fitting_layer()
     dense = replace(layer, coefficients=np.ones_like(layer.coefficients))
-    problem = misfit(dense, replace(TINY, z_bits=10))
+    problem = unsupported_reason(dense, replace(TINY, z_bits=10))
     assert problem is not None
     assert problem.startswith("channel 0, row 0: z can reach 0..2040: it must fit 10 bits")
 

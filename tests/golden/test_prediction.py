@@ -72,7 +72,7 @@ def test_cycles_are_those_of_the_bench(package: Package) -> None:
     assert total_figures(prediction.layers).cycles == sum(layer.cycles for layer in prediction.layers)
 
 
-def test_a_cycle_model_that_computes_something_else_is_noticed(package: Package) -> None:
+def test_a_cycle_model_that_computes_something_else_is_detected(package: Package) -> None:
     layers, _ = select_layers(package, TINY, None)
 
     def change(run: LayerRun) -> tuple[int, int, int]:
@@ -143,7 +143,7 @@ def test_the_command_needs_no_simulator_and_no_testbench(tmp_path: Path) -> None
     assert layer["name"] == "conv6" and layer["cycles"] == document["total"]["cycles"] >= layer["bound_cycles"] > 0
     for text in ("conv6", f"{layer['cycles']:,}", f"{layer['bound_cycles']:,}", "waits for z", "predict.json"):
         assert text in result.stdout
-    assert document["golden_mismatches"] == 0 and document["left_to_golden"] == []
+    assert document["golden_mismatches"] == 0 and document["host_fallback"] == []
     assert len(document["images"]) == 2
 
 

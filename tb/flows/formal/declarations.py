@@ -61,7 +61,7 @@ class Bug:
     old: Annotated[str, Field(min_length=1)]
     #: Text in its place.
     new: str
-    #: Label of the assertion that must notice it, the others left out: so that each may be shown to be able to fail.
+    #: Label of the assertion that must detect it, the others left out: so that each may be shown to be able to fail.
     fails: _Name
 
     @model_validator(mode="after")

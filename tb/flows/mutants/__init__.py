@@ -1,1 +1,1 @@
-"""Mutants: faults in the Verilog that the environment must notice."""
+"""Mutants: faults in the Verilog that the environment must detect."""

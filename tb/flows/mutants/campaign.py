@@ -8,7 +8,7 @@ from distributed import Client, Future, as_completed
 
 from penni_escalate.tb.base.finding import Finding
 from penni_escalate.tb.flows.mutants.declarations import Curated, top_tests
-from penni_escalate.tb.flows.mutants.drawn import drawn_results
+from penni_escalate.tb.flows.mutants.generated import generated_results
 from penni_escalate.tb.flows.mutants.results import Result, judge
 from penni_escalate.tb.flows.mutants.tasks import curated_bench, curated_top
 
@@ -18,7 +18,7 @@ class Parts:
     """Which mutants a campaign runs."""
 
     curated: bool = True
-    drawn: bool = True
+    generated: bool = True
 
 
 def _submit(client: Client, units: Mapping[str, Curated], parts: Parts) -> dict[Future, tuple[str, str, str]]:
@@ -29,9 +29,9 @@ def _submit(client: Client, units: Mapping[str, Curated], parts: Parts) -> dict[
         key = f"{part}-{unit}-{mutant}-{os.getpid()}"
         futures[client.submit(task, *arguments, key=key)] = (part, unit, mutant)
 
-    if parts.drawn:
+    if parts.generated:
         for unit in units:
-            start("drawn", unit, "", drawn_results, unit)
+            start("generated", unit, "", generated_results, unit)
     if parts.curated:
         for test in _top_tests(units):
             top = test.partition(".")[0]
@@ -53,7 +53,7 @@ def _top_tests(units: Mapping[str, Curated]) -> tuple[str, ...]:
 def tasks_of(units: Mapping[str, Curated], parts: Parts) -> int:
     """How many tasks a campaign has."""
     anew = sum(len(curated.mutants) * len(top_tests(unit, curated.tests)) for unit, curated in units.items())
-    return parts.drawn * len(units) + parts.curated * (len(units) + anew + len(_top_tests(units)))
+    return parts.generated * len(units) + parts.curated * (len(units) + anew + len(_top_tests(units)))
 
 
 def run_campaign(
@@ -65,13 +65,13 @@ def run_campaign(
     """
     futures = _submit(client, units, parts)
     findings: dict[tuple[str, str], list[Finding]] = {}
-    drawn: dict[str, Sequence[Result]] = {}
+    generated: dict[str, Sequence[Result]] = {}
     try:
         for future in as_completed(futures):
             part, unit, name = futures[future]
             found = future.result()
-            if part == "drawn":
-                drawn[unit] = found
+            if part == "generated":
+                generated[unit] = found
             elif part == "top":
                 findings.setdefault((unit, name.partition(":")[0]), []).append(found)
             elif part == "bench":
@@ -85,5 +85,5 @@ def run_campaign(
     for unit, curated in units.items():
         if parts.curated:
             results += [judge(unit, mutant, findings[unit, mutant.name]) for mutant in curated.mutants]
-        results += drawn.get(unit, ())
+        results += generated.get(unit, ())
     return results

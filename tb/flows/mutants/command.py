@@ -20,7 +20,7 @@ from penni_escalate.tb.flows.mutants.tasks import configuration
 from penni_escalate.tb.flows.regress.runner import connect
 from penni_escalate.tb.flows.result_store import origin_of
 
-#: What can become of a mutant, by whether it was drawn.
+#: What can become of a mutant, by whether it was generated.
 _POSSIBLE = {
     False: (Status.KILLED, Status.WRONG_DETECTOR, Status.SURVIVED),
     True: (Status.KILLED, Status.EQUIVALENT, Status.OUT_OF_REACH, Status.SURVIVED),
@@ -28,16 +28,16 @@ _POSSIBLE = {
 
 
 def table(results: Sequence[Result]) -> Table:
-    """A row each unit: how many curated and drawn mutants there are, and what became of them."""
+    """A row each unit: how many curated and generated mutants there are, and what became of them."""
     found = Table(title="Mutants")
     found.add_column("unit")
-    for drawn, possible in _POSSIBLE.items():
-        for heading in ("drawn" if drawn else "curated", *possible):
+    for generated, possible in _POSSIBLE.items():
+        for heading in ("generated" if generated else "curated", *possible):
             found.add_column(heading.replace("_", " "), justify="right")
     for unit in (*dict.fromkeys(result.unit for result in results), "all"):
         row = [unit]
-        for drawn, possible in _POSSIBLE.items():
-            counts = tally(r for r in results if unit in (r.unit, "all") and r.drawn is drawn)
+        for generated, possible in _POSSIBLE.items():
+            counts = tally(r for r in results if unit in (r.unit, "all") and r.generated is generated)
             row += [str(counts[name]) for name in ("total", *possible)]
         found.add_row(*row)
     return found
@@ -47,21 +47,21 @@ def sentence(result: Result) -> str:
     """What is wrong with a mutant."""
     fired = ", ".join(result.fired) or "nobody"
     expected = ", ".join(result.expected)
-    return f"{result.status}: {result.unit}.{result.name}: expected {expected}; noticed by {fired}"
+    return f"{result.status}: {result.unit}.{result.name}: expected {expected}; detected by {fired}"
 
 
 @click.command()
 @click.option("--unit", "chosen", multiple=True, help="Unit, several times for several; all where not given, or 'all'.")
-@click.option("--only", type=click.Choice(["curated", "drawn"]), help="Only one of the two kinds.")
+@click.option("--only", type=click.Choice(["curated", "generated"]), help="Only one of the two kinds.")
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Workers.")
 @click.option("--scheduler", default="local", show_default=True, help="local, slurm, lsf, or a scheduler's address.")
 def main(chosen: tuple[str, ...], only: str | None, jobs: int, scheduler: str) -> None:
-    """Run mutants of the Verilog; each must be noticed by the tests that are expected to."""
+    """Run mutants of the Verilog; each must be detected by the tests that are expected to."""
     begin = time.perf_counter()
     units = UNITS if not chosen or "all" in chosen else tuple(dict.fromkeys(chosen))
     for unit in units:
         check_unit(unit)
-    parts = Parts(curated=only != "drawn", drawn=only != "curated")
+    parts = Parts(curated=only != "generated", generated=only != "curated")
     curated = {unit: read_curated(unit) for unit in units}
     check_texts(curated, configuration())
     check_simulator(Simulator.ICARUS)

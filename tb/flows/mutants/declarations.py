@@ -1,4 +1,4 @@
-"""Curated mutants: ``tb/units/<unit>/mutants.yaml``, each with what must notice it."""
+"""Curated mutants: ``tb/units/<unit>/mutants.yaml``, each with what must detect it."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -55,7 +55,7 @@ class Mutant:
         what: what the unit then does.
         old: text of the unit's generated Verilog, which must be there once; may use the templates' names.
         new: what takes its place; likewise.
-        noticed: the tests that must fail, each with the checks of which one must be the first to fire.
+        detected_by: the tests that must fail, each with the checks of which one must be the first to fire.
     """
 
     name: Name
@@ -63,7 +63,7 @@ class Mutant:
     what: Sentence
     old: Annotated[str, Field(min_length=1)]
     new: str
-    noticed: Annotated[dict[str, Annotated[tuple[str, ...], Field(min_length=1)]], Field(min_length=1)]
+    detected_by: Annotated[dict[str, Annotated[tuple[str, ...], Field(min_length=1)]], Field(min_length=1)]
 
     def __post_init__(self) -> None:
         if self.old == self.new:
@@ -75,7 +75,7 @@ class Curated:
     """The curated mutants of a unit.
 
     Attributes:
-        tests: run against every mutant; one that does not notice a mutant must pass it.
+        tests: run against every mutant; one that does not detect a mutant must pass it.
         transactions: of a run of the unit's bench.
     """
 
@@ -115,10 +115,10 @@ def read_curated(unit: str, folder: Path | None = None) -> Curated:
     for mutant in curated.mutants:
         if names.count(mutant.name) > 1:
             raise UserError(f"{where}: mutant '{mutant.name}' is there twice: names must differ.")
-        for test in mutant.noticed:
+        for test in mutant.detected_by:
             if test not in curated.tests:
                 raise UserError(
-                    f"{where}: mutant '{mutant.name}' is to be noticed by '{test}', which is not run: use some of "
+                    f"{where}: mutant '{mutant.name}' is to be detected by '{test}', which is not run: use some of "
                     f"{', '.join(curated.tests)}."
                 )
     return curated

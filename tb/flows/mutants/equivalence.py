@@ -1,4 +1,4 @@
-"""Proves that a drawn mutant changes nothing: the same outputs and the same next state, for every input and state.
+"""Proves that a generated mutant changes nothing: the same outputs and the same next state, for every input and state.
 
 What a unit contains is a box with the same inputs and outputs on both sides. Registers are matched by name, so that a
 mutant that changes a register without consequences is not proved, although it may be equivalent.
@@ -10,7 +10,6 @@ from penni_escalate.common.shared_folder import replaced
 from penni_escalate.common.units import UNITS
 from penni_escalate.rtl.names import module_name
 from penni_escalate.tb.base.yosys import run_yosys
-from penni_escalate.tb.flows.mutants.drawing import Drawn
 
 #: Cycles over which induction looks back.
 _DEPTH = 3
@@ -18,7 +17,7 @@ _DEPTH = 3
 _TIMEOUT = 30
 
 
-def proved_equivalent(base: Path, module: str, mutant: Drawn, folder: Path) -> bool:
+def proved_equivalent(base: Path, module: str, mutant: GeneratedMutant, folder: Path) -> bool:
     """Whether Yosys proves a mutant equivalent.
 
     Args:

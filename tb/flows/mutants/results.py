@@ -12,15 +12,15 @@ from penni_escalate.tb.flows.result_store import ResultFile
 class Status(StrEnum):
     """What became of a mutant."""
 
-    #: Noticed by those tests that were expected to, by the expected checks, and by no other test.
+    #: Detected by those tests that were expected to, by the expected checks, and by no other test.
     KILLED = "killed"
-    #: Noticed, but not by whom it was expected, or by somebody who was not.
+    #: Detected, but not by whom it was expected, or by somebody who was not.
     WRONG_DETECTOR = "wrong_detector"
-    #: Not noticed, and not known to change nothing.
+    #: Not detected, and not known to change nothing.
     SURVIVED = "survived"
-    #: Proved, or argued, to change nothing.
+    #: Proved equivalent, or waived as such.
     EQUIVALENT = "equivalent"
-    #: Argued to show only in runs that are longer or rarer than any that is made.
+    #: Waived: it shows only in runs that are longer or rarer than any that is made.
     OUT_OF_REACH = "out_of_reach"
 
     @property
@@ -34,16 +34,16 @@ class Result:
     """One mutant.
 
     Attributes:
-        drawn: whether Yosys chose it.
-        kind: of a curated mutant its kind, of a drawn one Yosys' mode.
-        expected: tests that must notice it, with the checks that may be the first to fire.
-        fired: tests that noticed it, with the check that was the first.
-        reason: why it changes nothing, of an equivalent one; what was noticed first, of others.
+        generated: whether Yosys chose it.
+        kind: of a curated mutant its kind, of a generated one Yosys' mode.
+        expected: tests that must detect it, with the checks that may be the first to fire.
+        fired: tests that detected it, with the check that was the first.
+        reason: why it changes nothing, of an equivalent one; what was detected first, of others.
     """
 
     unit: str
     name: str
-    drawn: bool
+    generated: bool
     kind: str
     what: str
     status: Status
@@ -64,30 +64,30 @@ def judge(unit: str, mutant: Mutant, findings: Sequence[Finding]) -> Result:
     """Compare what the tests said of a curated mutant with what they were expected to say."""
     if not any(finding.fired for finding in findings):
         status = Status.SURVIVED
-    elif all(finding.check in mutant.noticed.get(finding.test, ("",)) for finding in findings):
+    elif all(finding.check in mutant.detected_by.get(finding.test, ("",)) for finding in findings):
         status = Status.KILLED
     else:
         status = Status.WRONG_DETECTOR
     return Result(
         unit=unit,
         name=mutant.name,
-        drawn=False,
+        generated=False,
         kind=mutant.kind,
         what=mutant.what,
         status=status,
-        expected=tuple(f"{test}: {' or '.join(checks)}" for test, checks in mutant.noticed.items()),
+        expected=tuple(f"{test}: {' or '.join(checks)}" for test, checks in mutant.detected_by.items()),
         fired=_named(findings),
         reason=_first_problem(findings),
     )
 
 
-def judge_drawn(unit: str, name: str, mode: str, what: str, findings: Sequence[Finding]) -> Result:
-    """What became of a drawn mutant: any test of its unit may notice it."""
+def judge_generated(unit: str, name: str, mode: str, what: str, findings: Sequence[Finding]) -> Result:
+    """What became of a generated mutant: any test of its unit may detect it."""
     fired = _named(findings)
     return Result(
         unit=unit,
         name=name,
-        drawn=True,
+        generated=True,
         kind=f"yosys {mode}",
         what=what,
         status=Status.KILLED if any(finding.detected for finding in findings) else Status.SURVIVED,
@@ -108,17 +108,17 @@ def _summary(results: Sequence[Result]) -> dict[str, object]:
     return {
         "configuration": CONFIG.stem,
         **tally(results),
-        "curated": tally(result for result in results if not result.drawn),
-        "drawn": tally(result for result in results if result.drawn),
+        "curated": tally(result for result in results if not result.generated),
+        "generated": tally(result for result in results if result.generated),
         "units": {unit: tally(result for result in results if result.unit == unit) for unit in units},
     }
 
 
-#: What became of the mutants. The drawn ones of a unit are another part than its curated ones: each can be run alone.
+#: What became of the mutants. The generated ones of a unit are another part than its curated ones: each can run alone.
 RESULT_FILE = ResultFile(
     name="mutants.json",
     field="mutants",
     entry=Result,
-    part=lambda result: "drawn" if result.drawn else "curated",
+    part=lambda result: "generated" if result.generated else "curated",
     summary=_summary,
 )

@@ -110,7 +110,7 @@ def rerun(name: str, waves: bool) -> None:
     check_simulator(job.simulator)
     folder = BUILD / "rerun" / job.folder
     build_job(job, waves=waves)
-    # Not the folder's own lock, which a run of players takes.
+    # Not the folder's own lock, which a run of replay drivers takes.
     with locked(folder.with_name(f"{folder.name}.rerun")):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)

@@ -143,7 +143,7 @@ class UnitRow:
         code: figures of the union by kind, None where nothing was measured.
         configurations: of each configuration likewise, which the goals judge.
         shortfalls: goals that are missed.
-        mutants: curated and drawn ones; none where not run.
+        mutants: curated and generated ones; none where not run.
         proofs: all that are declared.
         gates: benches on the unit's netlist; none where not run.
     """
@@ -185,12 +185,12 @@ class UnitRow:
 
     @property
     def killed(self) -> Share | None:
-        """Mutants that the expected detector killed, or that were shown or argued to change nothing."""
+        """Mutants that the expected detector killed, proved equivalent, or waived."""
         if not self.mutants:
             return None
         good = sum(m["status"] in (MutantStatus.KILLED, MutantStatus.EQUIVALENT) for m in self.mutants)
-        kinds = {bool(m["drawn"]) for m in self.mutants}
-        names = {False: "curated", True: "drawn"}
+        kinds = {bool(m["generated"]) for m in self.mutants}
+        names = {False: "curated", True: "generated"}
         return Share(good, len(self.mutants), tuple(f"{names[kind]} not run" for kind in names if kind not in kinds))
 
     @property
@@ -266,7 +266,7 @@ def campaign_statuses(
 ) -> Mapping[Campaign, Status]:
     """What a unit's mutants, of both kinds, and the benches on its netlist say; nothing of a campaign that lacks."""
     found = {}
-    if {bool(mutant["drawn"]) for mutant in mutants} == {True, False}:
+    if {bool(mutant["generated"]) for mutant in mutants} == {True, False}:
         wrong = any(mutant["status"] in ("survived", "wrong_detector") for mutant in mutants)
         found[Campaign.MUTANTS] = Status.FAILED if wrong else Status.PASSED
     if gates:

@@ -15,7 +15,7 @@ from pyuvm import uvm_agent, uvm_analysis_port, uvm_component, uvm_driver, uvm_m
 
 from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.stream_core.env.items import Burst, ReadyPattern
-from penni_escalate.tb.stream_core.env.pins import Beat, ReadyDriver, StreamDriver, StreamMonitor, Timebase
+from penni_escalate.tb.stream_core.env.pins import Beat, PinMonitor, ReadyDriver, StreamDriver, Timebase
 from penni_escalate.tb.stream_core.env.problems import ProblemLog
 from penni_escalate.tb.stream_core.env.streams import Stream, kind_of
 
@@ -43,7 +43,7 @@ def context_of(component: uvm_component) -> Context:
     return component.cdb_get(CONTEXT)
 
 
-class StreamWatcher(uvm_monitor):
+class StreamMonitor(uvm_monitor):
     """Makes transactions of a stream's transfers: a Beat each."""
 
     #: Which stream of the context, and further pins that must be 0 or 1 in every cycle.
@@ -54,7 +54,7 @@ class StreamWatcher(uvm_monitor):
         """The port that beats leave by, and the pins."""
         context = context_of(self)
         self.ap = uvm_analysis_port("ap", self)
-        self.bus = StreamMonitor(context.timebase, context.streams[self.stream], context.problems, self.also)
+        self.bus = PinMonitor(context.timebase, context.streams[self.stream], context.problems, self.also)
 
     def connect_phase(self) -> None:
         """From now on every transfer is reported."""
@@ -65,19 +65,19 @@ class StreamWatcher(uvm_monitor):
         self.ap.write(beat)
 
 
-class LoadWatcher(StreamWatcher):
+class LoadMonitor(StreamMonitor):
     """Watches the load port."""
 
     stream = "load"
 
 
-class InputWatcher(StreamWatcher):
+class InputMonitor(StreamMonitor):
     """Watches input groups."""
 
     stream = "input"
 
 
-class OutputWatcher(StreamWatcher):
+class OutputMonitor(StreamMonitor):
     """Watches output groups, and busy."""
 
     stream = "output"
@@ -93,7 +93,7 @@ class LoadPort(uvm_component):
     def build_phase(self) -> None:
         """Driver and monitor of the pins."""
         context = context_of(self)
-        self.monitor = LoadWatcher.create("monitor", self)
+        self.monitor = LoadMonitor.create("monitor", self)
         self.bus = StreamDriver(context.timebase, context.streams["load"])
         self._random = random.Random(f"{context.seed} arbiter")
         self._requests: list[tuple[deque[int], Event]] = []
@@ -102,7 +102,7 @@ class LoadPort(uvm_component):
     async def send(self, burst: Burst, words: Sequence[int]) -> None:
         """Send words, mixed with those of other requesters; returns when the last is taken, or reset is on."""
         done = Event()
-        self.bus.go = burst.go or self.bus.always
+        self.bus.stall_pattern = burst.stall_pattern or self.bus.always
         self._requests.append((deque(words), done))
         self._wake.set()
         await done.wait()
@@ -169,7 +169,7 @@ class ActivationDriver(uvm_driver):
         """Send item after item."""
         while True:
             item = await self.seq_item_port.get_next_item()
-            self.bus.go = item.go or self.bus.always
+            self.bus.stall_pattern = item.stall_pattern or self.bus.always
             await self.bus.send(self.words(item))
             self.seq_item_port.item_done()
 
@@ -186,7 +186,7 @@ class ReadyPatternDriver(uvm_driver):
         """Follow pattern after pattern; an item is done when its pattern has begun."""
         while True:
             item: ReadyPattern = await self.seq_item_port.get_next_item()
-            self.bus.append(item.go)
+            self.bus.append(item.stall_pattern)
             self.seq_item_port.item_done()
 
 
@@ -271,7 +271,7 @@ class ActivationAgent(StreamAgent):
 
     label, stream = "activations", "input"
     driver_type = ActivationDriver
-    monitor_type = InputWatcher
+    monitor_type = InputMonitor
 
 
 class OutputAgent(StreamAgent):
@@ -279,7 +279,7 @@ class OutputAgent(StreamAgent):
 
     label, stream = "outputs", "output"
     driver_type = ReadyPatternDriver
-    monitor_type = OutputWatcher
+    monitor_type = OutputMonitor
 
 
 #: Every agent of the environment; a new interface is one more, and its stream.

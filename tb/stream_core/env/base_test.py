@@ -26,7 +26,7 @@ from penni_escalate.tb.stream_core.env.problems import Judgement, ProblemKind, P
 from penni_escalate.tb.stream_core.env.sequences import RunSequence
 from penni_escalate.tb.stream_core.env.streams import load_stream, streams_of
 from penni_escalate.tb.stream_core.env.work import Regime, Work
-from penni_escalate.tb.stream_core.sampling import STREAMS, PlayedRun, overlaps_of
+from penni_escalate.tb.stream_core.sampling import STREAMS, SampledRun, overlaps_of
 
 #: (of the core, block, index) to value, None where it is X.
 Counters = dict[tuple[bool, int, int], int | None]
@@ -151,10 +151,10 @@ class StreamCoreTest(uvm_test):
             counters = await self._counters()
             board.compare_counters(counters)
             if not self.problems.counts:
-                self.env.coverage.write(self._played(expectation, counters, load.waits - waits))
+                self.env.coverage.write(self._sampled(expectation, counters, load.waits - waits))
         board.discard()
 
-    async def cut_work(self, work: Work, share: float) -> None:
+    async def abort_work(self, work: Work, share: float) -> None:
         """Run passes from reset and reset the core after a share of their cycles; what came until then is compared."""
         expectation = self.env.announce(work)
         self.timebase.assert_reset()
@@ -171,17 +171,17 @@ class StreamCoreTest(uvm_test):
         )
         board.discard()
 
-    def _played(self, expectation: Expectation, counters: Counters, load_waits: int) -> PlayedRun:
+    def _sampled(self, expectation: Expectation, counters: Counters, load_waits: int) -> SampledRun:
         work = expectation.work
         block = [[counters[False, b, int(c)] for c in BlockCounter] for b in range(self.config.blocks)]
-        return PlayedRun(
+        return SampledRun(
             passes=work.passes,
             inputs=work.inputs,
             outputs=expectation.trace.outputs,
             core_counters=np.array([counters[True, 0, int(c)] for c in CoreCounter], np.int64),
             block_counters=np.array(block, np.int64),
             regime=work.regime.value,
-            go={stream: work.share(stream) for stream in STREAMS},
+            stall_pattern={stream: work.share(stream) for stream in STREAMS},
             # Under stalls that the model does not know it does not know cycles either.
             overlaps=None if work.regime is Regime.RANDOM else overlaps_of(expectation.trace, work.inputs),
             load_waits=load_waits,

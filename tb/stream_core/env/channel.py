@@ -77,7 +77,7 @@ class Channel:
                 self._note(ProblemKind.CYCLE, expected)
 
     def check_overdue(self, cycle: int) -> None:
-        """A reset cut the run off after a cycle: what was expected until then must have come."""
+        """A reset aborted the run after a cycle: what was expected until then must have come."""
         head = self._expected[0] if self._expected else None
         if head is not None and head.cycle is not None and head.cycle <= cycle:
             text = f"{self.name} {self._number} of {self._total}, {head.place}, has not come by cycle {cycle}"

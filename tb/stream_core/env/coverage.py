@@ -6,7 +6,7 @@ from pyuvm import uvm_subscriber
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.tb.base.coverage import Collector, load_model
-from penni_escalate.tb.stream_core.sampling import PlayedRun, sample_played
+from penni_escalate.tb.stream_core.sampling import SampledRun, sample_hits
 
 
 class CoverageCollector(uvm_subscriber):
@@ -17,16 +17,16 @@ class CoverageCollector(uvm_subscriber):
         self.config: Accelerator = self.cdb_get("CONFIG")
         self.collector = Collector(load_model("stream_core"), self.config)
 
-    def write(self, tt: PlayedRun) -> None:
+    def write(self, tt: SampledRun) -> None:
         """A run has ended."""
         self.sample(tt)
 
-    def sample(self, run: PlayedRun) -> None:
+    def sample(self, run: SampledRun) -> None:
         """Count what a run was like."""
-        sample_played(self.collector, self.config, run)
+        sample_hits(self.collector, self.config, run)
 
     def sample_reset(self, passes_started: int, groups_left: int) -> None:
-        """Count how far the work had come when a reset cut it off."""
+        """Count how far the work had come when a reset aborted it."""
         when = "between outputs" if groups_left else "before the first output"
         self.collector.sample({"reset": when if passes_started else "while the first pass loads"})
 

@@ -15,7 +15,7 @@ from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.stream_core.env.agents import (
     ActivationDriver,
     ConfigurationDriver,
-    OutputWatcher,
+    OutputMonitor,
     WeightDriver,
     context_of,
 )
@@ -227,7 +227,7 @@ class UnknownDriver(ActivationDriver):
     bus_type = UnknownStreamDriver
 
 
-class LosingWatcher(OutputWatcher):
+class LosingMonitor(OutputMonitor):
     """Loses the second output group, as if the core had not given it."""
 
     def build_phase(self) -> None:
@@ -242,7 +242,7 @@ class LosingWatcher(OutputWatcher):
             super().observe(beat)
 
 
-class InventingWatcher(OutputWatcher):
+class InventingMonitor(OutputMonitor):
     """Reports the last output group of a pass twice."""
 
     def observe(self, beat: Beat) -> None:
@@ -252,7 +252,7 @@ class InventingWatcher(OutputWatcher):
             super().observe(beat)
 
 
-class LateWatcher(OutputWatcher):
+class LateMonitor(OutputMonitor):
     """Reports a cycle too late."""
 
     def observe(self, beat: Beat) -> None:

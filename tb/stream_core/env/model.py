@@ -41,7 +41,7 @@ class Expectation:
     trace: Trace
 
     @property
-    def patience(self) -> int:
+    def timeout(self) -> int:
         """Cycles without any transfer that a core that works may take: a line of the MAC, and some stalls."""
         longest = max(p.geometry.width * p.geometry.kernel_height * p.geometry.kernel_width for p in self.work.passes)
         return 4 * longest + 2000

@@ -27,7 +27,7 @@ _ONE = Logic("1")
 _KNOWN = (_ONE, Logic("0"))
 
 #: Whether a stream may begin to move in a cycle.
-Go = Callable[[int], bool]
+StallPattern = Callable[[int], bool]
 
 
 class Beat(NamedTuple):
@@ -99,15 +99,16 @@ class Timebase:
 class StreamDriver(BusDriver):
     """Source of a stream into the core.
 
-    A transaction is a burst: words that follow one another. In cycles that ``go`` forbids it begins no transfer; what
-    it has begun to offer it holds until it is taken. In reset it discards what it is given, so that sequences end.
+    A transaction is a burst: words that follow one another. In cycles that ``stall_pattern`` forbids it begins no
+    transfer; what it has begun to offer it holds until it is taken. In reset it discards what it is given, so that
+    sequences end.
     """
 
     def __init__(self, timebase: Timebase, stream: Stream) -> None:
         self._signals = stream.signals
         super().__init__(timebase.dut, stream.name, timebase.dut.clk_i, case_insensitive=False)
         self.timebase = timebase
-        self.go: Go = self.always
+        self.stall_pattern: StallPattern = self.always
         self._places = [(getattr(self.bus, name), offset, mask) for name, offset, mask in stream.places]
         self._last: list[int] = [0] * len(self._places)
 
@@ -132,9 +133,9 @@ class StreamDriver(BusDriver):
         self.bus.valid.value = 0
 
     async def _transfer(self, word: int) -> bool:
-        """Offer one word until it is taken; returns whether it was, not cut off by a reset."""
+        """Offer one word until it is taken; returns whether it was, not aborted by a reset."""
         timebase = self.timebase
-        while timebase.running and not self.go(timebase.cycle):
+        while timebase.running and not self.stall_pattern(timebase.cycle):
             self.bus.valid.value = 0
             await timebase.edge
         if not timebase.running:
@@ -153,14 +154,14 @@ class StreamDriver(BusDriver):
 
 
 class ReadyDriver(BusDriver):
-    """Sink of a stream out of the core: takes in the cycles that ``go`` allows."""
+    """Sink of a stream out of the core: takes in the cycles that ``stall_pattern`` allows."""
 
     def __init__(self, timebase: Timebase, stream: Stream) -> None:
         self._signals = {"ready": stream.signals["ready"]}
         super().__init__(timebase.dut, stream.name, timebase.dut.clk_i, case_insensitive=False)
         self.timebase = timebase
 
-    async def _driver_send(self, transaction: Go | None, sync: bool = False, **kwargs: object) -> None:
+    async def _driver_send(self, transaction: StallPattern | None, sync: bool = False, **kwargs: object) -> None:
         """Follow a pattern until reset or the next pattern; None takes always and costs no time."""
         if transaction is None:
             self.bus.ready.value = 1
@@ -174,7 +175,7 @@ class ReadyDriver(BusDriver):
             await self.timebase.edge
 
 
-class StreamMonitor(BusMonitor):
+class PinMonitor(BusMonitor):
     """Watches a stream: its callbacks get a Beat for each transfer.
 
     In every cycle without reset valid, ready and ``also`` must be 0 or 1; what is offered and not taken must be offered

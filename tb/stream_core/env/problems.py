@@ -37,12 +37,12 @@ class Problem:
 
     Attributes:
         text: its first line says what and where, a table may follow.
-        noticed_ps: simulation time at which it was noticed.
+        detected_ps: simulation time at which it was detected.
     """
 
     kind: ProblemKind
     text: str
-    noticed_ps: int
+    detected_ps: int
 
 
 def counted(counts: Mapping[ProblemKind, int]) -> str:
@@ -80,11 +80,11 @@ class ProblemLog:
 
 
 class Judgement(NamedTuple):
-    """What is wrong, what names it, and when that was noticed; None where something should have been, and was not."""
+    """What is wrong, what names it, and when that was detected; None where something should have been, and was not."""
 
     problem: str
     check: str
-    noticed_ps: int | None
+    detected_ps: int | None
 
 
 def judge(problems: ProblemLog, provoked: Mapping[ProblemKind, int], tolerated: Mapping[ProblemKind, int]) -> Judgement:
@@ -97,8 +97,8 @@ def judge(problems: ProblemLog, provoked: Mapping[ProblemKind, int], tolerated: 
         text = problems.report(beyond)
         if most:
             text += f"\nProvoked: {counted(provoked)}; tolerated: {counted(tolerated)}"
-        return Judgement(text, first.kind.value, first.noticed_ps)
+        return Judgement(text, first.kind.value, first.detected_ps)
     missed = {kind: count for kind, count in provoked.items() if seen.get(kind, 0) < count}
     if missed:
-        return Judgement(f"not noticed: {counted(missed)}; seen: {counted(seen)}", "not noticed", None)
+        return Judgement(f"not detected: {counted(missed)}; seen: {counted(seen)}", "not detected", None)
     return Judgement("", "", None)

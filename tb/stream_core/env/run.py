@@ -132,7 +132,7 @@ def run_uvm(
         seen=record["seen"],
         check=record["check"] or ("log" if problem else ""),
         problem=problem,
-        detected_ps=record["noticed_ps"],
+        detected_ps=record["detected_ps"],
         seconds=round(record["seconds"], 2),
     )
     write_json(folder / RESULT, asdict(result))
@@ -144,7 +144,7 @@ def _record(folder: Path) -> dict:
     try:
         return json.loads((folder / RECORD).read_text())
     except (OSError, ValueError):
-        return {"problem": "", "check": "", "compared": 0, "cycles": 0, "seen": {}, "seconds": 0.0, "noticed_ps": None}
+        return {"problem": "", "check": "", "compared": 0, "cycles": 0, "seen": {}, "seconds": 0.0, "detected_ps": None}
 
 
 def default_folder(test: str, config: Accelerator, simulator: Simulator, seed: int) -> Path:

@@ -159,12 +159,12 @@ class Scoreboard(uvm_scoreboard):
     def stuck(self) -> bool:
         """Nothing has moved for longer than a core that works may take."""
         assert self.expectation is not None
-        return self.timebase.cycle - self._moved > self.expectation.patience
+        return self.timebase.cycle - self._moved > self.expectation.timeout
 
     async def drain(self) -> None:
         """The end of a run: every queue empties, the core falls idle, and nothing more comes.
 
-        Gives up, with a problem that shows the heads of the queues, when nothing moves for ``patience`` cycles.
+        Gives up, with a problem that shows the heads of the queues, when nothing moves for ``timeout`` cycles.
         """
         while self.pending and not self.stuck:
             await self.timebase.cycles(_LOOK)
@@ -182,7 +182,7 @@ class Scoreboard(uvm_scoreboard):
             self.loads.note_left_over()
 
     def discard(self) -> None:
-        """Expect nothing any more: the run was cut off by a reset, or has been drained."""
+        """Expect nothing any more: the run was aborted by a reset, or has been drained."""
         self.expectation = None
         self.loads.discard()
         self.inputs.discard()

@@ -8,7 +8,7 @@ from pyuvm import uvm_sequence, uvm_sequencer
 from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.stream_core.env.items import Burst, ReadyPattern
 from penni_escalate.tb.stream_core.env.model import Expectation
-from penni_escalate.tb.stream_core.env.pins import Go
+from penni_escalate.tb.stream_core.env.pins import StallPattern
 from penni_escalate.tb.stream_core.env.streams import Stream, kind_of
 
 _CONFIGURATION = (LoadKind.PASS, LoadKind.CHANNEL)
@@ -17,15 +17,15 @@ _CONFIGURATION = (LoadKind.PASS, LoadKind.CHANNEL)
 class BurstSequence(uvm_sequence):
     """Bursts, one after the other."""
 
-    def __init__(self, name: str, bursts: Sequence[Sequence[int]], go: Go | None) -> None:
+    def __init__(self, name: str, bursts: Sequence[Sequence[int]], stall_pattern: StallPattern | None) -> None:
         super().__init__(name)
         self._bursts = bursts
-        self._go = go
+        self._stall_pattern = stall_pattern
 
     async def body(self) -> None:
         """Send them."""
         for words in self._bursts:
-            item = Burst(self.get_name(), words, self._go)
+            item = Burst(self.get_name(), words, self._stall_pattern)
             await self.start_item(item)
             await self.finish_item(item)
 
@@ -33,13 +33,13 @@ class BurstSequence(uvm_sequence):
 class ReadySequence(uvm_sequence):
     """Sets the outputs' ready pattern."""
 
-    def __init__(self, go: Go | None) -> None:
+    def __init__(self, stall_pattern: StallPattern | None) -> None:
         super().__init__("ready")
-        self._go = go
+        self._stall_pattern = stall_pattern
 
     async def body(self) -> None:
         """One item; it is done when the pattern has begun."""
-        item = ReadyPattern("ready", self._go)
+        item = ReadyPattern("ready", self._stall_pattern)
         await self.start_item(item)
         await self.finish_item(item)
 
@@ -59,12 +59,12 @@ class RunSequence(uvm_sequence):
     async def body(self) -> None:
         """Outputs, inputs and parameters side by side."""
         work = self._expectation.work
-        await ReadySequence(work.go("output")).start(self._to["outputs"])
-        groups = BurstSequence("groups", self._inputs(), work.go("input"))
+        await ReadySequence(work.stall_pattern("output")).start(self._to["outputs"])
+        groups = BurstSequence("groups", self._inputs(), work.stall_pattern("input"))
         inputs = cocotb.start_soon(groups.start(self._to["activations"]))
-        go = work.go("load")
+        stall_pattern = work.stall_pattern("load")
         for words in self._expectation.loads:
-            await self._start_pass(words, go)
+            await self._start_pass(words, stall_pattern)
         await inputs
 
     def _inputs(self) -> list[tuple[int, ...]]:
@@ -75,11 +75,11 @@ class RunSequence(uvm_sequence):
             first += count
         return bursts
 
-    async def _start_pass(self, words: Sequence[int], go: Go | None) -> None:
+    async def _start_pass(self, words: Sequence[int], stall_pattern: StallPattern | None) -> None:
         *parameters, start = words
         weights = [word for word in parameters if kind_of(self._load, word) not in _CONFIGURATION]
         channels = [word for word in parameters if kind_of(self._load, word) in _CONFIGURATION]
-        both = cocotb.start_soon(BurstSequence("weights", [weights], go).start(self._to["weights"]))
-        await BurstSequence("channels", [channels], go).start(self._to["configuration"])
+        both = cocotb.start_soon(BurstSequence("weights", [weights], stall_pattern).start(self._to["weights"]))
+        await BurstSequence("channels", [channels], stall_pattern).start(self._to["configuration"])
         await both
-        await BurstSequence("pass", [[start]], go).start(self._to["configuration"])
+        await BurstSequence("pass", [[start]], stall_pattern).start(self._to["configuration"])

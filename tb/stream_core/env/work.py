@@ -12,8 +12,8 @@ from penni_escalate.golden.cycle.stream_core import Stalls, free_running
 from penni_escalate.golden.schedule import Pass, passes_of
 from penni_escalate.golden.sparsemap import SparseTensor, encode
 from penni_escalate.tb.base.random_work import RandomLayer, random_layer, random_stalls
-from penni_escalate.tb.base.stimulus import Pace
-from penni_escalate.tb.stream_core.env.pins import Go
+from penni_escalate.tb.base.stimulus import Throttle
+from penni_escalate.tb.stream_core.env.pins import StallPattern
 
 #: Draws after which a constraint counts as one that no layer meets.
 _DRAWS = 10_000
@@ -50,24 +50,24 @@ class Work:
     stalls: Stalls
     seed: int
 
-    def go(self, stream: str) -> Go | None:
+    def stall_pattern(self, stream: str) -> StallPattern | None:
         """The pattern of a stream, 'load', 'input' or 'output'; None where it never stalls."""
         if self.regime is Regime.FREE:
             return None
         if self.regime is Regime.RANDOM:
-            pace = self._pace(stream)
-            return None if pace.free else lambda cycle: pace()
+            throttle = self._throttle(stream)
+            return None if throttle.free else lambda cycle: throttle()
         allowed: list[bool] = getattr(self.stalls, stream).tolist()
         return None if all(allowed) else lambda cycle: allowed[cycle % len(allowed)]
 
     def share(self, stream: str) -> float:
         """Share of the cycles in which a stream may begin to move."""
         if self.regime is Regime.RANDOM:
-            return self._pace(stream).share
+            return self._throttle(stream).share
         return float(getattr(self.stalls, stream).mean())
 
-    def _pace(self, stream: str) -> Pace:
-        return Pace(random.Random(f"{self.seed} {stream}"))
+    def _throttle(self, stream: str) -> Throttle:
+        return Throttle(random.Random(f"{self.seed} {stream}"))
 
 
 #: Whether a drawn layer will do, given the one before it in the run.

@@ -1,6 +1,6 @@
 """Basis MAC against the cycle model: every product's place, sum and cycle, and every line that closes.
 
-The bench plays the rows (z) and the psum lines (which are closed, and freed some time after they are done).
+The bench stands in for the rows (z) and the psum lines (which are closed, and freed some time after they are done).
 """
 
 from dataclasses import replace
@@ -24,7 +24,7 @@ from penni_escalate.golden.schedule import Pass
 from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, border_of, classes_of, place_of
 from penni_escalate.tb.base.load_port import LoadPort
-from penni_escalate.tb.base.stimulus import Offer, Pace
+from penni_escalate.tb.base.stimulus import Throttle, ValidSource
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.block_loads import BlockLoads
 from penni_escalate.tb.units.lockstep.passes import one_block, random_pass, transfers_of
@@ -75,7 +75,7 @@ class BasisMacBench(BlockLoads, UnitBench):
     unit = "basis_mac"
     cut_reach = 400
     #: Lines may take long to be freed.
-    patience = 5000
+    timeout = 5000
     handshakes = ("z_ready_o", "target_valid_o")
 
     def __init__(self, dut: HierarchyObject) -> None:
@@ -110,7 +110,11 @@ class BasisMacBench(BlockLoads, UnitBench):
         self.closing = 0
         #: Rows of the pixel being walked whose z is an end of the range.
         self.extremes: list[tuple[int, str]] = []
-        self.offer, self.free_pace, self.load_pace = Offer(self.random), Pace(self.random), Pace(self.random)
+        self.valid_source, self.free_throttle, self.load_throttle = (
+            ValidSource(self.random),
+            Throttle(self.random),
+            Throttle(self.random),
+        )
         #: Cycles that a line takes to be drained, and those left of the oldest.
         self.drain_time = self.random.choice((0, 0, 10, 30))
         self.drain_left = self.drain_time
@@ -156,7 +160,7 @@ class BasisMacBench(BlockLoads, UnitBench):
             return 0
         row = int(self.work.out_height[p]) - self.unfreed[p]
         line = int(self.work.lines_before[p] + row) % self.config.psum_lines
-        if not (int(self.lines.done[0]) >> line) & 1 or not self.free_pace():
+        if not (int(self.lines.done[0]) >> line) & 1 or not self.free_throttle():
             return 0
         if self.drain_left:
             self.drain_left -= 1
@@ -171,14 +175,14 @@ class BasisMacBench(BlockLoads, UnitBench):
         p = int(mac.work[0])
         if "load_pass_i" in inputs and self.late_starts and mac.loaded[0] == p + 1:
             at_end = mac.row[0] == work.height[p] - 1 and mac.column[0] == work.width[p] - 1
-            if not at_end or not self.offer.held or mac.walk_valid[0]:
+            if not at_end or not self.valid_source.held or mac.walk_valid[0]:
                 return {}
         return inputs
 
     def drive(self) -> Inputs:
         """Load, offer z, show which lines are closed."""
         self.free = self._free()
-        offered = self.offer(self.taken < self.pixels)
+        offered = self.valid_source(self.taken < self.pixels)
         inputs = self._load() | {"z_valid_i": int(offered), "closed_i": int(self.lines.closed[0])}
         return inputs | {f"z_{m}_i": int(value) for m, value in enumerate(self.z)}
 
@@ -245,7 +249,7 @@ class BasisMacBench(BlockLoads, UnitBench):
             self.coverage.met("pass starts as one ends", starts and mac.work[0] > p)
             self.taken += 1
             self.transactions += 1
-            self.offer.taken()
+            self.valid_source.taken()
             if not dropped:
                 limit = 2 ** (self.config.z_bits - 1)
                 names = {-limit: "lowest", limit - 1: "highest"}
@@ -339,7 +343,7 @@ class BasisMacBench(BlockLoads, UnitBench):
             )
 
     def _note_reset(self) -> None:
-        """What the episode before left in the registers, if it was cut off."""
+        """What the episode before left in the registers, if it was aborted."""
         mac, work = self.mac, self.work
         p = int(mac.work[0])
         if p == len(work.height):

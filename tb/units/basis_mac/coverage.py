@@ -1,35 +1,35 @@
 """Functional coverage of basis_mac."""
 
-from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Ignored, Point, cover_point
 from penni_escalate.tb.base.geometry_classes import BORDERS, IMAGES, KERNELS, PADDINGS, PLACES, STRIDES
 from penni_escalate.tb.base.geometry_cross import IMPOSSIBLE_KERNELS
 
 MODEL = CoverageModel(
     "basis_mac",
     (
-        situation("dropped", "A pixel without work is passed over: it must still move the position on."),
-        situation(
+        cover_point("dropped", "A pixel without work is passed over: it must still move the position on."),
+        cover_point(
             "idle pixel that closes lines",
             "A pixel whose z are all 0 at the end of a line must not be passed over, or its line never closes.",
         ),
-        situation(
+        cover_point(
             "several lines close at once",
             "The last pixel closes all lines that reach into the padding below: one line is not enough.",
         ),
-        situation(
+        cover_point(
             "line wait", "A product that does not wait for its line adds into an output line that is not drained."
         ),
-        situation("starved", "Without a z of every row nothing may be taken, and the position must stay."),
-        situation("two passes pending", "The counter of passes reaches its end: a bit too few loses a pass."),
-        situation(
+        cover_point("starved", "Without a z of every row nothing may be taken, and the position must stay."),
+        cover_point("two passes pending", "The counter of passes reaches its end: a bit too few loses a pass."),
+        cover_point(
             "stride above kernel",
             "Pixels between the windows reach no output: a kernel place below 0 must not count.",
         ),
-        situation(
+        cover_point(
             "edge under padding", "In the padding the first output has its first product at an inner kernel place."
         ),
-        situation("pixel that reaches no output", "Its z are not 0, and yet nothing may be added."),
-        situation("lowest product", "The lowest z times -128 needs every bit of the product, sign included."),
+        cover_point("pixel that reaches no output", "Its z are not 0, and yet nothing may be added."),
+        cover_point("lowest product", "The lowest z times -128 needs every bit of the product, sign included."),
         Point("kernel", "Row and column have their own counters: an exchange shows where the sides differ.", KERNELS),
         Point("stride", "Up to the kernel's side windows overlap, above it they leave pixels out.", STRIDES),
         Point("padding", "Moves the first window outside the image, at most until one line of it is inside.", PADDINGS),
@@ -171,9 +171,9 @@ MODEL = CoverageModel(
             "The walk ends in the old geometry while fetch begins in the new one: each must use its own bank.",
             ("next pass", "next kernel", "next width"),
         ),
-        situation(
+        cover_point(
             "fetch and walk in different passes",
-            "Parameters of two passes are in use at once: a bank taken from the wrong step is noticed only now.",
+            "Parameters of two passes are in use at once: a bank taken from the wrong step is detected only now.",
         ),
         Point(
             "pass starts as one ends",

@@ -1,6 +1,6 @@
 """Functional coverage of bit_gather."""
 
-from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Ignored, Point, cover_point
 from penni_escalate.tb.units.lockstep.bins import AMOUNTS, PLACES, amounts_of, places_of
 
 #: Widths up to which every map is tried with every value of its lanes.
@@ -9,10 +9,10 @@ EXHAUSTIVE = 8
 MODEL = CoverageModel(
     "bit_gather",
     (
-        situation("none", "Nothing is selected: every lane must be 0 behind the network."),
-        situation("all", "Every lane is selected: none may move."),
-        situation("any settings", "A switch that no map of the run sets would be wrong unseen."),
-        situation("packed", "What the unit is for: the selected lanes in order, then zeros."),
+        cover_point("none", "Nothing is selected: every lane must be 0 behind the network."),
+        cover_point("all", "Every lane is selected: none may move."),
+        cover_point("any settings", "A switch that no map of the run sets would be wrong unseen."),
+        cover_point("packed", "What the unit is for: the selected lanes in order, then zeros."),
         Point(
             "every map with all data",
             "A narrow network is tried with all that it can be given: nothing is left to chance.",

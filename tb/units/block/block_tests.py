@@ -1,6 +1,6 @@
 """Block against the cycle model: beats and parameters in, psums and counters out.
 
-The bench plays the feeder (beats where there is room) and the collector (drains done lines).
+The bench stands in for the feeder (beats where there is room) and the collector (drains done lines).
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ from penni_escalate.golden.schedule import Pass
 from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, classes_of
 from penni_escalate.tb.base.load_port import LoadPort
-from penni_escalate.tb.base.stimulus import Pace, unpack
+from penni_escalate.tb.base.stimulus import Throttle, unpack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.block_loads import BlockLoads
 from penni_escalate.tb.units.lockstep.groups import beats_of
@@ -54,7 +54,7 @@ class BlockBench(BlockLoads, UnitBench):
 
     unit = "block"
     handshakes = ("room_o",)
-    patience = 5000
+    timeout = 5000
     cut_reach = 400
     cut_share = 0.3
 
@@ -102,12 +102,12 @@ class BlockBench(BlockLoads, UnitBench):
         self.unfreed = [int(rows) for rows in self.work.out_height]
         self.column = 0
         self.shown: int | None = None
-        self.write_pace, self.drain_pace, self.load_pace = (Pace(self.random) for _ in range(3))
+        self.write_throttle, self.drain_throttle, self.load_throttle = (Throttle(self.random) for _ in range(3))
         for density in self.densities:
             self.coverage.sample(
                 {
-                    "beats": "free" if self.write_pace.free else "stalled",
-                    "drain": "free" if self.drain_pace.free else "stalled",
+                    "beats": "free" if self.write_throttle.free else "stalled",
+                    "drain": "free" if self.drain_throttle.free else "stalled",
                     "activations": density,
                 }
             )
@@ -153,7 +153,7 @@ class BlockBench(BlockLoads, UnitBench):
         if written == len(self.beats) or not ring_has_room(self.ring, self.one):
             return {}
         started = self.groups.work[self.beats[written].number] < self.mac.loaded[0]
-        if not started or not self.write_pace():
+        if not started or not self.write_throttle():
             return {}
         return {"beat_write_i": 1, "beat_i": self.words[written]}
 
@@ -163,7 +163,7 @@ class BlockBench(BlockLoads, UnitBench):
         if p == len(self.unfreed):
             return {}
         line = int(self.work.lines_before[p] + self.work.out_height[p] - self.unfreed[p]) % self.config.psum_lines
-        if not (int(self.lines.done[0]) >> line) & 1 or not self.drain_pace():
+        if not (int(self.lines.done[0]) >> line) & 1 or not self.drain_throttle():
             return {}
         if self.drain_left:
             self.drain_left -= 1
@@ -277,7 +277,7 @@ class BlockBench(BlockLoads, UnitBench):
             self.coverage.met("rows ahead of the MAC by a pass", slowest > self.mac.work[0])
 
     def _note_reset(self) -> None:
-        """What the episode before left in the registers, if it was cut off."""
+        """What the episode before left in the registers, if it was aborted."""
         for name, held in (
             ("beats in the ring", self.ring.read.min() < self.ring.written[0]),
             ("z in a FIFO", self.rows.fifo.count.any()),

@@ -1,19 +1,19 @@
 """Functional coverage of block."""
 
-from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Ignored, Point, cover_point
 from penni_escalate.tb.base.geometry_classes import KERNELS, PADDINGS, STRIDES
 from penni_escalate.tb.base.geometry_cross import IMPOSSIBLE_KERNELS
 
 MODEL = CoverageModel(
     "block",
     (
-        situation("ring full", "The slowest row holds the ring: a write now overwrites what it has not read."),
-        situation("z FIFO full", "A row with a full FIFO stops, and must go on without losing a value."),
-        situation("line wait", "The MAC stops, the FIFOs fill, the rows stop, the ring fills: nothing may get lost."),
-        situation("pass after pass", "A pass begins while lines of the one before are open."),
-        situation("two passes pending", "Both banks of every parameter are in use."),
-        situation("counters cleared", "Clearing takes precedence over counting at the same edge."),
-        situation("line read while the MAC works", "Drain and addition share memories, not ports."),
+        cover_point("ring full", "The slowest row holds the ring: a write now overwrites what it has not read."),
+        cover_point("z FIFO full", "A row with a full FIFO stops, and must go on without losing a value."),
+        cover_point("line wait", "The MAC stops, the FIFOs fill, the rows stop, the ring fills: nothing may get lost."),
+        cover_point("pass after pass", "A pass begins while lines of the one before are open."),
+        cover_point("two passes pending", "Both banks of every parameter are in use."),
+        cover_point("counters cleared", "Clearing takes precedence over counting at the same edge."),
+        cover_point("line read while the MAC works", "Drain and addition share memories, not ports."),
         Point("activations", "Density of a pass's codes.", ("none", "sparse", "dense", "nearly all")),
         Point(
             "coefficients", "Density of a pass's coefficients in this block.", ("none", "sparse", "dense", "nearly all")

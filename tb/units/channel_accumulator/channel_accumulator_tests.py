@@ -5,7 +5,7 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 
 from penni_escalate.golden.cycle.channel_accumulator import make_channel_accumulator, step_channel_accumulator
-from penni_escalate.tb.base.stimulus import Offer, Pace, pack
+from penni_escalate.tb.base.stimulus import Throttle, ValidSource, pack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.signals import Sample
 
@@ -23,8 +23,8 @@ class ChannelAccumulatorBench(UnitBench):
         if self.episode > 1:
             self._sample_reset()
         self.model = make_channel_accumulator(self.sizes._replace(blocks=1, rows=1))
-        self.offer = Offer(self.random)
-        self.pace = Pace(self.random)
+        self.valid_source = ValidSource(self.random)
+        self.throttle = Throttle(self.random)
         self.work = []
         for _ in range(self.random.randrange(1, 12)):
             self.work += self._pixel()
@@ -68,13 +68,13 @@ class ChannelAccumulatorBench(UnitBench):
 
     def drive(self) -> Inputs:
         """Offer the next operands."""
-        offered = self.offer(bool(self.work))
+        offered = self.valid_source(bool(self.work))
         values, eop = self.work[-1] if self.work else ([0] * self.config.adders, False)
         return {
             "operand_valid_i": int(offered),
             "operand_values_i": pack(values, 9),
             "operand_eop_i": int(eop),
-            "z_ready_i": int(self.pace()),
+            "z_ready_i": int(self.throttle()),
         }
 
     def check(self, inputs: Inputs, sample: Sample) -> None:
@@ -102,7 +102,7 @@ class ChannelAccumulatorBench(UnitBench):
             self.coverage.met("end of pixel back to back", eop and self.after_end and len(self.work) > 1)
             self.after_end = eop
             self.work.pop()
-            self.offer.taken()
+            self.valid_source.taken()
             self.transactions += 1
 
     def _sample(self, values: list[int], eop: bool, before: int, after: int) -> None:

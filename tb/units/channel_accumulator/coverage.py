@@ -1,15 +1,15 @@
 """Functional coverage of channel_accumulator."""
 
-from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, cover_point
 
 MODEL = CoverageModel(
     "channel_accumulator",
     (
-        situation("largest z", "The upper end of the range that export promises: one bit too few wraps there."),
-        situation("lowest z", "The lower end: one bit too few, or a lost sign, wraps there."),
-        situation("end of pixel back to back", "Pixels of one operand each: the sum must be 0 again at once."),
-        situation("z stalled", "While z cannot leave, nothing may be added a second time."),
-        situation("single operand", "First and last at once: z is the operand, whatever the pixel before left."),
+        cover_point("largest z", "The upper end of the range that export promises: one bit too few wraps there."),
+        cover_point("lowest z", "The lower end: one bit too few, or a lost sign, wraps there."),
+        cover_point("end of pixel back to back", "Pixels of one operand each: the sum must be 0 again at once."),
+        cover_point("z stalled", "While z cannot leave, nothing may be added a second time."),
+        cover_point("single operand", "First and last at once: z is the operand, whatever the pixel before left."),
         Point("operands", "Length of a pixel.", ("one", "two", "more")),
         Point(
             "offer",

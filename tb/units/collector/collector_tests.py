@@ -1,6 +1,6 @@
 """Collector against the cycle model: drains done lines, requantizes, and assembles groups.
 
-The bench plays the blocks, and an encoder that may refuse in any cycle. The model's last two stages are
+The bench stands in for the blocks, and an encoder that may refuse in any cycle. The model's last two stages are
 the encoder's.
 """
 
@@ -14,7 +14,7 @@ from penni_escalate.golden.cycle.work import work_of
 from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, place_of
 from penni_escalate.tb.base.load_port import LoadPort
-from penni_escalate.tb.base.stimulus import Pace, pack
+from penni_escalate.tb.base.stimulus import Throttle, pack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.passes import random_pass, transfers_of
 from penni_escalate.tb.units.lockstep.signals import Sample
@@ -71,7 +71,7 @@ class CollectorBench(UnitBench):
         #: In these episodes one block is slow, and passes start, where they can, as the one before ends.
         self.slow_block = self.random.randrange(config.blocks) if self.random.random() < 0.3 else -1
         self.late_starts = self.random.random() < 0.3
-        self.done_pace, self.out_pace, self.load_pace = (Pace(self.random) for _ in range(3))
+        self.done_throttle, self.out_throttle, self.load_throttle = (Throttle(self.random) for _ in range(3))
 
     def _pass_of_row(self, row: int) -> int:
         """The pass that an output line, counted over all passes, belongs to."""
@@ -79,7 +79,7 @@ class CollectorBench(UnitBench):
 
     def _finish_lines(self) -> None:
         """Blocks finish lines: each in its own time, at most PSUM_LINES ahead of the one freed last."""
-        if not self.done_pace():
+        if not self.done_throttle():
             return
         for b in range(self.config.blocks):
             row = self.begun[b]
@@ -112,7 +112,7 @@ class CollectorBench(UnitBench):
         if self.loaded == len(self.loads):
             return {}
         number, transfer = self.loads[self.loaded]
-        if number - self.passes_left >= 2 or not self.load_pace():
+        if number - self.passes_left >= 2 or not self.load_throttle():
             return {}
         inputs = {"load_bank_i": number % 2, "load_data_i": transfer.data}
         if transfer.kind is LoadKind.PASS:
@@ -132,7 +132,7 @@ class CollectorBench(UnitBench):
         done = int(np.bitwise_and.reduce(self.lines.done))
         self.coverage.met("line waits for one block", done != int(np.bitwise_or.reduce(self.lines.done)))
         psums = self.shown or [self.random.getrandbits(32) for _ in range(self.config.blocks)]
-        inputs |= {"done_i": done, "values_ready_i": int(self.out_pace())}
+        inputs |= {"done_i": done, "values_ready_i": int(self.out_throttle())}
         return inputs | {f"psum_{b}_i": value for b, value in enumerate(psums)}
 
     def check(self, inputs: Inputs, sample: Sample) -> None:
@@ -255,7 +255,7 @@ class CollectorBench(UnitBench):
         return int(work.lines_before[p] + model.row[0]) if p < len(work.lines_before) else self.rows
 
     def _note_reset(self) -> None:
-        """What the episode before left in the registers, if it was cut off."""
+        """What the episode before left in the registers, if it was aborted."""
         model = self.model
         if model.work[0] == len(self.work.out_width):
             return

@@ -1,18 +1,22 @@
 """Functional coverage of collector."""
 
-from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Point, situation
+from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Point, cover_point
 from penni_escalate.tb.base.geometry_classes import PLACES
 
 MODEL = CoverageModel(
     "collector",
     (
-        situation("stalled", "The whole pipe stands still: a step that moves on alone mixes groups."),
-        situation("line waits for one block", "A line is drained when every block has done with it, not the first."),
-        situation("pass after pass", "The first column of a pass follows the last one of another: parameters change."),
-        situation("two passes loaded", "The counter of passes reaches its end, and both banks are in use."),
-        situation("largest psum", "The end of 32 bits on its way through the registers to the multiplier."),
-        situation("clamped value", "The clamp belongs to the pass of the value."),
-        situation("one-column line", "First and last column are one: the line is freed with the read that begins it."),
+        cover_point("stalled", "The whole pipe stands still: a step that moves on alone mixes groups."),
+        cover_point("line waits for one block", "A line is drained when every block has done with it, not the first."),
+        cover_point(
+            "pass after pass", "The first column of a pass follows the last one of another: parameters change."
+        ),
+        cover_point("two passes loaded", "The counter of passes reaches its end, and both banks are in use."),
+        cover_point("largest psum", "The end of 32 bits on its way through the registers to the multiplier."),
+        cover_point("clamped value", "The clamp belongs to the pass of the value."),
+        cover_point(
+            "one-column line", "First and last column are one: the line is freed with the read that begins it."
+        ),
         Point(
             "select",
             "What the first step has to do: wait for a pass, for a line, read a column, or go on with the one it "
@@ -32,7 +36,7 @@ MODEL = CoverageModel(
             "The output does not skip an empty register: groups keep their distance.",
             ("output", "encoder"),
         ),
-        situation(
+        cover_point(
             "free refused", "The last part of a line is refused: freeing it now lets the MAC overwrite what is read."
         ),
         Point("column", "Where in its line a column lies: the ends begin, free and turn around.", PLACES),

@@ -7,7 +7,7 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 
 from penni_escalate.golden.cycle.concentration import make_concentration, step_concentration
-from penni_escalate.tb.base.stimulus import Offer, Pace, extreme_byte, pack, sparse_word, unpack
+from penni_escalate.tb.base.stimulus import Throttle, ValidSource, extreme_byte, pack, sparse_word, unpack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.bins import amount_bin, place_bin
 from penni_escalate.tb.units.lockstep.signals import Sample
@@ -35,8 +35,8 @@ class ConcentrationBench(UnitBench):
             self._sample_reset()
         self.model = make_concentration(self.sizes._replace(blocks=1, rows=1))
         self.owned = self.model.owned.tolist()
-        self.offer = Offer(self.random)
-        self.pace = Pace(self.random)
+        self.valid_source = ValidSource(self.random)
+        self.throttle = Throttle(self.random)
         density = self.random.choice((*DENSITIES, None, None))
         ends = self.random.choice((0.05, 0.3, 0.9))
         signed = self.random.random() < 0.5
@@ -46,8 +46,8 @@ class ConcentrationBench(UnitBench):
         if kind == 0:
             # So few values that a window that has filled during a stall retires at once.
             density, empty = 0.5 / lanes, True
-            while self.pace.free:
-                self.pace = Pace(self.random)
+            while self.throttle.free:
+                self.throttle = Throttle(self.random)
         elif kind == 1:
             # All the work is one lane's: the others look aside, and ahead.
             allowed = self.random.choice(self.owned)
@@ -72,7 +72,7 @@ class ConcentrationBench(UnitBench):
 
     def drive(self) -> Inputs:
         """Offer the next column; take operands or not."""
-        offered = self.offer(bool(self.work))
+        offered = self.valid_source(bool(self.work))
         mask, sign, values, signed, eop = self.work[-1] if self.work else (0, 0, [0], False, False)
         return {
             "column_valid_i": int(offered),
@@ -81,7 +81,7 @@ class ConcentrationBench(UnitBench):
             "column_values_i": pack(values, 8),
             "column_signed_i": int(signed),
             "column_eop_i": int(eop),
-            "operand_ready_i": int(self.pace()),
+            "operand_ready_i": int(self.throttle()),
         }
 
     def _meant(self, inputs: Inputs) -> np.ndarray:
@@ -118,7 +118,7 @@ class ConcentrationBench(UnitBench):
             self._sample_column(inputs, register)
             self.after_end = eop
             self.work.pop()
-            self.offer.taken()
+            self.valid_source.taken()
             self.transactions += 1
 
     def _sample_window(self, before: int, retired: int, register: str, column: str) -> None:

@@ -1,7 +1,7 @@
 """Functional coverage of concentration."""
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, cover_point
 from penni_escalate.tb.units.lockstep.bins import AMOUNTS, PLACES, amounts_of, places_of
 
 
@@ -30,16 +30,16 @@ def _several_slots(config: Accelerator) -> bool:
 MODEL = CoverageModel(
     "concentration",
     (
-        situation("window full", "A full window must refuse a column unless one retires in the same cycle."),
-        situation(
+        cover_point("window full", "A full window must refuse a column unless one retires in the same cycle."),
+        cover_point(
             "columns retire together",
             "Head and bits must move by more than one column: a move by one leaves an empty column behind.",
             applies=_has_window,
         ),
-        situation("end of pixel back to back", "Two ends next to each other must give two operands, not one."),
-        situation("empty column", "It has nothing to take, yet must be passed, and its end of pixel must go out."),
-        situation("operand stalled", "Values that are taken while the operands stand still are lost or doubled."),
-        situation("dense column", "All slots hold a value: each lane has the most work, and none looks aside."),
+        cover_point("end of pixel back to back", "Two ends next to each other must give two operands, not one."),
+        cover_point("empty column", "It has nothing to take, yet must be passed, and its end of pixel must go out."),
+        cover_point("operand stalled", "Values that are taken while the operands stand still are lost or doubled."),
+        cover_point("dense column", "All slots hold a value: each lane has the most work, and none looks aside."),
         Point(
             "window",
             "Columns in the window before the edge: where the next one is written depends on it.",
@@ -165,7 +165,7 @@ MODEL = CoverageModel(
             "-(-128) is +128 and -255 needs all 9 bits: a sign that is lost, or extended where it must not be.",
             ("code", "signed", "coefficient"),
         ),
-        situation(
+        cover_point(
             "signedness changes in the window",
             "The next pass may have other codes while columns of the last one wait: each must keep its own.",
             applies=_has_window,

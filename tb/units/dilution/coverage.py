@@ -1,7 +1,7 @@
 """Functional coverage of dilution."""
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, cover_point
 from penni_escalate.tb.units.lockstep.bins import AMOUNTS, PLACES, amounts_of, places_of
 
 
@@ -14,13 +14,13 @@ _EMPTY = "the part holds no activation."
 MODEL = CoverageModel(
     "dilution",
     (
-        situation("empty map", "An empty group has a beat where it ends a pixel: its masks must be empty."),
-        situation("full map", "With every channel active the packed masks are the coefficients themselves."),
-        situation(
+        cover_point("empty map", "An empty group has a beat where it ends a pixel: its masks must be empty."),
+        cover_point("full map", "With every channel active the packed masks are the coefficients themselves."),
+        cover_point(
             "no match", "Activations without a coefficient: a mask that is not empty would add what is not there."
         ),
-        situation("all match", "Every packed activation meets a coefficient: none may be dropped."),
-        situation("last part", "The upper end of the packed masks is sliced off where the group is widest."),
+        cover_point("all match", "Every packed activation meets a coefficient: none may be dropped."),
+        cover_point("last part", "The upper end of the packed masks is sliced off where the group is widest."),
         Point(
             "activations",
             "Activation sparsity from none to all: the ends are where packing moves everything or nothing.",
@@ -81,11 +81,11 @@ MODEL = CoverageModel(
                 Ignored(("some", "mixed"), "it is a single match.", lambda config: config.lanes == 2),
             ),
         ),
-        situation(
+        cover_point(
             "sign without a coefficient",
             "Signs of channels without a coefficient mean nothing: they must not reach the sign mask.",
         ),
-        situation(
+        cover_point(
             "coefficient without an activation",
             "A coefficient of a channel whose activation is 0 must not move the masks of the channels above it.",
         ),

@@ -1,17 +1,17 @@
 """Functional coverage of feeder."""
 
-from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Point, situation
+from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Point, cover_point
 
 MODEL = CoverageModel(
     "feeder",
     (
-        situation("empty group without a beat", "It leaves without a beat, but its number must be counted."),
-        situation("empty group that ends a pixel", "A pixel without a beat at its end would never give a z."),
-        situation("dense group", "Most beats of a group: the number of the last part needs all its bits."),
-        situation("beat stalled", "A beat that waits must not change, and no part may be passed over."),
-        situation("two passes pending", "The counter of passes reaches its end."),
-        situation("starved", "Without a group nothing moves but what has been taken."),
-        situation("signedness changes", "The flag belongs to the pass of the group, not to the one that is loaded."),
+        cover_point("empty group without a beat", "It leaves without a beat, but its number must be counted."),
+        cover_point("empty group that ends a pixel", "A pixel without a beat at its end would never give a z."),
+        cover_point("dense group", "Most beats of a group: the number of the last part needs all its bits."),
+        cover_point("beat stalled", "A beat that waits must not change, and no part may be passed over."),
+        cover_point("two passes pending", "The counter of passes reaches its end."),
+        cover_point("starved", "Without a group nothing moves but what has been taken."),
+        cover_point("signedness changes", "The flag belongs to the pass of the group, not to the one that is loaded."),
         Point(
             "values",
             "Values of a group against those of a beat: the number of beats is a division, rounded up.",
@@ -56,7 +56,7 @@ MODEL = CoverageModel(
             "waits too long costs cycles.",
             ("registers", "rings", "source"),
         ),
-        situation(
+        cover_point(
             "empty group passes a stalled beat",
             "An empty group leaves the first register although the second one waits: only its number may move.",
         ),
@@ -86,7 +86,7 @@ MODEL = CoverageModel(
             "First and last group of a pass may be the same one.",
             ("one group", "one pixel", "several pixels"),
         ),
-        situation("most groups a pixel", "The number of a group reaches the end of its range."),
+        cover_point("most groups a pixel", "The number of a group reaches the end of its range."),
         Point(
             "reset",
             "A number, part or bank that reset does not clear meets the wrong coefficients, or flags, in the next run.",

@@ -6,7 +6,7 @@ from cocotb.handle import HierarchyObject
 from penni_escalate.golden.cycle.beats import groups_of
 from penni_escalate.golden.cycle.feeder import beat_offered, make_feeder, step_feeder
 from penni_escalate.tb.base.geometry_classes import place_of
-from penni_escalate.tb.base.stimulus import Offer, Pace
+from penni_escalate.tb.base.stimulus import Throttle, ValidSource
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.gather_network import exchange, gather, lower_lanes
 from penni_escalate.tb.units.lockstep.groups import beats_of, map_of, parts_of, random_tensor, values_of
@@ -48,18 +48,22 @@ class FeederBench(UnitBench):
         self.started = 0
         self.waited = 0
         self.late_starts = self.random.random() < 0.3
-        self.offer, self.pace, self.start_pace = Offer(self.random), Pace(self.random), Pace(self.random)
+        self.valid_source, self.throttle, self.start_throttle = (
+            ValidSource(self.random),
+            Throttle(self.random),
+            Throttle(self.random),
+        )
 
     def drive(self) -> Inputs:
         """Start a pass, offer the next group, take beats or not."""
         available = self.next < len(self.groups.count)
-        offered = self.offer(available)
+        offered = self.valid_source(available)
         pending = int(self.model.pending[0])
-        starts = self.started < len(self.signed) and pending < 2 and self.start_pace()
+        starts = self.started < len(self.signed) and pending < 2 and self.start_throttle()
         if self.late_starts and pending == 1 and not (offered and self.groups.last[self.next]):
             # In these episodes a pass starts, where it can, as the one before ends.
             starts = False
-        inputs = {"beat_ready_i": int(self.pace()), "pass_i": int(starts)}
+        inputs = {"beat_ready_i": int(self.throttle()), "pass_i": int(starts)}
         if starts:
             inputs |= {"pass_bank_i": self.started % 2, "pass_signed_i": int(self.signed[self.started])}
         if offered:
@@ -115,7 +119,7 @@ class FeederBench(UnitBench):
             self.coverage.met("signedness changes", work > 0 and self.signed[work] != self.signed[work - 1])
             self._note_group(number, pending, starts)
             self.next += 1
-            self.offer.taken()
+            self.valid_source.taken()
             self.transactions += 1
 
     def _sample(self, inputs: Inputs, offered: bool) -> None:
@@ -165,7 +169,7 @@ class FeederBench(UnitBench):
             self.coverage.sample({"signedness": change, "next pass": "pending" if pending == 2 else "not started"})
 
     def _note_reset(self) -> None:
-        """What the episode before left in the registers, if it was cut off."""
+        """What the episode before left in the registers, if it was aborted."""
         model, groups = self.model, self.groups
         preparing, sending = int(model.taken[0]), int(model.sending[0])
         place = preparing if preparing >= 0 else self.next

@@ -1,21 +1,21 @@
 """Functional coverage of fifo."""
 
-from penni_escalate.tb.base.coverage import CoverageModel, Cross, Point, situation
+from penni_escalate.tb.base.coverage import CoverageModel, Cross, Point, cover_point
 from penni_escalate.tb.units.lockstep.bins import LEVELS, levels_of
 
 MODEL = CoverageModel(
     "fifo",
     (
-        situation("full", "A full queue that still says ready overwrites its oldest entry."),
-        situation("empty", "An empty queue that still says valid gives an entry twice."),
-        situation(
+        cover_point("full", "A full queue that still says ready overwrites its oldest entry."),
+        cover_point("empty", "An empty queue that still says valid gives an entry twice."),
+        cover_point(
             "both at full - 1",
             "With one place left, an entry in and one out must leave the level alone: full must not flash up.",
         ),
-        situation(
+        cover_point(
             "pop at full", "A full queue takes nothing even while it gives an entry: the place is free one later."
         ),
-        situation("push at empty", "The entry must stand at the output in the next cycle, not in the same one."),
+        cover_point("push at empty", "The entry must stand at the output in the next cycle, not in the same one."),
         Point(
             "level",
             "Full and empty come from a difference of counters: an error shows at a level, or one beside it.",

@@ -5,7 +5,7 @@ from collections import deque
 import cocotb
 from cocotb.handle import HierarchyObject
 
-from penni_escalate.tb.base.stimulus import Offer, Pace, extreme_word
+from penni_escalate.tb.base.stimulus import Throttle, ValidSource, extreme_word
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.bins import level_bin
 from penni_escalate.tb.units.lockstep.signals import Sample
@@ -18,7 +18,7 @@ class FifoBench(UnitBench):
     handshakes = ("ready_o", "valid_o")
 
     def begin(self) -> None:
-        """A number of entries to push, and the pace of both ends."""
+        """A number of entries to push, and the throttle of both ends."""
         if self.episode > 1 and self.queue:
             full = len(self.queue) == self.config.z_fifo
             self.coverage.sample({"level at reset": "full" if full else "partly full"})
@@ -26,17 +26,17 @@ class FifoBench(UnitBench):
         # Short episodes too: they bring more resets for the same number of entries.
         self.left = self.random.randrange(1, self.random.choice((10, 80)))
         self.queue: deque[int] = deque()
-        self.offer = Offer(self.random)
-        self.pace = Pace(self.random)
+        self.valid_source = ValidSource(self.random)
+        self.throttle = Throttle(self.random)
         self.data = 0
 
     def drive(self) -> Inputs:
         """Offer the next entry; take or not."""
-        held = self.offer.held
-        offered = self.offer(self.left > 0)
+        held = self.valid_source.held
+        offered = self.valid_source(self.left > 0)
         if not held:
             self.data = extreme_word(self.random, self.signals.inputs["data_i"][1])
-        return {"valid_i": int(offered), "data_i": self.data, "ready_i": int(self.pace())}
+        return {"valid_i": int(offered), "data_i": self.data, "ready_i": int(self.throttle())}
 
     def check(self, inputs: Inputs, sample: Sample) -> None:
         """Room, presence and the head; then push and pop."""
@@ -68,7 +68,7 @@ class FifoBench(UnitBench):
         if pushes:
             self.queue.append(inputs["data_i"])
             self.left -= 1
-            self.offer.taken()
+            self.valid_source.taken()
 
     def ended(self) -> bool:
         """Everything was pushed and popped."""

@@ -1,6 +1,6 @@
 """Functional coverage of gather_control."""
 
-from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, cover_point
 from penni_escalate.tb.units.lockstep.bins import AMOUNTS, PLACES, amounts_of, places_of
 
 #: Widths up to which every map is tried.
@@ -9,10 +9,10 @@ EXHAUSTIVE = 12
 MODEL = CoverageModel(
     "gather_control",
     (
-        situation("none", "Nothing is selected: settings of upper lanes must be 0 all the same."),
-        situation("one", "One lane has to find its way to place 0 with no other to show a wrong turn."),
-        situation("all", "Every lane stays where it is: the count of ones is at its largest everywhere."),
-        situation(
+        cover_point("none", "Nothing is selected: settings of upper lanes must be 0 all the same."),
+        cover_point("one", "One lane has to find its way to place 0 with no other to show a wrong turn."),
+        cover_point("all", "Every lane stays where it is: the count of ones is at its largest everywhere."),
+        cover_point(
             "every map",
             "A narrow group is tried with every map, so that no combination is left to chance.",
             applies=lambda config: config.group <= EXHAUSTIVE,

@@ -1,7 +1,7 @@
 """Functional coverage of input_ring."""
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, cover_point
 from penni_escalate.tb.units.lockstep.bins import LEVELS, PLACES, levels_of, places_of
 
 
@@ -16,14 +16,14 @@ def _deep(config: Accelerator) -> bool:
 MODEL = CoverageModel(
     "input_ring",
     (
-        situation("full", "A full ring that still says room overwrites a beat that a row has not read."),
-        situation("empty", "An empty ring that still says valid gives a row a beat twice."),
-        situation(
+        cover_point("full", "A full ring that still says room overwrites a beat that a row has not read."),
+        cover_point("empty", "An empty ring that still says valid gives a row a beat twice."),
+        cover_point(
             "rows a whole ring apart",
             "One row has read all, another nothing: the level of each must come from its own counter.",
             applies=_several,
         ),
-        situation("write at full - 1", "The last free entry is filled: all entries are to be used, and no more."),
+        cover_point("write at full - 1", "The last free entry is filled: all entries are to be used, and no more."),
         Point(
             "level",
             "Beats that wait for the row that is farthest behind: it alone decides whether there is room.",

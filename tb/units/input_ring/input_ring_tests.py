@@ -4,12 +4,12 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from penni_escalate.golden.cycle.input_ring import make_input_ring, ring_has_room
-from penni_escalate.tb.base.stimulus import Pace, extreme_word
+from penni_escalate.tb.base.stimulus import Throttle, extreme_word
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.bins import LEVELS, level_bin, place_bin
 from penni_escalate.tb.units.lockstep.signals import Sample
 
-#: Paces of rows that keep together, see ``Pace``.
+#: Throttles of rows that keep together, see ``Throttle``.
 SLOW_SHARES = (0.5, 0.1, -1.0)
 #: Names of the distance between the first row and the last, which is a level too.
 SKEWS = dict(zip(LEVELS, ("none", "one", "between", "one less than the ring", "the ring"), strict=True))
@@ -33,24 +33,24 @@ class InputRingBench(UnitBench):
         self.fields = [
             {f.name: (beat >> f.offset) & ((1 << f.width) - 1) for f in self.widths.beat.fields} for beat in self.beats
         ]
-        self.write_pace = Pace(self.random)
+        self.write_throttle = Throttle(self.random)
         # Rows that keep together, but for a stumble, fill the ring together.
         self.together = self.random.random() < 0.25
-        self.paces = [Pace(self.random) for _ in range(self.config.rows)]
+        self.throttles = [Throttle(self.random) for _ in range(self.config.rows)]
         if self.together:
-            self.paces = [Pace(self.random, SLOW_SHARES)]
+            self.throttles = [Throttle(self.random, SLOW_SHARES)]
         self.handshakes = ("room_o", *(f"row_{m}_valid_o" for m in range(self.config.rows)))
 
     def drive(self) -> Inputs:
         """Write where there is room; rows read or not."""
-        ready = [int(pace()) for pace in self.paces]
+        ready = [int(throttle()) for throttle in self.throttles]
         if self.together:
             ready *= self.config.rows
             if self.random.random() < 0.05:
                 ready[self.random.randrange(self.config.rows)] = 0
         inputs = {f"row_{m}_ready_i": value for m, value in enumerate(ready)}
         written = int(self.model.written[0])
-        writes = written < len(self.beats) and ring_has_room(self.model, self.one_block) and self.write_pace()
+        writes = written < len(self.beats) and ring_has_room(self.model, self.one_block) and self.write_throttle()
         # Without a write the data mean nothing.
         inputs["write_i"] = int(writes)
         inputs["beat_i"] = self.beats[written] if writes else extreme_word(self.random, self.widths.beat_bits)
@@ -112,5 +112,5 @@ class InputRingBench(UnitBench):
 
 @cocotb.test()
 async def lockstep(dut: HierarchyObject) -> None:
-    """Random beats and row paces."""
+    """Random beats and row throttles."""
     await InputRingBench(dut).run()

@@ -69,7 +69,7 @@ class UnitBench:
     cut_share: ClassVar[float] = 0.2
     cut_reach: ClassVar[int] = 60
     #: Cycles without a transaction after which the bench gives up.
-    patience: ClassVar[int] = 2000
+    timeout: ClassVar[int] = 2000
 
     def __init__(self, dut: HierarchyObject) -> None:
         settings = json.loads(os.environ[SETTINGS])
@@ -90,7 +90,7 @@ class UnitBench:
         self.episode = 0
         self.coverage = Collector(load_model(self.unit), self.config)
         #: Episodes that ended early.
-        self.cuts = 0
+        self.aborted = 0
         self._history: deque[tuple[int, Inputs, Sample]] = deque(maxlen=SHOWN)
 
     # ---- what a subclass says --------------------------------------------------------------------
@@ -159,11 +159,11 @@ class UnitBench:
                 "comparisons": self.comparisons,
                 "cycles": self.cycle,
                 "episodes": self.episode,
-                "cuts": self.cuts,
+                "aborted": self.aborted,
                 "problem": problem,
                 "check": check,
                 # The run ends with its first difference.
-                "noticed_ps": get_sim_time("step") if problem else None,
+                "detected_ps": get_sim_time("step") if problem else None,
             }
             name = self.instance or self.unit
             (Path(RESULTS) / f"{name}.json").write_text(json.dumps(result))
@@ -197,13 +197,13 @@ class UnitBench:
         self._history.clear()
         self.begin()
         await self._reset()
-        cut = (
+        aborted_at = (
             self.random.randrange(1, self.cut_reach) if self.cuttable and self.random.random() < self.cut_share else -1
         )
         before, since = self.transactions, 0
         while not self.ended():
-            if since == cut:
-                self.cuts += 1
+            if since == aborted_at:
+                self.aborted += 1
                 break
             inputs = self.drive()
             self.signals.write(inputs)
@@ -216,9 +216,9 @@ class UnitBench:
             self.check(inputs, sample)
             self.cycle += 1
             since += 1
-            if since % self.patience == 0:
+            if since % self.timeout == 0:
                 if self.transactions == before:
-                    problem = f"no transaction in {self.patience} cycles; waiting for {self.waiting()}"
+                    problem = f"no transaction in {self.timeout} cycles; waiting for {self.waiting()}"
                     raise MismatchError("no transaction", problem)
                 before = self.transactions
 

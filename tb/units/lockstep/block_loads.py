@@ -14,7 +14,7 @@ class BlockLoads:
         ports: the unit's strobe for each kind of parameters.
         loads: (number of the pass, transfer), in order; loaded: how many have been taken.
         unfreed: output lines not freed yet, of each pass; lines are freed in order.
-        load_pace: whether a transfer may begin in this cycle.
+        load_throttle: whether a transfer may begin in this cycle.
     """
 
     ports: dict[LoadKind, str]
@@ -22,7 +22,7 @@ class BlockLoads:
     loaded: int
     unfreed: list[int]
     mac: BasisMac
-    load_pace: Callable[[], bool]
+    load_throttle: Callable[[], bool]
 
     def oldest_pass(self) -> int:
         """The oldest pass with lines that are not free."""
@@ -34,7 +34,7 @@ class BlockLoads:
             return {}
         number, transfer = self.loads[self.loaded]
         pending = int(self.mac.loaded[0] - self.mac.work[0])
-        if number - self.oldest_pass() >= 2 or pending >= 2 or not self.load_pace():
+        if number - self.oldest_pass() >= 2 or pending >= 2 or not self.load_throttle():
             return {}
         return {
             self.ports[transfer.kind]: 1,

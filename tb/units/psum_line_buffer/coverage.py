@@ -1,22 +1,24 @@
 """Functional coverage of psum_line_buffer."""
 
-from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, cover_point
 
 _FRESH = "an entry that is not written has not been added to since its line was freed."
 
 MODEL = CoverageModel(
     "psum_line_buffer",
     (
-        situation("same entry in consecutive cycles", "The first sum is not in the memory yet: it must be forwarded."),
-        situation(
+        cover_point(
+            "same entry in consecutive cycles", "The first sum is not in the memory yet: it must be forwarded."
+        ),
+        cover_point(
             "same entry two cycles apart", "The memory has been written at the very edge: forwarding would be wrong."
         ),
-        situation("several lines close at once", "The end of a pass closes all lines that are left, with one mask."),
-        situation("all lines closed", "Nothing may be added anywhere, until the oldest is freed."),
-        situation("entry never written", "An output that no product reached is the bias alone."),
-        situation("line never written", "A line of zeros is drained like any other, and gives the bias everywhere."),
-        situation("free and close in one cycle", "Two sets change at the same edge: neither may undo the other."),
-        situation("bias changes", "The next pass loads its bias while lines of this one are drained."),
+        cover_point("several lines close at once", "The end of a pass closes all lines that are left, with one mask."),
+        cover_point("all lines closed", "Nothing may be added anywhere, until the oldest is freed."),
+        cover_point("entry never written", "An output that no product reached is the bias alone."),
+        cover_point("line never written", "A line of zeros is drained like any other, and gives the bias everywhere."),
+        cover_point("free and close in one cycle", "Two sets change at the same edge: neither may undo the other."),
+        cover_point("bias changes", "The next pass loads its bias while lines of this one are drained."),
         Point(
             "repeat",
             "How long ago the same entry was added to: one cycle needs the forwarded sum, two the memory.",
@@ -30,12 +32,12 @@ MODEL = CoverageModel(
             ("repeat", "entry"),
             (Ignored(("next cycle", "not written"), _FRESH), Ignored(("two cycles later", "not written"), _FRESH)),
         ),
-        situation(
+        cover_point(
             "same entry through another tap",
             "A walk of the next pixel reaches a column with another tap: the way decides, not the tap.",
             applies=lambda config: config.taps > 1,
         ),
-        situation(
+        cover_point(
             "same column of another line",
             "Additions to one column of two lines in consecutive cycles: forwarding must compare the lines too.",
         ),
@@ -62,8 +64,8 @@ MODEL = CoverageModel(
             ("drained entry", "bank"),
         ),
         Point("drained column", "The first and the last column of the memories.", ("first", "between", "last")),
-        situation("lines of two passes", "While one pass drains the next one adds: both biases are in use."),
-        situation(
+        cover_point("lines of two passes", "While one pass drains the next one adds: both biases are in use."),
+        cover_point(
             "drain and addition in one way",
             "Each line has its own memory: a drain that takes over the read port of the way spoils the addition.",
         ),

@@ -1,6 +1,6 @@
 """Psum line buffer against the cycle model: additions, forwarding, closing, draining and freeing.
 
-The bench plays the MAC (issue, a cycle later the target, a cycle later the sums) and the collector.
+The bench stands in for the MAC (issue, a cycle later the target, a cycle later the sums) and the collector.
 """
 
 from typing import NamedTuple
@@ -9,7 +9,7 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer, step_psum_line_buffer
-from penni_escalate.tb.base.stimulus import Pace, pack
+from penni_escalate.tb.base.stimulus import Throttle, pack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.signals import Sample
 
@@ -37,7 +37,7 @@ class PsumLineBufferBench(UnitBench):
     """
 
     unit = "psum_line_buffer"
-    patience = 4000
+    timeout = 4000
 
     def begin(self) -> None:
         """Lines free, biases about to be loaded."""
@@ -61,7 +61,7 @@ class PsumLineBufferBench(UnitBench):
         #: Cycles that the psum at the output stands; cycle in which each line was freed.
         self.stands = 0
         self.freed = [-1] * lines
-        self.issue_pace, self.drain_pace = Pace(self.random), Pace(self.random)
+        self.issue_throttle, self.drain_throttle = Throttle(self.random), Throttle(self.random)
         self.close_share = self.random.choice((0.01, 0.05, 0.3))
         #: Few reads of a line, or so many that nearly every column is among them.
         self.free_share = self.random.choice((0.02, 0.2))
@@ -87,7 +87,7 @@ class PsumLineBufferBench(UnitBench):
             return NOTHING
         line, column = 0, 0
         sums: tuple[int, ...] = ()
-        if self.issue_pace():
+        if self.issue_throttle():
             near = [(issue.line, issue.column) for issue in self.recent if issue.sums and issue.line in lines]
             if near and self.random.random() < 0.6:
                 line, column = self.random.choice(near)
@@ -115,7 +115,7 @@ class PsumLineBufferBench(UnitBench):
     def _choose_drain(self) -> dict[str, int]:
         """Read a column of a done line, or free the line that was read."""
         done = [line for line in range(self.config.psum_lines) if (int(self.model.done[0]) >> line) & 1]
-        if not done or not self.drain_pace():
+        if not done or not self.drain_throttle():
             return {}
         if self.held is not None and self.held[0] in done and self.random.random() < self.free_share:
             return {"drain_free_i": 1 << self.held[0]}
@@ -281,7 +281,7 @@ class PsumLineBufferBench(UnitBench):
         )
 
     def _note_reset(self) -> None:
-        """What the episode before left in the registers, if it was cut off."""
+        """What the episode before left in the registers, if it was aborted."""
         for name, held in (
             ("written entries", any(self.written)),
             ("closed lines", self.model.closed[0]),

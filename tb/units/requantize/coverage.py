@@ -1,6 +1,6 @@
 """Functional coverage of requantize."""
 
-from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, cover_point
 
 _ZERO = "0 has no remainder."
 _ONE_CODE = "a single code has no other inside, and is named by its lower end."
@@ -8,14 +8,14 @@ _ONE_CODE = "a single code has no other inside, and is named by its lower end."
 MODEL = CoverageModel(
     "requantize",
     (
-        situation("at low", "A value below the range becomes its lower end: for ReLU, 0."),
-        situation("at high", "A value above the range becomes its upper end instead of wrapping around."),
-        situation("between", "Inside the range nothing is clamped."),
-        situation("tie", "Halves go upward: truncation, and rounding to even or away from 0, differ only here."),
-        situation("smallest shift", "Half of the step is 1: a constant made as 1 << shift would be twice that."),
-        situation("largest shift", "The sum with half of 2**47 needs the bit above the product."),
-        situation("lowest psum", "-2**31 has no positive counterpart: a sign handled apart loses it."),
-        situation("stalled", "While the receiver stops, both steps hold what they have."),
+        cover_point("at low", "A value below the range becomes its lower end: for ReLU, 0."),
+        cover_point("at high", "A value above the range becomes its upper end instead of wrapping around."),
+        cover_point("between", "Inside the range nothing is clamped."),
+        cover_point("tie", "Halves go upward: truncation, and rounding to even or away from 0, differ only here."),
+        cover_point("smallest shift", "Half of the step is 1: a constant made as 1 << shift would be twice that."),
+        cover_point("largest shift", "The sum with half of 2**47 needs the bit above the product."),
+        cover_point("lowest psum", "-2**31 has no positive counterpart: a sign handled apart loses it."),
+        cover_point("stalled", "While the receiver stops, both steps hold what they have."),
         Point(
             "clamping",
             "Each comparison on either side of its bound, close by and far off: a narrow comparison fails far "

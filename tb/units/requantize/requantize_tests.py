@@ -3,7 +3,7 @@
 import cocotb
 from cocotb.handle import HierarchyObject
 
-from penni_escalate.tb.base.stimulus import Pace
+from penni_escalate.tb.base.stimulus import Throttle
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.signals import Sample
 
@@ -45,7 +45,7 @@ class RequantizeBench(UnitBench):
             # Twice: not every clamp leaves the product of the ends as it is.
             self.work += 2 * [(p, m, s) for p in PSUMS for m in MULTIPLIERS for s in SHIFTS]
             self.random.shuffle(self.work)
-        self.pace = Pace(self.random)
+        self.throttle = Throttle(self.random)
         self.product: tuple[int, int, int] | None = None
         self.value: int | None = None
         self.waited = 0
@@ -76,7 +76,7 @@ class RequantizeBench(UnitBench):
         psum, multiplier, shift = self.work[-1]
         low, high = self._choose_clamp()
         return {
-            "advance_i": int(self.pace()),
+            "advance_i": int(self.throttle()),
             "psum_i": psum,
             "multiplier_i": multiplier,
             "shift_i": shift,

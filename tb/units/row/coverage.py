@@ -1,7 +1,7 @@
 """Functional coverage of row."""
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, situation
+from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, cover_point
 from penni_escalate.tb.units.lockstep.bins import PLACES, places_of
 
 
@@ -21,15 +21,15 @@ def _several_lanes(config: Accelerator) -> bool:
 MODEL = CoverageModel(
     "row",
     (
-        situation("z FIFO full", "The stall that comes from the basis MAC: it must reach back to the beats."),
-        situation("z FIFO empty", "The MAC waits for the row: z that is there too early or twice would be taken."),
-        situation(
+        cover_point("z FIFO full", "The stall that comes from the basis MAC: it must reach back to the beats."),
+        cover_point("z FIFO empty", "The MAC waits for the row: z that is there too early or twice would be taken."),
+        cover_point(
             "pass after pass", "The bank changes behind the last beat, though its values are still on their way."
         ),
-        situation(
+        cover_point(
             "load while running", "Coefficients of the next pass go to the other bank: this one must not notice."
         ),
-        situation(
+        cover_point(
             "beat without a match",
             "It ends in the row at once, in one cycle, and must not add anything.",
             applies=_several_beats,
@@ -117,15 +117,15 @@ MODEL = CoverageModel(
         ),
         Point("bank that is loaded", "Which bank the load is for.", ("0", "1")),
         Cross("load into each bank", "A load that reaches the bank in use changes z.", ("bank that is loaded", "load")),
-        situation(
+        cover_point(
             "beat right behind its coefficients",
             "The pass begins in the cycle after the last load: the write must be there already.",
         ),
-        situation(
+        cover_point(
             "load right behind the last beat",
             "The bank is written again in the cycle after it was last read: the beat must have taken what it needed.",
         ),
-        situation("pixel without a match", "z is 0, and must be given all the same: the MAC counts z of every row."),
+        cover_point("pixel without a match", "z is 0, and must be given all the same: the MAC counts z of every row."),
         Point("code", "Whether the codes of the pass have a sign.", ("unsigned", "signed")),
         Point("sum", "Sign of the z that is written.", ("below 0", "0", "above 0")),
         Cross("codes and sum", "The sign must survive the way from the code to z.", ("code", "sum")),

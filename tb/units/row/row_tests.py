@@ -9,7 +9,7 @@ from cocotb.handle import HierarchyObject
 from penni_escalate.golden.cycle.beats import groups_of
 from penni_escalate.golden.cycle.fifo import fifo_head
 from penni_escalate.golden.cycle.row import make_rows, step_row
-from penni_escalate.tb.base.stimulus import Offer, Pace, pack
+from penni_escalate.tb.base.stimulus import Throttle, ValidSource, pack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.bins import place_bin
 from penni_escalate.tb.units.lockstep.groups import Beat, beats_of, parts_of, random_tensor
@@ -17,7 +17,7 @@ from penni_escalate.tb.units.lockstep.signals import Sample
 
 #: Most groups of a pixel, but where the memory of the coefficients is to be used to its end.
 GROUPS = 4
-#: Paces of the receiver of z and of the load, see ``Pace``.
+#: Throttles of the receiver of z and of the load, see ``Throttle``.
 SLOW_SHARES = (0.02, 0.1, -1.0)
 LOAD_SHARES = (1.0, 0.5, 0.1, -1.0)
 
@@ -78,10 +78,14 @@ class RowBench(UnitBench):
         self.load_cycle: int | None = None
         self.pass_cycle: int | None = None
         self.matched = False
-        self.offer, self.pace, self.load_pace = Offer(self.random), Pace(self.random), Pace(self.random, LOAD_SHARES)
+        self.valid_source, self.throttle, self.load_throttle = (
+            ValidSource(self.random),
+            Throttle(self.random),
+            Throttle(self.random, LOAD_SHARES),
+        )
         if self.random.random() < 0.4:
             # A row gives a z for many beats: only a slow MAC fills the queue.
-            self.pace = Pace(self.random, SLOW_SHARES)
+            self.throttle = Throttle(self.random, SLOW_SHARES)
 
     def _thin(self, coefficients: np.ndarray) -> None:
         """Remove coefficients of a pass, (passes, channels), until no sum leaves the range of z."""
@@ -95,7 +99,7 @@ class RowBench(UnitBench):
         if self.loaded == len(self.loads):
             return {}
         work, group = self.loads[self.loaded]
-        if work - self.passes_read >= 2 or not self.load_pace():
+        if work - self.passes_read >= 2 or not self.load_throttle():
             return {}
         width = self.config.group
         chosen = self.coefficients[work, 0, 0, group * width : (group + 1) * width]
@@ -116,10 +120,10 @@ class RowBench(UnitBench):
         if available:
             work = int(self.groups.work[self.beats[self.next].number])
             available = self.loaded == len(self.loads) or self.loads[self.loaded][0] > work
-        offered = self.offer(available)
+        offered = self.valid_source(available)
         if available:
             inputs |= {f"beat_{name}_i": value for name, value in self.beats[self.next].fields.items()}
-        return inputs | {"beat_valid_i": int(offered), "z_ready_i": int(self.pace())}
+        return inputs | {"beat_valid_i": int(offered), "z_ready_i": int(self.throttle())}
 
     def check(self, inputs: Inputs, sample: Sample) -> None:
         """z and its FIFO, the beat, and the events."""
@@ -154,7 +158,7 @@ class RowBench(UnitBench):
                 self.passes_read += 1
                 self.pass_cycle = self.cycles
             self.next += 1
-            self.offer.taken()
+            self.valid_source.taken()
             self.transactions += 1
         self.cycles += 1
 

@@ -1,16 +1,16 @@
 """Functional coverage of sparsemap_encoder."""
 
-from penni_escalate.tb.base.coverage import CoverageModel, Cross, Point, situation
+from penni_escalate.tb.base.coverage import CoverageModel, Cross, Point, cover_point
 
 MODEL = CoverageModel(
     "sparsemap_encoder",
     (
-        situation("empty group", "No values, but a group all the same: its place in the stream must not be lost."),
-        situation("dense group", "Every lane stays where it is, and every bit of the map is set."),
-        situation("one value", "A single value travels the farthest through the network."),
-        situation("stalled", "A group that waits must stay as it is."),
-        situation("eop", "The receiver counts pixels by this flag: it belongs to its group alone."),
-        situation("last", "The end of a pass frees parameters: a flag that comes a group early does so too soon."),
+        cover_point("empty group", "No values, but a group all the same: its place in the stream must not be lost."),
+        cover_point("dense group", "Every lane stays where it is, and every bit of the map is set."),
+        cover_point("one value", "A single value travels the farthest through the network."),
+        cover_point("stalled", "A group that waits must stay as it is."),
+        cover_point("eop", "The receiver counts pixels by this flag: it belongs to its group alone."),
+        cover_point("last", "The end of a pass frees parameters: a flag that comes a group early does so too soon."),
         Point(
             "values",
             "Sparsity of a group: both ends, and one value away from them.",

@@ -5,7 +5,7 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 
 from penni_escalate.golden.sparsemap import encode
-from penni_escalate.tb.base.stimulus import Offer, Pace, pack
+from penni_escalate.tb.base.stimulus import Throttle, ValidSource, pack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.signals import Sample
 
@@ -62,19 +62,19 @@ class SparsemapEncoderBench(UnitBench):
         self.first: dict | None = None
         self.second: dict | None = None
         self.waited = 0
-        self.offer = Offer(self.random)
-        self.pace = Pace(self.random)
+        self.valid_source = ValidSource(self.random)
+        self.throttle = Throttle(self.random)
 
     def drive(self) -> Inputs:
         """Offer the next group; take or not."""
-        offered = self.offer(self.next < len(self.groups))
+        offered = self.valid_source(self.next < len(self.groups))
         group = self.groups[min(self.next, len(self.groups) - 1)]
         return {
             "valid_i": int(offered),
             "values_i": group["values"],
             "eop_i": group["eop"],
             "last_i": group["last"],
-            "group_ready_i": int(self.pace()),
+            "group_ready_i": int(self.throttle()),
         }
 
     def check(self, inputs: Inputs, sample: Sample) -> None:
@@ -108,7 +108,7 @@ class SparsemapEncoderBench(UnitBench):
             if inputs["valid_i"]:
                 self.first = self.groups[self.next]
                 self.next += 1
-                self.offer.taken()
+                self.valid_source.taken()
 
     def _sample(self, group: dict) -> None:
         """The group that leaves."""

@@ -16,9 +16,9 @@ from penni_escalate.tb.base.coverage import (
     Cross,
     Ignored,
     Point,
+    cover_point,
     load_model,
     merge,
-    situation,
 )
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, classes_of, combination_of, kernels_of
 from penni_escalate.tb.base.geometry_cross import IMPOSSIBLE_KERNELS
@@ -28,14 +28,14 @@ TINY = load_accelerator("tiny")
 EIGHT = load_accelerator("configs/shapes/eight.yaml")
 
 LEVEL = Point("level", "A queue has ends.", ("empty", "some", "full"))
-PACE = Point("pace", "Both ends stall.", ("free", "stalled"))
+THROTTLE = Point("throttle", "Both ends stall.", ("free", "stalled"))
 CROSS = Cross(
-    "level and pace",
+    "level and throttle",
     "A full queue must stop its source.",
-    ("level", "pace"),
+    ("level", "throttle"),
     (Ignored(("full", "free"), "a free drain empties it."),),
 )
-MODEL = CoverageModel("queue", (situation("wrap", "Counters turn around."), LEVEL, PACE, CROSS))
+MODEL = CoverageModel("queue", (cover_point("wrap", "Counters turn around."), LEVEL, THROTTLE, CROSS))
 
 
 def written(path: Path, model: CoverageModel = MODEL, **hits: str) -> Path:
@@ -56,8 +56,8 @@ def written(path: Path, model: CoverageModel = MODEL, **hits: str) -> Path:
         ((replace(LEVEL, why="a queue has ends"),), "reason of 'level' is no sentence"),
         ((replace(LEVEL, bins=("empty", "empty")),), "a bin of 'level' is there twice"),
         ((replace(LEVEL, only={"over": lambda config: True}),), "restricts a bin that it does not have"),
-        ((LEVEL, CROSS), "names 'pace', which is no point"),
-        ((LEVEL, PACE, replace(CROSS, ignored=(Ignored(("over", None), "no."),))), "has no .* to ignore"),
+        ((LEVEL, CROSS), "names 'throttle', which is no point"),
+        ((LEVEL, THROTTLE, replace(CROSS, ignored=(Ignored(("over", None), "no."),))), "has no .* to ignore"),
     ],
 )
 def test_a_wrong_model_is_refused(items: tuple[Point | Cross, ...], problem: str) -> None:
@@ -79,8 +79,8 @@ def test_bins_that_only_some_configurations_have() -> None:
     wide = lambda config: config.taps > 1  # noqa: E731
     ignored = Ignored(("all", "stalled"), "one tap never waits.", lambda config: config.taps == 1)
     taps = Point("taps", "Several columns at once.", ("one", "all"), only={"one": wide})
-    model = CoverageModel("queue", (taps, PACE, Cross("both", "Masks.", ("taps", "pace"), (ignored,))))
-    assert model.all_bins(TINY) == ("taps/all", "pace/free", "pace/stalled", "both/all x free")
+    model = CoverageModel("queue", (taps, THROTTLE, Cross("both", "Masks.", ("taps", "throttle"), (ignored,))))
+    assert model.all_bins(TINY) == ("taps/all", "throttle/free", "throttle/stalled", "both/all x free")
     assert model.all_bins(EIGHT) == model.all_bins()
     assert len(model.all_bins()) == 8
     with pytest.raises(KeyError):
@@ -93,9 +93,9 @@ def test_bins_that_only_some_configurations_have() -> None:
 def test_a_sample_counts_points_and_their_crosses() -> None:
     collector = Collector(MODEL, TINY)
     collector.sample({"level": "some"})
-    collector.sample({"level": "some", "pace": "free"})
+    collector.sample({"level": "some", "throttle": "free"})
     counts = collector.counts
-    assert (counts["level/some"], counts["pace/free"], counts["level and pace/some x free"]) == (2, 1, 1)
+    assert (counts["level/some"], counts["throttle/free"], counts["level and throttle/some x free"]) == (2, 1, 1)
     assert sum(counts.values()) == 4
 
 
@@ -109,14 +109,14 @@ def test_an_unknown_point_or_bin_is_refused() -> None:
 
 
 def test_what_cannot_be_must_not_be_met() -> None:
-    with pytest.raises(ValueError, match="level and pace/full x free was met: it cannot be, a free drain empties it"):
-        Collector(MODEL, TINY).sample({"level": "full", "pace": "free"})
+    with pytest.raises(ValueError, match="level and throttle/full x free was met: it cannot be, a free drain"):
+        Collector(MODEL, TINY).sample({"level": "full", "throttle": "free"})
 
 
 def test_a_run_lacks_its_situations_until_they_are_met() -> None:
     collector = Collector(MODEL, TINY)
     assert collector.lacking() == ["wrap/met"]
-    assert collector.lacking("pace") == ["wrap/met", "pace/free", "pace/stalled"]
+    assert collector.lacking("throttle") == ["wrap/met", "throttle/free", "throttle/stalled"]
     collector.met("wrap", False)
     assert collector.lacking() == ["wrap/met"]
     collector.met("wrap")
@@ -128,8 +128,8 @@ def test_a_run_lacks_its_situations_until_they_are_met() -> None:
 
 def test_counts_add_up_and_a_hole_is_reported(tmp_path: Path) -> None:
     files = [
-        written(tmp_path / "a.json", level="empty", pace="free"),
-        written(tmp_path / "b.json", level="empty", pace="stalled"),
+        written(tmp_path / "a.json", level="empty", throttle="free"),
+        written(tmp_path / "b.json", level="empty", throttle="stalled"),
     ]
     found = merge(MODEL, files)
     assert found.counts["level/empty"] == 2
@@ -138,14 +138,14 @@ def test_counts_add_up_and_a_hole_is_reported(tmp_path: Path) -> None:
         "wrap/met",
         "level/some",
         "level/full",
-        "level and pace/some x free",
-        "level and pace/some x stalled",
-        "level and pace/full x stalled",
+        "level and throttle/some x free",
+        "level and throttle/some x stalled",
+        "level and throttle/full x stalled",
     )
 
 
 def test_counts_of_another_model_are_refused(tmp_path: Path) -> None:
-    other = CoverageModel("queue", (LEVEL, PACE))
+    other = CoverageModel("queue", (LEVEL, THROTTLE))
     path = written(tmp_path / "old.json", other, level="empty")
     with pytest.raises(UserError, match=r"old\.json is of another model of 'queue' than the coverage\.py of"):
         merge(MODEL, [path])

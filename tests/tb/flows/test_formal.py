@@ -122,10 +122,10 @@ def test_stalls_are_met_and_what_stands_in_them_can_fail(name: str) -> None:
         for label, condition in re.findall(r"\b(\w+): cover \((.*)\);", text)
         if label in proof.declaration.covers
     ]
-    noticed = {bug.fails for bug in proof.declaration.bugs}
+    detected = {bug.fails for bug in proof.declaration.bugs}
     for stall, label in about_stalls:
         assert any(stall in terms for terms in covers), f"no cover of {stall}"
-        assert label in noticed, f"no bug that {label} notices"
+        assert label in detected, f"no bug that {label} detects"
     assert about_stalls or not re.search(r"\bstands?\b", proof.declaration.states)
 
 

@@ -1,4 +1,4 @@
-"""Mutants: what the files say is checked, each is judged as it should be, and a sample of them is noticed."""
+"""Mutants: what the files say is checked, each is judged as it should be, and a sample of them is detected."""
 
 import json
 from dataclasses import asdict, replace
@@ -10,14 +10,14 @@ import yaml
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.units import UNITS
 from penni_escalate.tb.base.finding import ENDLESS, Finding, check_baseline
-from penni_escalate.tb.flows.mutants.argued import FILE as ARGUMENTS
-from penni_escalate.tb.flows.mutants.argued import apply_arguments, read_arguments
 from penni_escalate.tb.flows.mutants.campaign import Parts, run_campaign, tasks_of
 from penni_escalate.tb.flows.mutants.command import main
 from penni_escalate.tb.flows.mutants.declarations import FILE, Curated, Kind, Mutant, check_texts, read_curated
-from penni_escalate.tb.flows.mutants.drawn import drawn_results
+from penni_escalate.tb.flows.mutants.generated import generated_results
 from penni_escalate.tb.flows.mutants.results import RESULT_FILE, Result, Status, judge, tally
 from penni_escalate.tb.flows.mutants.tasks import configuration, curated_bench, curated_top
+from penni_escalate.tb.flows.mutants.waived import FILE as MUTANT_WAIVERS
+from penni_escalate.tb.flows.mutants.waived import apply_mutant_waivers, read_mutant_waivers
 from penni_escalate.tb.flows.regress.runner import connect
 from penni_escalate.tb.flows.report.documents import read_results
 from penni_escalate.tb.flows.report.evidence import Share, units_of
@@ -32,19 +32,19 @@ FULL = Mutant(
     what="Says that it has room when it is full.",
     old="ready_o = !level[DEPTH_LOG]",
     new="ready_o = 1'b1",
-    noticed={"fifo.lockstep": ("ready_o",)},
+    detected_by={"fifo.lockstep": ("ready_o",)},
 )
 #: Changes nothing: the level never exceeds the depth.
 NOTHING = replace(FULL, name="nothing", new="ready_o = (level < DEPTH)")
-#: Is noticed, but not by this check.
-OTHERWISE = replace(FULL, name="otherwise", noticed={"fifo.lockstep": ("data_o",)})
+#: Is detected, but not by this check.
+OTHERWISE = replace(FULL, name="otherwise", detected_by={"fifo.lockstep": ("data_o",)})
 #: A circle within a cycle.
 CIRCLE = replace(
     FULL,
     name="circle",
     old="assign valid_o = (level != {(DEPTH_LOG + 1){1'b0}});",
     new="wire circle;\n    not #0 (circle, circle & valid_i);\n    assign valid_o = circle;",
-    noticed={"fifo.lockstep": (ENDLESS,)},
+    detected_by={"fifo.lockstep": (ENDLESS,)},
 )
 
 
@@ -55,7 +55,7 @@ def test_every_unit_has_mutants_that_fit() -> None:
 
 
 def test_arguments_are_valid() -> None:
-    assert any(read_arguments(unit) for unit in UNITS)
+    assert any(read_mutant_waivers(unit) for unit in UNITS)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_arguments_are_valid() -> None:
         ({"kind": "wrong"}, "field 'mutants.0.kind' is 'wrong': "),
         ({"what": "no sentence"}, "field 'mutants.0.what' is 'no sentence': "),
         ({"new": FULL.old}, "mutant 'takes_when_full' changes nothing"),
-        ({"noticed": {"row.lockstep": ["z_o"]}}, "is to be noticed by 'row.lockstep', which is not run"),
-        ({"noticed": {}}, "field 'mutants.0.noticed': "),
+        ({"detected_by": {"row.lockstep": ["z_o"]}}, "is to be detected by 'row.lockstep', which is not run"),
+        ({"detected_by": {}}, "field 'mutants.0.detected_by': "),
     ],
 )
 def test_a_wrong_file_is_a_user_error(change: dict, message: str, tmp_path: Path) -> None:
@@ -106,9 +106,9 @@ def test_an_unknown_unit_is_a_user_error() -> None:
 
 
 def test_each_is_judged_as_it_should_be(tmp_path: Path) -> None:
-    """A campaign of its own: a mutant that is killed, one that nobody can notice, one whose detector is another."""
+    """A campaign of its own: a mutant that is killed, one that nobody can detect, one whose detector is another."""
     units = {"fifo": Curated(("fifo.lockstep",), (FULL, NOTHING, OTHERWISE), transactions=300)}
-    parts = Parts(drawn=False)
+    parts = Parts(generated=False)
     advanced: list[None] = []
     with connect("local", 1) as client:
         results = run_campaign(client, units, parts, lambda: advanced.append(None))
@@ -119,18 +119,18 @@ def test_each_is_judged_as_it_should_be(tmp_path: Path) -> None:
     assert [document[key] for key in ("total", "killed", "wrong_detector", "survived", "equivalent")] == [3, 1, 1, 1, 0]
     assert document["mutants"][0]["fired"] == ["fifo.lockstep: ready_o"]
     row = next(row for row in units_of(read_results(tmp_path)) if row.unit == "fifo")
-    assert row.killed == Share(1, 3, ("drawn not run",))
+    assert row.killed == Share(1, 3, ("generated not run",))
     write_site(tmp_path, tmp_path / "site")
     page = (tmp_path / "site" / "fifo.html").read_text()
     assert all(f">{word}</span>" in page for word in ("killed", "survived", "wrong_detector"))
 
 
 def test_a_test_that_should_be_silent() -> None:
-    noticed, silent = Finding("fifo.lockstep", "ready_o", "x"), Finding("stream_core.random")
-    assert judge("fifo", FULL, [noticed, silent]).status is Status.KILLED
+    detected, silent = Finding("fifo.lockstep", "ready_o", "x"), Finding("stream_core.random")
+    assert judge("fifo", FULL, [detected, silent]).status is Status.KILLED
     loud = replace(silent, check="value", problem="x")
-    assert judge("fifo", FULL, [noticed, loud]).status is Status.WRONG_DETECTOR
-    assert judge("fifo", FULL, [replace(noticed, check=""), loud]).status is Status.WRONG_DETECTOR
+    assert judge("fifo", FULL, [detected, loud]).status is Status.WRONG_DETECTOR
+    assert judge("fifo", FULL, [replace(detected, check=""), loud]).status is Status.WRONG_DETECTOR
 
 
 def test_a_test_that_fails_without_a_mutant_is_a_user_error() -> None:
@@ -145,14 +145,16 @@ def test_mutants_are_noticed_by_their_units_bench(unit: str, tmp_path: Path) -> 
     for name, findings in curated_bench(unit, curated, tmp_path).items():
         mutant = next(mutant for mutant in curated.mutants if mutant.name == name)
         for finding in findings:
-            assert finding.check in mutant.noticed.get(finding.test, ("",)), f"{name}: {finding.problem or 'silent'}"
+            assert finding.check in mutant.detected_by.get(finding.test, ("",)), (
+                f"{name}: {finding.problem or 'silent'}"
+            )
 
 
 def test_mutants_are_noticed_by_the_stream_core(tmp_path: Path) -> None:
     """A sample: one that is, and the core as it is."""
     mutant = next(mutant for mutant in CURATED["stream_core"].mutants if mutant.name == "loads_without_bank")
     finding = curated_top("stream_core.random", "stream_core", mutant, tmp_path)
-    assert finding.check in mutant.noticed[finding.test]
+    assert finding.check in mutant.detected_by[finding.test]
 
 
 def test_a_circle_within_a_cycle_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +165,7 @@ def test_a_circle_within_a_cycle_ends(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_drawn_mutants_are_noticed_or_proved(tmp_path: Path) -> None:
-    results = drawn_results("fifo", count=12, folder=tmp_path)
+    results = generated_results("fifo", count=12, folder=tmp_path)
     assert len(results) == 12
     assert tally(results)["survived"] == 0
     assert all(result.fired for result in results if result.status is Status.KILLED)
@@ -172,15 +174,15 @@ def test_drawn_mutants_are_noticed_or_proved(tmp_path: Path) -> None:
 def test_arguments_are_about_survivors(tmp_path: Path) -> None:
     base = Result("fifo", "inv A[0] of x", True, "yosys inv", "", Status.SURVIVED, ("fifo.lockstep",), ())
     (tmp_path / "fifo").mkdir()
-    text = {"arguments": [{"mutants": [base.name], "status": "equivalent", "reason": "Nobody can see it."}]}
-    (tmp_path / "fifo" / ARGUMENTS).write_text(yaml.safe_dump(text))
-    arguments = read_arguments("fifo", tmp_path)
-    (argued,) = apply_arguments("fifo", arguments, [base])
-    assert (argued.status, argued.reason) == (Status.EQUIVALENT, "argued: Nobody can see it.")
-    for results, what in (([], "not drawn"), ([replace(base, status=Status.KILLED)], "killed")):
-        with pytest.raises(UserError, match=rf"Surviving mutants of fifo: 'inv A\[0\] of x' is {what}: remove it"):
-            apply_arguments("fifo", arguments, results)
-    text["arguments"][0]["why"] = "x"
-    (tmp_path / "fifo" / ARGUMENTS).write_text(yaml.safe_dump(text))
-    with pytest.raises(UserError, match=r"field 'arguments\.0\.why' is not known"):
-        read_arguments("fifo", tmp_path)
+    text = {"waivers": [{"mutants": [base.name], "status": "equivalent", "reason": "Nobody can see it."}]}
+    (tmp_path / "fifo" / MUTANT_WAIVERS).write_text(yaml.safe_dump(text))
+    arguments = read_mutant_waivers("fifo", tmp_path)
+    (waived,) = apply_mutant_waivers("fifo", arguments, [base])
+    assert (waived.status, waived.reason) == (Status.EQUIVALENT, "waived: Nobody can see it.")
+    for results, what in (([], "not generated"), ([replace(base, status=Status.KILLED)], "killed")):
+        with pytest.raises(UserError, match=rf"Mutant waivers of fifo: 'inv A\[0\] of x' is {what}: remove it"):
+            apply_mutant_waivers("fifo", arguments, results)
+    text["waivers"][0]["why"] = "x"
+    (tmp_path / "fifo" / MUTANT_WAIVERS).write_text(yaml.safe_dump(text))
+    with pytest.raises(UserError, match=r"field 'waivers\.0\.why' is not known"):
+        read_mutant_waivers("fifo", tmp_path)

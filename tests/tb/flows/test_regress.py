@@ -79,7 +79,7 @@ def test_suites_are_valid(name: str) -> None:
         assert {job.test for job in jobs} == set(catalog()), "a test that no suite runs"
 
 
-def test_seeds_of_played_runs_do_not_overlap() -> None:
+def test_seeds_of_replayed_runs_do_not_overlap() -> None:
     jobs = [job for job in jobs_of(load_suite("nightly"), 5, seeds=3) if job.test == "stream_core.random"]
     alike = [job for job in jobs if replace(job, seed=0) == replace(jobs[0], seed=0)]
     assert [job.seed for job in alike] == [5, 5 + alike[0].size, 5 + 2 * alike[0].size]
@@ -263,10 +263,10 @@ def recorded(waves: str) -> Callable[[str, int], int]:
 
 
 @pytest.mark.parametrize("test", ["random", "reset"])
-def test_the_time_of_a_played_difference_is_that_in_the_waves(
+def test_the_time_of_a_replayed_difference_is_that_in_the_waves(
     test: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The prediction is wrong in the last output of every run but the first; of the runs before, some are cut."""
+    """The prediction is wrong in the last output of every run but the first; of the runs before, some are aborted."""
 
     def wrong(config: Accelerator, work: StreamRun) -> Prediction:
         prediction = predict(config, work)

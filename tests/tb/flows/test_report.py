@@ -235,14 +235,14 @@ def test_what_was_not_run_is_said_of_each_unit(results: Path, tmp_path: Path) ->
     regress["jobs"] = [entry for entry in regress["jobs"] if entry["job"]["test"].startswith("fifo.")]
     regress["functional"] = [entry for entry in regress["functional"] if entry["unit"] == "fifo"]
     (results / "regress.json").write_text(json.dumps(regress))
-    mutant = {"unit": "fifo", "name": "full", "drawn": False, "kind": "overflow", "what": "Fills.", "status": "killed",
-              "expected": [], "fired": [], "reason": ""}  # fmt: skip
+    mutant = {"unit": "fifo", "name": "full", "generated": False, "kind": "overflow", "what": "Fills.",
+              "status": "killed", "expected": [], "fired": [], "reason": ""}  # fmt: skip
     gate = {"unit": "fifo", "test": "all", "config": "tiny", "tool": "icarus", "verdict": "passed", "compared": 9,
             "gates": 9, "flip_flops": 9}  # fmt: skip
     (results / "mutants.json").write_text(json.dumps({"tools": {}, "made_from": "before", "mutants": [mutant]}))
     (results / "gates.json").write_text(json.dumps({"tools": {}, "made_from": "before", "results": [gate]}))
     units = {row.unit: row for row in units_of(read_results(results))}
-    assert units["fifo"].killed == Share(1, 1, ("drawn not run",))
+    assert units["fifo"].killed == Share(1, 1, ("generated not run",))
     assert units["fifo"].netlists == Share(1, 1)
     assert units["fifo"].bins is not None
     for row in units.values():
@@ -270,17 +270,19 @@ def test_failed_runs_leave_the_coverage_open(results: Path) -> None:
 
 def test_mutants_that_are_only_argued_about_are_called_so(results: Path, tmp_path: Path) -> None:
     text = " ".join(parsed(write_site(results, tmp_path / "site")).text.split())
-    assert "killed by the detector that was expected, or shown or argued to change nothing" in text
+    assert "killed by the detector that was expected, proved equivalent, or waived" in text
 
 
 def test_campaigns_count_when_they_are_whole() -> None:
-    curated, drawn = {"drawn": False, "status": "killed"}, {"drawn": True, "status": "equivalent"}
+    curated, generated = {"generated": False, "status": "killed"}, {"generated": True, "status": "equivalent"}
     bench = {"verdict": "passed"}
     assert campaign_statuses((), ()) == {}
-    assert campaign_statuses((curated,), ()) == {}, "the drawn ones lack"
-    assert campaign_statuses((curated, drawn), (bench, bench)) == dict.fromkeys(Campaign, Status.PASSED)
+    assert campaign_statuses((curated,), ()) == {}, "the generated ones lack"
+    assert campaign_statuses((curated, generated), (bench, bench)) == dict.fromkeys(Campaign, Status.PASSED)
     for wrong in ("survived", "wrong_detector"):
-        assert campaign_statuses((curated, drawn, drawn | {"status": wrong}), ()) == {Campaign.MUTANTS: Status.FAILED}
+        assert campaign_statuses((curated, generated, generated | {"status": wrong}), ()) == {
+            Campaign.MUTANTS: Status.FAILED
+        }
     assert campaign_statuses((), (bench, {"verdict": "failed"})) == {Campaign.GATES: Status.FAILED}
 
 
@@ -472,29 +474,29 @@ def drawn_at(svg: str) -> tuple[float | None, dict[str, float]]:
 
 
 @pytest.mark.parametrize(
-    ("noticed", "first", "last"),
+    ("detected", "first", "last"),
     [(54, 42, 58), (3, 0, 16), (99, 84, 100), (100, 84, 100), (None, 84, 100)],
 )
 def test_the_picture_shows_the_cycles_round_the_difference(
-    noticed: int | None, first: int, last: int, tmp_path: Path
+    detected: int | None, first: int, last: int, tmp_path: Path
 ) -> None:
     """The difference may lie far from the recording's end, near it, or near the beginning."""
     (tmp_path / "dump.vcd").write_text(COUNTED)
-    plot = wave_picture(tmp_path / "dump.vcd", "fifo", "w", None if noticed is None else 10_000 * noticed)
+    plot = wave_picture(tmp_path / "dump.vcd", "fifo", "w", None if detected is None else 10_000 * detected)
     assert plot is not None
     line, ticks = drawn_at(plot.svg)
     assert all(f">{cycle:x}</text>" in plot.svg for cycle in range(first, last)), "a cycle's data is not shown"
     assert all(f">{cycle:x}</text>" not in plot.svg for cycle in (first - 1, last + 1) if 16 <= cycle < 100)
-    if noticed is None:
+    if detected is None:
         assert line is None
         assert "the recording's end is shown" in plot.caption
         assert "no time of the difference is known" in plot.caption
         return
-    assert f"detected, at {10 * noticed} ns" in plot.caption
+    assert f"detected, at {10 * detected} ns" in plot.caption
     # A tick every other cycle.
     left, right = ticks[f"{10 * first}"], ticks[f"{10 * last}"]
     assert line is not None
-    assert line == pytest.approx(left + (right - left) * (noticed - first) / (last - first), abs=0.5)
+    assert line == pytest.approx(left + (right - left) * (detected - first) / (last - first), abs=0.5)
 
 
 def test_a_bucket_is_pictured_at_its_time(results: Path, tmp_path: Path) -> None:

@@ -140,8 +140,8 @@ def test_gates_of_one_unit_keep_the_others(tmp_path: Path, monkeypatch: pytest.M
 
 def test_mutants_of_one_unit_keep_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     full = mutants.Result("fifo", "full", False, "overflow", "Fills.", mutants.Status.KILLED, ("a: b",), ("a: b",))
-    drawn = replace(full, name="inv", drawn=True, kind="yosys inv", status=mutants.Status.EQUIVALENT)
-    made = [[full, drawn], [replace(full, unit="row")], [replace(full, name="wraps")]]
+    generated = replace(full, name="inv", generated=True, kind="yosys inv", status=mutants.Status.EQUIVALENT)
+    made = [[full, generated], [replace(full, unit="row")], [replace(full, name="wraps")]]
     monkeypatch.setattr(mutants, "RESULTS", tmp_path)
     monkeypatch.setattr(mutants, "connect", lambda *_: nullcontext())
     monkeypatch.setattr(mutants, "run_campaign", lambda *_: made.pop(0))
@@ -152,7 +152,7 @@ def test_mutants_of_one_unit_keep_the_others(tmp_path: Path, monkeypatch: pytest
     assert (document["total"], document["units"]["fifo"]["total"], document["configuration"]) == (3, 2, "eight")
     found = rows(tmp_path)
     assert found["fifo"].killed == Share(2, 2)
-    assert found["row"].killed == Share(1, 1, ("drawn not run",))
+    assert found["row"].killed == Share(1, 1, ("generated not run",))
     assert found["feeder"].killed is None
 
 

@@ -73,9 +73,9 @@ def test_every_layer_of_the_network_on_small_under_verilator(tmp_path: Path) -> 
     assert document["images"] == list(select_images(package, 2, None, 3))
     assert document["measure"] == "accuracy"
     assert document["score"] == score(package, document["images"])
-    assert [layer["name"] for layer in document["left_to_golden"]] == ["classifier"]
+    assert [layer["name"] for layer in document["host_fallback"]] == ["classifier"]
     assert "Classification accuracy" in result.stdout
-    assert "Left to golden/: classifier (classifier): the stream core does not run kind classifier." in result.stdout
+    assert "Host fallback: classifier (classifier): the stream core does not run kind classifier." in result.stdout
 
 
 def test_one_layer_on_tiny_under_icarus(tmp_path: Path) -> None:
@@ -84,20 +84,20 @@ def test_one_layer_on_tiny_under_icarus(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "sim.json").read_text())
     assert document["images"] == [17]
     assert document["score"] is None
-    assert document["left_to_golden"] == []
+    assert document["host_fallback"] == []
     assert document["compared"] == 7 * 7 * 128
     assert "not measured" in result.stdout
 
 
 @pytest.mark.parametrize("measure", ["accuracy", "correlation"])
 def test_a_network_of_every_kind(tmp_path: Path, measure: str) -> None:
-    """Layers that the stream core does not run are left to golden/, each with a line."""
+    """Layers that the stream core does not run fall back to the host, each with a line."""
     package = write_every_kind(tmp_path / "every_kind", 1, measure)
     result = sim(tmp_path, "--net", str(package.folder), "--config", "tiny", "--sim", "icarus", "--images", "2")
     assert result.returncode == 0, result.stdout + result.stderr
     document = json.loads((tmp_path / "sim.json").read_text())
     assert [layer["name"] for layer in document["layers"]] == ["first0"]
-    left = document["left_to_golden"]
+    left = document["host_fallback"]
     assert [layer["name"] for layer in left] == [layer.name for layer in package.layers[1:]]
     assert left[0] == {
         "name": "decomposed1",
@@ -105,7 +105,7 @@ def test_a_network_of_every_kind(tmp_path: Path, measure: str) -> None:
         "reason": "the stream core adds no skip tensor, its is 'first0'",
     }
     for layer in left:
-        assert f"Left to golden/: {layer['name']} ({layer['kind']}): {layer['reason']}." in result.stdout
+        assert f"Host fallback: {layer['name']} ({layer['kind']}): {layer['reason']}." in result.stdout
     assert document["measure"] == measure
     assert document["accuracy"] == (document["score"] if measure == "accuracy" else None)
     assert document["score"] == pytest.approx(score(package, document["images"]))
@@ -195,7 +195,7 @@ def test_layers_can_be_chosen() -> None:
     assert [layer.name for layer in left] == ["classifier"]
 
 
-def test_layers_that_the_bench_cannot_hold_are_left_to_golden() -> None:
+def test_layers_that_the_bench_cannot_hold_fall_back_to_the_host() -> None:
     package, config = read_package(find_package("hed")), load_accelerator("small")
     chosen, left = select_layers(package, config, None, cannot_run)
     assert [layer.name for layer in chosen] == ["side3", "side5"]

@@ -1,4 +1,4 @@
-"""Runs do not depend on the state they begin with, and no handshake inside the core is X; such faults are noticed."""
+"""Runs do not depend on the state they begin with, and no handshake inside the core is X; such faults are detected."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -32,21 +32,26 @@ def stream(folder: Path, *changes: tuple[str, str, str]) -> Design:
     return design
 
 
-def short_prediction(cut: int | None = None) -> Prediction:
+def short_prediction(aborted_at: int | None = None) -> Prediction:
     prediction = predict(TINY, random_run(SHORT, TINY))
-    return replace(prediction, run=replace(prediction.run, cut=cut))
+    return replace(prediction, run=replace(prediction.run, aborted_at=aborted_at))
 
 
 def test_correct_passes_follow_a_reset_in_mid_pass(tmp_path: Path) -> None:
-    cuts = []
+    aborted = []
     design = stream(tmp_path)
     result = run_reset_runs(
-        design, Simulator.ICARUS, SEED, COUNT, tmp_path / "run", lambda prediction, _: cuts.append(prediction.run.cut)
+        design,
+        Simulator.ICARUS,
+        SEED,
+        COUNT,
+        tmp_path / "run",
+        lambda prediction, _: aborted.append(prediction.run.aborted_at),
     )
     assert result.ok, result.problem
     assert result.compared > 1000
     # Runs that reset ends are handed over for coverage as well.
-    assert cuts.count(None) == COUNT < len(cuts)
+    assert aborted.count(None) == COUNT < len(aborted)
 
 
 #: Registers without reset that begin at 0, as those of an FPGA do: unit, the reset, what is left, the register.
@@ -78,11 +83,11 @@ def test_a_missing_reset_shows_in_runs_that_are_cut_alone(
     assert "expected" in result.problem
 
 
-@pytest.mark.parametrize("cut", [1, 10**6])
-def test_a_cut_outside_the_run_is_refused(cut: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("aborted_at", [1, 10**6])
+def test_an_abort_outside_the_run_is_refused(aborted_at: int, tmp_path: Path) -> None:
     design = stream_design(TINY, tmp_path)
-    with pytest.raises(ValueError, match=f"cannot be cut at {cut}"):
-        run_batch(design, Simulator.ICARUS, [short_prediction(cut)], tmp_path, seed=1)
+    with pytest.raises(ValueError, match=f"cannot be aborted at {aborted_at}"):
+        run_batch(design, Simulator.ICARUS, [short_prediction(aborted_at)], tmp_path, seed=1)
 
 
 def test_an_x_inside_the_core_is_noticed_where_no_port_shows_it(tmp_path: Path) -> None:
@@ -125,7 +130,7 @@ def fifo_design(folder: Path, *, fault: bool) -> Design:
 
 
 @pytest.mark.parametrize("fault", [False, True], ids=["right", "wrong"])
-def test_initial_values_do_not_matter_or_are_noticed(fault: bool, tmp_path: Path) -> None:
+def test_initial_values_do_not_matter_or_are_detected(fault: bool, tmp_path: Path) -> None:
     design = fifo_design(tmp_path, fault=fault)
     results = [
         run_from_random_registers(design, Simulator.VERILATOR, "fifo", "lockstep", seed, 200, tmp_path / str(seed))

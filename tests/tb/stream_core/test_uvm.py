@@ -1,4 +1,4 @@
-"""The stream core's pyuvm environment: its tests pass, its negative tests see their errors, and faults are noticed."""
+"""The stream core's pyuvm environment: its tests pass, its negative tests see their errors, and faults are detected."""
 
 import json
 from collections.abc import Callable
@@ -91,7 +91,7 @@ def faulty_design(folder: Path, unit: str, text: str, replacement: str) -> Desig
 
 
 @pytest.mark.parametrize(("unit", "text", "replacement", "kind"), FAULTS)
-def test_a_fault_is_noticed(unit: str, text: str, replacement: str, kind: str, tmp_path: Path) -> None:
+def test_a_fault_is_detected(unit: str, text: str, replacement: str, kind: str, tmp_path: Path) -> None:
     design = faulty_design(tmp_path, unit, text, replacement)
     result = run_uvm(design, Simulator.ICARUS, "random_layers", 3, 4, tmp_path / "run")
     assert not result.ok
@@ -185,7 +185,7 @@ def test_all_problems_are_counted_and_some_kept() -> None:
     for n in range(10):
         problems.note(ProblemKind.VALUE, f"number {n}")
     assert problems.counts[ProblemKind.VALUE] == 10
-    assert [problem.noticed_ps for problem in problems.kept] == [5000 + 10 * n for n in range(ProblemLog.KEPT)]
+    assert [problem.detected_ps for problem in problems.kept] == [5000 + 10 * n for n in range(ProblemLog.KEPT)]
     assert problems.report(problems.counts).endswith("Problems: 10 value")
 
 
@@ -195,11 +195,11 @@ def test_all_problems_are_counted_and_some_kept() -> None:
         ({ProblemKind.INPUT: 2}, ""),
         ({ProblemKind.INPUT: 2, ProblemKind.CYCLE: 3}, ""),
         ({ProblemKind.INPUT: 2, ProblemKind.CYCLE: 4}, "cycle"),
-        ({ProblemKind.INPUT: 1}, "not noticed"),
+        ({ProblemKind.INPUT: 1}, "not detected"),
         ({ProblemKind.INPUT: 3}, "input"),
         ({ProblemKind.INPUT: 2, ProblemKind.VALUE: 1}, "value"),
         ({ProblemKind.INPUT: 1, ProblemKind.VALUE: 1}, "value"),
-        ({}, "not noticed"),
+        ({}, "not detected"),
     ],
 )
 def test_an_error_excuses_what_it_provokes_and_no_more(seen: dict[ProblemKind, int], check: str) -> None:
@@ -210,7 +210,7 @@ def test_an_error_excuses_what_it_provokes_and_no_more(seen: dict[ProblemKind, i
     found = judge(problems, {ProblemKind.INPUT: 2}, {ProblemKind.CYCLE: 3})
     assert found.check == check
     assert bool(found.problem) == bool(check)
-    assert (found.noticed_ps is None) == (check in ("", "not noticed"))
+    assert (found.detected_ps is None) == (check in ("", "not detected"))
 
 
 def test_words_of_groups() -> None:

@@ -1,4 +1,4 @@
-"""Drawn mutants that neither a test nor a proof settles, each with a reason: ``tb/units/<unit>/survivors.yaml``."""
+"""Generated mutants that neither a test nor a proof settles, each with a reason: ``mutant_waivers.yaml`` of a unit."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,12 +15,12 @@ from penni_escalate.common.validation import first_problem, read_fields
 from penni_escalate.tb.flows.mutants.results import Result, Status
 from penni_escalate.tb.flows.testplan import Sentence
 
-FILE = "survivors.yaml"
+FILE = "mutant_waivers.yaml"
 _STRICT = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Argument:
+class MutantWaiver:
     """Why some mutants change nothing under the rules of the ports, or nothing that a run is long enough to show."""
 
     mutants: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -29,20 +29,20 @@ class Argument:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Arguments:
+class MutantWaivers:
     """A unit's file."""
 
-    arguments: tuple[Argument, ...]
+    arguments: tuple[MutantWaiver, ...]
 
 
-def read_arguments(unit: str, folder: Path | None = None) -> tuple[Argument, ...]:
+def read_mutant_waivers(unit: str, folder: Path | None = None) -> tuple[MutantWaiver, ...]:
     """The arguments of a unit, none where it has no file. Raises UserError that names file and field."""
     path = bench_folder(unit, folder) / FILE
     if not path.is_file():
         return ()
-    where = f"Surviving mutants {relative(path)}"
+    where = f"Mutant waivers {relative(path)}"
     try:
-        arguments = TypeAdapter(Arguments).validate_python(read_fields(path, where)).arguments
+        arguments = TypeAdapter(MutantWaivers).validate_python(read_fields(path, where)).arguments
     except ValidationError as error:
         raise UserError(f"{where}: {first_problem(error)}.") from None
     names = [name for argument in arguments for name in argument.mutants]
@@ -52,20 +52,20 @@ def read_arguments(unit: str, folder: Path | None = None) -> tuple[Argument, ...
     return arguments
 
 
-def apply_arguments(unit: str, arguments: Sequence[Argument], results: Sequence[Result]) -> list[Result]:
-    """The results with what is argued about survivors.
+def apply_mutant_waivers(unit: str, arguments: Sequence[MutantWaiver], results: Sequence[Result]) -> list[Result]:
+    """The results with what is waived about survivors.
 
-    Raises UserError for an argument about a mutant that is not drawn, or that needs none.
+    Raises UserError for an argument about a mutant that is not generated, or that needs none.
     """
-    argued = {name: argument for argument in arguments for name in argument.mutants}
+    waived = {name: argument for argument in arguments for name in argument.mutants}
     status = {result.name: result.status for result in results}
-    for name in argued:
+    for name in waived:
         if status.get(name) is not Status.SURVIVED:
-            fate = status.get(name, "not drawn")
-            raise UserError(f"Surviving mutants of {unit}: '{name}' is {fate}: remove it.")
+            fate = status.get(name, "not generated")
+            raise UserError(f"Mutant waivers of {unit}: '{name}' is {fate}: remove it.")
     return [
-        replace(result, status=Status(found.status), reason=f"argued: {found.reason}")
-        if (found := argued.get(result.name))
+        replace(result, status=Status(found.status), reason=f"waived: {found.reason}")
+        if (found := waived.get(result.name))
         else result
         for result in results
     ]

@@ -3,7 +3,7 @@
 // begins no transfer; one that it has begun to offer it holds until it is taken.
 `default_nettype none
 
-module player #(
+module replay_driver #(
     parameter WIDTH = 8,           // bits of a transfer
     parameter DEPTH = 1024,        // transfers that fit
     parameter ITEMS = "items.hex", // transfers, a hexadecimal line each

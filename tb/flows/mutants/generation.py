@@ -1,7 +1,7 @@
-"""Mutants that Yosys draws: cells of a unit with an input or output bit turned, tied or mixed with another.
+"""Mutants that Yosys generates: cells of a unit with an input or output bit turned, tied or mixed with another.
 
-All of them are in one netlist, whose register ``mutant_i`` chooses one. The unit's own cells are drawn from, and the
-ports of what it contains; each unit has its turn.
+All of them are in one netlist, whose register ``mutant_i`` chooses one. They change the unit's own cells and
+the ports of what it contains; each unit has its turn.
 """
 
 import re
@@ -20,17 +20,17 @@ from penni_escalate.tb.base.yosys import LOG, PACKAGE, check_yosys, run_yosys
 #: What chooses a mutant: bits of a number, 0 is none.
 CHOICE = "mutant_i"
 _CHOICE_BITS = 16
-_LIST = "drawn.ys"
+_LIST = "generated.ys"
 _BASE = "base.il"
 _NETLIST = "netlist.v"
-#: Drawn in place of those that are passed over.
+#: Generated in place of those that are passed over.
 _SPARE = 5
 #: Of everything random in drawing.
 _SEED = 1
 
 
 @dataclass(frozen=True)
-class Drawn:
+class GeneratedMutant:
     """One mutant.
 
     Attributes:
@@ -49,7 +49,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class GeneratedNetlist:
     """A unit's netlist with its mutants.
 
     Attributes:
@@ -60,7 +60,7 @@ class Drawing:
 
     module: str
     text: str
-    mutants: tuple[Drawn, ...]
+    mutants: tuple[GeneratedMutant, ...]
     base: Path
 
 
@@ -80,11 +80,11 @@ def prepared(unit: str, shape: Shape, files: Mapping[str, str]) -> list[str]:
     ]
 
 
-def draw(unit: str, shape: Shape, files: Mapping[str, str], count: int, folder: Path) -> Drawing:
+def draw(unit: str, shape: Shape, files: Mapping[str, str], count: int, folder: Path) -> GeneratedNetlist:
     """Draw ``count`` mutants of one shape of a unit, fewer where there are no more.
 
     Args:
-        folder: begins the name of the folder that holds what Yosys draws; the same is drawn once.
+        folder: begins the name of the folder that holds what Yosys generates; the same is generated once.
 
     Raises UserError where Yosys is missing or refuses the Verilog.
     """
@@ -102,7 +102,7 @@ def draw(unit: str, shape: Shape, files: Mapping[str, str], count: int, folder: 
 
     def make(part: Path) -> None:
         if not run_yosys(part, script, files):
-            raise UserError(f"Yosys draws no mutants of {unit}: see {relative(failed_folder(place) / LOG)}.")
+            raise UserError(f"Yosys generates no mutants of {unit}: see {relative(failed_folder(place) / LOG)}.")
 
     made(place, make)
     end = f" in {shape.name}" if shape.name != unit else ""
@@ -110,10 +110,10 @@ def draw(unit: str, shape: Shape, files: Mapping[str, str], count: int, folder: 
     # A proof sees no clock, and a bench that samples in the middle of the cycle does not tell its edges apart.
     mutants = [_read(line, files, end) for line in lines if not re.search(r"-port (CLK|clk_i) ", line)]
     netlist = _with_choice((place / _NETLIST).read_text())
-    return Drawing(shape.module, netlist, tuple(mutants[:count]), place / _BASE)
+    return GeneratedNetlist(shape.module, netlist, tuple(mutants[:count]), place / _BASE)
 
 
-def _read(line: str, files: Mapping[str, str], end: str) -> Drawn:
+def _read(line: str, files: Mapping[str, str], end: str) -> GeneratedMutant:
     """A line of Yosys' list; ``end`` ends the name."""
     number = int(line.split()[4])
     options = {key: value for key, value in re.findall(r"-(\w+) (\S+)", line)}
@@ -121,7 +121,7 @@ def _read(line: str, files: Mapping[str, str], end: str) -> Drawn:
     name = f"{options['mode']} {options['port']}[{options['portbit']}]"
     if "ctrlbit" in options:
         name += f" by [{options['ctrlbit']}]"
-    return Drawn(
+    return GeneratedMutant(
         number=number,
         name=f"{name} of {options['cell']}{end}",
         mode=options["mode"],
