@@ -15,7 +15,7 @@ from penni_escalate.compress.layers import check_finite
 from penni_escalate.compress.networks import NETWORKS, load_checkpoint
 from penni_escalate.compress.recipe import Classifier, Recipe
 from penni_escalate.configs.accelerator import load_accelerator
-from penni_escalate.golden.fit import exceeded
+from penni_escalate.golden.fit import exceeds_limits
 from penni_escalate.golden.geometry import Geometry
 
 
@@ -152,6 +152,6 @@ def _check_sizes(graph: Graph, recipe: Recipe) -> None:
         size = Geometry(channels, height, width, layer.out_shape[0], *layer.kernel, layer.stride, layer.padding)
         most = recipe.decomposition.layers.get(layer.name, recipe.decomposition.basis)
         rows = channels if layer.role is Role.DENSE else min(most, layer.kernel[0] * layer.kernel[1])
-        problem = exceeded(size, rows, config)
+        problem = exceeds_limits(size, rows, config)
         if problem is not None:
             raise UserError(f"Layer '{layer.name}' does not fit configuration '{config.name}': {problem}.")

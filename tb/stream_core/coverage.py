@@ -159,7 +159,7 @@ def sample_run(collector: Collector, config: Accelerator, prediction: Prediction
         begun = "between outputs" if run.aborted_at > trace.output_cycle[0] else "before the first output"
         collector.sample({"reset": begun if run.aborted_at > trace.start_cycle[0] else "while the first pass loads"})
         return
-    go = {stream: float(getattr(run.stalls, stream).mean()) for stream in STREAMS}
+    throttle = {stream: float(getattr(run.stalls, stream).mean()) for stream in STREAMS}
     sample_hits(
         collector,
         config,
@@ -169,8 +169,8 @@ def sample_run(collector: Collector, config: Accelerator, prediction: Prediction
             outputs=comparison.outputs,
             core_counters=comparison.core_counters,
             block_counters=comparison.block_counters,
-            regime="free" if all(share == 1 for share in go.values()) else "recorded",
-            go=go,
+            regime="free" if all(share == 1 for share in throttle.values()) else "recorded",
+            throttle=throttle,
             overlaps=overlaps_of(trace, run.inputs),
         ),
     )

@@ -28,7 +28,7 @@ class SampledRun:
         outputs: uint8 (groups, GROUP): all output groups, unpacked.
         core_counters, block_counters: int64 (7,), (BLOCKS, 7), the core's.
         regime: 'free', 'recorded' or 'random'.
-        go: of each of STREAMS, the share of the cycles in which it may begin to move.
+        throttle: of each of STREAMS, the share of the cycles in which it may begin to move.
         overlaps: whether each pass but the first started before all input of the one before was taken; None where
             nobody knows.
         load_waits: cycles in which a parameter word waited for a free bank; None where nobody counted.
@@ -40,7 +40,7 @@ class SampledRun:
     core_counters: np.ndarray
     block_counters: np.ndarray
     regime: str
-    go: Mapping[str, float]
+    throttle: Mapping[str, float]
     overlaps: Sequence[bool] | None = None
     load_waits: int | None = None
 
@@ -53,7 +53,7 @@ def overlaps_of(trace: Trace, inputs: Sequence[SparseTensor]) -> list[bool]:
 
 def sample_hits(collector: Collector, config: Accelerator, run: SampledRun) -> None:
     """Count what a run has met."""
-    stalls = {f"{stream} stalls": _regime(run.go[stream]) for stream in STREAMS}
+    stalls = {f"{stream} stalls": _regime(run.throttle[stream]) for stream in STREAMS}
     passes = len(run.passes)
     collector.sample(stalls | {"passes of a run": str(passes) if passes < 3 else "more", "regime": run.regime})
     _sample_counters(collector, run)

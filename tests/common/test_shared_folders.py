@@ -23,7 +23,9 @@ from penni_escalate.common.shared_folder import failed_folder, made, replaced, w
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.rtl import generator
 from penni_escalate.rtl.generator import TEMPLATES, generate, render_template
+from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.base import netlist, simulator, yosys
+from penni_escalate.tb.base.bench import Shape
 from penni_escalate.tb.base.job import Job, Variant
 from penni_escalate.tb.base.netlist import synthesise
 from penni_escalate.tb.base.result import Result, Verdict
@@ -222,12 +224,12 @@ def netlists(folder: Path, patch: pytest.MonkeyPatch) -> Work:
 
 
 @kind
-def drawn_mutants(folder: Path, patch: pytest.MonkeyPatch) -> Work:
+def generated_mutants(folder: Path, patch: pytest.MonkeyPatch) -> Work:
     quick_yosys(folder, patch)
-    (instance,) = wrapper.instances_of("fifo", FIFO)
+    shape = Shape("fifo", {}, "generated")
 
     def work(number: int) -> None:
-        drawing = draw("fifo", instance, {"fifo.v": FIFO}, "drawn", 4 + number % 2, folder / "drawn" / "fifo")
+        drawing = draw("fifo", shape, {file_name("fifo"): FIFO}, 4 + number % 2, folder / "generated" / "fifo")
         assert len(drawing.mutants) == 4 + number % 2
         assert drawing.text == MODULE
         assert drawing.base.read_text() == TEXT
@@ -243,7 +245,7 @@ def proofs_of_equivalence(folder: Path, patch: pytest.MonkeyPatch) -> Work:
         base = folder / f"{number}.il"
         base.write_text(f"{number}\n{TEXT}")
         assert proved_equivalent(
-            base, "drawn", GeneratedMutant(1, "inv", "inv", "-mode inv", ""), folder / "equivalence"
+            base, "generated", GeneratedMutant(1, "inv", "inv", "-mode inv", ""), folder / "equivalence"
         )
 
     return work

@@ -10,6 +10,7 @@ from penni_escalate.common.shared_folder import replaced
 from penni_escalate.common.units import UNITS
 from penni_escalate.rtl.names import module_name
 from penni_escalate.tb.base.yosys import run_yosys
+from penni_escalate.tb.flows.mutants.generation import GeneratedMutant
 
 #: Cycles over which induction looks back.
 _DEPTH = 3

@@ -181,7 +181,7 @@ class StreamCoreTest(uvm_test):
             core_counters=np.array([counters[True, 0, int(c)] for c in CoreCounter], np.int64),
             block_counters=np.array(block, np.int64),
             regime=work.regime.value,
-            stall_pattern={stream: work.share(stream) for stream in STREAMS},
+            throttle={stream: work.share(stream) for stream in STREAMS},
             # Under stalls that the model does not know it does not know cycles either.
             overlaps=None if work.regime is Regime.RANDOM else overlaps_of(expectation.trace, work.inputs),
             load_waits=load_waits,
