@@ -1,18 +1,78 @@
-"""Identifies what results follow from."""
+"""Identifies what the results of each flow follow from."""
 
 import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatch
 
 from penni_escalate.common.paths import ROOT
-
-#: What a result depends on; compress/ and the packages do not matter.
-SOURCES = ("rtl", "tb", "golden", "configs", "common")
+from penni_escalate.common.units import Level
 
 
-def sources_digest() -> str:
-    """Identifies everything that a run's result follows from."""
+class Flow(StrEnum):
+    """What makes results that are kept."""
+
+    REGRESS = "regress"
+    MUTANTS = "mutants"
+    FORMAL = "formal"
+    GATES = "gates"
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Patterns of paths: those that a flow's results follow from, and exceptions."""
+
+    uses: tuple[str, ...]
+    besides: tuple[str, ...] = ()
+
+
+#: Judge or print results, and change none.
+_JUDGING = ("*/command.py", "*/testplan.yaml", "*/waivers.yaml")
+_MUTANTS = ("*/mutants.yaml", "*/mutant_waivers.yaml")
+_PROOFS = ("*/formal/*",)
+_COMMON = tuple(
+    f"common/{name}.py"
+    for name in (
+        "compiled",
+        "errors",
+        "paths",
+        "results",
+        "shared_folder",
+        "sources",
+        "units",
+        "validation",
+        "versions",
+    )
+)
+_VERILOG = (*_COMMON, "rtl/*", "configs/*", "tb/__init__.py", "tb/base/*", "tb/flows/__init__.py")
+_BENCHES = (*_VERILOG, "golden/*", *(f"tb/{level.value}/*" for level in Level))
+_STORE = ("tb/flows/result_store.py",)
+
+_FLOWS = {
+    Flow.REGRESS: _Files((*_BENCHES, "tb/flows/regress/*", "tb/flows/catalog.py"), (*_JUDGING, *_MUTANTS, *_PROOFS)),
+    Flow.MUTANTS: _Files(
+        (*_BENCHES, *_STORE, "tb/flows/mutants/*", "tb/flows/patch.py", "tb/flows/testplan.py"),
+        (*_JUDGING, *_PROOFS),
+    ),
+    Flow.FORMAL: _Files(
+        (*_VERILOG, *_STORE, *_PROOFS, "tb/flows/formal/*", "tb/flows/patch.py"), (*_JUDGING, *_MUTANTS)
+    ),
+    Flow.GATES: _Files((*_BENCHES, *_STORE, "tb/flows/gates/*"), (*_JUDGING, *_MUTANTS, *_PROOFS)),
+}
+
+
+def belongs(path: str, flow: Flow) -> bool:
+    """Whether a flow's results follow from a file; ``path`` from the project's root."""
+    files = _FLOWS[flow]
+    return any(fnmatch(path, use) for use in files.uses) and not any(fnmatch(path, but) for but in files.besides)
+
+
+def sources_digest(flow: Flow) -> str:
+    """Identifies every file that a flow's results follow from."""
     digest = hashlib.sha256()
-    for part in SOURCES:
+    for part in ("common", "configs", "golden", "rtl", "tb"):
         for path in sorted((ROOT / part).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+            name = str(path.relative_to(ROOT))
+            if path.is_file() and "__pycache__" not in path.parts and belongs(name, flow):
+                digest.update(name.encode() + path.read_bytes())
     return digest.hexdigest()

@@ -9,7 +9,7 @@ from pathlib import Path
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.common.results import write_json
-from penni_escalate.common.sources import sources_digest
+from penni_escalate.common.sources import Flow, sources_digest
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator, as_fields, parse_accelerator
 from penni_escalate.rtl.names import unit_of
@@ -45,7 +45,7 @@ def make_record(config: Accelerator, top: str, defines: Iterable[str], sources: 
     contents = {unit_of(path.name): path.read_bytes() for path in sources}
     parts = [top, *sorted(defines), *(f"{name} {digest(text)}" for name, text in sorted(contents.items()))]
     units = {name: digest(text) for name, text in contents.items() if name in UNITS}
-    return Record(config, digest("\n".join(parts).encode()), sources_digest(), units)
+    return Record(config, digest("\n".join(parts).encode()), sources_digest(Flow.REGRESS), units)
 
 
 def write_record(record: Record, folder: Path) -> None:

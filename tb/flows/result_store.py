@@ -13,7 +13,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.common.results import write_json
 from penni_escalate.common.shared_folder import locked
-from penni_escalate.common.sources import sources_digest
+from penni_escalate.common.sources import Flow, sources_digest
 from penni_escalate.common.units import UNITS
 
 
@@ -37,9 +37,9 @@ class Origin:
     digest: str
 
 
-def origin_of(tools: Mapping[str, str]) -> Origin:
-    """Today's sources with some tools; to be taken before a run, which reads the sources as they are then."""
-    return Origin(tools, hashlib.sha256(json.dumps([sources_digest(), sorted(tools.items())]).encode()).hexdigest())
+def origin_of(flow: Flow, tools: Mapping[str, str]) -> Origin:
+    """Today's sources of a flow with some tools; to be taken before a run, which reads the sources as they are then."""
+    return Origin(tools, hashlib.sha256(json.dumps([sources_digest(flow), sorted(tools.items())]).encode()).hexdigest())
 
 
 @dataclass(frozen=True)

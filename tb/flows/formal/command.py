@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from penni_escalate.common.console import wide_console
 from penni_escalate.common.paths import RESULTS, console_command
+from penni_escalate.common.sources import Flow
 from penni_escalate.tb.base.reporter import Column, conclude, print_results
 from penni_escalate.tb.flows.formal.checking import RESULT_FILE, TIMEOUT, ProofResult, run_proofs, tasks_of
 from penni_escalate.tb.flows.formal.declarations import all_proofs, choose
@@ -40,7 +41,7 @@ def main(units: tuple[str, ...], names: tuple[str, ...], jobs: int, timeout: int
     console = wide_console()
     proofs = choose(all_proofs(), () if "all" in units else units, names)
     check_tools()
-    origin = origin_of(formal_tools())
+    origin = origin_of(Flow.FORMAL, formal_tools())
     console.print(", ".join(f"{tool} {found}" for tool, found in origin.tools.items()), highlight=False)
     columns = (TextColumn("{task.description:36}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:

@@ -6,6 +6,7 @@ import click
 
 from penni_escalate.common.console import wide_console
 from penni_escalate.common.paths import BUILD, RESULTS, console_command
+from penni_escalate.common.sources import Flow
 from penni_escalate.common.units import UNITS, check_unit
 from penni_escalate.common.versions import simulation_tools, tool_versions
 from penni_escalate.configs.accelerator import load_accelerator
@@ -45,7 +46,7 @@ def main(chosen: tuple[str, ...], name: str, sim: str | None, seed: int, count: 
     for unit in units:
         check_unit(unit)
     config = load_accelerator(name)
-    origin = origin_of(simulation_tools() | tool_versions(PACKAGE))
+    origin = origin_of(Flow.GATES, simulation_tools() | tool_versions(PACKAGE))
     console = wide_console()
     results = []
     for unit in units:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from penni_escalate.common.console import wide_console
 from penni_escalate.common.paths import RESULTS
+from penni_escalate.common.sources import Flow
 from penni_escalate.common.units import UNITS, check_unit
 from penni_escalate.common.versions import simulation_tools, tool_versions
 from penni_escalate.tb.base.simulator import Simulator, check_simulator
@@ -66,7 +67,7 @@ def main(chosen: tuple[str, ...], only: str | None, jobs: int, scheduler: str) -
     check_texts(curated, configuration())
     check_simulator(Simulator.ICARUS)
     check_yosys()
-    origin = origin_of(simulation_tools() | tool_versions(PACKAGE, "distributed"))
+    origin = origin_of(Flow.MUTANTS, simulation_tools() | tool_versions(PACKAGE, "distributed"))
     console = wide_console()
     columns = (TextColumn("{task.description:16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress, connect(scheduler, jobs) as client:

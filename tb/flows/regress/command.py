@@ -15,7 +15,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BASE, BUILD, RESULTS, console_command, relative, stored
 from penni_escalate.common.results import append_line, write_json
 from penni_escalate.common.shared_folder import locked
-from penni_escalate.common.sources import sources_digest
+from penni_escalate.common.sources import Flow, sources_digest
 from penni_escalate.common.versions import simulation_tools, tool_versions
 from penni_escalate.tb.base.job import Variant, parse_job
 from penni_escalate.tb.base.reporter import conclude, print_problem, print_results
@@ -48,7 +48,7 @@ def regress(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, s
     for simulator in {job.simulator for job in planned}:
         check_simulator(simulator)
     # Of before the runs, which read them as they are now.
-    sources = sources_digest()
+    sources = sources_digest(Flow.REGRESS)
     store = Store(folder_of(suite, planned))
     click.get_current_context().with_resource(store.alone())
     results = store.open(planned)

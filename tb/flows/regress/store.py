@@ -14,7 +14,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD, relative
 from penni_escalate.common.results import write_atomically
 from penni_escalate.common.shared_folder import hold
-from penni_escalate.common.sources import sources_digest
+from penni_escalate.common.sources import Flow, sources_digest
 from penni_escalate.tb.base.job import Job
 from penni_escalate.tb.base.result import Verdict
 from penni_escalate.tb.flows.regress.job_result import JobResult
@@ -58,7 +58,7 @@ class Store:
 
         Returns the results that there are already. Raises UserError where the folder cannot be written.
         """
-        plan = {"jobs": [job.name for job in jobs], "sources": sources_digest()}
+        plan = {"jobs": [job.name for job in jobs], "sources": sources_digest(Flow.REGRESS)}
         held = self._plan()
         try:
             if held is None or held["complete"] or {key: held[key] for key in plan} != plan:

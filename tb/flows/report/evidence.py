@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from penni_escalate.common.sources import sources_digest
+from penni_escalate.common.sources import Flow, sources_digest
 from penni_escalate.common.units import UNITS
 from penni_escalate.tb.base.coverage import Cross, load_model
 from penni_escalate.tb.base.result import Verdict
@@ -345,18 +345,18 @@ class SuiteRow:
 
 def suites_of(history: Sequence[Mapping[str, Any]]) -> list[SuiteRow]:
     """A row for each suite, those of today's sources first."""
-    now = sources_digest()
+    now = sources_digest(Flow.REGRESS)
     last = {line["suite"]: SuiteRow(line, line["sources"] == now) for line in history if line["whole"]}
     return sorted(last.values(), key=lambda row: (not row.current, row.line["suite"]))
 
 
 def outdated(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Results that are of other sources than today's."""
-    gathered = [name for name in ("mutants", "formal", "gates") if name in results]
-    found = [name for name in gathered if results[name]["made_from"] != origin_of(results[name]["tools"]).digest]
-    if "code_coverage_lines" in results and results["code_coverage_lines"]["sources"] != [sources_digest()]:
+    kept = [flow for flow in (Flow.MUTANTS, Flow.FORMAL, Flow.GATES) if flow in results]
+    found = [str(f) for f in kept if results[f]["made_from"] != origin_of(f, results[f]["tools"]).digest]
+    if "code_coverage_lines" in results and results["code_coverage_lines"]["sources"] != [sources_digest(Flow.REGRESS)]:
         found.append("code coverage")
-    if "regress" in results and results["regress"]["sources"] != sources_digest():
+    if "regress" in results and results["regress"]["sources"] != sources_digest(Flow.REGRESS):
         found.insert(0, "regress")
     return found
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from penni_escalate.common.errors import UserError
+from penni_escalate.common.sources import Flow
 from penni_escalate.common.units import UNITS
 from penni_escalate.tb.base.finding import ENDLESS, Finding, check_baseline
 from penni_escalate.tb.flows.mutants.campaign import Parts, run_campaign, tasks_of
@@ -114,7 +115,7 @@ def test_each_is_judged_as_it_should_be(tmp_path: Path) -> None:
         results = run_campaign(client, units, parts, lambda: advanced.append(None))
     assert len(advanced) == tasks_of(units, parts)
     assert [result.status for result in results] == [Status.KILLED, Status.SURVIVED, Status.WRONG_DETECTOR]
-    RESULT_FILE.update(tmp_path, origin_of({}), results, 1.0)
+    RESULT_FILE.update(tmp_path, origin_of(Flow.MUTANTS, {}), results, 1.0)
     document = json.loads((tmp_path / RESULT_FILE.name).read_text())
     assert [document[key] for key in ("total", "killed", "wrong_detector", "survived", "equivalent")] == [3, 1, 1, 1, 0]
     assert document["mutants"][0]["fired"] == ["fifo.lockstep: ready_o"]

@@ -155,7 +155,7 @@ def test_changed_sources_begin_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     store = Store(tmp_path / "own")
     store.open([FIFO])
     store.write(result(FIFO))
-    monkeypatch.setattr("penni_escalate.tb.flows.regress.store.sources_digest", lambda: "other")
+    monkeypatch.setattr("penni_escalate.tb.flows.regress.store.sources_digest", lambda flow: "other")
     assert store.open([FIFO]) == {}
 
 

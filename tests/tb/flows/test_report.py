@@ -14,7 +14,7 @@ import pytest
 
 from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.paths import ROOT
-from penni_escalate.common.sources import sources_digest
+from penni_escalate.common.sources import Flow, sources_digest
 from penni_escalate.common.units import UNITS
 from penni_escalate.tb.base.coverage import load_model
 from penni_escalate.tb.flows.catalog import catalog
@@ -138,7 +138,10 @@ def results(tmp_path: Path) -> Path:
     documents = {
         "regress": regress,
         "coverage": coverage,
-        "code_coverage_lines": {"sources": [sources_digest()], "configurations": {"tiny": {"fifo": [missed]}}},
+        "code_coverage_lines": {
+            "sources": [sources_digest(Flow.REGRESS)],
+            "configurations": {"tiny": {"fifo": [missed]}},
+        },
         "formal": {"tools": {}, "made_from": "before", "proofs": proofs},
     }
     for name, document in documents.items():
@@ -148,7 +151,7 @@ def results(tmp_path: Path) -> Path:
         line | {"time": f"2026-01-0{day}", "suite": suite, "passed": day, "functional": [3, 4]}
         for day, suite in ((1, "smoke"), (2, "smoke"), (3, "soak"))
     ]
-    lines[2]["sources"] = sources_digest()
+    lines[2]["sources"] = sources_digest(Flow.REGRESS)
     lines.append(lines[1] | {"whole": False})
     (folder / "history.jsonl").write_text("\n".join(map(json.dumps, lines)) + '\n{"cut o')
     return folder
@@ -415,10 +418,12 @@ def test_suites_and_whether_the_sources_are_those_of_today(results: Path, tmp_pa
     assert "The 2 whole runs of suite smoke" in text
     assert "Of sources that have changed since: regress, formal." in text
     regress = json.loads((results / "regress.json").read_text())
-    (results / "regress.json").write_text(json.dumps(regress | {"sources": sources_digest()}))
+    (results / "regress.json").write_text(json.dumps(regress | {"sources": sources_digest(Flow.REGRESS)}))
     assert outdated(read_results(results)) == ["formal"]
     lines = json.loads((results / "code_coverage_lines.json").read_text())
-    (results / "code_coverage_lines.json").write_text(json.dumps(lines | {"sources": [sources_digest(), "before"]}))
+    (results / "code_coverage_lines.json").write_text(
+        json.dumps(lines | {"sources": [sources_digest(Flow.REGRESS), "before"]})
+    )
     assert outdated(read_results(results)) == ["formal", "code coverage"]
 
 

@@ -9,9 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from penni_escalate.common import sources
 from penni_escalate.common.errors import UserError
-from penni_escalate.common.sources import SOURCES, sources_digest
+from penni_escalate.common.sources import Flow
 from penni_escalate.tb.base.result import Verdict
 from penni_escalate.tb.base.simulator import Simulator
 from penni_escalate.tb.flows.formal import command as formal
@@ -44,7 +43,7 @@ FILE = ResultFile(
     part=lambda result: result.name,
     summary=lambda results: {"total": len(results), "ok": sum(result.ok for result in results)},
 )
-ORIGIN = origin_of({"yosys": "1"})
+ORIGIN = origin_of(Flow.FORMAL, {"yosys": "1"})
 FIFO = [Found("fifo", "order_2"), Found("fifo", "order_4")]
 ROW = [Found("row", "streams", ok=False)]
 
@@ -74,28 +73,12 @@ def test_a_run_keeps_what_it_did_not_make_anew(tmp_path: Path) -> None:
 def test_results_of_another_origin_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of other tools, or of other sources."""
     FILE.update(tmp_path, ORIGIN, ROW, 7.0)
-    FILE.update(tmp_path, origin_of({"yosys": "2"}), FIFO, 5.0)
+    FILE.update(tmp_path, origin_of(Flow.FORMAL, {"yosys": "2"}), FIFO, 5.0)
     assert names(tmp_path) == ["fifo.order_2", "fifo.order_4"]
     assert held(tmp_path)["total"] == 2
-    monkeypatch.setattr("penni_escalate.tb.flows.result_store.sources_digest", lambda: "other")
-    FILE.update(tmp_path, origin_of({"yosys": "2"}), ROW, 5.0)
+    monkeypatch.setattr("penni_escalate.tb.flows.result_store.sources_digest", lambda flow: "other")
+    FILE.update(tmp_path, origin_of(Flow.FORMAL, {"yosys": "2"}), ROW, 5.0)
     assert names(tmp_path) == ["row.streams"]
-
-
-def test_the_digest_follows_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for part in SOURCES:
-        (tmp_path / part).mkdir()
-    monkeypatch.setattr(sources, "ROOT", tmp_path)
-    found = {sources_digest()}
-    for text in ("a", "b"):
-        (tmp_path / "rtl" / "fifo.v.j2").write_text(text)
-        found.add(sources_digest())
-    (tmp_path / "rtl" / "fifo.v.j2").rename(tmp_path / "rtl" / "row.v.j2")
-    found.add(sources_digest())
-    assert len(found) == 4
-    (tmp_path / "tb" / "__pycache__").mkdir()
-    (tmp_path / "tb" / "__pycache__" / "x.pyc").write_text("x")
-    assert sources_digest() in found
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '{"a": 1}', '{"made_from": "%s", "found": [{"unit": "row"}]}', "\x00"])
