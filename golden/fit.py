@@ -26,12 +26,6 @@ def core_form(layer: Layer) -> Convolution | str:
     return form(layer)
 
 
-def unsupported(layer: Layer) -> str | None:
-    """Why the stream core does not run a layer, whatever its configuration; None where it does."""
-    form = core_form(layer)
-    return form if isinstance(form, str) else None
-
-
 def unsupported_reason(layer: Layer, config: Accelerator) -> str | None:
     """Why an accelerator cannot run a layer: what the stream core lacks, or the limit exceeded; None where it can."""
     form = core_form(layer)

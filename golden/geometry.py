@@ -46,9 +46,3 @@ class Geometry:
     def out_width(self) -> int:
         """Output columns."""
         return (self.width + 2 * self.padding - self.kernel_width) // self.stride + 1
-
-    @property
-    def dense_products(self) -> int:
-        """Multiplications of the uncompressed layer: K * C * R * S * OH * OW."""
-        window = self.channels * self.kernel_height * self.kernel_width
-        return self.kernels * window * self.out_height * self.out_width
