@@ -12,6 +12,11 @@ def tool_versions(*packages: str) -> dict[str, str]:
     return {"python": sys.version.split()[0], **{package: _version(package) for package in packages}}
 
 
+def project_version() -> str:
+    """The version of this project, which pyproject.toml holds."""
+    return _version("penni-escalate")
+
+
 @cache
 def _version(package: str) -> str:
     try:

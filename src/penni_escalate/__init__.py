@@ -4,9 +4,6 @@ The parts are the top folders of the repository, linked into this package: ``com
 ``golden``, ``tb``, ``compress``, and ``packages``, the networks that ship.
 """
 
-from importlib.metadata import PackageNotFoundError, version
+from penni_escalate.common.versions import project_version
 
-try:
-    __version__ = version("penni-escalate")
-except PackageNotFoundError:
-    __version__ = "not installed"
+__version__ = project_version()

@@ -15,7 +15,7 @@ from penni_escalate.common.paths import ROOT
 from penni_escalate.configs.accelerator import as_fields, load_accelerator
 from penni_escalate.golden.baselines import BASELINES
 from penni_escalate.golden.cycle.stream_core import CoreCounter
-from penni_escalate.golden.fit import unsupported
+from penni_escalate.golden.fit import core_form
 from penni_escalate.golden.functional import score
 from penni_escalate.golden.package import Package, find_package, read_package
 from penni_escalate.golden.prediction import LayerRun, predict_network, predict_runs
@@ -39,7 +39,7 @@ def sim(results: Path, *arguments: str, timeout: int = 600) -> subprocess.Comple
 
 def convolutions(package: Package) -> list:
     """The layers that the stream core runs."""
-    return [layer for layer in package.layers if unsupported(layer) is None]
+    return [layer for layer in package.layers if not isinstance(core_form(layer), str)]
 
 
 def own_configuration(folder: Path, name: str, **changes: int) -> Path:
