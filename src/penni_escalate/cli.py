@@ -1,6 +1,8 @@
 """The console command: a table of subcommands, each imported when it is called."""
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import click
@@ -45,6 +47,21 @@ SUBCOMMANDS = {
 }
 
 
+@contextmanager
+def _packages_of(name: str) -> Iterator[None]:
+    """Turn the lack of a package into a UserError that names the extra of a subcommand which has it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        extra = SUBCOMMANDS[name].extra if name in SUBCOMMANDS else ""
+        if not extra or str(error.name).startswith("penni_escalate"):
+            raise
+        raise UserError(
+            f"Command '{name}' needs the Python package '{str(error.name).partition('.')[0]}', which is not installed: "
+            f"install penni-escalate[{extra}]."
+        ) from None
+
+
 class _Subcommands(click.Group):
     """A group whose commands are imported when one of them is asked for: PyTorch takes seconds."""
 
@@ -57,15 +74,13 @@ class _Subcommands(click.Group):
         if cmd_name not in SUBCOMMANDS:
             return None
         entry = SUBCOMMANDS[cmd_name]
-        try:
+        with _packages_of(cmd_name):
             return getattr(importlib.import_module(f"penni_escalate.{entry.module}"), entry.command)
-        except ModuleNotFoundError as error:
-            if not entry.extra or str(error.name).startswith("penni_escalate"):
-                raise
-            raise UserError(
-                f"Command '{cmd_name}' needs the Python package '{error.name}', which is not installed: "
-                f"install penni-escalate[{entry.extra}]."
-            ) from None
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; raises UserError where packages that it imports late are not installed."""
+        with _packages_of(next(iter(ctx.args), "")):
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of subcommands in the help."""

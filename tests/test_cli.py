@@ -1,0 +1,96 @@
+"""The console command: from any folder, on files of the user's own, and where an extra is not installed."""
+
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+from penni_escalate.cli import SUBCOMMANDS, main
+from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import BUILD, ROOT, console_command, relative, stored
+
+COMMAND = Path(sys.executable).parent / "penni-escalate"
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([COMMAND, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_every_subcommand_is_there_and_says_what_it_does(name: str) -> None:
+    entry = SUBCOMMANDS[name]
+    command = getattr(import_module(f"penni_escalate.{entry.module}"), entry.command)
+    assert isinstance(command, click.Command)
+    assert command.help
+    assert entry.text.endswith(".")
+
+
+def test_help_lists_every_subcommand(tmp_path: Path) -> None:
+    """And needs no extra: nothing is imported."""
+    result = run(tmp_path, "--help")
+    assert result.returncode == 0
+    assert [line.split()[0] for line in result.stdout.partition("Commands:\n")[2].splitlines() if line[2] != " "] == [
+        *SUBCOMMANDS
+    ]
+
+
+def test_a_command_runs_in_any_folder(tmp_path: Path) -> None:
+    """What is built goes to the checkout; paths are shown as the user would type them there."""
+    (tmp_path / "own.yaml").write_text((ROOT / "configs" / "tiny.yaml").read_text())
+    result = run(tmp_path, "rtl", "--config", "own.yaml", "--out", "verilog")
+    assert result.returncode == 0, result.stderr
+    assert "in verilog" in result.stdout
+    assert (tmp_path / "verilog" / "esc_fifo.v").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["own.yaml", "verilog"]
+
+
+def test_an_unknown_subcommand_is_one_sentence(tmp_path: Path) -> None:
+    result = run(tmp_path, "simulate")
+    assert result.returncode == 2
+    assert result.stderr == "error: No such command 'simulate'.\n"
+
+
+def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cocotb_tools.runner", None)
+    monkeypatch.delitem(sys.modules, "penni_escalate.tb.base.simulator", raising=False)
+    monkeypatch.delitem(sys.modules, "penni_escalate.tb.network.command", raising=False)
+    with pytest.raises(
+        UserError, match=r"^Command 'sim' needs the Python package '\S+', which is not installed: install "
+    ):
+        main(["sim"], standalone_mode=False)
+
+
+def test_paths_are_shown_from_where_the_user_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = BUILD / "results" / "sim.json"
+    monkeypatch.chdir(ROOT)
+    assert relative(result) == "build/results/sim.json"
+    monkeypatch.chdir(tmp_path)
+    assert relative(result) == str(result)
+    assert relative(tmp_path / "x") == "x"
+    assert stored(result) == "build/results/sim.json", "result files name it from one place"
+    assert console_command("sim") == f"{COMMAND} sim"
+
+
+@pytest.mark.skipif(os.environ.get("CI") is None, reason="builds a wheel and an environment: run with CI=1")
+def test_a_wheel_builds_in_the_folder_that_it_runs_in(tmp_path: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run([*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, ROOT], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    place = tmp_path / "site"
+    subprocess.run([*pip, "install", "--quiet", "--no-deps", "--target", place, wheel], check=True)
+    own = tmp_path / "own"
+    own.mkdir()
+    result = subprocess.run(
+        [sys.executable, "-m", "penni_escalate", "predict", "--config", "tiny", "--layer", "conv6", "--images", "1"],
+        cwd=own,
+        env={**os.environ, "PYTHONPATH": str(place), "NUMBA_DISABLE_JIT": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert (own / "build" / "results" / "predict.json").is_file()
