@@ -9,8 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from penni_escalate.cli import SUBCOMMANDS, main
-from penni_escalate.common.errors import UserError
+from penni_escalate.cli import SUBCOMMANDS
 from penni_escalate.common.paths import BUILD, ROOT, console_command, relative, stored
 
 COMMAND = Path(sys.executable).parent / "penni-escalate"
@@ -54,14 +53,27 @@ def test_an_unknown_subcommand_is_one_sentence(tmp_path: Path) -> None:
     assert result.stderr == "error: No such command 'simulate'.\n"
 
 
-def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cocotb_tools.runner", None)
-    monkeypatch.delitem(sys.modules, "penni_escalate.tb.base.simulator", raising=False)
-    monkeypatch.delitem(sys.modules, "penni_escalate.tb.network.command", raising=False)
-    with pytest.raises(
-        UserError, match=r"^Command 'sim' needs the Python package '\S+', which is not installed: install "
-    ):
-        main(["sim"], standalone_mode=False)
+@pytest.mark.parametrize(
+    ("arguments", "package", "modules"),
+    [
+        (["sim"], "cocotb_tools", ["cocotb_tools.runner"]),
+        (["compress", "report"], "torch", ["torch"]),
+    ],
+    ids=["with the command", "late"],
+)
+def test_a_missing_extra_is_one_sentence(
+    arguments: list[str], package: str, modules: list[str], tmp_path: Path
+) -> None:
+    script = (
+        f"import sys; sys.modules.update(dict.fromkeys({modules!r})); sys.argv[1:] = {arguments!r}; "
+        "from penni_escalate.cli import run; run()"
+    )
+    result = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr == (
+        f"error: Command '{arguments[0]}' needs the Python package '{package}', which is not installed: "
+        f"install penni-escalate[{arguments[0]}].\n"
+    )
 
 
 def test_paths_are_shown_from_where_the_user_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,8 +79,11 @@ class _Subcommands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; raises UserError where packages that it imports late are not installed."""
-        with _packages_of(next(iter(ctx.args), "")):
+        try:
             return super().invoke(ctx)
+        except ModuleNotFoundError:
+            with _packages_of(str(ctx.invoked_subcommand)):
+                raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of subcommands in the help."""

@@ -12,7 +12,7 @@ from penni_escalate.common.figures import Plot, draw_plot
 from penni_escalate.common.html import render_page
 from penni_escalate.common.paths import BASE, relative
 from penni_escalate.common.results import write_json
-from penni_escalate.common.shared_folder import replaced
+from penni_escalate.common.shared_folder import locked, replaced
 from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.flows.report.documents import SOURCES, read_history, read_results
 from penni_escalate.tb.flows.report.evidence import KINDS, UnitRow, outdated, suites_of, units_of, unplanned_tests
@@ -32,18 +32,24 @@ def write_site(results_folder: Path, out: Path) -> Path:
     results = read_results(results_folder)
     if not results:
         raise UserError(f"There are no results in {relative(results_folder)}: run 'make regress' first.")
-    if out.is_dir() and any(out.iterdir()) and not (out / _FAILURES).is_file():
-        raise UserError(f"Folder {relative(out)} holds something else than a report: name one that may be replaced.")
     units = units_of(results)
     failures = _failures(results.get("regress", {}))
     history = read_history(results_folder)
     try:
+        with locked(out):
+            _check_replaceable(out)
         with replaced(out) as folder:
             _write_pages(folder, results, units, failures, history)
         write_json(results_folder / "report.json", _summary(out, results, units))
     except OSError as error:
         raise UserError(f"The report cannot be written to {relative(out)}: {error.strerror}.") from None
     return out / "index.html"
+
+
+def _check_replaceable(out: Path) -> None:
+    """Raises UserError for a folder that holds something else than a report; its lock is held."""
+    if out.is_dir() and any(out.iterdir()) and not (out / _FAILURES).is_file():
+        raise UserError(f"Folder {relative(out)} holds something else than a report: name one that may be replaced.")
 
 
 def _write_pages(
