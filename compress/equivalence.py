@@ -19,8 +19,8 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from penni_escalate.common.errors import UserError, first_line
+from penni_escalate.compress.frontend import SUPPORTED, title
 from penni_escalate.compress.graph import Activation, Graph, Layer, Role, walk
-from penni_escalate.compress.intake import SUPPORTED, title
 
 #: Largest difference, relative to the largest number of the tensor; rounding in float64 is far below.
 TOLERANCE = 1e-9

@@ -1,6 +1,6 @@
 """What a package's layers do on real images: how dense their activations are, and operations counted exactly.
 
-The papers' formulas (compress/account.py) take every activation as non-zero and every kernel place as inside the
+The papers' formulas (compress/cost_model.py) take every activation as non-zero and every kernel place as inside the
 image; here both are counted.
 """
 

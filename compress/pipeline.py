@@ -20,10 +20,10 @@ from torch import nn
 from penni_escalate.common import shared_folder
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
-from penni_escalate.compress.account import Account, account
 from penni_escalate.compress.build import build
 from penni_escalate.compress.channels import Channels
 from penni_escalate.compress.codes import Codes
+from penni_escalate.compress.cost_model import NetworkCost, network_cost
 from penni_escalate.compress.data import load_data
 from penni_escalate.compress.decompose import decompose_network
 from penni_escalate.compress.export import check_agreement, export_measured, export_package, network_name
@@ -129,7 +129,7 @@ class Compression:
             closed = Channels(self.network, self.graph).close(entries, hold)
             self._after_change()
             self._train(f"prune-{turn}", Phase(settings.epochs, settings.learning_rate))
-            sparsity = self._sparsity(account(self.network, self.graph))
+            sparsity = self._sparsity(network_cost(self.network, self.graph))
             details.append({"round": turn, "target": target, "sparsity": sparsity, "closed": closed})
         return details
 
@@ -268,7 +268,7 @@ class Compression:
         return self.runner.score(self.network)
 
     def _finish(self, name: str, measured: float, seconds: float, details: list[dict[str, Any]]) -> None:
-        costs = account(self.network, self.graph)
+        costs = network_cost(self.network, self.graph)
         self.steps.append(step_of(name, measured, self._sparsity(costs), seconds, costs, details))
         self._tell(self.steps[-1])
 
@@ -279,7 +279,7 @@ class Compression:
 
     def _summary(self, measured: float) -> Report:
         first = [row for row in self.steps[0].layers if row["role"] != "classifier"]
-        last = account(self.network, self.graph)
+        last = network_cost(self.network, self.graph)
         return Report(
             network=network_name(self.recipe),
             data=self.data.name,
@@ -294,8 +294,8 @@ class Compression:
             tools={"python": platform.python_version(), **{tool: importlib.metadata.version(tool) for tool in _TOOLS}},
         )
 
-    def _sparsity(self, costs: Account) -> float:
-        """Share of zeros among the coefficients of the account; those of sliced channels count as zeros."""
+    def _sparsity(self, costs: NetworkCost) -> float:
+        """Share of zeros among all coefficients; those of sliced channels count as zeros."""
         slots = costs.total("coefficients")
         nonzero = sum(cost.nonzero for cost in costs.layers if cost.coefficients)
         before = max((sum(row["coefficients"] for row in step.layers) for step in self.steps), default=0)

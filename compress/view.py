@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.common.validation import first_problem
-from penni_escalate.compress.account import EXPONENT_BITS, SCALE_BITS, Cost, penni_operations, ratio
+from penni_escalate.compress.cost_model import EXPONENT_BITS, SCALE_BITS, Cost, penni_operations, ratio
 from penni_escalate.compress.decompose import Decomposed
 from penni_escalate.compress.graph import Role
 from penni_escalate.compress.measure import Measured
@@ -292,7 +292,7 @@ def _basis_row(layer: Decomposed) -> BasisRow:
 
 
 def _cost(layer: Measured) -> Cost:
-    """A layer's cost from its package, by the formulas of account.account; parameters of batch norm are gone."""
+    """A layer's cost from its package, by the formulas of cost_model; batch norm has no parameters any more."""
     kernels, height, width = layer.out_shape
     pixels, size = height * width, layer.kernel[0] * layer.kernel[1]
     role = Role(layer.role)

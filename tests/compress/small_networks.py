@@ -11,8 +11,8 @@ from torch.nn import functional
 from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.data import Data
 from penni_escalate.compress.decompose import decompose_network
+from penni_escalate.compress.frontend import read_graph, trace
 from penni_escalate.compress.graph import Graph
-from penni_escalate.compress.intake import intake, trace
 from penni_escalate.compress.integer import IntegerNetwork, calibrate
 from penni_escalate.compress.layers import Coefficients, coefficients
 from penni_escalate.compress.networks import Subsample
@@ -293,7 +293,7 @@ def taken(network: type[nn.Module], seed: int, shape: tuple[int, int, int] = SHA
     module = network()
     randomise(module, torch.Generator().manual_seed(seed))
     traced = trace(module, network.__name__)
-    return traced, intake(traced, network.__name__, shape)
+    return traced, read_graph(traced, network.__name__, shape)
 
 
 def pruned(

@@ -24,7 +24,7 @@ from penni_escalate.common import shared_folder
 from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.paths import ROOT
 from penni_escalate.compress.data import load_data
-from penni_escalate.compress.intake import intake, trace
+from penni_escalate.compress.frontend import read_graph, trace
 from penni_escalate.compress.networks import NETWORKS
 from penni_escalate.compress.pipeline import STEPS, Compression, compress_network
 from penni_escalate.compress.recipe import (
@@ -715,7 +715,7 @@ class Zeros(Plain):
 def test_a_dead_layer_that_comes_to_life_is_trained(alive: type[nn.Module], tmp_path: Path) -> None:
     """Batch norm's statistics are those of the batch in training; a classifier of zeros has gradients."""
     network = trace(alive(), "alive")
-    graph = intake(network, "alive", SHAPE)
+    graph = read_graph(network, "alive", SHAPE)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     numbers = torch.get_rng_state()
     runner(tmp_path, parse_recipe(fields(Plain), "test")).check_gradients(network, graph)

@@ -20,7 +20,7 @@ import penni_escalate.compress.summary as summary
 from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.paths import ROOT
 from penni_escalate.common.results import write_json
-from penni_escalate.compress.account import Cost, ratio
+from penni_escalate.compress.cost_model import Cost, ratio
 from penni_escalate.compress.decompose import Decomposed
 from penni_escalate.compress.graph import Role
 from penni_escalate.compress.measure import Measured, count, measure_package

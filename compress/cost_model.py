@@ -57,7 +57,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Account:
+class NetworkCost:
     """All layers with weights."""
 
     layers: tuple[Cost, ...]
@@ -74,14 +74,14 @@ def penni_operations(pixels: int, channels: int, rows: int, size: int, nonzero: 
     return pixels * (channels * rows * size + nonzero)
 
 
-def account(network: nn.Module, graph: Graph) -> Account:
+def network_cost(network: nn.Module, graph: Graph) -> NetworkCost:
     """Cost of a network in any state between two steps."""
     costs = []
     for layer in graph.layers:
         if ROLES[layer.role].weighted:
             norm = network.get_submodule(layer.norm) if layer.norm else None
             costs.append(_cost(layer, network.get_submodule(layer.module), norm))
-    return Account(tuple(costs))
+    return NetworkCost(tuple(costs))
 
 
 def _cost(layer: Layer, module: nn.Module, norm: nn.Module | None) -> Cost:
@@ -137,6 +137,6 @@ def ratio(dense_weights: int, coded_bits: int) -> float:
     return FLOAT_BITS * dense_weights / coded_bits if coded_bits else 0.0
 
 
-def as_rows(costs: Account) -> list[Mapping[str, object]]:
+def as_rows(costs: NetworkCost) -> list[Mapping[str, object]]:
     """The layers as plain mappings, with their coded bits."""
     return [{**vars(cost), "role": cost.role.value, "coded_bits": cost.coded_bits} for cost in costs.layers]

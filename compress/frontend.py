@@ -106,7 +106,7 @@ class _Value:
 
 
 @dataclass
-class _Intake:
+class _GraphReader:
     """Turns traced nodes into layers, node by node."""
 
     network: str
@@ -379,7 +379,7 @@ class _Intake:
         self.begin(node, source, Role.UPSAMPLE, factor=factor)
 
 
-def intake(traced: fx.GraphModule, name: str, input_shape: tuple[int, int, int]) -> Graph:
+def read_graph(traced: fx.GraphModule, name: str, input_shape: tuple[int, int, int]) -> Graph:
     """The layers of a traced network.
 
     Args:
@@ -393,7 +393,7 @@ def intake(traced: fx.GraphModule, name: str, input_shape: tuple[int, int, int])
             _Shapes(traced).run(torch.zeros(1, *input_shape, device=device))
     except Exception as error:  # what PyTorch raises for a wrong shape depends on the operator
         raise UserError(f"Network '{name}' does not take images of shape {input_shape}: {first_line(error)}.") from None
-    return _Intake(name, traced).run(input_shape)
+    return _GraphReader(name, traced).run(input_shape)
 
 
 def _argument(node: fx.Node, place: int, name: str) -> Any:
