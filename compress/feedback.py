@@ -36,8 +36,8 @@ class Fed:
     """What quantizing one layer did; errors are squared errors of its output relative to the output's variance.
 
     Attributes:
-        alone: error when each kernel is rounded for itself, without a price.
-        fed: error when later channels make each one's good, with the price.
+        alone: error when each kernel is quantized alone, at a rate-distortion weight of 0.
+        fed: error with feedback into later channels, at the recipe's rate-distortion weight.
         error: error in the end, with 8-bit basis kernels.
         zeros: share of the coefficients that are zero.
         samples: places of images looked at.
@@ -225,7 +225,7 @@ def _problem(entry: Coefficients, found: Covariance, alpha: Alpha, feedback: Fee
     return Problem(
         target.float().reshape(kernels.shape),
         hessian.float(),
-        feedback.price * share * float(found.energy.sum()),
+        feedback.rate_distortion_weight * share * float(found.energy.sum()),
         alpha,
         entry.table.shape[2],
         (entry.table != 0) if pruned else None,

@@ -98,17 +98,17 @@ class Compression:
         return [asdict(layer) for layer in done]
 
     def retrain(self) -> list[dict[str, Any]]:
-        """Retrain coefficients and basis kernels in turns, with an l1 term on the coefficients."""
+        """Retrain coefficients and basis kernels in alternation, with an l1 term on the coefficients."""
         settings = self.recipe.retraining
         entries = self._entries()
-        for turn in range(settings.turns):
+        for alternation in range(settings.alternations):
             for entry in entries:
                 if isinstance(entry.module, DecomposedConv2d):
-                    entry.module.coefficients.requires_grad_(turn % 2 == 0)
-                    entry.module.basis.requires_grad_(turn % 2 == 1)
+                    entry.module.coefficients.requires_grad_(alternation % 2 == 0)
+                    entry.module.basis.requires_grad_(alternation % 2 == 1)
             phase = Phase(settings.epochs, settings.learning_rate)
             # The l1 term is a constant while the coefficients are frozen.
-            self._train(f"retrain-{turn + 1}", phase, entries, settings.l1)
+            self._train(f"retrain-{alternation + 1}", phase, entries, settings.l1)
         for entry in entries:
             entry.module.requires_grad_(True)
         return []
@@ -118,9 +118,9 @@ class Compression:
         settings = self.recipe.pruning
         rounds = settings.sparsities or settings.deviations
         details = []
-        for turn, target in enumerate(rounds, start=1):
+        for number, target in enumerate(rounds, start=1):
             entries = self._entries()
-            if turn == 1 and settings.channels:
+            if number == 1 and settings.channels:
                 prune_channels(entries, self.graph, self.network, settings.channels)
             if settings.sparsities:
                 prune_to(entries, target, settings.row_density)
@@ -128,9 +128,9 @@ class Compression:
                 prune_by_deviation(entries, target)
             closed = Channels(self.network, self.graph).close(entries, hold)
             self._after_change()
-            self._train(f"prune-{turn}", Phase(settings.epochs, settings.learning_rate))
+            self._train(f"prune-{number}", Phase(settings.epochs, settings.learning_rate))
             sparsity = self._sparsity(network_cost(self.network, self.graph))
-            details.append({"round": turn, "target": target, "sparsity": sparsity, "closed": closed})
+            details.append({"round": number, "target": target, "sparsity": sparsity, "closed": closed})
         return details
 
     def shrink(self) -> list[dict[str, Any]]:
@@ -186,21 +186,21 @@ class Compression:
 
     # ---- running them -----------------------------------------------------------------------------------
 
-    def run(self, folder: Path, last: str = STEPS[-1], again: str | None = None) -> Report | None:
+    def run(self, folder: Path, last: str = STEPS[-1], restart_from: str | None = None) -> Report | None:
         """All steps up to ``last``, each resumed from its file where that is of the same recipe.
 
         Args:
             folder: of the package.
-            again: a step that runs even so, with all after it.
+            restart_from: a step that runs even so, with all after it.
 
         Returns the report, None where ``last`` comes before export.
         """
         files = STEPS[:-1]
-        if again in files:
-            for name in files[files.index(again) :]:
+        if restart_from in files:
+            for name in files[files.index(restart_from) :]:
                 # A later file would be resumed from where this run is interrupted.
                 self._file(name).unlink(missing_ok=True)
-        done = self._resume(files if again is None else files[: files.index(again)] if again in files else files)
+        done = self._resume(files[: files.index(restart_from)] if restart_from in files else files)
         if STEPS.index(last) < done:
             done = STEPS.index(last) + 1
         for number, name in enumerate(files[done : STEPS.index(last) + 1], start=done):
@@ -337,13 +337,13 @@ def compress_network(
     progress: bool,
     report: Callable[[Step], None],
     last: str = STEPS[-1],
-    again: str | None = None,
+    restart_from: str | None = None,
 ) -> Report | None:
     """Compress a network and write its package to ``folder``; the other arguments are Compression's and run's.
 
     Raises UserError where the user can put something right; then ``folder`` is as it was.
     """
-    for name in (last, *([again] if again else [])):
+    for name in (last, *([restart_from] if restart_from else [])):
         if name not in STEPS:
             raise UserError(f"Step '{name}' is not known: the steps are {', '.join(STEPS)}.")
     try:
@@ -357,4 +357,4 @@ def compress_network(
     except OSError as error:
         raise UserError(f"Work folder {relative(work)} cannot be made: {error.strerror}.") from None
     with held:
-        return Compression(recipe, work, progress=progress, report=report).run(folder, last, again)
+        return Compression(recipe, work, progress=progress, report=report).run(folder, last, restart_from)

@@ -142,9 +142,9 @@ class Distillation:
 class Retraining:
     """Alternating retraining of coefficients and basis kernels (PENNI)."""
 
-    #: Stretches; coefficients and basis kernels take turns, coefficients first. None: no retraining.
-    turns: CountOrNone
-    #: Epochs of a turn: the swap interval.
+    #: Alternations between training the coefficients, which come first, and training the basis kernels; 0: none.
+    alternations: CountOrNone
+    #: Epochs of an alternation: the swap interval.
     epochs: Count
     learning_rate: Rate
     #: Strength of the l1 regulariser: it adds l1 * sum |coefficient| to the loss.
@@ -184,9 +184,9 @@ class Feedback:
     images: Annotated[int, Field(ge=1, le=5000, strict=True)]
     #: Places of an image at which what a layer reads is looked at.
     positions: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 200
-    #: What a coefficient that is not zero costs: this share of the variance of its layer's output, were all of the
-    #: network's coefficients in that layer.
-    price: Annotated[float, Field(ge=0, le=100)] = 0
+    #: Lagrange multiplier of the number of non-zero coefficients: each costs this fraction of the variance of its
+    #: layer's output, divided by the number of coefficients of the network.
+    rate_distortion_weight: Annotated[float, Field(ge=0, le=100)] = 0
     #: Fits of basis kernels and scales, each followed by choosing all coefficients anew.
     rounds: Annotated[int, Field(ge=0, le=20, strict=True)] = 2
     #: Weight of the kernels as they were, relative to the variance of an input.
@@ -262,6 +262,12 @@ class Recipe:
 
 _ADAPTER = TypeAdapter(Recipe)
 
+#: Fields by the names of version 1.0; manifests keep these until the next version of the package format.
+_FORMER_NAMES = {
+    "retraining.alternations": "retraining.turns",
+    "quantization.feedback.rate_distortion_weight": "quantization.feedback.price",
+}
+
 
 def recipe_file(name: str) -> Path:
     """The recipe of this name that ships."""
@@ -285,6 +291,9 @@ def load_recipe(path: Path, seed: int | None = None) -> Recipe:
 
 def parse_recipe(fields: object, where: str) -> Recipe:
     """Validate a mapping of fields; raises UserError that begins with ``where``."""
+    for name, former in _FORMER_NAMES.items():
+        if _has_field(fields, former):
+            raise UserError(f"{where}: field '{former}' is now called '{name}'.")
     try:
         return _ADAPTER.validate_python(fields)
     except ValidationError as error:
@@ -292,6 +301,29 @@ def parse_recipe(fields: object, where: str) -> Recipe:
 
 
 def as_fields(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as nested mappings of plain values, as manifests and YAML hold it."""
+    """The recipe as nested mappings of plain values, as YAML contains it."""
     fields: dict[str, Any] = _ADAPTER.dump_python(recipe, mode="json")
     return fields
+
+
+def manifest_fields(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as a manifest contains it: ``as_fields`` under the names of the package format."""
+    return _renamed(as_fields(recipe))
+
+
+def _has_field(fields: object, name: str) -> bool:
+    """Whether nested mappings contain a field, named with dots."""
+    head, _, rest = name.partition(".")
+    if not isinstance(fields, dict) or head not in fields:
+        return False
+    return not rest or _has_field(fields[head], rest)
+
+
+def _renamed(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The same values in the same order, by former names."""
+    return {
+        _FORMER_NAMES.get(prefix + name, name).rpartition(".")[2]: _renamed(value, f"{prefix}{name}.")
+        if isinstance(value, dict)
+        else value
+        for name, value in fields.items()
+    }

@@ -10,8 +10,8 @@ from penni_escalate.compress.recipe import Recipe, as_fields
 #: What each step does; each is a command of its own.
 TEXTS = {
     "train": "Train the float network.",
-    "decompose": "Decompose its kernels into shared basis kernels, and turn the bases.",
-    "retrain": "Retrain coefficients and basis kernels in turns, with an l1 term.",
+    "decompose": "Decompose its kernels into shared basis kernels, and rotate the bases.",
+    "retrain": "Retrain coefficients and basis kernels in alternation, with an l1 term.",
     "prune": "Prune coefficients in rounds, fine-tuning after each.",
     "shrink": "Slice away the channels that nothing reads.",
     "quantize": "Make coefficients ternary and kernels 8-bit, and retrain.",

@@ -1,12 +1,12 @@
 """The ternary kernels of one layer that change its output least: Q that minimise
 
-    sum over outputs k of (W[k] - Q[k]) H (W[k] - Q[k])' + price * (coefficients that are not zero)
+    sum over outputs k of (W[k] - Q[k]) H (W[k] - Q[k])' + weight * (coefficients that are not zero)
 
 with Q[k, c] = alpha[k] * sum_m T[k, c, m] * B[m], T in {-1, 0, 1}; W and H are what compress/feedback.py measured.
 
 * An input channel's kernel is one of alpha[k] times the 3**M sums of basis kernels: all are tried. This is vector
-  quantization with an additive codebook; the price of a non-zero makes it a choice between rate and distortion
-  (Chou, Lookabaugh and Gray, "Entropy-constrained vector quantization", 1989).
+  quantization with an additive codebook; the rate-distortion weight decides between error and zeros (Chou, Lookabaugh
+  and Gray, "Entropy-constrained vector quantization", 1989).
 * Channels are quantized in turn, and each one's error is made good, as far as H allows, in those that are still to
   come (OBQ: Frantar and Alistarh, 2022, arXiv 2208.11580; GPTQ: Frantar et al., 2022, arXiv 2210.17323; for vectors:
   GPTVQ, van Baalen et al., 2024, arXiv 2402.15319).
@@ -43,7 +43,7 @@ class Problem:
     Attributes:
         target: W, the kernels that are best without quantization, (K, C, S).
         hessian: H, (C*S, C*S), positive definite.
-        price: of a coefficient that is not zero, in units of the squared error.
+        rate_distortion_weight: cost of a coefficient that is not zero, in units of the squared error.
         allowed: bool (K, C, M), which coefficients may be other than zero; None: all.
         alpha: which coefficients share a scale.
         fixed_basis: the basis is one kernel of one place, 1.
@@ -52,7 +52,7 @@ class Problem:
 
     target: Tensor
     hessian: Tensor
-    price: float
+    rate_distortion_weight: float
     alpha: Alpha
     rows: int
     allowed: Tensor | None = None
@@ -87,9 +87,9 @@ class Codebook:
         self._count = self._used.sum(1)
 
     def nearest(
-        self, target: Tensor, root: Tensor, alpha: Tensor, basis: Tensor, price: float, allowed: Tensor | None
+        self, target: Tensor, root: Tensor, alpha: Tensor, basis: Tensor, weight: float, allowed: Tensor | None
     ) -> Tensor:
-        """The combinations that minimise ||(target - alpha * word @ basis) @ root||**2 + price * its non-zeros.
+        """The combinations that minimise ||(target - alpha * word @ basis) @ root||**2 + weight * its non-zeros.
 
         Args:
             target: (N, S).
@@ -104,7 +104,7 @@ class Codebook:
         sums = (self.words @ basis) @ root
         cost = ((target @ root) * (-2 * alpha)[:, None]) @ sums.T
         cost.addcmul_(alpha.square()[:, None], sums.square().sum(1)[None])
-        cost += price * self._count
+        cost += weight * self._count
         if allowed is not None:
             cost += _FORBIDDEN * ((~allowed).to(cost.dtype) @ self._used.T)
         return self.words[cost.argmin(1)]
@@ -123,7 +123,7 @@ def solve(problem: Problem, rounds: int) -> tuple[Solution, Solution, Solution]:
 
 
 def start(problem: Problem, book: Codebook) -> Solution:
-    """Basis, scales and codes, by turns, as if channels were not correlated; a kernel's places are, on average."""
+    """Basis, scales and codes in alternation, as if channels were not correlated; a kernel's taps are, on average."""
     k, c, size = problem.target.shape
     mean = problem.hessian.reshape(c, size, c, size).diagonal(dim1=0, dim2=2).mean(-1)
     root = torch.linalg.cholesky(mean.double()).to(mean.dtype)
@@ -159,7 +159,7 @@ def start(problem: Problem, book: Codebook) -> Solution:
 
 
 def _each(problem: Problem, solution: Solution, book: Codebook, root: Tensor) -> Tensor:
-    """Codes of each kernel for itself, without a price."""
+    """Codes of each kernel alone, at a rate-distortion weight of 0."""
     k, c, size = problem.target.shape
     parts = []
     step = max(1, _KERNELS // c)
@@ -225,7 +225,7 @@ def feed_back(problem: Problem, solution: Solution, book: Codebook) -> Solution:
             root = torch.linalg.inv(factor[here, here])
             target = kernels[:, here]
             allowed = None if problem.allowed is None else problem.allowed[:, order[channel]]
-            word = book.nearest(target, root, solution.alpha, solution.basis, problem.price, allowed)
+            word = book.nearest(target, root, solution.alpha, solution.basis, problem.rate_distortion_weight, allowed)
             error = (target - solution.alpha[:, None] * (word @ solution.basis)) @ root
             codes[:, order[channel]] = word
             rest = slice(here.stop, end * size)
@@ -236,7 +236,7 @@ def feed_back(problem: Problem, solution: Solution, book: Codebook) -> Solution:
 
 
 def revise(problem: Problem, solution: Solution, book: Codebook) -> Solution:
-    """Every channel's codes chosen anew, with all others as they are: the error plus price never rises."""
+    """Every channel's codes chosen anew, with all others as they are: the cost never rises."""
     c, size = problem.target.shape[1:]
     kernels, codes = solution.kernels, solution.codes.clone()
     slope = (problem.target - kernels).flatten(1) @ problem.hessian
@@ -245,7 +245,9 @@ def revise(problem: Problem, solution: Solution, book: Codebook) -> Solution:
         root = torch.linalg.cholesky(problem.hessian[here, here])
         best = kernels[:, channel] + torch.cholesky_solve(slope[:, here].T, root).T
         allowed = None if problem.allowed is None else problem.allowed[:, channel]
-        codes[:, channel] = book.nearest(best, root, solution.alpha, solution.basis, problem.price, allowed)
+        codes[:, channel] = book.nearest(
+            best, root, solution.alpha, solution.basis, problem.rate_distortion_weight, allowed
+        )
         change = solution.alpha[:, None] * (codes[:, channel] @ solution.basis) - kernels[:, channel]
         slope -= change @ problem.hessian[here]
     return replace(solution, codes=codes)

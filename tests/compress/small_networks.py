@@ -249,7 +249,7 @@ def recipe_fields(network: str, phase: dict[str, float], **fields: Any) -> dict[
         "float_training": phase,
         "decomposition": {"basis": 5},
         "distillation": {"weight": 0.5, "temperature": 2.0, "features": 0.1},
-        "retraining": {"turns": 2, "epochs": 1, "learning_rate": 0.001, "l1": 1e-5},
+        "retraining": {"alternations": 2, "epochs": 1, "learning_rate": 0.001, "l1": 1e-5},
         "pruning": {"sparsities": [0.4, 0.7], "channels": 0.1, **phase},
         "quantization": {"scale": "channel", "classifier": "ternary", "training": phase},
         "calibration": {"images": 16, "percentile": 99.9},
