@@ -33,12 +33,12 @@ from penni_escalate.compress.integer import IntegerNetwork, calibrate
 from penni_escalate.compress.layers import Coefficients, DecomposedConv2d, coefficients
 from penni_escalate.compress.measure import measure_package
 from penni_escalate.compress.portable import choose_portable_code
-from penni_escalate.compress.prune import hold, prune_by_deviation, prune_channels, prune_to
+from penni_escalate.compress.prune import apply_mask, prune_by_deviation, prune_channels, prune_to
 from penni_escalate.compress.quantize import freeze_coefficients, quantize_kernels
 from penni_escalate.compress.recipe import SEED_MAX, Classifier, Phase, Recipe
 from penni_escalate.compress.report import Report, Step, step_of
 from penni_escalate.compress.shrink import shrink
-from penni_escalate.compress.state import held_codes, load_state, restore, save_state
+from penni_escalate.compress.state import load_state, restore, save_state, saved_codes
 from penni_escalate.compress.steps import STEPS, digest
 from penni_escalate.compress.training import Runner
 from penni_escalate.golden.package import Package
@@ -88,7 +88,7 @@ class Compression:
         return []
 
     def decompose(self) -> list[dict[str, Any]]:
-        """Decompose the kernels, and turn the bases.
+        """Decompose the kernels, and rotate the bases.
 
         Raises UserError where the float network gives the same result whatever the image.
         """
@@ -114,7 +114,7 @@ class Compression:
         return []
 
     def prune(self) -> list[dict[str, Any]]:
-        """Prune coefficients in rounds, fine-tuning after each; nothing is left that serves no result."""
+        """Prune coefficients in rounds, fine-tuning after each; nothing is left that does not reach the result."""
         settings = self.recipe.pruning
         rounds = settings.sparsities or settings.deviations
         details = []
@@ -126,7 +126,7 @@ class Compression:
                 prune_to(entries, target, settings.row_density)
             else:
                 prune_by_deviation(entries, target)
-            closed = Channels(self.network, self.graph).close(entries, hold)
+            closed = Channels(self.network, self.graph).close(entries, apply_mask)
             self._after_change()
             self._train(f"prune-{number}", Phase(settings.epochs, settings.learning_rate))
             sparsity = self._sparsity(network_cost(self.network, self.graph))
@@ -177,7 +177,7 @@ class Compression:
         held_out = self.runner.held_out(self.recipe.package_images)
         scores = {step.name: step.score for step in self.steps if step.name != "fold"}
         with tempfile.TemporaryDirectory() as trial:
-            # The manifest holds the score, and only a written package can be measured.
+            # The manifest contains the score, and only a written package can be measured.
             package = export_package(
                 Path(trial) / "package", network, self.data, held_out, self.recipe, {**scores, "integer": 0.0}
             )
@@ -216,7 +216,7 @@ class Compression:
         return self._summary(measured)
 
     def _run_step(self, number: int, name: str) -> None:
-        # Every step draws from its own seed, so that a resumed run equals one in a single stretch.
+        # Every step draws from its own seed, so that a resumed run equals an uninterrupted one.
         lightning.seed_everything((self.recipe.seed + 1000 * (number + 1)) % (SEED_MAX + 1), verbose=False)
         start = time.perf_counter()
         if number == 0:
@@ -239,18 +239,18 @@ class Compression:
     def _resume(self, names: tuple[str, ...]) -> int:
         """Take up the last of these steps that has a file of this recipe; returns how many are done."""
         for done in range(len(names), 0, -1):
-            held = load_state(self._file(names[done - 1]), self._key(names[done - 1]))
-            if held is None:
+            saved = load_state(self._file(names[done - 1]), self._key(names[done - 1]))
+            if saved is None:
                 continue
             first = load_state(self._file(STEPS[0]), self._key(STEPS[0]))
             if first is None:
                 continue
             restore(first, self.network, self.graph, self.recipe)
             self.runner.learn_from(self.network, self.graph)
-            self.graph = restore(held, self.network, self.graph, self.recipe)
-            self.quantized = held["quantized"]
-            self.tensors = held_codes(held)
-            self.steps = [Step(**fields) for fields in json.loads(held["log"])]
+            self.graph = restore(saved, self.network, self.graph, self.recipe)
+            self.quantized = saved["quantized"]
+            self.tensors = saved_codes(saved)
+            self.steps = [Step(**fields) for fields in json.loads(saved["log"])]
             for step in self.steps:
                 self._tell(step)
             return done
@@ -296,10 +296,10 @@ class Compression:
 
     def _sparsity(self, costs: NetworkCost) -> float:
         """Share of zeros among all coefficients; those of sliced channels count as zeros."""
-        slots = costs.total("coefficients")
+        count = costs.total("coefficients")
         nonzero = sum(cost.nonzero for cost in costs.layers if cost.coefficients)
         before = max((sum(row["coefficients"] for row in step.layers) for step in self.steps), default=0)
-        return 1 - nonzero / max(slots, before) if slots else 0.0
+        return 1 - nonzero / max(count, before) if count else 0.0
 
     @property
     def _ternary_classifier(self) -> bool:
@@ -349,12 +349,12 @@ def compress_network(
     try:
         work.mkdir(parents=True, exist_ok=True)
         # Of several processes that train together, the first writes.
-        held = shared_folder.hold(work / "steps") if rank_zero_only.rank == 0 else nullcontext()
+        lock = shared_folder.hold(work / "steps") if rank_zero_only.rank == 0 else nullcontext()
     except BlockingIOError:
         raise UserError(
             f"A compression works in {relative(work)} already: let it end first, or name another folder with --work."
         ) from None
     except OSError as error:
         raise UserError(f"Work folder {relative(work)} cannot be made: {error.strerror}.") from None
-    with held:
+    with lock:
         return Compression(recipe, work, progress=progress, report=report).run(folder, last, restart_from)

@@ -36,7 +36,7 @@ class Scale(StrEnum):
 
 
 class Classifier(StrEnum):
-    """How the last fully connected layer is held."""
+    """How the last fully connected layer is stored."""
 
     TERNARY = "ternary"
     INT8 = "int8"
@@ -89,7 +89,7 @@ class Hardware:
 
 @dataclass(frozen=True, config=_STRICT)
 class Augmentation:
-    """Random change of every training image, drawn anew in each epoch."""
+    """Random change of every training image, different in each epoch."""
 
     #: Largest shift in each direction, pixels.
     shift: Annotated[float, Field(ge=0, le=64)] = 0
@@ -103,7 +103,7 @@ class Augmentation:
 
 @dataclass(frozen=True, config=_STRICT)
 class Phase:
-    """A stretch of training: AdamW with a one-cycle learning rate. No epochs: the step trains nothing."""
+    """A training phase: AdamW with a one-cycle learning rate. No epochs: the step trains nothing."""
 
     epochs: CountOrNone
     #: Peak learning rate.
@@ -118,17 +118,17 @@ class Decomposition:
 
     #: M, or the most where ``energy`` chooses.
     basis: Annotated[int, Field(ge=1, le=9, strict=True)]
-    #: Share of the squared singular values that a layer's basis must hold; none: M of them everywhere.
+    #: Share of the squared singular values that a layer's basis must retain; none: M of them everywhere.
     energy: Annotated[float, Field(gt=0, le=1)] | None = None
     #: M of single layers, by name.
     layers: dict[str, Annotated[int, Field(ge=1, le=64, strict=True)]] = field(default_factory=dict)
-    #: Turn the basis to make the coefficients sparse.
+    #: Rotate the basis to make the coefficients sparse.
     rotate: bool = True
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Distillation:
-    """What the steps after the first learn from the float network, beside the labels (Hinton et al., 2015)."""
+    """Distillation: how much later steps learn from the float network beside the labels (Hinton et al., 2015)."""
 
     #: Share of the loss on the result; the labels have the rest. Without labels it is 1.
     weight: Annotated[float, Field(ge=0, le=1)] = 0
@@ -161,7 +161,7 @@ class Pruning:
     deviations: Annotated[list[Annotated[float, Field(gt=0, le=10)]], Field(max_length=20)] = field(
         default_factory=list
     )
-    #: Share of channels that go whole in the first round, the least important first.
+    #: Fraction of the channels that are pruned in the first round, the least important first.
     channels: Annotated[float, Field(ge=0, lt=1)] = 0
     #: Density of a layer's coefficients for one basis kernel beyond which the least important go first.
     row_density: Annotated[float, Field(gt=0, le=1)] = 1
@@ -178,18 +178,18 @@ class Pruning:
 
 @dataclass(frozen=True, config=_STRICT)
 class Feedback:
-    """Ternary coefficients chosen by what they do to their layer's output (compress/feedback.py)."""
+    """Ternary coefficients that preserve their layer's output (compress/feedback.py)."""
 
-    #: Training images looked at.
+    #: Training images from which the covariances are estimated.
     images: Annotated[int, Field(ge=1, le=5000, strict=True)]
-    #: Places of an image at which what a layer reads is looked at.
+    #: Positions of an image at which a layer's inputs are sampled.
     positions: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 200
     #: Lagrange multiplier of the number of non-zero coefficients: each costs this fraction of the variance of its
     #: layer's output, divided by the number of coefficients of the network.
     rate_distortion_weight: Annotated[float, Field(ge=0, le=100)] = 0
-    #: Fits of basis kernels and scales, each followed by choosing all coefficients anew.
+    #: Fits of basis kernels and scales, each followed by an update of all coefficients.
     rounds: Annotated[int, Field(ge=0, le=20, strict=True)] = 2
-    #: Weight of the kernels as they were, relative to the variance of an input.
+    #: Regularisation towards the original kernels, relative to the variance of an input.
     damping: Rate = 0.01
 
 
@@ -208,7 +208,7 @@ class Quantization:
 class Calibration:
     """Choice of the activations' scales."""
 
-    #: Training images looked at.
+    #: Training images over which activations are measured.
     images: Annotated[int, Field(ge=1, le=5000, strict=True)]
     #: Share of a tensor's activations that must be within the 8-bit range, percent.
     percentile: Annotated[float, Field(gt=90, le=100)]

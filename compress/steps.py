@@ -38,7 +38,7 @@ WITHOUT_EFFECT = ("hardware", "configuration")
 def digest(recipe: Recipe, last: str) -> str:
     """Identifies what the result of the steps up to ``last`` depends on: a file of another digest is not resumed from.
 
-    What the user's own files hold, the network and its checkpoint, is a part of it.
+    What the user's own files contain, the network and its checkpoint, is a part of it.
     """
     fields = as_fields(recipe)
     read = {name: _value(fields, name) for step in STEPS[: STEPS.index(last) + 1] for name in FIRST_READ[step]}

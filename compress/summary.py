@@ -94,7 +94,7 @@ def write_summary(console: Console, packages: Path) -> tuple[Path, bool]:
     """
     folders = sorted(path.parent for path in packages.glob(f"*/{MANIFEST}"))
     if not folders:
-        raise UserError(f"{relative(packages)} holds no package: compress a network first.")
+        raise UserError(f"{relative(packages)} contains no package: compress a network first.")
     entries = [read_entry(folder) for folder in folders]
     pages = RESULTS / "compress"
     for entry in entries:

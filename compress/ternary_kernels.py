@@ -7,11 +7,11 @@ with Q[k, c] = alpha[k] * sum_m T[k, c, m] * B[m], T in {-1, 0, 1}; W and H are 
 * An input channel's kernel is one of alpha[k] times the 3**M sums of basis kernels: all are tried. This is vector
   quantization with an additive codebook; the rate-distortion weight decides between error and zeros (Chou, Lookabaugh
   and Gray, "Entropy-constrained vector quantization", 1989).
-* Channels are quantized in turn, and each one's error is made good, as far as H allows, in those that are still to
-  come (OBQ: Frantar and Alistarh, 2022, arXiv 2208.11580; GPTQ: Frantar et al., 2022, arXiv 2210.17323; for vectors:
+* Channels are quantized one by one, and the remaining channels compensate for the error of each, as far as H allows
+  (OBQ: Frantar and Alistarh, 2022, arXiv 2208.11580; GPTQ: Frantar et al., 2022, arXiv 2210.17323; for vectors:
   GPTVQ, van Baalen et al., 2024, arXiv 2402.15319).
-* Then basis kernels and alpha are fitted by least squares, and every channel is chosen anew with all others as they
-  are (coordinate descent), in rounds.
+* Then basis kernels and alpha are fitted by least squares, and every channel is optimised with all others fixed
+  (coordinate descent), in rounds.
 """
 
 from dataclasses import dataclass, replace
@@ -111,7 +111,7 @@ class Codebook:
 
 
 def solve(problem: Problem, rounds: int) -> tuple[Solution, Solution, Solution]:
-    """Ternary codes, scales and basis for a layer: each kernel for itself; with feedback; after the rounds."""
+    """Ternary codes, scales and basis for a layer: each kernel alone; with feedback; after the rounds."""
     book = Codebook(problem.rows)
     alone = start(problem, book)
     fed = solution = feed_back(problem, alone, book)
@@ -123,7 +123,7 @@ def solve(problem: Problem, rounds: int) -> tuple[Solution, Solution, Solution]:
 
 
 def start(problem: Problem, book: Codebook) -> Solution:
-    """Basis, scales and codes in alternation, as if channels were not correlated; a kernel's taps are, on average."""
+    """Basis, scales and codes in alternation, with correlation within kernels (on average), not between channels."""
     k, c, size = problem.target.shape
     mean = problem.hessian.reshape(c, size, c, size).diagonal(dim1=0, dim2=2).mean(-1)
     root = torch.linalg.cholesky(mean.double()).to(mean.dtype)
@@ -141,7 +141,7 @@ def start(problem: Problem, book: Codebook) -> Solution:
         directions = torch.linalg.solve_triangular(root.double(), right[: problem.rows], upper=False, left=False)
         basis = (directions * (values[: problem.rows, None] / (k * c) ** 0.5)).to(mean.dtype)
         if len(basis) < problem.rows:
-            # More than a kernel has places: digits, see decompose.with_digits; the first reaches beyond most kernels.
+            # More than a kernel has positions: digits, see decompose.with_digits; the first exceeds most kernels.
             basis = torch.cat([2 * basis / 3**digit for digit in range(-(-problem.rows // len(basis)))])[: problem.rows]
     solution = Solution(problem.target.new_zeros(k, c, problem.rows), alpha, basis)
     # Basis and scales are settled by a part of the channels.
@@ -204,12 +204,12 @@ def _scaled(problem: Problem, solution: Solution, along: Tensor, energy: Tensor)
 
 
 def feed_back(problem: Problem, solution: Solution, book: Codebook) -> Solution:
-    """Codes of one channel after the other; what each leaves is made good in the channels still to come."""
+    """Codes of one channel after the other; the remaining channels compensate for the error of each."""
     k, c, size = problem.target.shape
-    # Channels that matter most first: then there is most left to make their error good.
+    # Channels of most energy first: then most channels are left to compensate.
     order = problem.hessian.diagonal().reshape(c, size).sum(1).argsort(descending=True, stable=True)
     places = (order[:, None] * size + torch.arange(size)).flatten()
-    # The inverse of H is F' F with F upper triangular: F is the inverse of the factor of H from its last row up.
+    # The inverse of H is F' F with F upper triangular: F is the inverse of the factor of H from its last line up.
     last_first = places.flip(0)
     lower = torch.linalg.cholesky(problem.hessian[last_first][:, last_first].double())
     factor = torch.linalg.solve_triangular(lower.flip(0, 1).contiguous(), torch.eye(c * size).double(), upper=True).to(
@@ -236,7 +236,7 @@ def feed_back(problem: Problem, solution: Solution, book: Codebook) -> Solution:
 
 
 def revise(problem: Problem, solution: Solution, book: Codebook) -> Solution:
-    """Every channel's codes chosen anew, with all others as they are: the cost never rises."""
+    """Every channel's codes optimised with all others fixed: the cost never rises."""
     c, size = problem.target.shape[1:]
     kernels, codes = solution.kernels, solution.codes.clone()
     slope = (problem.target - kernels).flatten(1) @ problem.hessian

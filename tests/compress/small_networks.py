@@ -1,4 +1,4 @@
-"""Small networks that hold every kind of layer, and what brings them through single steps without training."""
+"""Small networks with every kind of layer, and what runs single steps on them without training."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from penni_escalate.compress.integer import IntegerNetwork, calibrate
 from penni_escalate.compress.layers import Coefficients, coefficients
 from penni_escalate.compress.networks import Subsample
 from penni_escalate.compress.networks.alexnet import AlexNet
-from penni_escalate.compress.prune import hold
+from penni_escalate.compress.prune import apply_mask
 from penni_escalate.compress.quantize import quantize_kernels
 from penni_escalate.compress.recipe import Classifier, Decomposition, Phase, Quantization, Recipe, Scale, parse_recipe
 
@@ -213,7 +213,7 @@ class FirstLayerOnly(nn.Module):
 
 
 class Plain5x5(Plain):
-    """A kernel that the smallest accelerator does not hold."""
+    """A kernel that does not fit the smallest accelerator."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -304,7 +304,7 @@ def pruned(
     decompose_network(traced, graph, Decomposition(5, rotate=rotate))
     generator = torch.Generator().manual_seed(seed + 1)
     for entry in coefficients(traced, graph, ternary):
-        hold(entry, (torch.rand(entry.table.shape, generator=generator) < keep).float())
+        apply_mask(entry, (torch.rand(entry.table.shape, generator=generator) < keep).float())
     return traced.eval(), graph
 
 
@@ -314,7 +314,7 @@ def entries(network: nn.Module, graph: Graph, ternary: bool = True) -> dict[str,
 
 
 def coefficient_counts(network: nn.Module, graph: Graph) -> tuple[int, int]:
-    """Slots of all coefficients, and how many are not zero."""
+    """Number of all coefficients, and how many are not zero."""
     tables = [entry.tensor.detach() for entry in coefficients(network, graph, True)]
     return sum(table.numel() for table in tables), sum(int(table.count_nonzero()) for table in tables)
 

@@ -15,7 +15,7 @@ from penni_escalate.compress.cost_model import (
 from penni_escalate.compress.frontend import read_graph, trace
 from penni_escalate.compress.graph import Graph, Role
 from penni_escalate.compress.networks import NETWORKS
-from penni_escalate.compress.prune import hold
+from penni_escalate.compress.prune import apply_mask
 from penni_escalate.compress.shrink import shrink
 from tests.compress.small_networks import Flat, Mobile, Plain, Residual, coefficient_counts, entries, pruned, taken
 
@@ -48,14 +48,14 @@ def test_decomposed_vgg16() -> None:
     total = 0
     for layer in graph.layers:
         if layer.kernel == (3, 3):
-            pixels, slots = layer.out_shape[1] * layer.out_shape[2], layer.out_shape[0] * layer.in_shape[0] * 5
-            total += penni_operations(pixels, layer.in_shape[0], 5, 9, slots)
+            pixels, count = layer.out_shape[1] * layer.out_shape[2], layer.out_shape[0] * layer.in_shape[0] * 5
+            total += penni_operations(pixels, layer.in_shape[0], 5, 9, count)
     assert total == 182_338_560
     assert total + AUTHORS_LINEAR == 183_397_376
 
 
 def test_escalates_ratio() -> None:
-    """335 times, of the authors' shrunk VGG16: one bit a slot, one a non-zero coefficient, 8-bit basis kernels."""
+    """335 times, of the authors' shrunk VGG16: one bit per coefficient, one more if not zero, 8-bit basis kernels."""
     weights = sum(layer.out_shape[0] * layer.in_shape[0] * 9 for layer in vgg16()[1].layers if layer.kernel == (3, 3))
     bits = 1_263_775 + 135_817 + 13 * 5 * 9 * 8
     assert ratio(weights, bits) == pytest.approx(335, abs=1) and FLOAT_BITS == 32
@@ -96,9 +96,9 @@ def test_decomposed_layers_by_hand() -> None:
     assert short["coefficients"] == 96 and short["operations"] == short["additions"] == 16 * nonzero["short"]
     assert short["multiplications"] == 16 * 12 and short["kernel_bits"] == 0
     assert "option" not in costs
-    slots, kept = coefficient_counts(network, graph)
+    count, kept = coefficient_counts(network, graph)
     total = network_cost(network, graph)
-    assert (slots, kept) == (total.total("coefficients"), sum(nonzero.values()))
+    assert (count, kept) == (total.total("coefficients"), sum(nonzero.values()))
     assert total.total("weights") - total.total("weights", convolutions=True) == costs["fc"]["weights"] == 64
 
 
@@ -112,14 +112,14 @@ def test_depthwise_and_flattened_layers_by_hand() -> None:
 
 
 @pytest.mark.parametrize("network_type", [Plain, Residual, Mobile, Flat], ids=lambda network: network.__name__)
-def test_shrinking_loses_slots_and_no_coefficient_that_counts(network_type: type[nn.Module]) -> None:
+def test_shrinking_removes_zeros_and_no_coefficient_that_counts(network_type: type[nn.Module]) -> None:
     network, graph = pruned(network_type, 2)
     table = entries(network, graph)
     for entry in table.values():
         if entry.layer.role is not Role.CLASSIFIER:
             mask = (entry.table != 0).float()
             mask[:, 0] = 0
-            hold(entry, mask)
+            apply_mask(entry, mask)
     before = network_cost(network, graph)
     graph, counts = shrink(network, graph, True)
     after = network_cost(network, graph)

@@ -538,7 +538,7 @@ def test_damaged_package(own: Path, results: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_no_package(tmp_path: Path, results: Path) -> None:
-    with pytest.raises(UserError, match="holds no package"):
+    with pytest.raises(UserError, match="contains no package"):
         summary.write_summary(Console(quiet=True), tmp_path)
 
 
