@@ -132,7 +132,7 @@ _step_command("export", "run", "Run all steps.")
 
 @compress.command("report")
 def report_command() -> None:
-    """Measure every package anew and write build/results/compress.json and its page."""
+    """Measure every package again and write build/results/compress.json and its page."""
     from penni_escalate.compress.summary import write_summary
 
     page, ok = write_summary(Console(), BASE / "packages")

@@ -198,7 +198,7 @@ def test_every_network_goes_through_every_step(name: str, tmp_path: Path) -> Non
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
-    """A run in a single stretch."""
+    """An uninterrupted run."""
     folder = tmp_path_factory.mktemp("whole")
     report, _ = run(fields(), folder)
     assert report is not None
@@ -227,7 +227,7 @@ def kept(before: dict[str, int], folder: Path) -> list[str]:
 @pytest.mark.xdist_group("resume")
 @pytest.mark.parametrize("interrupted", STEPS[:-1])
 def test_a_resumed_run_gives_the_same_bytes(interrupted: str, whole: tuple[Path, Report], tmp_path: Path) -> None:
-    """After each step: the steps before are not done again, those after give the package of a single stretch."""
+    """After each step: the steps before are not done again, those after give the package of an uninterrupted run."""
     before = left_by(whole, tmp_path, interrupted)
     resumed, steps = run(fields(), tmp_path)
     assert resumed is not None and tuple(steps) == STEPS
@@ -277,10 +277,10 @@ def test_a_later_steps_field_leaves_the_steps_before(
     before = left_by(whole, tmp_path, "fold")
     resumed, _ = run(fields(**change), tmp_path)
     assert resumed is not None and kept(before, tmp_path) == list(STEPS[: STEPS.index(step)])
-    (tmp_path / "anew").mkdir()
-    anew, _ = run(fields(**change), tmp_path / "anew")
-    assert anew is not None and content(tmp_path) == content(tmp_path / "anew") != content(whole[0])
-    plain = [json.dumps([asdict(replace(step, seconds=0)) for step in report.steps]) for report in (resumed, anew)]
+    (tmp_path / "fresh").mkdir()
+    fresh, _ = run(fields(**change), tmp_path / "fresh")
+    assert fresh is not None and content(tmp_path) == content(tmp_path / "fresh") != content(whole[0])
+    plain = [json.dumps([asdict(replace(step, seconds=0)) for step in report.steps]) for report in (resumed, fresh)]
     assert plain[0] == plain[1]
 
 
@@ -308,7 +308,7 @@ def test_restart_from_a_step(restart_from: str, tmp_path: Path, whole: tuple[Pat
 
 
 def test_the_users_files_are_a_part_of_the_recipe(tmp_path: Path) -> None:
-    """A network that was edited, or another checkpoint of the same name, begins anew."""
+    """A network that was edited, or another checkpoint of the same name, starts over."""
     source = tmp_path / "mine.py"
     source.write_text("from tests.compress.small_networks import Plain as Mine\n")
     weights = tmp_path / "mine.pt"
