@@ -9,8 +9,8 @@ from torch import fx, nn
 from penni_escalate.common.errors import UserError, first_line
 from penni_escalate.compress.data import Data
 from penni_escalate.compress.equivalence import check_equivalence
+from penni_escalate.compress.frontend import DENSE_CHANNELS_MAX, read_graph, trace
 from penni_escalate.compress.graph import Graph, Role
-from penni_escalate.compress.intake import DENSE_CHANNELS_MAX, intake, trace
 from penni_escalate.compress.layers import check_finite
 from penni_escalate.compress.networks import NETWORKS, load_checkpoint
 from penni_escalate.compress.recipe import Classifier, Recipe
@@ -29,7 +29,7 @@ def build(recipe: Recipe, data: Data) -> tuple[fx.GraphModule, Graph]:
     network = build_network(recipe, data.classes)
     traced = trace(network, recipe.network)
     channels, height, width = (int(value) for value in data.held_out_images.shape[1:])
-    graph = intake(traced, recipe.network, (channels, height, width))
+    graph = read_graph(traced, recipe.network, (channels, height, width))
     _check_result(graph, recipe, data)
     graph = _with_digits(traced, graph, recipe)
     _check_sizes(graph, recipe)

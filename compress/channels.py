@@ -98,17 +98,17 @@ class Channels:
 
     def importance(self, scores: Mapping[str, Tensor]) -> Tensor:
         """Root mean square of the scores (K, C, M) of the coefficients that read a group; infinite unread; (count,)."""
-        total, slots = torch.zeros(self.count), torch.zeros(self.count)
+        total, counts = torch.zeros(self.count), torch.zeros(self.count)
         for name, score in scores.items():
             energy = score.detach().float().cpu().square()
             total.index_add_(0, self.read[name], energy.sum(dim=(0, 2)))
-            slots.index_add_(0, self.read[name], torch.full((score.shape[1],), float(score[:, 0].numel())))
-        return torch.where(slots > 0, square_root(total / slots.clamp_min(1)), torch.inf)
+            counts.index_add_(0, self.read[name], torch.full((score.shape[1],), float(score[:, 0].numel())))
+        return torch.where(counts > 0, square_root(total / counts.clamp_min(1)), torch.inf)
 
     def silence(
-        self, gone: Tensor, entries: Sequence[Coefficients], hold: Callable[[Coefficients, Tensor], None]
+        self, gone: Tensor, entries: Sequence[Coefficients], apply_mask: Callable[[Coefficients, Tensor], None]
     ) -> int:
-        """Hold every coefficient of these groups (bool (count,)) at zero; returns how many were not yet."""
+        """Mask every coefficient of these groups (bool (count,)); returns how many were not masked yet."""
         changed = 0
         for entry in entries:
             table = entry.table.detach()
@@ -116,17 +116,17 @@ class Channels:
             mask = (table != 0) & ~(outputs[:, None, None] | inputs[None, :, None]).to(table.device)
             lost = int((table != 0).sum()) - int(mask.sum())
             if lost:
-                hold(entry, mask)
+                apply_mask(entry, mask)
             changed += lost
         return changed
 
-    def close(self, entries: Sequence[Coefficients], hold: Callable[[Coefficients, Tensor], None]) -> int:
-        """Hold at zero whatever serves only channels that nothing reads or nothing feeds, until nothing changes.
+    def close(self, entries: Sequence[Coefficients], apply_mask: Callable[[Coefficients, Tensor], None]) -> int:
+        """Mask what serves only channels that nothing reads or nothing feeds, until nothing changes.
 
         Returns how many coefficients went.
         """
         total = 0
-        while changed := self.silence(self.unread(entries) | self.silent(entries), entries, hold):
+        while changed := self.silence(self.unread(entries) | self.silent(entries), entries, apply_mask):
             total += changed
         return total
 

@@ -39,7 +39,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--out", type=Folder(file_okay=True), help="Package folder [default: packages/RECIPE]"),
             click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Replaces the recipe's seed."),
             click.option("--work", type=Folder(file_okay=True), help="What steps leave [default: build/compress/]"),
-            click.option("--again", metavar="STEP", help="Repeat from this step on."),
+            click.option("--restart-from", metavar="STEP", help="Run this step and those after it again."),
         )
     ):
         function = option(function)
@@ -55,7 +55,7 @@ def _step_command(last: str, name: str, text: str) -> None:
 
 def _run(
     last: str, name: str | None, config: Path | None, out: Path | None, seed: int | None, work: Path | None,
-    again: str | None,
+    restart_from: str | None,
 ) -> None:  # fmt: skip
     if (name is None) == (config is None):
         raise UserError("Give one of --net and --config: a recipe that ships, or a file of your own.")
@@ -81,7 +81,7 @@ def _run(
         progress=sys.stdout.isatty(),
         report=lambda step: console.print(_sentence(step)),
         last=last,
-        again=again,
+        restart_from=restart_from,
     )
     if report is None:
         return
@@ -132,7 +132,7 @@ _step_command("export", "run", "Run all steps.")
 
 @compress.command("report")
 def report_command() -> None:
-    """Measure every package anew and write build/results/compress.json and its page."""
+    """Measure every package again and write build/results/compress.json and its page."""
     from penni_escalate.compress.summary import write_summary
 
     page, ok = write_summary(Console(), BASE / "packages")

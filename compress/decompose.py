@@ -17,8 +17,8 @@ class Decomposed:
 
     Attributes:
         singular: singular values of the layer's kernels, largest first.
-        error: Frobenius norm of what the basis does not hold, relative to the weight's.
-        rotation: what turning the basis brought, None where it was not turned.
+        error: Frobenius norm of what the basis does not represent, relative to the weight's.
+        rotation: the gain of rotating the basis, None where it was not rotated.
     """
 
     name: str
@@ -31,9 +31,9 @@ class Decomposed:
 def decompose_kernels(weight: Tensor, rows: int) -> tuple[Tensor, Tensor]:
     """The best ``rows`` basis kernels for a layer, and each kernel's coefficients.
 
-    The weight (K, C, R, S) is read as a (K*C, R*S) matrix W, one 2-D kernel a row. With the singular
+    The weight (K, C, R, S) is read as a (K*C, R*S) matrix W, one 2-D kernel a matrix row. With the singular
     value decomposition W = U S V', the basis is the leading ``rows`` right vectors and the coefficients
-    are W V. The matrix is not centred: a mean kernel would need a row of its own in the hardware.
+    are W V. The matrix is not centred: a mean kernel would need a PE row of its own.
 
     Returns:
         coefficients (K, C, M) and basis (M, R, S).
@@ -56,7 +56,7 @@ def rows_for(layer: Layer, singular: Tensor, settings: Decomposition) -> int:
     """Number of basis kernels: the layer's own, or enough for the energy asked for, or the recipe's M."""
     most = min(settings.basis, len(singular))
     if layer.name in settings.layers:
-        # A kernel of one place has one basis kernel, and digits of it.
+        # A 1x1 kernel has one basis kernel, and digits of it.
         return (
             settings.layers[layer.name] if layer.kernel == (1, 1) else min(settings.layers[layer.name], len(singular))
         )
@@ -67,7 +67,7 @@ def rows_for(layer: Layer, singular: Tensor, settings: Decomposition) -> int:
 
 
 def with_digits(table: Tensor, basis: Tensor, rows: int) -> tuple[Tensor, Tensor]:
-    """The same kernels with more basis kernels than a kernel has places, (K, C, rows) and (rows, R, S).
+    """The same kernels with more basis kernels than a kernel has positions, (K, C, rows) and (rows, R, S).
 
     Each further set of basis kernels is a third of the one before: a ternary coefficient for each is then a digit of
     the balanced ternary number that the coefficient was. The coefficients are the least that give the kernels.

@@ -1,9 +1,9 @@
 """Whether the layers that were read of a network compute what the user's own module computes; asked before training.
 
-The layers are computed anew in float64, by what the graph says of them and from nothing of the modules but their
-weights. The user's module runs beside them in evaluation mode, on the same random images, as its author wrote it.
-Trained or fresh weights could hide a difference: a new batch norm is nearly an identity, and a gain of zero takes a
-whole branch away. So every parameter and buffer is drawn at random, in a copy.
+The layers are recomputed in float64, from the graph and the weights alone. The user's module runs beside them in
+evaluation mode, on the same random images, as its author wrote it. Trained or fresh weights could hide a difference: a
+new batch norm is nearly an identity, and a gain of zero disables a whole branch. So every parameter and buffer is drawn
+at random, in a copy.
 """
 
 import copy
@@ -19,8 +19,8 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from penni_escalate.common.errors import UserError, first_line
+from penni_escalate.compress.frontend import SUPPORTED, title
 from penni_escalate.compress.graph import Activation, Graph, Layer, Role, walk
-from penni_escalate.compress.intake import SUPPORTED, title
 
 #: Largest difference, relative to the largest number of the tensor; rounding in float64 is far below.
 TOLERANCE = 1e-9
@@ -140,7 +140,7 @@ def layer_result(layer: Layer, module: Any, norm: Any, x: Tensor, skip: Tensor |
     """What a layer computes, in floating point.
 
     Args:
-        module, norm: hold its weights.
+        module, norm: with its weights.
         x: what it reads, (N, C, H, W), before flattening.
         skip: what is added, (N, K, OH, OW).
     """

@@ -15,7 +15,7 @@ from penni_escalate.compress.graph import Layer
 from penni_escalate.compress.integer import IntegerNetwork
 from penni_escalate.compress.kinds import ROLES
 from penni_escalate.compress.kinds.role import Exported
-from penni_escalate.compress.recipe import Recipe, as_fields
+from penni_escalate.compress.recipe import Recipe, manifest_fields
 from penni_escalate.golden.functional import run_network, score
 from penni_escalate.golden.manifest import SCHEMA_VERSION, Measure
 from penni_escalate.golden.package import Package, copy_package, write_package
@@ -53,7 +53,7 @@ def export_package(
         "network": network_name(recipe),
         "data": data.description,
         "seed": recipe.seed,
-        "recipe": as_fields(recipe),
+        "recipe": manifest_fields(recipe),
         "measure": Measure.ACCURACY if "labels" in held_out else Measure.CORRELATION,
         "scores": dict(scores),
         "input": {

@@ -1,9 +1,9 @@
-"""Ternary coefficients chosen by what they do to a layer's output, one layer after another.
+"""Ternary coefficients that preserve each layer's output, optimised layer by layer.
 
-Rounding each coefficient for itself ignores that a layer's inputs are correlated: an error in one channel can be made
-good in others. Here each layer is given what it reads *in the quantized network*. The covariance H of that, and the
-kernels W that best give, from it, what the layer gave before (least squares, pulled towards the kernels as they were by
-the damping), say which ternary kernels are best: compress/ternary_kernels.py finds them. The mean goes into the bias.
+Rounding each coefficient independently ignores that a layer's inputs are correlated: other channels can compensate for
+the error of one. Here each layer gets its inputs *in the quantized network*. Their covariance H, and the kernels W that
+best predict the layer's former output from them (least squares, with damping towards the former kernels), define the
+problem that compress/ternary_kernels.py solves. The mean is absorbed by the bias.
 """
 
 import copy
@@ -18,7 +18,7 @@ from torch.nn.utils import parametrize
 
 from penni_escalate.compress.graph import Graph, Layer
 from penni_escalate.compress.layers import Coefficients, DecomposedConv2d, coefficients
-from penni_escalate.compress.prune import Masked, hold
+from penni_escalate.compress.prune import Masked, apply_mask
 from penni_escalate.compress.quantize import alpha_of, attach_quantizers
 from penni_escalate.compress.quantizers import Alpha, RowInt8
 from penni_escalate.compress.recipe import Classifier, Feedback, Quantization
@@ -32,15 +32,15 @@ _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
-class Fed:
+class LayerFeedback:
     """What quantizing one layer did; errors are squared errors of its output relative to the output's variance.
 
     Attributes:
-        alone: error when each kernel is rounded for itself, without a price.
-        fed: error when later channels make each one's good, with the price.
+        alone: error when each kernel is quantized alone, at a rate-distortion weight of 0.
+        fed: error with feedback into later channels, at the recipe's rate-distortion weight.
         error: error in the end, with 8-bit basis kernels.
-        zeros: share of the coefficients that are zero.
-        samples: places of images looked at.
+        zeros: fraction of the coefficients that are zero.
+        samples: positions in images that were sampled.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Fed:
 
 
 class Moments:
-    """Sums over samples of a layer's inputs (N, I) and of what it should give (N, K), in float64."""
+    """Sums over samples of a layer's inputs (N, I) and target outputs (N, K), in float64."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         self.count = 0
@@ -62,7 +62,7 @@ class Moments:
         self._energy = torch.zeros(outputs).double()
 
     def add(self, inputs: Tensor, outputs: Tensor) -> None:
-        """Take samples in."""
+        """Add samples."""
         self.count += len(inputs)
         self._inputs += inputs.sum(0)
         self._outputs += outputs.sum(0)
@@ -71,7 +71,7 @@ class Moments:
         self._energy += outputs.square().sum(0)
 
     def covariance(self, centred: bool) -> "Covariance":
-        """Means over the samples; ``centred``: of the differences from the mean, which a bias makes good."""
+        """Means over the samples; ``centred``: of the differences from the mean, which a bias absorbs."""
         n = max(self.count, 1)
         mean_in, mean_out = self._inputs / n, self._outputs / n
         if not centred:
@@ -86,7 +86,7 @@ class Moments:
 
 
 class Covariance(NamedTuple):
-    """Of a layer's inputs and what it should give: means (I,) and (K,), (I, I), (K, I), variances (K,); float64."""
+    """Of a layer's inputs and target outputs: means (I,) and (K,), (I, I), (K, I), variances (K,); float64."""
 
     mean_in: Tensor
     mean_out: Tensor
@@ -95,7 +95,7 @@ class Covariance(NamedTuple):
     energy: Tensor
 
     def error(self, kernels: Tensor) -> float:
-        """Squared error of the outputs that kernels (K, C, S) give, relative to the outputs' variance."""
+        """Squared error of the outputs with kernels (K, C, S), relative to the outputs' variance."""
         table = kernels.flatten(1).double()
         missed = self.energy.sum() + ((table @ self.inputs - 2 * self.cross) * table).sum()
         return float(missed / self.energy.sum().clamp_min(_TINY))
@@ -110,19 +110,21 @@ class _Walk:
             run.args_iter = iter([batch])
 
     def values(self, node: fx.Node) -> list[Tensor]:
-        """What a node gave, a tensor a batch."""
+        """A node's results, one tensor per batch."""
         return [run.env[node] for run in self._runs]
 
     def step(self, node: fx.Node) -> None:
-        """Run a node, and forget what nothing reads any more."""
+        """Run a node, and drop what nothing reads any more."""
         for run in self._runs:
             run.env[node] = run.run_node(node)
             for read in run.user_to_last_uses.get(node, []):
                 del run.env[read]
 
 
-def quantize_by_feedback(network: fx.GraphModule, graph: Graph, settings: Quantization, images: Tensor) -> list[Fed]:
-    """Attach the quantizers, in place, with coefficients and kernels that give the layers' outputs as they were.
+def quantize_by_feedback(
+    network: fx.GraphModule, graph: Graph, settings: Quantization, images: Tensor
+) -> list[LayerFeedback]:
+    """Attach the quantizers, in place, with coefficients and kernels that preserve the layers' outputs.
 
     Args:
         images: real images (N, C, H, W).
@@ -136,7 +138,7 @@ def quantize_by_feedback(network: fx.GraphModule, graph: Graph, settings: Quanti
         entry.layer.module: entry for entry in coefficients(network, graph, settings.classifier is Classifier.TERNARY)
     }
     layers = {layer.module: layer for layer in graph.layers if layer.module}
-    slots = sum(entry.tensor.numel() for entry in entries.values())
+    total = sum(entry.tensor.numel() for entry in entries.values())
     training = network.training
     network.eval()
     before.eval()
@@ -153,7 +155,7 @@ def quantize_by_feedback(network: fx.GraphModule, graph: Graph, settings: Quanti
                     entry, alpha = entries[module], alpha_of(layers[module], settings)
                     inputs = walk.values(node.all_input_nodes[0])
                     moments = _seen(entry, inputs, wanted.values(other), feedback.positions)
-                    done.append(_quantize(network, entry, moments, alpha, feedback, 1 / slots))
+                    done.append(_quantize(network, entry, moments, alpha, feedback, 1 / total))
                 attach_quantizers(network, layers[module], entries.get(module), settings)
             walk.step(node)
     network.train(training)
@@ -169,7 +171,7 @@ def _kernels(entry: Coefficients) -> Tensor:
 
 
 def _seen(entry: Coefficients, inputs: Sequence[Tensor], wanted: Sequence[Tensor], positions: int) -> Moments:
-    """Moments of what a layer reads and is to give, of batches."""
+    """Moments of a layer's inputs and target outputs, over batches."""
     outputs, channels, size = _kernels(entry).shape
     moments = Moments(channels * size, outputs)
     for batch, target in zip(inputs, wanted, strict=True):
@@ -180,11 +182,11 @@ def _seen(entry: Coefficients, inputs: Sequence[Tensor], wanted: Sequence[Tensor
 
 def _quantize(
     network: nn.Module, entry: Coefficients, moments: Moments, alpha: Alpha, feedback: Feedback, share: float
-) -> Fed:
+) -> LayerFeedback:
     """Make a layer's coefficients ternary, in place, with the bias or batch norm's mean that goes with them.
 
     Args:
-        share: what one coefficient is of all that the network has.
+        share: 1 over the number of the network's coefficients.
     """
     layer, module = entry.layer, entry.module
     norm = network.get_submodule(layer.norm) if layer.norm else None
@@ -194,38 +196,38 @@ def _quantize(
     alone, fed, solution = solve(problem, feedback.rounds)
     if isinstance(module, DecomposedConv2d):
         rounded = RowInt8()(solution.basis.reshape(module.basis.shape)).flatten(1)
-        held = fit_scale(problem, replace(solution, basis=rounded))
+        final = fit_scale(problem, replace(solution, basis=rounded))
         # The parameter behind the quantizer is not rounded.
         module.basis = nn.Parameter(solution.basis.reshape(module.basis.shape))
     else:
-        held = solution
-    _hold_codes(entry, held)
-    shift = found.mean_out.float() - held.kernels.flatten(1) @ found.mean_in.float()
+        final = solution
+    _set_codes(entry, final)
+    shift = found.mean_out.float() - final.kernels.flatten(1) @ found.mean_in.float()
     if isinstance(bias, Tensor):
         bias.copy_(shift)
     elif isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None:
-        # What the kernels give has another mean now.
+        # The kernels' output has another mean now.
         norm.running_mean -= shift
-    zeros = 1 - float((held.codes != 0).double().mean())
-    errors = (found.error(alone.kernels), found.error(fed.kernels), found.error(held.kernels))
-    return Fed(layer.name, *errors, zeros, moments.count)
+    zeros = 1 - float((final.codes != 0).double().mean())
+    errors = (found.error(alone.kernels), found.error(fed.kernels), found.error(final.kernels))
+    return LayerFeedback(layer.name, *errors, zeros, moments.count)
 
 
 def _problem(entry: Coefficients, found: Covariance, alpha: Alpha, feedback: Feedback, share: float) -> Problem:
     kernels = _kernels(entry)
     inputs = found.inputs
-    # The damping stands for inputs that were not seen: it keeps kernels where they were that no sample speaks about.
+    # The damping stands for inputs that were not sampled: kernels on which no sample depends stay as they were.
     size = (inputs.diagonal() + found.mean_in.square()).mean()
     damping = torch.maximum(feedback.damping * inputs.diagonal().mean(), _ROUNDING * size).clamp_min(_TINY)
     hessian = inputs + damping * torch.eye(len(inputs)).double()
     right = found.cross + damping * kernels.flatten(1).double()
     target = torch.linalg.solve(hessian, right.T).T
-    held = entry.parametrizations
-    pruned = held is not None and isinstance(held[0], Masked)
+    parts = entry.parametrizations
+    pruned = parts is not None and isinstance(parts[0], Masked)
     return Problem(
         target.float().reshape(kernels.shape),
         hessian.float(),
-        feedback.price * share * float(found.energy.sum()),
+        feedback.rate_distortion_weight * share * float(found.energy.sum()),
         alpha,
         entry.table.shape[2],
         (entry.table != 0) if pruned else None,
@@ -234,25 +236,25 @@ def _problem(entry: Coefficients, found: Covariance, alpha: Alpha, feedback: Fee
 
 
 def _samples(layer: Layer, image: Tensor, result: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Up to ``count`` random places of an image: what the layer reads there (N, C*R*S), and what it gives (N, K)."""
+    """Up to ``count`` random positions of an image: the layer's inputs there (N, C*R*S), and its outputs (N, K)."""
     if result.dim() == 1:
         return image[None], result[None]
     height, width = result.shape[1:]
     places = torch.randperm(height * width)[:count]
     y, x = places // width, places % width
-    rows, columns = layer.kernel
+    high, wide = layer.kernel
     padded = functional.pad(image, [layer.padding] * 4)
-    dy, dx = torch.arange(rows).repeat_interleave(columns), torch.arange(columns).repeat(rows)
+    dy, dx = torch.arange(high).repeat_interleave(wide), torch.arange(wide).repeat(high)
     patches = padded[:, (y * layer.stride)[:, None] + dy, (x * layer.stride)[:, None] + dx]
     return patches.transpose(0, 1).flatten(1), result[:, y, x].T
 
 
-def _hold_codes(entry: Coefficients, solution: Solution) -> None:
-    """Coefficients alpha * T, zeros held, in place."""
+def _set_codes(entry: Coefficients, solution: Solution) -> None:
+    """Coefficients alpha * T, with their zeros masked, in place."""
     module, field = entry.module, entry.field
     table = solution.alpha[:, None, None] * solution.codes
     shape = entry.tensor.shape
     if parametrize.is_parametrized(module, field):
         parametrize.remove_parametrizations(module, field, leave_parametrized=True)
     getattr(module, field).copy_(table.reshape(shape))
-    hold(entry, (solution.codes != 0).to(table.dtype))
+    apply_mask(entry, (solution.codes != 0).to(table.dtype))

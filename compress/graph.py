@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 
 
 class Role(StrEnum):
-    """How a layer's numbers are held."""
+    """How a layer's weights are stored."""
 
     #: Ternary coefficients over shared 8-bit basis kernels.
     DECOMPOSED = "decomposed"
@@ -53,7 +53,7 @@ class Layer:
         sources: tensors whose channels it reads, one after the other; layers' names or 'input'.
         skip: the tensor that is added before the activation.
         flatten: it reads its source as one pixel.
-        output: node of the traced network that holds its result.
+        output: node of the traced network whose value is its result.
         in_shape, out_shape: (channels, height, width); the first before flattening.
         kernel: (height, width).
         factor: of an upsampling.

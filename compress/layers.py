@@ -77,8 +77,8 @@ class Coefficients:
         """What stands between the parameter and the coefficients; the first is the pruning mask."""
         if not parametrize.is_parametrized(self.module, self.field):
             return None
-        held: parametrize.ParametrizationList = self.module.parametrizations[self.field]  # type: ignore[index,assignment]
-        return held
+        parts: parametrize.ParametrizationList = self.module.parametrizations[self.field]  # type: ignore[index,assignment]
+        return parts
 
     @property
     def basis_norm(self) -> Tensor:

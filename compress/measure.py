@@ -1,6 +1,6 @@
 """What a package's layers do on real images: how dense their activations are, and operations counted exactly.
 
-The papers' formulas (compress/account.py) take every activation as non-zero and every kernel place as inside the
+The papers' formulas (compress/cost_model.py) take every activation as non-zero and every kernel position as inside the
 image; here both are counted.
 """
 
@@ -14,9 +14,9 @@ from penni_escalate.golden.kinds import KINDS, Convolution, Pointwise
 from penni_escalate.golden.layers import Layer, Weighted
 from penni_escalate.golden.package import Package
 
-#: Held-out images looked at.
+#: Held-out images that are measured.
 IMAGES = 16
-#: Images at a time: every tensor of them is held.
+#: Images at a time: every tensor of them is kept in memory.
 _BATCH = 4
 #: multiplier / 2**shift is 1.
 _ONE = (1 << 15, 15)
@@ -48,12 +48,12 @@ class Measured:
         kernel: (height, width).
         rows: basis kernels M.
         weights: of the dense layer of these shapes.
-        coefficients, nonzero: ternary slots (0 where it has none), and how many are not zero; of a dense layer its
-            non-zero weights.
+        coefficients, nonzero: ternary coefficients, zero or not (0 where it has none), and the non-zero ones; of a
+            dense layer its non-zero weights.
         activation_density: share of input codes that are not zero.
         multiplications: exact, see count.
         additions: exact, mean over the images.
-        images: looked at.
+        images: number that was measured.
     """
 
     name: str

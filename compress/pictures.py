@@ -12,17 +12,17 @@ _GAP = 4
 
 
 def write_picture(path: Path, package: Package, count: int = 8) -> Path:
-    """Write a PNG of up to ``count`` rows: input, float network's map, integer network's map; returns ``path``."""
+    """Write a PNG: input, float network's map and integer network's map of up to ``count`` images; returns ``path``."""
     assert package.maps is not None
     scale = package.manifest.layers[-1].scale
-    rows = []
+    strips = []
     for image, before in zip(package.images[:count], package.maps, strict=False):
         codes = run_network(package, image[None])[package.layers[-1].name][0, ..., 0]
         after = np.round(255 / (1 + np.exp(-scale * codes.astype(np.float64)))).astype(np.uint8)
         # Edges dark on white, as papers print them.
-        rows.append(_beside(_visible(image), 255 - before, 255 - after))
-    gap = np.full((_GAP, rows[0].shape[1], 3), 255, np.uint8)
-    picture = np.concatenate([part for row in rows for part in (row, gap)][:-1])
+        strips.append(_beside(_visible(image), 255 - before, 255 - after))
+    gap = np.full((_GAP, strips[0].shape[1], 3), 255, np.uint8)
+    picture = np.concatenate([part for strip in strips for part in (strip, gap)][:-1])
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture).save(path)
     return path

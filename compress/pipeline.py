@@ -20,10 +20,10 @@ from torch import nn
 from penni_escalate.common import shared_folder
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
-from penni_escalate.compress.account import Account, account
 from penni_escalate.compress.build import build
 from penni_escalate.compress.channels import Channels
 from penni_escalate.compress.codes import Codes
+from penni_escalate.compress.cost_model import NetworkCost, network_cost
 from penni_escalate.compress.data import load_data
 from penni_escalate.compress.decompose import decompose_network
 from penni_escalate.compress.export import check_agreement, export_measured, export_package, network_name
@@ -33,12 +33,12 @@ from penni_escalate.compress.integer import IntegerNetwork, calibrate
 from penni_escalate.compress.layers import Coefficients, DecomposedConv2d, coefficients
 from penni_escalate.compress.measure import measure_package
 from penni_escalate.compress.portable import choose_portable_code
-from penni_escalate.compress.prune import hold, prune_by_deviation, prune_channels, prune_to
+from penni_escalate.compress.prune import apply_mask, prune_by_deviation, prune_channels, prune_to
 from penni_escalate.compress.quantize import freeze_coefficients, quantize_kernels
 from penni_escalate.compress.recipe import SEED_MAX, Classifier, Phase, Recipe
 from penni_escalate.compress.report import Report, Step, step_of
 from penni_escalate.compress.shrink import shrink
-from penni_escalate.compress.state import held_codes, load_state, restore, save_state
+from penni_escalate.compress.state import load_state, restore, save_state, saved_codes
 from penni_escalate.compress.steps import STEPS, digest
 from penni_escalate.compress.training import Runner
 from penni_escalate.golden.package import Package
@@ -88,7 +88,7 @@ class Compression:
         return []
 
     def decompose(self) -> list[dict[str, Any]]:
-        """Decompose the kernels, and turn the bases.
+        """Decompose the kernels, and rotate the bases.
 
         Raises UserError where the float network gives the same result whatever the image.
         """
@@ -98,39 +98,39 @@ class Compression:
         return [asdict(layer) for layer in done]
 
     def retrain(self) -> list[dict[str, Any]]:
-        """Retrain coefficients and basis kernels in turns, with an l1 term on the coefficients."""
+        """Retrain coefficients and basis kernels in alternation, with an l1 term on the coefficients."""
         settings = self.recipe.retraining
         entries = self._entries()
-        for turn in range(settings.turns):
+        for alternation in range(settings.alternations):
             for entry in entries:
                 if isinstance(entry.module, DecomposedConv2d):
-                    entry.module.coefficients.requires_grad_(turn % 2 == 0)
-                    entry.module.basis.requires_grad_(turn % 2 == 1)
+                    entry.module.coefficients.requires_grad_(alternation % 2 == 0)
+                    entry.module.basis.requires_grad_(alternation % 2 == 1)
             phase = Phase(settings.epochs, settings.learning_rate)
             # The l1 term is a constant while the coefficients are frozen.
-            self._train(f"retrain-{turn + 1}", phase, entries, settings.l1)
+            self._train(f"retrain-{alternation + 1}", phase, entries, settings.l1)
         for entry in entries:
             entry.module.requires_grad_(True)
         return []
 
     def prune(self) -> list[dict[str, Any]]:
-        """Prune coefficients in rounds, fine-tuning after each; nothing is left that serves no result."""
+        """Prune coefficients in rounds, fine-tuning after each; nothing is left that does not reach the result."""
         settings = self.recipe.pruning
         rounds = settings.sparsities or settings.deviations
         details = []
-        for turn, target in enumerate(rounds, start=1):
+        for number, target in enumerate(rounds, start=1):
             entries = self._entries()
-            if turn == 1 and settings.channels:
+            if number == 1 and settings.channels:
                 prune_channels(entries, self.graph, self.network, settings.channels)
             if settings.sparsities:
                 prune_to(entries, target, settings.row_density)
             else:
                 prune_by_deviation(entries, target)
-            closed = Channels(self.network, self.graph).close(entries, hold)
+            closed = Channels(self.network, self.graph).close(entries, apply_mask)
             self._after_change()
-            self._train(f"prune-{turn}", Phase(settings.epochs, settings.learning_rate))
-            sparsity = self._sparsity(account(self.network, self.graph))
-            details.append({"round": turn, "target": target, "sparsity": sparsity, "closed": closed})
+            self._train(f"prune-{number}", Phase(settings.epochs, settings.learning_rate))
+            sparsity = self._sparsity(network_cost(self.network, self.graph))
+            details.append({"round": number, "target": target, "sparsity": sparsity, "closed": closed})
         return details
 
     def shrink(self) -> list[dict[str, Any]]:
@@ -177,7 +177,7 @@ class Compression:
         held_out = self.runner.held_out(self.recipe.package_images)
         scores = {step.name: step.score for step in self.steps if step.name != "fold"}
         with tempfile.TemporaryDirectory() as trial:
-            # The manifest holds the score, and only a written package can be measured.
+            # The manifest contains the score, and only a written package can be measured.
             package = export_package(
                 Path(trial) / "package", network, self.data, held_out, self.recipe, {**scores, "integer": 0.0}
             )
@@ -186,21 +186,21 @@ class Compression:
 
     # ---- running them -----------------------------------------------------------------------------------
 
-    def run(self, folder: Path, last: str = STEPS[-1], again: str | None = None) -> Report | None:
+    def run(self, folder: Path, last: str = STEPS[-1], restart_from: str | None = None) -> Report | None:
         """All steps up to ``last``, each resumed from its file where that is of the same recipe.
 
         Args:
             folder: of the package.
-            again: a step that runs even so, with all after it.
+            restart_from: a step that runs even so, with all after it.
 
         Returns the report, None where ``last`` comes before export.
         """
         files = STEPS[:-1]
-        if again in files:
-            for name in files[files.index(again) :]:
+        if restart_from in files:
+            for name in files[files.index(restart_from) :]:
                 # A later file would be resumed from where this run is interrupted.
                 self._file(name).unlink(missing_ok=True)
-        done = self._resume(files if again is None else files[: files.index(again)] if again in files else files)
+        done = self._resume(files[: files.index(restart_from)] if restart_from in files else files)
         if STEPS.index(last) < done:
             done = STEPS.index(last) + 1
         for number, name in enumerate(files[done : STEPS.index(last) + 1], start=done):
@@ -216,7 +216,7 @@ class Compression:
         return self._summary(measured)
 
     def _run_step(self, number: int, name: str) -> None:
-        # Every step draws from its own seed, so that a resumed run equals one in a single stretch.
+        # Every step draws from its own seed, so that a resumed run equals an uninterrupted one.
         lightning.seed_everything((self.recipe.seed + 1000 * (number + 1)) % (SEED_MAX + 1), verbose=False)
         start = time.perf_counter()
         if number == 0:
@@ -239,18 +239,18 @@ class Compression:
     def _resume(self, names: tuple[str, ...]) -> int:
         """Take up the last of these steps that has a file of this recipe; returns how many are done."""
         for done in range(len(names), 0, -1):
-            held = load_state(self._file(names[done - 1]), self._key(names[done - 1]))
-            if held is None:
+            saved = load_state(self._file(names[done - 1]), self._key(names[done - 1]))
+            if saved is None:
                 continue
             first = load_state(self._file(STEPS[0]), self._key(STEPS[0]))
             if first is None:
                 continue
             restore(first, self.network, self.graph, self.recipe)
             self.runner.learn_from(self.network, self.graph)
-            self.graph = restore(held, self.network, self.graph, self.recipe)
-            self.quantized = held["quantized"]
-            self.tensors = held_codes(held)
-            self.steps = [Step(**fields) for fields in json.loads(held["log"])]
+            self.graph = restore(saved, self.network, self.graph, self.recipe)
+            self.quantized = saved["quantized"]
+            self.tensors = saved_codes(saved)
+            self.steps = [Step(**fields) for fields in json.loads(saved["log"])]
             for step in self.steps:
                 self._tell(step)
             return done
@@ -268,7 +268,7 @@ class Compression:
         return self.runner.score(self.network)
 
     def _finish(self, name: str, measured: float, seconds: float, details: list[dict[str, Any]]) -> None:
-        costs = account(self.network, self.graph)
+        costs = network_cost(self.network, self.graph)
         self.steps.append(step_of(name, measured, self._sparsity(costs), seconds, costs, details))
         self._tell(self.steps[-1])
 
@@ -279,7 +279,7 @@ class Compression:
 
     def _summary(self, measured: float) -> Report:
         first = [row for row in self.steps[0].layers if row["role"] != "classifier"]
-        last = account(self.network, self.graph)
+        last = network_cost(self.network, self.graph)
         return Report(
             network=network_name(self.recipe),
             data=self.data.name,
@@ -294,12 +294,12 @@ class Compression:
             tools={"python": platform.python_version(), **{tool: importlib.metadata.version(tool) for tool in _TOOLS}},
         )
 
-    def _sparsity(self, costs: Account) -> float:
-        """Share of zeros among the coefficients of the account; those of sliced channels count as zeros."""
-        slots = costs.total("coefficients")
+    def _sparsity(self, costs: NetworkCost) -> float:
+        """Share of zeros among all coefficients; those of sliced channels count as zeros."""
+        count = costs.total("coefficients")
         nonzero = sum(cost.nonzero for cost in costs.layers if cost.coefficients)
         before = max((sum(row["coefficients"] for row in step.layers) for step in self.steps), default=0)
-        return 1 - nonzero / max(slots, before) if slots else 0.0
+        return 1 - nonzero / max(count, before) if count else 0.0
 
     @property
     def _ternary_classifier(self) -> bool:
@@ -337,24 +337,24 @@ def compress_network(
     progress: bool,
     report: Callable[[Step], None],
     last: str = STEPS[-1],
-    again: str | None = None,
+    restart_from: str | None = None,
 ) -> Report | None:
     """Compress a network and write its package to ``folder``; the other arguments are Compression's and run's.
 
     Raises UserError where the user can put something right; then ``folder`` is as it was.
     """
-    for name in (last, *([again] if again else [])):
+    for name in (last, *([restart_from] if restart_from else [])):
         if name not in STEPS:
             raise UserError(f"Step '{name}' is not known: the steps are {', '.join(STEPS)}.")
     try:
         work.mkdir(parents=True, exist_ok=True)
         # Of several processes that train together, the first writes.
-        held = shared_folder.hold(work / "steps") if rank_zero_only.rank == 0 else nullcontext()
+        lock = shared_folder.hold(work / "steps") if rank_zero_only.rank == 0 else nullcontext()
     except BlockingIOError:
         raise UserError(
             f"A compression works in {relative(work)} already: let it end first, or name another folder with --work."
         ) from None
     except OSError as error:
         raise UserError(f"Work folder {relative(work)} cannot be made: {error.strerror}.") from None
-    with held:
-        return Compression(recipe, work, progress=progress, report=report).run(folder, last, again)
+    with lock:
+        return Compression(recipe, work, progress=progress, report=report).run(folder, last, restart_from)

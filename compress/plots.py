@@ -35,7 +35,7 @@ def plots(view: View) -> list[Plot]:
             draw_plot(
                 "singular",
                 "Singular values of the kernels",
-                "Each line is a layer. Filled: held by its basis kernels; hollow: left out.",
+                "Each line is a layer. Filled: retained by its basis kernels; hollow: truncated.",
                 lambda: _singular(view),
             )
         )
@@ -88,9 +88,9 @@ def _path(axes: Axes, steps: list[StepRow], field: str, factor: float, label: st
     axes.set_ylabel(label)
     axes.margins(y=0.35)
     smallest, largest = min(x for x, _, _ in points), max(x for x, _, _ in points)
-    for turn, (x, y, names) in enumerate(_labels(points)):
+    for number, (x, y, names) in enumerate(_labels(points)):
         # Neighbours' labels may be longer than the way between them.
-        above = turn % 2 == 0
+        above = number % 2 == 0
         place = log(x / smallest) / max(log(largest / smallest), 1e-9)
         side = "left" if place < 0.3 else "right" if place > 0.7 else "center"
         axes.annotate(names, (x, y), textcoords="offset points", xytext=(0, 7 if above else -14), ha=side, fontsize=8)

@@ -13,7 +13,7 @@ from penni_escalate.compress.portable import square_root
 
 
 class Masked(nn.Module):
-    """Parametrization that holds pruned coefficients at zero, and their gradient too."""
+    """Parametrization that masks pruned coefficients: they are zero, and so is their gradient."""
 
     mask: Tensor
 
@@ -61,7 +61,7 @@ def balanced(score: Tensor, density: float) -> Tensor:
 
 
 def prune_to(entries: list[Coefficients], sparsity: float, row_density: float = 1.0) -> None:
-    """Hold the least important coefficients at zero so that at least ``sparsity`` of all are, in place.
+    """Prune the least important coefficients so that at least the fraction ``sparsity`` of all is zero, in place.
 
     One threshold serves the whole network (importance is normalised by layer), so layers that matter less
     become sparser. Coefficients that an earlier call pruned have importance 0 and go first; then those beyond
@@ -73,7 +73,7 @@ def prune_to(entries: list[Coefficients], sparsity: float, row_density: float = 
     kept = (~least(everything, count)).to(everything.dtype)
     masks = torch.split(kept, [score.numel() for score in scores])
     for entry, score, mask in zip(entries, scores, masks, strict=True):
-        hold(entry, mask.reshape(score.shape))
+        apply_mask(entry, mask.reshape(score.shape))
 
 
 def least(values: Tensor, count: int) -> Tensor:
@@ -90,15 +90,15 @@ def least(values: Tensor, count: int) -> Tensor:
 
 
 def prune_by_deviation(entries: list[Coefficients], deviations: float) -> None:
-    """Hold at zero what is smaller than so many standard deviations of its layer's coefficients (PENNI), in place."""
+    """Prune what is below so many standard deviations of its layer's coefficients (PENNI), in place."""
     for entry in entries:
         with torch.no_grad():
             table = entry.table
-            hold(entry, (table.abs() >= deviations * table.std()).to(table.dtype) * (table != 0))
+            apply_mask(entry, (table.abs() >= deviations * table.std()).to(table.dtype) * (table != 0))
 
 
 def prune_channels(entries: list[Coefficients], graph: Graph, network: nn.Module, share: float) -> None:
-    """Hold at zero every coefficient of the least important channels, in place.
+    """Prune every coefficient of the least important channels, in place.
 
     A channel is what one output of a layer is to all its readers, tied by additions and depthwise layers to others.
     Its importance is the root mean square of the importance of the coefficients that read it.
@@ -109,11 +109,11 @@ def prune_channels(entries: list[Coefficients], graph: Graph, network: nn.Module
     ranked = torch.where(removable, score, torch.inf).argsort(stable=True)
     gone = torch.zeros(channels.count, dtype=torch.bool)
     gone[ranked[: int(share * int(removable.sum()))]] = True
-    channels.silence(gone, entries, hold)
+    channels.silence(gone, entries, apply_mask)
 
 
-def hold(entry: Coefficients, mask: Tensor) -> None:
-    """Hold coefficients at zero where the mask (K, C, M) is 0, in place of the mask before."""
+def apply_mask(entry: Coefficients, mask: Tensor) -> None:
+    """Set the mask (K, C, M) of a layer's coefficients, in place of the one before: 0 prunes."""
     field, module = entry.field, entry.module
     shape = entry.tensor.shape
     if parametrize.is_parametrized(module, field):

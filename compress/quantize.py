@@ -21,7 +21,7 @@ def quantize_kernels(network: nn.Module, graph: Graph, settings: Quantization) -
     for layer in graph.layers:
         entry = sparse.get(layer.name)
         if entry is not None and isinstance(entry.module, DecomposedConv2d):
-            balance_rows(entry)
+            balance_kernels(entry)
         attach_quantizers(network, layer, entry, settings)
 
 
@@ -61,17 +61,17 @@ def freeze_coefficients(entries: list[Coefficients]) -> None:
         entry.parametrizations.requires_grad_(False)
 
 
-def balance_rows(entry: Coefficients) -> None:
+def balance_kernels(entry: Coefficients) -> None:
     """Move the mean coefficient magnitude of each basis kernel into the kernel, in place; the kernels' sum stays.
 
-    Ternary coefficients have one magnitude for all rows, so the rows' scales must be in the basis.
+    Ternary coefficients have one magnitude for all basis kernels, so the kernels' scales must be in the basis.
     """
     module = entry.module
     assert isinstance(module, DecomposedConv2d)
     with torch.no_grad():
         table = module.coefficients
         used = table.count_nonzero(dim=(0, 1))
-        # A row that nothing uses must not become the smallest, which sets the unit of all.
+        # A kernel that nothing uses must not become the smallest, which sets the unit of all.
         scale = torch.where(used > 0, table.abs().sum(dim=(0, 1)) / used.clamp_min(1), 1.0)
         module.coefficients = table / scale
         module.basis = nn.Parameter(module.basis * scale[:, None, None])

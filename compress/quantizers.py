@@ -46,7 +46,7 @@ class TernaryCodes(NamedTuple):
 
 
 class BasisCodes(NamedTuple):
-    """B in -127..127, (M, R, S), the exponents 0..7 of its rows, (M,), and the layer's unit, a scalar."""
+    """B in -127..127, (M, R, S), the exponents 0..7 of the basis kernels, (M,), and the layer's unit, a scalar."""
 
     codes: Tensor
     exponent: Tensor
@@ -107,9 +107,9 @@ def _along(values: Tensor, table: Tensor) -> Tensor:
 
 
 class RowInt8(nn.Module):
-    """b[m] -> unit * 2**exponent[m] * B[m] with B int8: one unit a layer, one exponent a row.
+    """b[m] -> unit * 2**exponent[m] * B[m] with B int8: one unit per layer, one exponent per basis kernel.
 
-    The smallest row sets the unit, so that every row keeps seven significant bits as long as the rows'
+    The smallest kernel sets the unit, so that every kernel keeps seven significant bits as long as their
     peaks differ by less than 2**7.
     """
 
@@ -118,14 +118,14 @@ class RowInt8(nn.Module):
         with torch.no_grad():
             peak = basis.abs().amax(dim=(1, 2)).clamp_min(_TINY)
             unit = torch.maximum(peak.min(), peak.max() / 2**EXPONENT_MAX) / CODE_MAX
-            # The margin keeps the row that sets the unit at exponent 0 when the division rounds up.
+            # The margin keeps the kernel that sets the unit at exponent 0 when the division rounds up.
             exponent = (torch.log2(peak / (CODE_MAX * unit)) - 1e-5).ceil().clamp(0, EXPONENT_MAX)
         smooth = basis / (unit * torch.exp2(exponent))[:, None, None]
         codes = smooth.detach().round().clamp(-CODE_MAX, CODE_MAX)
         return BasisCodes(straight_through(codes, smooth), exponent, unit)
 
     def forward(self, basis: Tensor) -> Tensor:
-        """Basis kernels (M, R, S) that 8 bits and an exponent a row can hold."""
+        """Basis kernels (M, R, S) that 8 bits and an exponent per kernel can represent."""
         codes, exponent, unit = self.split(basis)
         return codes * (unit * torch.exp2(exponent))[:, None, None]
 
@@ -146,7 +146,7 @@ class KernelInt8(nn.Module):
         return KernelCodes(straight_through(smooth.detach().round().clamp(-CODE_MAX, CODE_MAX), smooth), scale)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Weights (K, ...) that 8 bits can hold."""
+        """Weights (K, ...) that 8 bits can represent."""
         codes, scale = self.split(weight)
         return codes * scale
 
@@ -178,5 +178,5 @@ def kernel_codes(layer: nn.Module) -> KernelCodes:
 
 
 def _parametrizations(layer: nn.Module, name: str) -> parametrize.ParametrizationList:
-    held: parametrize.ParametrizationList = layer.parametrizations[name]  # type: ignore[index,assignment]
-    return held
+    parts: parametrize.ParametrizationList = layer.parametrizations[name]  # type: ignore[index,assignment]
+    return parts

@@ -36,7 +36,7 @@ class Scale(StrEnum):
 
 
 class Classifier(StrEnum):
-    """How the last fully connected layer is held."""
+    """How the last fully connected layer is stored."""
 
     TERNARY = "ternary"
     INT8 = "int8"
@@ -89,7 +89,7 @@ class Hardware:
 
 @dataclass(frozen=True, config=_STRICT)
 class Augmentation:
-    """Random change of every training image, drawn anew in each epoch."""
+    """Random change of every training image, different in each epoch."""
 
     #: Largest shift in each direction, pixels.
     shift: Annotated[float, Field(ge=0, le=64)] = 0
@@ -103,7 +103,7 @@ class Augmentation:
 
 @dataclass(frozen=True, config=_STRICT)
 class Phase:
-    """A stretch of training: AdamW with a one-cycle learning rate. No epochs: the step trains nothing."""
+    """A training phase: AdamW with a one-cycle learning rate. No epochs: the step trains nothing."""
 
     epochs: CountOrNone
     #: Peak learning rate.
@@ -118,17 +118,17 @@ class Decomposition:
 
     #: M, or the most where ``energy`` chooses.
     basis: Annotated[int, Field(ge=1, le=9, strict=True)]
-    #: Share of the squared singular values that a layer's basis must hold; none: M of them everywhere.
+    #: Share of the squared singular values that a layer's basis must retain; none: M of them everywhere.
     energy: Annotated[float, Field(gt=0, le=1)] | None = None
     #: M of single layers, by name.
     layers: dict[str, Annotated[int, Field(ge=1, le=64, strict=True)]] = field(default_factory=dict)
-    #: Turn the basis to make the coefficients sparse.
+    #: Rotate the basis to make the coefficients sparse.
     rotate: bool = True
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Distillation:
-    """What the steps after the first learn from the float network, beside the labels (Hinton et al., 2015)."""
+    """Distillation: how much later steps learn from the float network beside the labels (Hinton et al., 2015)."""
 
     #: Share of the loss on the result; the labels have the rest. Without labels it is 1.
     weight: Annotated[float, Field(ge=0, le=1)] = 0
@@ -142,9 +142,9 @@ class Distillation:
 class Retraining:
     """Alternating retraining of coefficients and basis kernels (PENNI)."""
 
-    #: Stretches; coefficients and basis kernels take turns, coefficients first. None: no retraining.
-    turns: CountOrNone
-    #: Epochs of a turn: the swap interval.
+    #: Alternations between training the coefficients, which come first, and training the basis kernels; 0: none.
+    alternations: CountOrNone
+    #: Epochs of an alternation: the swap interval.
     epochs: Count
     learning_rate: Rate
     #: Strength of the l1 regulariser: it adds l1 * sum |coefficient| to the loss.
@@ -161,7 +161,7 @@ class Pruning:
     deviations: Annotated[list[Annotated[float, Field(gt=0, le=10)]], Field(max_length=20)] = field(
         default_factory=list
     )
-    #: Share of channels that go whole in the first round, the least important first.
+    #: Fraction of the channels that are pruned in the first round, the least important first.
     channels: Annotated[float, Field(ge=0, lt=1)] = 0
     #: Density of a layer's coefficients for one basis kernel beyond which the least important go first.
     row_density: Annotated[float, Field(gt=0, le=1)] = 1
@@ -178,18 +178,18 @@ class Pruning:
 
 @dataclass(frozen=True, config=_STRICT)
 class Feedback:
-    """Ternary coefficients chosen by what they do to their layer's output (compress/feedback.py)."""
+    """Ternary coefficients that preserve their layer's output (compress/feedback.py)."""
 
-    #: Training images looked at.
+    #: Training images from which the covariances are estimated.
     images: Annotated[int, Field(ge=1, le=5000, strict=True)]
-    #: Places of an image at which what a layer reads is looked at.
+    #: Positions of an image at which a layer's inputs are sampled.
     positions: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 200
-    #: What a coefficient that is not zero costs: this share of the variance of its layer's output, were all of the
-    #: network's coefficients in that layer.
-    price: Annotated[float, Field(ge=0, le=100)] = 0
-    #: Fits of basis kernels and scales, each followed by choosing all coefficients anew.
+    #: Lagrange multiplier of the number of non-zero coefficients: each costs this fraction of the variance of its
+    #: layer's output, divided by the number of coefficients of the network.
+    rate_distortion_weight: Annotated[float, Field(ge=0, le=100)] = 0
+    #: Fits of basis kernels and scales, each followed by an update of all coefficients.
     rounds: Annotated[int, Field(ge=0, le=20, strict=True)] = 2
-    #: Weight of the kernels as they were, relative to the variance of an input.
+    #: Regularisation towards the original kernels, relative to the variance of an input.
     damping: Rate = 0.01
 
 
@@ -208,7 +208,7 @@ class Quantization:
 class Calibration:
     """Choice of the activations' scales."""
 
-    #: Training images looked at.
+    #: Training images over which activations are measured.
     images: Annotated[int, Field(ge=1, le=5000, strict=True)]
     #: Share of a tensor's activations that must be within the 8-bit range, percent.
     percentile: Annotated[float, Field(gt=90, le=100)]
@@ -262,6 +262,12 @@ class Recipe:
 
 _ADAPTER = TypeAdapter(Recipe)
 
+#: Fields by the names of version 1.0; manifests keep these until the next version of the package format.
+_FORMER_NAMES = {
+    "retraining.alternations": "retraining.turns",
+    "quantization.feedback.rate_distortion_weight": "quantization.feedback.price",
+}
+
 
 def recipe_file(name: str) -> Path:
     """The recipe of this name that ships."""
@@ -285,6 +291,9 @@ def load_recipe(path: Path, seed: int | None = None) -> Recipe:
 
 def parse_recipe(fields: object, where: str) -> Recipe:
     """Validate a mapping of fields; raises UserError that begins with ``where``."""
+    for name, former in _FORMER_NAMES.items():
+        if _has_field(fields, former):
+            raise UserError(f"{where}: field '{former}' is now called '{name}'.")
     try:
         return _ADAPTER.validate_python(fields)
     except ValidationError as error:
@@ -292,6 +301,29 @@ def parse_recipe(fields: object, where: str) -> Recipe:
 
 
 def as_fields(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as nested mappings of plain values, as manifests and YAML hold it."""
+    """The recipe as nested mappings of plain values, as YAML contains it."""
     fields: dict[str, Any] = _ADAPTER.dump_python(recipe, mode="json")
     return fields
+
+
+def manifest_fields(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as a manifest contains it: ``as_fields`` under the names of the package format."""
+    return _renamed(as_fields(recipe))
+
+
+def _has_field(fields: object, name: str) -> bool:
+    """Whether nested mappings contain a field, named with dots."""
+    head, _, rest = name.partition(".")
+    if not isinstance(fields, dict) or head not in fields:
+        return False
+    return not rest or _has_field(fields[head], rest)
+
+
+def _renamed(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The same values in the same order, by former names."""
+    return {
+        _FORMER_NAMES.get(prefix + name, name).rpartition(".")[2]: _renamed(value, f"{prefix}{name}.")
+        if isinstance(value, dict)
+        else value
+        for name, value in fields.items()
+    }

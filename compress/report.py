@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from penni_escalate.compress.account import Account, as_rows
+from penni_escalate.compress.cost_model import NetworkCost, as_rows
 
 
 @dataclass(frozen=True)
@@ -14,10 +14,10 @@ class Step:
         score: accuracy on the held-out images, or correlation with the float network's maps.
         sparsity: share of zeros among the coefficients that become ternary; a classifier's count from when it is
             pruned.
-        parameters, operations: of the whole network, for one image; see account.Cost.
+        parameters, operations: of the whole network, for one image; see cost_model.Cost.
         multiplications, additions: in ESCALATE's order.
         coded_bits: of all weights.
-        layers: account of each layer.
+        layers: cost of each layer, see cost_model.Cost.
         details: what the step says of its own, by layer.
     """
 
@@ -35,7 +35,7 @@ class Step:
 
 
 def step_of(
-    name: str, score: float, sparsity: float, seconds: float, costs: Account, details: list[dict[str, Any]]
+    name: str, score: float, sparsity: float, seconds: float, costs: NetworkCost, details: list[dict[str, Any]]
 ) -> Step:
     """A step with its totals."""
     return Step(

@@ -1,8 +1,8 @@
-"""Turning the basis: the span of the basis kernels is what matters, so choose the axes that make coefficients sparse.
+"""Rotation of the basis: only its span matters, so choose the axes that make the coefficients sparse.
 
 For orthonormal basis kernels B and coefficients A, every rotation R gives the same kernels: (A R) (R' B). The singular
-value decomposition picks the axes by energy; here R minimises sum |A R|, the l1 norm that retraining goes on to
-penalise. Not part of PENNI; varimax (Kaiser, 1958) is the same idea with fourth powers.
+value decomposition selects the axes by energy; here R minimises sum |A R|, the l1 norm that retraining penalises later.
+Not part of PENNI; varimax (Kaiser, 1958) is the same idea with fourth powers.
 """
 
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from torch import Tensor
 ERROR = 0.2
 _SWEEPS = 8
 _ANGLES = 32
-#: Kernels looked at; more change the angles by less than their grid.
+#: Kernels that are sampled; more change the angles by less than their grid.
 _SAMPLE = 4096
 
 
 @dataclass(frozen=True)
 class Rotation:
-    """What a rotation brought; each pair is (before, after).
+    """The gain of a rotation; each pair is (before, after).
 
     Attributes:
         sparsity: share of coefficients that may be zero at a relative error ERROR of the weight.
@@ -38,23 +38,23 @@ def rotate(coefficients: Tensor, basis: Tensor) -> tuple[Tensor, Tensor, Rotatio
     """Rotated coefficients (K, C, M) and basis (M, R, S) with the same kernels; the basis must be orthonormal."""
     k, c, m = coefficients.shape
     flat = coefficients.double().reshape(k * c, m)
-    turn = l1_rotation(flat)
-    turned = flat @ turn
+    rotation = l1_rotation(flat)
+    rotated = flat @ rotation
     gain = Rotation(
-        sparsity=(sparsity_at(flat, ERROR), sparsity_at(turned, ERROR)),
-        balance=(balance_at(flat, ERROR), balance_at(turned, ERROR)),
-        l1=(float(flat.abs().mean()), float(turned.abs().mean())),
+        sparsity=(sparsity_at(flat, ERROR), sparsity_at(rotated, ERROR)),
+        balance=(balance_at(flat, ERROR), balance_at(rotated, ERROR)),
+        l1=(float(flat.abs().mean()), float(rotated.abs().mean())),
     )
-    kernels = (turn.T @ basis.double().flatten(1)).reshape(basis.shape)
-    return turned.reshape(k, c, m).to(coefficients.dtype), kernels.to(basis.dtype), gain
+    kernels = (rotation.T @ basis.double().flatten(1)).reshape(basis.shape)
+    return rotated.reshape(k, c, m).to(coefficients.dtype), kernels.to(basis.dtype), gain
 
 
 def l1_rotation(coefficients: Tensor) -> Tensor:
-    """The rotation (M, M) that minimises sum |A R|, by turning pairs of axes in sweeps; coefficients (N, M)."""
+    """The rotation (M, M) that minimises sum |A R|, by sweeps of plane rotations; coefficients (N, M)."""
     step = max(1, len(coefficients) // _SAMPLE)
     table = coefficients[::step].clone()
     m = table.shape[1]
-    turn = torch.eye(m, dtype=table.dtype, device=table.device)
+    rotation = torch.eye(m, dtype=table.dtype, device=table.device)
     grid = torch.arange(_ANGLES, dtype=table.dtype, device=table.device) / _ANGLES * (torch.pi / 2)
     fine = (torch.arange(_ANGLES, dtype=table.dtype, device=table.device) / _ANGLES - 0.5) * (torch.pi / _ANGLES)
     for _ in range(_SWEEPS):
@@ -65,11 +65,11 @@ def l1_rotation(coefficients: Tensor) -> Tensor:
             plane = torch.eye(m, dtype=table.dtype, device=table.device)
             plane[i, i] = plane[j, j] = angle.cos()
             plane[i, j], plane[j, i] = -angle.sin(), angle.sin()
-            table, turn = table @ plane, turn @ plane
+            table, rotation = table @ plane, rotation @ plane
             moved = max(moved, abs(float((2 * angle).sin())))
         if moved < 1e-2:
             break
-    return turn
+    return rotation
 
 
 def _best_angle(a: Tensor, b: Tensor, angles: Tensor) -> Tensor:

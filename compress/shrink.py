@@ -11,7 +11,7 @@ from penni_escalate.compress.graph import Graph, Layer, Select
 from penni_escalate.compress.kinds import ROLES
 from penni_escalate.compress.kinds.role import Flow
 from penni_escalate.compress.layers import Coefficients, DecomposedConv2d, coefficients
-from penni_escalate.compress.prune import Masked, hold
+from penni_escalate.compress.prune import Masked, apply_mask
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def shrink(network: nn.Module, graph: Graph, ternary_classifier: bool) -> tuple[
                 gone[groups[0]] = False
         if not gone.any():
             break
-        channels.silence(gone, entries, hold)
+        channels.silence(gone, entries, apply_mask)
         graph = _slice(network, graph, channels, gone)
     counts = [Shrunk(layer.name, layer.out_shape[0], graph.layer(layer.name).out_shape[0]) for layer in original.layers]
     return graph, counts
@@ -79,7 +79,7 @@ def _slice_layer(network: nn.Module, layer: Layer, inputs: Tensor, outputs: Tens
 
 def _sliced(module: nn.Module, layer: Layer, inputs: Tensor, outputs: Tensor) -> nn.Module:
     entry = Coefficients(layer, module)
-    held = entry.parametrizations
+    parts = entry.parametrizations
     with torch.no_grad():
         value = entry.tensor.detach()[outputs]
         if ROLES[layer.role].flow is Flow.MIXED:
@@ -106,8 +106,8 @@ def _sliced(module: nn.Module, layer: Layer, inputs: Tensor, outputs: Tensor) ->
         getattr(result, entry.field).copy_(value)
         if bias is not None:
             result.bias.copy_(bias)  # type: ignore[union-attr]
-    if held is not None:
-        mask = held[0]
+    if parts is not None:
+        mask = parts[0]
         assert isinstance(mask, Masked)
         parametrize.register_parametrization(result, entry.field, Masked(mask.mask[outputs][:, inputs]))
     return result

@@ -58,22 +58,22 @@ def load_state(path: Path, key: str) -> dict[str, Any] | None:
     Raises UserError where it is damaged.
     """
     try:
-        held: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        if held["key"] != key:
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if saved["key"] != key:
             return None
     except FileNotFoundError:
         return None
     except (OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError, pickle.UnpicklingError):
         raise UserError(f"{relative(path)} is damaged: remove it, and the step runs again.") from None
-    return held
+    return saved
 
 
-def restore(held: Mapping[str, Any], network: nn.Module, graph: Graph, recipe: Recipe) -> Graph:
+def restore(saved: Mapping[str, Any], network: nn.Module, graph: Graph, recipe: Recipe) -> Graph:
     """Bring a fresh network into the form and the weights of a file, in place; returns its graph."""
-    weights: dict[str, Tensor] = held["weights"]
+    weights: dict[str, Tensor] = saved["weights"]
     layers = []
     for layer in graph.layers:
-        channels, kernels = held["shapes"][layer.name]
+        channels, kernels = saved["shapes"][layer.name]
         layer = replace(layer, in_shape=(channels, *layer.in_shape[1:]), out_shape=(kernels, *layer.out_shape[1:]))
         layers.append(layer)
         if layer.module:
@@ -88,7 +88,7 @@ def restore(held: Mapping[str, Any], network: nn.Module, graph: Graph, recipe: R
         mask = weights.get(f"{entry.layer.module}.parametrizations.{entry.field}.0.mask")
         if mask is not None:
             parametrize.register_parametrization(entry.module, entry.field, Masked(mask))
-    if held["quantized"]:
+    if saved["quantized"]:
         quantize_kernels(network, graph, recipe.quantization)
     network.load_state_dict(weights)
     return graph
@@ -133,6 +133,6 @@ def _restore_layer(network: nn.Module, layer: Layer, weights: Mapping[str, Tenso
         )
 
 
-def held_codes(held: Mapping[str, Any]) -> dict[str, Codes]:
+def saved_codes(saved: Mapping[str, Any]) -> dict[str, Codes]:
     """What each tensor's codes mean, empty before the calibration."""
-    return {name: Codes(scale, signed) for name, (scale, signed) in held["codes"].items()}
+    return {name: Codes(scale, signed) for name, (scale, signed) in saved["codes"].items()}

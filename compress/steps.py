@@ -10,8 +10,8 @@ from penni_escalate.compress.recipe import Recipe, as_fields
 #: What each step does; each is a command of its own.
 TEXTS = {
     "train": "Train the float network.",
-    "decompose": "Decompose its kernels into shared basis kernels, and turn the bases.",
-    "retrain": "Retrain coefficients and basis kernels in turns, with an l1 term.",
+    "decompose": "Decompose its kernels into shared basis kernels, and rotate the bases.",
+    "retrain": "Retrain coefficients and basis kernels in alternation, with an l1 term.",
     "prune": "Prune coefficients in rounds, fine-tuning after each.",
     "shrink": "Slice away the channels that nothing reads.",
     "quantize": "Make coefficients ternary and kernels 8-bit, and retrain.",
@@ -38,7 +38,7 @@ WITHOUT_EFFECT = ("hardware", "configuration")
 def digest(recipe: Recipe, last: str) -> str:
     """Identifies what the result of the steps up to ``last`` depends on: a file of another digest is not resumed from.
 
-    What the user's own files hold, the network and its checkpoint, is a part of it.
+    What the user's own files contain, the network and its checkpoint, is a part of it.
     """
     fields = as_fields(recipe)
     read = {name: _value(fields, name) for step in STEPS[: STEPS.index(last) + 1] for name in FIRST_READ[step]}

@@ -1,4 +1,4 @@
-"""All packages: each measured anew, with the report of its run where there is one; results and a page of them."""
+"""All packages: each measured again, with the report of its run where there is one; results and a page of them."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -94,7 +94,7 @@ def write_summary(console: Console, packages: Path) -> tuple[Path, bool]:
     """
     folders = sorted(path.parent for path in packages.glob(f"*/{MANIFEST}"))
     if not folders:
-        raise UserError(f"{relative(packages)} holds no package: compress a network first.")
+        raise UserError(f"{relative(packages)} contains no package: compress a network first.")
     entries = [read_entry(folder) for folder in folders]
     pages = RESULTS / "compress"
     for entry in entries:
@@ -114,7 +114,7 @@ def write_summary(console: Console, packages: Path) -> tuple[Path, bool]:
         write_atomically(pages / "networks.csv", csv_text(COLUMNS, rows))
         write_atomically(page, text.encode())
     headings = [column.title for column in _CONSOLE]
-    print_table(console, "networks, integer score measured anew", headings, text_rows(_CONSOLE, rows))
+    print_table(console, "networks, integer score measured again", headings, text_rows(_CONSOLE, rows))
     for sentence in (sentence for entry in entries for sentence in entry.wrong):
         console.print(sentence, style="red", soft_wrap=True, markup=False)
     return page, not any(entry.wrong for entry in entries)

@@ -1,17 +1,17 @@
 """The ternary kernels of one layer that change its output least: Q that minimise
 
-    sum over outputs k of (W[k] - Q[k]) H (W[k] - Q[k])' + price * (coefficients that are not zero)
+    sum over outputs k of (W[k] - Q[k]) H (W[k] - Q[k])' + weight * (coefficients that are not zero)
 
 with Q[k, c] = alpha[k] * sum_m T[k, c, m] * B[m], T in {-1, 0, 1}; W and H are what compress/feedback.py measured.
 
 * An input channel's kernel is one of alpha[k] times the 3**M sums of basis kernels: all are tried. This is vector
-  quantization with an additive codebook; the price of a non-zero makes it a choice between rate and distortion
-  (Chou, Lookabaugh and Gray, "Entropy-constrained vector quantization", 1989).
-* Channels are quantized in turn, and each one's error is made good, as far as H allows, in those that are still to
-  come (OBQ: Frantar and Alistarh, 2022, arXiv 2208.11580; GPTQ: Frantar et al., 2022, arXiv 2210.17323; for vectors:
+  quantization with an additive codebook; the rate-distortion weight decides between error and zeros (Chou, Lookabaugh
+  and Gray, "Entropy-constrained vector quantization", 1989).
+* Channels are quantized one by one, and the remaining channels compensate for the error of each, as far as H allows
+  (OBQ: Frantar and Alistarh, 2022, arXiv 2208.11580; GPTQ: Frantar et al., 2022, arXiv 2210.17323; for vectors:
   GPTVQ, van Baalen et al., 2024, arXiv 2402.15319).
-* Then basis kernels and alpha are fitted by least squares, and every channel is chosen anew with all others as they
-  are (coordinate descent), in rounds.
+* Then basis kernels and alpha are fitted by least squares, and every channel is optimised with all others fixed
+  (coordinate descent), in rounds.
 """
 
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ class Problem:
     Attributes:
         target: W, the kernels that are best without quantization, (K, C, S).
         hessian: H, (C*S, C*S), positive definite.
-        price: of a coefficient that is not zero, in units of the squared error.
+        rate_distortion_weight: cost of a coefficient that is not zero, in units of the squared error.
         allowed: bool (K, C, M), which coefficients may be other than zero; None: all.
         alpha: which coefficients share a scale.
         fixed_basis: the basis is one kernel of one place, 1.
@@ -52,7 +52,7 @@ class Problem:
 
     target: Tensor
     hessian: Tensor
-    price: float
+    rate_distortion_weight: float
     alpha: Alpha
     rows: int
     allowed: Tensor | None = None
@@ -87,9 +87,9 @@ class Codebook:
         self._count = self._used.sum(1)
 
     def nearest(
-        self, target: Tensor, root: Tensor, alpha: Tensor, basis: Tensor, price: float, allowed: Tensor | None
+        self, target: Tensor, root: Tensor, alpha: Tensor, basis: Tensor, weight: float, allowed: Tensor | None
     ) -> Tensor:
-        """The combinations that minimise ||(target - alpha * word @ basis) @ root||**2 + price * its non-zeros.
+        """The combinations that minimise ||(target - alpha * word @ basis) @ root||**2 + weight * its non-zeros.
 
         Args:
             target: (N, S).
@@ -104,14 +104,14 @@ class Codebook:
         sums = (self.words @ basis) @ root
         cost = ((target @ root) * (-2 * alpha)[:, None]) @ sums.T
         cost.addcmul_(alpha.square()[:, None], sums.square().sum(1)[None])
-        cost += price * self._count
+        cost += weight * self._count
         if allowed is not None:
             cost += _FORBIDDEN * ((~allowed).to(cost.dtype) @ self._used.T)
         return self.words[cost.argmin(1)]
 
 
 def solve(problem: Problem, rounds: int) -> tuple[Solution, Solution, Solution]:
-    """Ternary codes, scales and basis for a layer: each kernel for itself; with feedback; after the rounds."""
+    """Ternary codes, scales and basis for a layer: each kernel alone; with feedback; after the rounds."""
     book = Codebook(problem.rows)
     alone = start(problem, book)
     fed = solution = feed_back(problem, alone, book)
@@ -123,7 +123,7 @@ def solve(problem: Problem, rounds: int) -> tuple[Solution, Solution, Solution]:
 
 
 def start(problem: Problem, book: Codebook) -> Solution:
-    """Basis, scales and codes, by turns, as if channels were not correlated; a kernel's places are, on average."""
+    """Basis, scales and codes in alternation, with correlation within kernels (on average), not between channels."""
     k, c, size = problem.target.shape
     mean = problem.hessian.reshape(c, size, c, size).diagonal(dim1=0, dim2=2).mean(-1)
     root = torch.linalg.cholesky(mean.double()).to(mean.dtype)
@@ -141,7 +141,7 @@ def start(problem: Problem, book: Codebook) -> Solution:
         directions = torch.linalg.solve_triangular(root.double(), right[: problem.rows], upper=False, left=False)
         basis = (directions * (values[: problem.rows, None] / (k * c) ** 0.5)).to(mean.dtype)
         if len(basis) < problem.rows:
-            # More than a kernel has places: digits, see decompose.with_digits; the first reaches beyond most kernels.
+            # More than a kernel has positions: digits, see decompose.with_digits; the first exceeds most kernels.
             basis = torch.cat([2 * basis / 3**digit for digit in range(-(-problem.rows // len(basis)))])[: problem.rows]
     solution = Solution(problem.target.new_zeros(k, c, problem.rows), alpha, basis)
     # Basis and scales are settled by a part of the channels.
@@ -159,7 +159,7 @@ def start(problem: Problem, book: Codebook) -> Solution:
 
 
 def _each(problem: Problem, solution: Solution, book: Codebook, root: Tensor) -> Tensor:
-    """Codes of each kernel for itself, without a price."""
+    """Codes of each kernel alone, at a rate-distortion weight of 0."""
     k, c, size = problem.target.shape
     parts = []
     step = max(1, _KERNELS // c)
@@ -204,12 +204,12 @@ def _scaled(problem: Problem, solution: Solution, along: Tensor, energy: Tensor)
 
 
 def feed_back(problem: Problem, solution: Solution, book: Codebook) -> Solution:
-    """Codes of one channel after the other; what each leaves is made good in the channels still to come."""
+    """Codes of one channel after the other; the remaining channels compensate for the error of each."""
     k, c, size = problem.target.shape
-    # Channels that matter most first: then there is most left to make their error good.
+    # Channels of most energy first: then most channels are left to compensate.
     order = problem.hessian.diagonal().reshape(c, size).sum(1).argsort(descending=True, stable=True)
     places = (order[:, None] * size + torch.arange(size)).flatten()
-    # The inverse of H is F' F with F upper triangular: F is the inverse of the factor of H from its last row up.
+    # The inverse of H is F' F with F upper triangular: F is the inverse of the factor of H from its last line up.
     last_first = places.flip(0)
     lower = torch.linalg.cholesky(problem.hessian[last_first][:, last_first].double())
     factor = torch.linalg.solve_triangular(lower.flip(0, 1).contiguous(), torch.eye(c * size).double(), upper=True).to(
@@ -225,7 +225,7 @@ def feed_back(problem: Problem, solution: Solution, book: Codebook) -> Solution:
             root = torch.linalg.inv(factor[here, here])
             target = kernels[:, here]
             allowed = None if problem.allowed is None else problem.allowed[:, order[channel]]
-            word = book.nearest(target, root, solution.alpha, solution.basis, problem.price, allowed)
+            word = book.nearest(target, root, solution.alpha, solution.basis, problem.rate_distortion_weight, allowed)
             error = (target - solution.alpha[:, None] * (word @ solution.basis)) @ root
             codes[:, order[channel]] = word
             rest = slice(here.stop, end * size)
@@ -236,7 +236,7 @@ def feed_back(problem: Problem, solution: Solution, book: Codebook) -> Solution:
 
 
 def revise(problem: Problem, solution: Solution, book: Codebook) -> Solution:
-    """Every channel's codes chosen anew, with all others as they are: the error plus price never rises."""
+    """Every channel's codes optimised with all others fixed: the cost never rises."""
     c, size = problem.target.shape[1:]
     kernels, codes = solution.kernels, solution.codes.clone()
     slope = (problem.target - kernels).flatten(1) @ problem.hessian
@@ -245,7 +245,9 @@ def revise(problem: Problem, solution: Solution, book: Codebook) -> Solution:
         root = torch.linalg.cholesky(problem.hessian[here, here])
         best = kernels[:, channel] + torch.cholesky_solve(slope[:, here].T, root).T
         allowed = None if problem.allowed is None else problem.allowed[:, channel]
-        codes[:, channel] = book.nearest(best, root, solution.alpha, solution.basis, problem.price, allowed)
+        codes[:, channel] = book.nearest(
+            best, root, solution.alpha, solution.basis, problem.rate_distortion_weight, allowed
+        )
         change = solution.alpha[:, None] * (codes[:, channel] @ solution.basis) - kernels[:, channel]
         slope -= change @ problem.hessian[here]
     return replace(solution, codes=codes)

@@ -202,7 +202,7 @@ class Runner:
             logging.getLogger(name).setLevel(logging.ERROR)
 
     def learn_from(self, traced: fx.GraphModule, graph: Graph) -> None:
-        """From now on the network as it is teaches; without labels its held-out maps are the measure of others."""
+        """Make the network, as it is now, the teacher; without labels its held-out maps are the reference of scores."""
         teacher = copy.deepcopy(traced).eval().requires_grad_(False)
         features = self.float_features(teacher, graph)
 
@@ -284,7 +284,7 @@ class Runner:
         check_finite(network, f"Step '{name}'", f"use a learning rate below {phase.learning_rate}")
 
     def reestimate_statistics(self, traced: nn.Module) -> None:
-        """Batch norm statistics anew, averaged over all training images: they shift with every discrete step."""
+        """Re-estimate batch norm's statistics over all training images: they shift with every discrete step."""
         update_bn((batch[0].float() * self.scale for batch in self._batches(shuffle=False)), traced)
 
     @property
@@ -308,7 +308,7 @@ class Runner:
         return maps
 
     def held_out(self, count: int) -> dict[str, np.ndarray]:
-        """The first held-out images as a package holds them: images (N, H, W, C), and labels or the teacher's maps."""
+        """The first held-out images as in a package: images (N, H, W, C), and labels or the teacher's maps."""
         images = self._held_out_images[:count].permute(0, 2, 3, 1).contiguous().numpy()
         if self._held_out_labels is not None:
             return {"images": images, "labels": self._held_out_labels[:count]}

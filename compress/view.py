@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.common.validation import first_problem
-from penni_escalate.compress.account import EXPONENT_BITS, SCALE_BITS, Cost, penni_operations, ratio
+from penni_escalate.compress.cost_model import EXPONENT_BITS, SCALE_BITS, Cost, penni_operations, ratio
 from penni_escalate.compress.decompose import Decomposed
 from penni_escalate.compress.graph import Role
 from penni_escalate.compress.measure import Measured
@@ -49,7 +49,7 @@ class LayerRow:
         kernel: (height, width).
         rows: basis kernels M.
         weights: of the float network's layer.
-        coefficients: ternary slots; nonzero: those that are not zero, or a dense layer's weights.
+        coefficients: ternary coefficients, zero or not; nonzero: those that are not zero, or a dense layer's weights.
         density: nonzero over coefficients.
         sparsity: zeros among the coefficients before channels were sliced away, which count as zeros.
         coded_bits: of its weights in the accelerator's form.
@@ -81,11 +81,11 @@ class LayerRow:
 
 @dataclass(frozen=True)
 class BasisRow:
-    """What decomposing a layer did, see decompose.Decomposed; before and after turning the basis.
+    """What decomposing a layer did, see decompose.Decomposed; before and after rotating the basis.
 
     Attributes:
         singular: singular values, the largest first.
-        error: relative Frobenius norm of what the basis does not hold.
+        error: relative Frobenius norm of what the basis does not represent.
         sparsity_*: share of coefficients that may be zero at the same relative error.
         balance_*: non-zero coefficients of the fullest row over the rows' mean.
         l1_*: mean |coefficient|.
@@ -167,7 +167,7 @@ def view_of_report(report: Report, measured: Sequence[Measured] | None = None) -
     """The view of a run.
 
     Args:
-        measured: of the package's layers; those that the last step holds if None.
+        measured: of the package's layers; those in the last step's details if None.
 
     Raises ValidationError where a step's rows are not such.
     """
@@ -175,13 +175,13 @@ def view_of_report(report: Report, measured: Sequence[Measured] | None = None) -
         measured = _MEASURED.validate_python(_details(report, "export"))
     last = report.steps[-1]
     before = {cost.name: cost for cost in _costs(report.steps[0])}
-    slots: dict[str, int] = {}
+    most: dict[str, int] = {}
     for step in report.steps:
         for cost in _costs(step):
-            slots[cost.name] = max(slots.get(cost.name, 0), cost.coefficients)
+            most[cost.name] = max(most.get(cost.name, 0), cost.coefficients)
     found = {layer.name: layer for layer in measured}
     rows = tuple(
-        _layer_row(cost, before.get(cost.name, cost).weights, slots[cost.name], found.get(cost.name))
+        _layer_row(cost, before.get(cost.name, cost).weights, most[cost.name], found.get(cost.name))
         for cost in _costs(last)
     )
     return View(
@@ -216,7 +216,7 @@ def view_of_package(package: Package, measured: Sequence[Measured], score: float
     manifest = package.manifest
     costs = [_cost(layer) for layer in measured if layer.weights and layer.role != "select"]
     found = {layer.name: layer for layer in measured}
-    slots = sum(cost.coefficients for cost in costs)
+    coefficients = sum(cost.coefficients for cost in costs)
     nonzero = sum(cost.nonzero for cost in costs if cost.coefficients)
     return View(
         network=manifest.network,
@@ -225,7 +225,7 @@ def view_of_package(package: Package, measured: Sequence[Measured], score: float
         seed=manifest.seed,
         score=score,
         float_score=manifest.scores.get(_FLOAT),
-        coefficient_sparsity=1 - nonzero / slots if slots else None,
+        coefficient_sparsity=1 - nonzero / coefficients if coefficients else None,
         coded_bits=sum(cost.coded_bits for cost in costs),
         convolution_bits=sum(cost.coded_bits for cost in costs if cost.role is not Role.CLASSIFIER),
         convolution_weights=None,
@@ -251,8 +251,8 @@ def _step_row(step: Step) -> StepRow:
     return StepRow(**{name: getattr(step, name) for name in StepRow.__dataclass_fields__})
 
 
-def _layer_row(cost: Cost, weights: int | None, slots: int | None, measured: Measured | None) -> LayerRow:
-    held = cost.coefficients > 0
+def _layer_row(cost: Cost, weights: int | None, before: int | None, measured: Measured | None) -> LayerRow:
+    ternary = cost.coefficients > 0
     return LayerRow(
         name=cost.name,
         role=cost.role.value,
@@ -261,10 +261,10 @@ def _layer_row(cost: Cost, weights: int | None, slots: int | None, measured: Mea
         kernel=measured.kernel if measured else None,
         rows=cost.rows,
         weights=weights,
-        coefficients=cost.coefficients if held else None,
+        coefficients=cost.coefficients if ternary else None,
         nonzero=cost.nonzero,
-        density=cost.nonzero / cost.coefficients if held else None,
-        sparsity=1 - cost.nonzero / (slots or cost.coefficients) if held else None,
+        density=cost.nonzero / cost.coefficients if ternary else None,
+        sparsity=1 - cost.nonzero / (before or cost.coefficients) if ternary else None,
         coded_bits=cost.coded_bits,
         ratio=None if weights is None else ratio(weights, cost.coded_bits),
         activation_density=measured.activation_density if measured else None,
@@ -276,23 +276,23 @@ def _layer_row(cost: Cost, weights: int | None, slots: int | None, measured: Mea
 
 
 def _basis_row(layer: Decomposed) -> BasisRow:
-    turned = layer.rotation
+    rotation = layer.rotation
     return BasisRow(
         name=layer.name,
         rows=layer.rows,
         error=layer.error,
-        sparsity_before=turned.sparsity[0] if turned else None,
-        sparsity_after=turned.sparsity[1] if turned else None,
-        balance_before=turned.balance[0] if turned else None,
-        balance_after=turned.balance[1] if turned else None,
-        l1_before=turned.l1[0] if turned else None,
-        l1_after=turned.l1[1] if turned else None,
+        sparsity_before=rotation.sparsity[0] if rotation else None,
+        sparsity_after=rotation.sparsity[1] if rotation else None,
+        balance_before=rotation.balance[0] if rotation else None,
+        balance_after=rotation.balance[1] if rotation else None,
+        l1_before=rotation.l1[0] if rotation else None,
+        l1_after=rotation.l1[1] if rotation else None,
         singular=layer.singular,
     )
 
 
 def _cost(layer: Measured) -> Cost:
-    """A layer's cost from its package, by the formulas of account.account; parameters of batch norm are gone."""
+    """A layer's cost from its package, by the formulas of cost_model; batch norm has no parameters any more."""
     kernels, height, width = layer.out_shape
     pixels, size = height * width, layer.kernel[0] * layer.kernel[1]
     role = Role(layer.role)

@@ -31,7 +31,7 @@ def load_cifar10(
 
     Args:
         seed: draws the images where limits leave some out.
-        folder: holds the batches, or the folder cifar-10-batches-bin or cifar-10-batches-py that does; the binary
+        folder: contains the batches, or the folder cifar-10-batches-bin or cifar-10-batches-py that does; the binary
             version goes first.
         training_per_class, held_out_per_class: None for all.
 
@@ -61,13 +61,13 @@ def load_cifar10(
 
 
 def _find(folder: Path) -> tuple[Path, str]:
-    """The folder that holds the batches, and the suffix of their names."""
+    """The folder that contains the batches, and the suffix of their names."""
     for version, suffix in (("cifar-10-batches-bin", ".bin"), ("cifar-10-batches-py", "")):
         for candidate in (folder, folder / version):
             if (candidate / (_TRAINING[0] + suffix)).is_file():
                 return candidate, suffix
     raise UserError(
-        f"Folder {folder} holds no CIFAR-10: it must hold data_batch_1.bin or data_batch_1, or the folder "
+        f"Folder {folder} contains no CIFAR-10: it must contain data_batch_1.bin or data_batch_1, or the folder "
         "cifar-10-batches-bin or cifar-10-batches-py."
     )
 
@@ -80,7 +80,7 @@ def _read_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise UserError(f"CIFAR-10's file {path} cannot be read: {error.strerror}.") from None
     found = _read_binary(content) if path.suffix == ".bin" else _read_pickle(content)
     if found is None or found[1].min() < 0 or found[1].max() >= CLASSES:
-        raise UserError(f"{path} is not CIFAR-10's: it must hold {IMAGES} images of {CLASSES} classes.")
+        raise UserError(f"{path} is not CIFAR-10's: it must contain {IMAGES} images of {CLASSES} classes.")
     return found[0].reshape(IMAGES, 3, SIDE, SIDE), found[1]
 
 

@@ -77,7 +77,7 @@ def _class_names(folder: Path) -> list[str]:
     """The folders in ``folder``, in alphabetical order."""
     names = [entry.name for entry in _entries(folder) if entry.is_dir()]
     if not names:
-        raise UserError(f"Folder {folder} holds no folder: it must hold a folder of images for each class.")
+        raise UserError(f"Folder {folder} contains no folder: it must contain a folder of images for each class.")
     return names
 
 
@@ -95,7 +95,7 @@ def _check_same(training: list[str], held_out: list[str], folder: Path) -> None:
         for name in names:
             if name not in others:
                 raise UserError(
-                    f"Class '{name}' is in {folder / here} but not in {folder / there}: both must hold the same."
+                    f"Class '{name}' is in {folder / here} but not in {folder / there}: both must contain the same."
                 )
 
 
@@ -107,7 +107,7 @@ def _list_images(
     for label, name in enumerate(classes):
         found = [path for path in _entries(folder / name) if path.suffix.lower() in _SUFFIXES]
         if not found:
-            raise UserError(f"Folder {folder / name} holds no image: it must hold .jpg, .jpeg or .png files.")
+            raise UserError(f"Folder {folder / name} contains no image: it must contain .jpg, .jpeg or .png files.")
         files += [(path, label) for path in found]
     chosen = choose_per_class(np.array([label for _, label in files]), count, rng)
     return [files[index] for index in chosen]

@@ -74,16 +74,16 @@ def draw_corners(height: int, width: int, count: int, *, held_out: bool, rng: np
         height, width: of the photograph, in pixels.
 
     Returns:
-        Row and column of the patches' first pixels, int64 (count, 2).
+        Line and column of the patches' first pixels, int64 (count, 2).
     """
     columns = width // BLOCK
     numbers = np.arange((height // BLOCK) * columns)
     blocks = numbers[(numbers % HELD_OUT_EVERY == HELD_OUT_EVERY - 1) == held_out]
     places = BLOCK - SIDE + 1
     drawn = rng.choice(len(blocks) * places**2, count, replace=False)
-    block, row, column = np.unravel_index(drawn, (len(blocks), places, places))
+    block, line, column = np.unravel_index(drawn, (len(blocks), places, places))
     top, left = np.divmod(blocks[block], columns)
-    return np.stack([top * BLOCK + row, left * BLOCK + column], axis=1)
+    return np.stack([top * BLOCK + line, left * BLOCK + column], axis=1)
 
 
 def _shuffled(patches: list[np.ndarray], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,8 @@
 """Operations of a package's layers, counted on real codes.
 
 Ternary layers in ESCALATE's order: an addition for every non-zero coefficient and non-zero pixel of the channel
-that it reads; a multiplication for every basis kernel of every output channel, and every kernel place inside the
-image. Dense layers: a multiplication for every non-zero weight at such a place, an addition where the code that
+that it reads; a multiplication for every basis kernel of every output channel, and every kernel position inside the
+image. Dense layers: a multiplication for every non-zero weight at such a position, an addition where the code that
 it meets is not zero.
 """
 
@@ -19,14 +19,14 @@ def ternary_readings(readers: np.ndarray, codes: np.ndarray) -> int:
 
 
 def places_inside(g: Geometry) -> np.ndarray:
-    """How often each kernel place lies inside the image, over all output pixels; int64 (R, S)."""
-    rows = _inside(g.height, g.kernel_height, g.out_height, g)
+    """How often each kernel position lies inside the image, over all output pixels; int64 (R, S)."""
+    lines = _inside(g.height, g.kernel_height, g.out_height, g)
     columns = _inside(g.width, g.kernel_width, g.out_width, g)
-    return rows.sum(axis=1)[:, None] * columns.sum(axis=1)[None, :]
+    return lines.sum(axis=1)[:, None] * columns.sum(axis=1)[None, :]
 
 
 def _inside(size: int, kernel: int, outputs: int, g: Geometry) -> np.ndarray:
-    """Along one axis: whether kernel place r of output y lies inside the image; bool (R, OH)."""
+    """Along one axis: whether kernel position r of output y lies inside the image; bool (R, OH)."""
     place = np.arange(outputs)[None, :] * g.stride + np.arange(kernel)[:, None] - g.padding
     return (place >= 0) & (place < size)
 
@@ -35,7 +35,7 @@ def dense_operations(g: Geometry, readers: np.ndarray, activations: np.ndarray) 
     """Multiplications for one image and additions over all.
 
     Args:
-        readers: non-zero weights that read each channel at each kernel place, (C, R, S).
+        readers: non-zero weights that read each channel at each kernel position, (C, R, S).
         activations: codes (N, H, W, C).
     """
     multiplications = int((readers.sum(axis=0) * places_inside(g)).sum())

@@ -14,7 +14,7 @@ def load_checkpoint(module: nn.Module, path: Path) -> None:
     """Load a state_dict, as torch.save writes it, into ``module``; every key and every shape must agree.
 
     A state_dict under the key 'state_dict', and keys with the prefix 'module.' (DataParallel), are taken as well.
-    The file can hold tensors and plain containers only: nothing in it is executed.
+    The file can contain tensors and plain containers only: nothing in it is executed.
 
     Raises UserError where the file is missing, unreadable, or of another network.
     """
@@ -35,7 +35,7 @@ def load_checkpoint(module: nn.Module, path: Path) -> None:
         raise UserError(f"Checkpoint {path} cannot be read: it must be a state_dict written by torch.save.") from None
     state = _state(found)
     if state is None:
-        raise UserError(f"Checkpoint {path} holds no state_dict: it must map names to tensors.")
+        raise UserError(f"Checkpoint {path} contains no state_dict: it must map names to tensors.")
     _compare(module.state_dict(), state, path)
     module.load_state_dict(state, strict=True)
 

@@ -4,7 +4,7 @@ from torch import nn
 
 
 def initialise_convolutions(module: nn.Module) -> None:
-    """Draw every convolution's weights anew, in place; biases become 0.
+    """Draw every convolution's weights again, in place; biases become 0.
 
     He et al., "Delving deep into rectifiers" (2015), section 2.2, in the backward form: PyTorch's own
     default is sqrt(6) times too small for a chain of ReLUs, and a deep network without it starts slowly.

@@ -1,7 +1,7 @@
 """ResNet-18 for CIFAR and ResNet-50 for ImageNet (He et al., "Deep residual learning", CVPR 2016).
 
 Modules are named as torchvision's, so its weights fit. Where torchvision calls one ReLU several times, each call
-has a module of its own here: a ReLU holds no weights, and a tool that measures activations can tell them apart.
+has a module of its own here: a ReLU has no weights, and a tool that measures activations can tell them apart.
 """
 
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""ResNet-20 and ResNet-56 for CIFAR (He et al., CVPR 2016, section 4.2), with shortcuts that hold no weights."""
+"""ResNet-20 and ResNet-56 for CIFAR (He et al., CVPR 2016, section 4.2), with shortcuts without weights."""
 
 from torch import Tensor, nn
 from torch.nn import functional

@@ -1,4 +1,4 @@
-"""Small networks that hold every kind of layer, and what brings them through single steps without training."""
+"""Small networks with every kind of layer, and what runs single steps on them without training."""
 
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,13 @@ from torch.nn import functional
 from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.data import Data
 from penni_escalate.compress.decompose import decompose_network
+from penni_escalate.compress.frontend import read_graph, trace
 from penni_escalate.compress.graph import Graph
-from penni_escalate.compress.intake import intake, trace
 from penni_escalate.compress.integer import IntegerNetwork, calibrate
 from penni_escalate.compress.layers import Coefficients, coefficients
 from penni_escalate.compress.networks import Subsample
 from penni_escalate.compress.networks.alexnet import AlexNet
-from penni_escalate.compress.prune import hold
+from penni_escalate.compress.prune import apply_mask
 from penni_escalate.compress.quantize import quantize_kernels
 from penni_escalate.compress.recipe import Classifier, Decomposition, Phase, Quantization, Recipe, Scale, parse_recipe
 
@@ -213,7 +213,7 @@ class FirstLayerOnly(nn.Module):
 
 
 class Plain5x5(Plain):
-    """A kernel that the smallest accelerator does not hold."""
+    """A kernel that does not fit the smallest accelerator."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -249,7 +249,7 @@ def recipe_fields(network: str, phase: dict[str, float], **fields: Any) -> dict[
         "float_training": phase,
         "decomposition": {"basis": 5},
         "distillation": {"weight": 0.5, "temperature": 2.0, "features": 0.1},
-        "retraining": {"turns": 2, "epochs": 1, "learning_rate": 0.001, "l1": 1e-5},
+        "retraining": {"alternations": 2, "epochs": 1, "learning_rate": 0.001, "l1": 1e-5},
         "pruning": {"sparsities": [0.4, 0.7], "channels": 0.1, **phase},
         "quantization": {"scale": "channel", "classifier": "ternary", "training": phase},
         "calibration": {"images": 16, "percentile": 99.9},
@@ -293,7 +293,7 @@ def taken(network: type[nn.Module], seed: int, shape: tuple[int, int, int] = SHA
     module = network()
     randomise(module, torch.Generator().manual_seed(seed))
     traced = trace(module, network.__name__)
-    return traced, intake(traced, network.__name__, shape)
+    return traced, read_graph(traced, network.__name__, shape)
 
 
 def pruned(
@@ -304,7 +304,7 @@ def pruned(
     decompose_network(traced, graph, Decomposition(5, rotate=rotate))
     generator = torch.Generator().manual_seed(seed + 1)
     for entry in coefficients(traced, graph, ternary):
-        hold(entry, (torch.rand(entry.table.shape, generator=generator) < keep).float())
+        apply_mask(entry, (torch.rand(entry.table.shape, generator=generator) < keep).float())
     return traced.eval(), graph
 
 
@@ -314,7 +314,7 @@ def entries(network: nn.Module, graph: Graph, ternary: bool = True) -> dict[str,
 
 
 def coefficient_counts(network: nn.Module, graph: Graph) -> tuple[int, int]:
-    """Slots of all coefficients, and how many are not zero."""
+    """Number of all coefficients, and how many are not zero."""
     tables = [entry.tensor.detach() for entry in coefficients(network, graph, True)]
     return sum(table.numel() for table in tables), sum(int(table.count_nonzero()) for table in tables)
 

@@ -295,7 +295,7 @@ def test_cifar10_limits(tmp_path: Path, batches: dict[str, tuple[np.ndarray, np.
 
 def test_cifar10_missing(tmp_path: Path, batches: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
     refused(
-        f"Folder {tmp_path} holds no CIFAR-10: it must hold data_batch_1.bin or data_batch_1, or the folder "
+        f"Folder {tmp_path} contains no CIFAR-10: it must contain data_batch_1.bin or data_batch_1, or the folder "
         "cifar-10-batches-bin or cifar-10-batches-py.",
         "cifar10",
         tmp_path,
@@ -313,7 +313,7 @@ def test_cifar10_damaged_binary(tmp_path: Path, batches: dict[str, tuple[np.ndar
     path = folder / "data_batch_3.bin"
     content = path.read_bytes()
     path.write_bytes(content[:-1] if damage == "cut short" else b"\x0a" + content[1:])
-    refused(f"{path} is not CIFAR-10's: it must hold 20 images of 10 classes.", "cifar10", folder)
+    refused(f"{path} is not CIFAR-10's: it must contain 20 images of 10 classes.", "cifar10", folder)
 
 
 def test_cifar10_pickle_runs_nothing(tmp_path: Path, batches: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
@@ -325,7 +325,7 @@ def test_cifar10_pickle_runs_nothing(tmp_path: Path, batches: dict[str, tuple[np
 
     folder = write_python(tmp_path / "cifar", batches)
     (folder / "data_batch_2").write_bytes(pickle.dumps({b"data": Harm()}, protocol=2))
-    refused(f"{folder / 'data_batch_2'} is not CIFAR-10's: it must hold 20 images of 10 classes.", "cifar10", folder)
+    refused(f"{folder / 'data_batch_2'} is not CIFAR-10's: it must contain 20 images of 10 classes.", "cifar10", folder)
     assert not (tmp_path / "harm").exists()
 
 
@@ -344,7 +344,7 @@ def test_cifar10_pickle_runs_nothing(tmp_path: Path, batches: dict[str, tuple[np
 def test_cifar10_other_pickle(tmp_path: Path, batches: dict[str, tuple[np.ndarray, np.ndarray]], batch: object) -> None:
     folder = write_python(tmp_path / "cifar", batches)
     python2_pickle(folder / "data_batch_1", batch)
-    refused(f"{folder / 'data_batch_1'} is not CIFAR-10's: it must hold 20 images of 10 classes.", "cifar10", folder)
+    refused(f"{folder / 'data_batch_1'} is not CIFAR-10's: it must contain 20 images of 10 classes.", "cifar10", folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle", b"\x80\x02}q\x00"])
@@ -353,7 +353,7 @@ def test_cifar10_damaged_pickle(
 ) -> None:
     folder = write_python(tmp_path / "cifar", batches)
     (folder / "data_batch_5").write_bytes(content)
-    refused(f"{folder / 'data_batch_5'} is not CIFAR-10's: it must hold 20 images of 10 classes.", "cifar10", folder)
+    refused(f"{folder / 'data_batch_5'} is not CIFAR-10's: it must contain 20 images of 10 classes.", "cifar10", folder)
 
 
 # Folders of images
@@ -412,7 +412,7 @@ def test_image_folder_missing(folder: Path) -> None:
     refused(f"Folder {nowhere / 'train'} {sentence}", "image-folder", nowhere)
     (nowhere / "train").mkdir(parents=True)
     refused(
-        f"Folder {nowhere / 'train'} holds no folder: it must hold a folder of images for each class.",
+        f"Folder {nowhere / 'train'} contains no folder: it must contain a folder of images for each class.",
         "image-folder",
         nowhere,
     )
@@ -424,7 +424,7 @@ def test_image_folder_missing(folder: Path) -> None:
 def test_image_folder_classes_differ(folder: Path, here: str, there: str) -> None:
     (folder / here / "green").mkdir()
     refused(
-        f"Class 'green' is in {folder / here} but not in {folder / there}: both must hold the same.",
+        f"Class 'green' is in {folder / here} but not in {folder / there}: both must contain the same.",
         "image-folder",
         folder,
     )
@@ -433,7 +433,7 @@ def test_image_folder_classes_differ(folder: Path, here: str, there: str) -> Non
 def test_image_folder_empty_class(folder: Path) -> None:
     (folder / "val" / "red" / "0.png").unlink()
     refused(
-        f"Folder {folder / 'val' / 'red'} holds no image: it must hold .jpg, .jpeg or .png files.",
+        f"Folder {folder / 'val' / 'red'} contains no image: it must contain .jpg, .jpeg or .png files.",
         "image-folder",
         folder,
     )

@@ -19,8 +19,8 @@ from penni_escalate.compress import equivalence
 from penni_escalate.compress.build import build
 from penni_escalate.compress.data import load_data
 from penni_escalate.compress.equivalence import BATCHES, SPREAD, _Own, check_equivalence
+from penni_escalate.compress.frontend import _GraphReader, read_graph, trace
 from penni_escalate.compress.graph import Activation, Graph, Layer
-from penni_escalate.compress.intake import _Intake, intake, trace
 from penni_escalate.compress.networks import NETWORKS
 from penni_escalate.compress.recipe import parse_recipe
 from tests.compress import small_networks
@@ -43,7 +43,7 @@ from tests.compress.small_networks import (
 
 def read(network: nn.Module, shape: tuple[int, int, int] = SHAPE) -> tuple[fx.GraphModule, Graph]:
     traced = trace(network, "mine")
-    return traced, intake(traced, "mine", shape)
+    return traced, read_graph(traced, "mine", shape)
 
 
 def checked(network: nn.Module) -> Graph:
@@ -175,23 +175,23 @@ def without(method: str, **fields: Any) -> Callable[[pytest.MonkeyPatch], None]:
     """The reader forgets what these arguments of one of its methods say."""
 
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = getattr(_Intake, method)
+        original = getattr(_GraphReader, method)
 
         def forgetful(*arguments: Any, **named: Any) -> Any:
             return original(*arguments, **{**named, **{name: fields[name] for name in fields if name in named}})
 
-        monkeypatch.setattr(_Intake, method, forgetful)
+        monkeypatch.setattr(_GraphReader, method, forgetful)
 
     return patch
 
 
 def average(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = _Intake.average_pool
+    original = _GraphReader.average_pool
 
-    def forgetful(self: _Intake, node: fx.Node, source: fx.Node, window: Any = None, *_: Any) -> None:
+    def forgetful(self: _GraphReader, node: fx.Node, source: fx.Node, window: Any = None, *_: Any) -> None:
         original(self, node, source, window)
 
-    monkeypatch.setattr(_Intake, "average_pool", forgetful)
+    monkeypatch.setattr(_GraphReader, "average_pool", forgetful)
 
 
 def pooled(n: Any, x: Tensor) -> Tensor:
@@ -249,7 +249,7 @@ def test_a_block_that_the_trace_lacks_is_noticed() -> None:
     """Traced in training mode: the first module whose result differs is named."""
     network = StochasticDepth().train()
     traced = fx.symbolic_trace(network)
-    graph = intake(traced, "mine", SHAPE)
+    graph = read_graph(traced, "mine", SHAPE)
     with pytest.raises(UserError, match=r"^Layer 'conv3' of network 'mine' does not give"):
         check_equivalence(network, traced, graph)
 

@@ -47,18 +47,18 @@ def settings(scale: Scale = Scale.CHANNEL, **fields: Any) -> Quantization:
     return replace(PLAIN, scale=scale, feedback=Feedback(images=64, **fields))
 
 
-def problem(seed: int, price: float = 0.0, alpha: Alpha = Alpha.CHANNEL, **fields: Any) -> Problem:
+def problem(seed: int, weight: float = 0.0, alpha: Alpha = Alpha.CHANNEL, **fields: Any) -> Problem:
     """A layer of 12 outputs, 10 channels and 3x3 kernels, of which the inputs are correlated."""
     generator = torch.Generator().manual_seed(seed)
     inputs = torch.randn(400, 90, generator=generator) @ torch.randn(90, 90, generator=generator)
     inputs += 3 * torch.randn(400, 1, generator=generator)
     target = torch.randn(12, 10, 9, generator=generator)
-    return Problem(target, inputs.T @ inputs / 400 + torch.eye(90), price, alpha, **{"rows": 4, **fields})
+    return Problem(target, inputs.T @ inputs / 400 + torch.eye(90), weight, alpha, **{"rows": 4, **fields})
 
 
 def total(one: Problem, solution: Solution) -> float:
     """What the search minimises."""
-    return one.error(solution) + one.price * int(solution.codes.count_nonzero())
+    return one.error(solution) + one.rate_distortion_weight * int(solution.codes.count_nonzero())
 
 
 # The search
@@ -69,15 +69,15 @@ def test_nearest_is_the_best_of_all_combinations() -> None:
     target, root = torch.randn(7, 5, generator=generator), torch.randn(5, 5, generator=generator).tril()
     alpha, basis = torch.rand(7, generator=generator) + 0.5, torch.randn(3, 5, generator=generator)
     allowed = torch.rand(7, 3, generator=generator) < 0.7
-    for price in (0.0, 0.8):
-        found = Codebook(3).nearest(target, root, alpha, basis, price, allowed)
+    for weight in (0.0, 0.8):
+        found = Codebook(3).nearest(target, root, alpha, basis, weight, allowed)
         for kernel in range(7):
             costs = {}
             for word in product((-1.0, 0.0, 1.0), repeat=3):
                 chosen = torch.tensor(word)
                 if not chosen[~allowed[kernel]].any():
                     error = (target[kernel] - alpha[kernel] * chosen @ basis) @ root
-                    costs[word] = float(error.square().sum() + price * chosen.count_nonzero())
+                    costs[word] = float(error.square().sum() + weight * chosen.count_nonzero())
             best = min(costs, key=lambda word: costs[word])
             assert found[kernel].tolist() == list(best)
 
@@ -96,8 +96,8 @@ def test_feedback_has_less_error_than_each_kernel_for_itself(seed: int, alpha: A
 
 
 def test_no_part_makes_it_worse() -> None:
-    """Fits and revisions each lower the error with its price, until nothing changes."""
-    one = problem(5, price=2.0)
+    """Fits and revisions each lower the cost, until nothing changes."""
+    one = problem(5, weight=2.0)
     book = Codebook(one.rows)
     solution = feed_back(one, started(one, book), book)
     before = total(one, solution)
@@ -130,8 +130,8 @@ def test_kernels_that_the_basis_holds_are_found() -> None:
     torch.testing.assert_close(refitted.kernels, known.kernels, rtol=1e-3, atol=1e-3)
 
 
-def test_price_makes_zeros() -> None:
-    zeros = [float((solve(problem(3, price), 2)[2].codes == 0).float().mean()) for price in (0.0, 20.0, 100.0, 1e6)]
+def test_rate_distortion_weight_makes_zeros() -> None:
+    zeros = [float((solve(problem(3, weight), 2)[2].codes == 0).float().mean()) for weight in (0.0, 20.0, 100.0, 1e6)]
     print(zeros)
     assert zeros[0] < zeros[1] < zeros[2] < zeros[3] == 1.0
 
@@ -196,7 +196,7 @@ def test_a_network_that_was_not_pruned_is_taken_as_well() -> None:
     network, graph = taken(Squeeze, 3)
     small_networks.decompose_network(network, graph, small_networks.Decomposition(5))
     codes = torch.from_numpy(images(5, 64)).float() / 64
-    quantize_by_feedback(network.eval(), graph, settings(price=1.0), codes)
+    quantize_by_feedback(network.eval(), graph, settings(rate_distortion_weight=1.0), codes)
     for entry in entries(network, graph).values():
         assert entry.parametrizations is not None and isinstance(entry.parametrizations[0], Masked)
         mask = entry.parametrizations[0].mask
@@ -282,7 +282,7 @@ def test_pruning_may_be_left_out_with_feedback() -> None:
     ("change", "message"),
     [
         ({"images": 0}, "'quantization.feedback.images' is 0"),
-        ({"price": -1.0}, "'quantization.feedback.price' is -1.0"),
+        ({"rate_distortion_weight": -1.0}, "'quantization.feedback.rate_distortion_weight' is -1.0"),
         ({"damping": 0.0}, "'quantization.feedback.damping' is 0.0"),
         ({"sweeps": 3}, "'quantization.feedback.sweeps' is not known"),
     ],
@@ -301,7 +301,7 @@ def test_too_many_combinations_are_refused(decomposition: dict[str, Any]) -> Non
 @pytest.mark.parametrize("pruned_first", [True, False])
 def test_a_run_with_feedback_resumes_to_the_same_package(pruned_first: bool, tmp_path: Path) -> None:
     """From a pruned network and from one that is not; golden computes what was trained."""
-    fields = {**with_feedback(images=16, price=0.5), "network": own(Residual)}
+    fields = {**with_feedback(images=16, rate_distortion_weight=0.5), "network": own(Residual)}
     if not pruned_first:
         fields["pruning"] = {}
     single, package = compressed(fields, tmp_path / "single")
@@ -335,7 +335,7 @@ def maps(network: type[nn.Module]) -> dict[str, Any]:
     return {
         **plain,
         "data": {"source": "synthetic", "options": options(SHAPE, classes=0)},
-        "retraining": {**plain["retraining"], "turns": 0},
+        "retraining": {**plain["retraining"], "alternations": 0},
         "pruning": {},
         "quantization": {**plain["quantization"], "feedback": {"images": 16}},
     }

@@ -245,7 +245,7 @@ def test_checkpoint_of_another_network(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [[1, 2], {"epoch": 3}, {}, torch.zeros(3), {"state_dict": {"a": 1}}])
 def test_checkpoint_without_a_state_dict(tmp_path: Path, value: object) -> None:
-    refused(saved(tmp_path / "a.pt", value), "holds no state_dict: it must map names to tensors.")
+    refused(saved(tmp_path / "a.pt", value), "contains no state_dict: it must map names to tensors.")
 
 
 @pytest.mark.parametrize(

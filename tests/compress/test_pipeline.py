@@ -24,7 +24,7 @@ from penni_escalate.common import shared_folder
 from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.paths import ROOT
 from penni_escalate.compress.data import load_data
-from penni_escalate.compress.intake import intake, trace
+from penni_escalate.compress.frontend import read_graph, trace
 from penni_escalate.compress.networks import NETWORKS
 from penni_escalate.compress.pipeline import STEPS, Compression, compress_network
 from penni_escalate.compress.recipe import (
@@ -34,6 +34,7 @@ from penni_escalate.compress.recipe import (
     Phase,
     Recipe,
     load_recipe,
+    manifest_fields,
     parse_recipe,
     recipe_names,
 )
@@ -77,12 +78,12 @@ def fields(
 
 def untrained(network: str | type[nn.Module], **other: Any) -> dict[str, Any]:
     """All steps without any training."""
-    retraining = {"turns": 0, "epochs": 1, "learning_rate": 0.1, "l1": 0.0}
+    retraining = {"alternations": 0, "epochs": 1, "learning_rate": 0.1, "l1": 0.0}
     return fields(network, NONE, retraining=retraining, **other)
 
 
 def run(
-    recipe: dict[str, Any], folder: Path, last: str = STEPS[-1], again: str | None = None, work: str = "work"
+    recipe: dict[str, Any], folder: Path, last: str = STEPS[-1], restart_from: str | None = None, work: str = "work"
 ) -> tuple[Report | None, list[str]]:
     """Compress into folder/package; returns the report and the steps that were reported."""
     steps: list[Step] = []
@@ -93,7 +94,7 @@ def run(
         progress=False,
         report=steps.append,
         last=last,
-        again=again,
+        restart_from=restart_from,
     )
     return report, [step.name for step in steps]
 
@@ -114,10 +115,12 @@ def test_a_network_of_the_users_goes_through(network: type[nn.Module], scale: st
     """FILE.py:CLASS, with real training in every step; the numbers fit together."""
     classifier = "int8" if scale == "basis" else "ternary"
     quantization = {"scale": scale, "classifier": classifier, "training": TRAINING}
-    report, steps = run(fields(network, quantization=quantization), tmp_path)
+    recipe = fields(network, quantization=quantization)
+    report, steps = run(recipe, tmp_path)
     assert report is not None and tuple(steps) == STEPS == tuple(step.name for step in report.steps)
     package = read_package(tmp_path / "package")
     assert package.manifest.network == report.network == network.__name__ and len(package.images) == 4
+    assert package.manifest.recipe == manifest_fields(parse_recipe(recipe, "test"))
     assert score(package) == package.manifest.scores["integer"] == report.integer_score
     assert set(package.manifest.scores) == {"train", "decompose", "retrain", "prune", "shrink", "quantize", "integer"}
     by_name = {step.name: step for step in report.steps}
@@ -195,7 +198,7 @@ def test_every_network_goes_through_every_step(name: str, tmp_path: Path) -> Non
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
-    """A run in a single stretch."""
+    """An uninterrupted run."""
     folder = tmp_path_factory.mktemp("whole")
     report, _ = run(fields(), folder)
     assert report is not None
@@ -224,7 +227,7 @@ def kept(before: dict[str, int], folder: Path) -> list[str]:
 @pytest.mark.xdist_group("resume")
 @pytest.mark.parametrize("interrupted", STEPS[:-1])
 def test_a_resumed_run_gives_the_same_bytes(interrupted: str, whole: tuple[Path, Report], tmp_path: Path) -> None:
-    """After each step: the steps before are not done again, those after give the package of a single stretch."""
+    """After each step: the steps before are not done again, those after give the package of an uninterrupted run."""
     before = left_by(whole, tmp_path, interrupted)
     resumed, steps = run(fields(), tmp_path)
     assert resumed is not None and tuple(steps) == STEPS
@@ -274,10 +277,10 @@ def test_a_later_steps_field_leaves_the_steps_before(
     before = left_by(whole, tmp_path, "fold")
     resumed, _ = run(fields(**change), tmp_path)
     assert resumed is not None and kept(before, tmp_path) == list(STEPS[: STEPS.index(step)])
-    (tmp_path / "anew").mkdir()
-    anew, _ = run(fields(**change), tmp_path / "anew")
-    assert anew is not None and content(tmp_path) == content(tmp_path / "anew") != content(whole[0])
-    plain = [json.dumps([asdict(replace(step, seconds=0)) for step in report.steps]) for report in (resumed, anew)]
+    (tmp_path / "fresh").mkdir()
+    fresh, _ = run(fields(**change), tmp_path / "fresh")
+    assert fresh is not None and content(tmp_path) == content(tmp_path / "fresh") != content(whole[0])
+    plain = [json.dumps([asdict(replace(step, seconds=0)) for step in report.steps]) for report in (resumed, fresh)]
     assert plain[0] == plain[1]
 
 
@@ -293,11 +296,11 @@ def test_hardware_is_no_other_recipe(whole: tuple[Path, Report], tmp_path: Path)
 
 
 @pytest.mark.xdist_group("resume")
-@pytest.mark.parametrize("again", ["prune", "train"])
-def test_again_repeats_from_a_step(again: str, tmp_path: Path, whole: tuple[Path, Report]) -> None:
+@pytest.mark.parametrize("restart_from", ["prune", "train"])
+def test_restart_from_a_step(restart_from: str, tmp_path: Path, whole: tuple[Path, Report]) -> None:
     before = left_by(whole, tmp_path, "fold")
-    run(fields(), tmp_path, last="shrink", again=again)
-    assert kept(before, tmp_path) == list(STEPS[: STEPS.index(again)])
+    run(fields(), tmp_path, last="shrink", restart_from=restart_from)
+    assert kept(before, tmp_path) == list(STEPS[: STEPS.index(restart_from)])
     # An older file of a later step would be resumed from.
     assert written(tmp_path).keys() == set(STEPS[: STEPS.index("shrink") + 1])
     run(fields(), tmp_path)
@@ -305,7 +308,7 @@ def test_again_repeats_from_a_step(again: str, tmp_path: Path, whole: tuple[Path
 
 
 def test_the_users_files_are_a_part_of_the_recipe(tmp_path: Path) -> None:
-    """A network that was edited, or another checkpoint of the same name, begins anew."""
+    """A network that was edited, or another checkpoint of the same name, starts over."""
     source = tmp_path / "mine.py"
     source.write_text("from tests.compress.small_networks import Plain as Mine\n")
     weights = tmp_path / "mine.pt"
@@ -396,16 +399,16 @@ def test_distillation_loss() -> None:
 
 
 def test_the_l1_term_makes_coefficients_smaller(tmp_path: Path) -> None:
-    """In a turn of theirs; in a turn of the basis kernels it is a constant."""
+    """While they are trained; while the basis kernels are, it is a constant."""
     sums = {}
-    for turns, l1 in ((1, 0.0), (1, 0.1), (2, 0.1)):
-        retraining = {"turns": turns, "epochs": 1, "learning_rate": 0.01, "l1": l1}
+    for alternations, l1 in ((1, 0.0), (1, 0.1), (2, 0.1)):
+        retraining = {"alternations": alternations, "epochs": 1, "learning_rate": 0.01, "l1": l1}
         recipe = parse_recipe(fields(Plain, retraining=retraining, float_training=NONE), "test")
         work = Compression(recipe, tmp_path, progress=False, report=lambda step: None)
         for step in ("train", "decompose", "retrain"):
             getattr(work, step)()
         table = work.network.get_submodule("conv2").get_parameter("coefficients")
-        sums[turns, l1] = float(table.detach().abs().sum())
+        sums[alternations, l1] = float(table.detach().abs().sum())
         assert table.requires_grad
     assert sums[1, 0.1] < sums[1, 0.0] and sums[2, 0.1] == sums[1, 0.1]
 
@@ -541,6 +544,21 @@ UNLABELLED = {"source": "synthetic", "options": options(SHAPE, classes=0)}
         ({"configuration": "huge"}, "Configuration 'huge' is not known: use one of"),
         ({"weight_decay": "much"}, "field 'weight_decay' is 'much'"),
         ({"momentum": 1}, "momentum"),
+        (
+            {"retraining": {"turns": 2, "epochs": 1, "learning_rate": 0.1, "l1": 0.0}},
+            "mine.yaml: field 'retraining.turns' is now called 'retraining.alternations'.",
+        ),
+        (
+            {
+                "quantization": {
+                    "scale": "basis",
+                    "classifier": "int8",
+                    "training": NONE,
+                    "feedback": {"images": 4, "price": 1},
+                }
+            },
+            "field 'quantization.feedback.price' is now called 'quantization.feedback.rate_distortion_weight'.",
+        ),
         ({"quantization": {"scale": "row", "classifier": "int8", "training": NONE}}, "quantization.scale"),
     ],
 )  # fmt: skip
@@ -574,7 +592,7 @@ def test_a_recipe_that_is_none(
         (["run", "--config", "nowhere.yaml"], "Recipe nowhere.yaml cannot be read: No such file or directory."),
         (["run", "--net", "digits", "--seed", "-1"], "-1 is not in the range"),
         (
-            ["run", "--net", "digits-95", "--again", "polish"],
+            ["run", "--net", "digits-95", "--restart-from", "polish"],
             "Step 'polish' is not known: the steps are train, decompose",
         ),
         (["polish", "--net", "digits"], "No such command 'polish'"),
@@ -715,7 +733,7 @@ class Zeros(Plain):
 def test_a_dead_layer_that_comes_to_life_is_trained(alive: type[nn.Module], tmp_path: Path) -> None:
     """Batch norm's statistics are those of the batch in training; a classifier of zeros has gradients."""
     network = trace(alive(), "alive")
-    graph = intake(network, "alive", SHAPE)
+    graph = read_graph(network, "alive", SHAPE)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     numbers = torch.get_rng_state()
     runner(tmp_path, parse_recipe(fields(Plain), "test")).check_gradients(network, graph)

@@ -13,8 +13,8 @@ from penni_escalate.compress.decompose import decompose_network
 from penni_escalate.compress.graph import Graph
 from penni_escalate.compress.layers import Coefficients
 from penni_escalate.compress.prune import (
+    apply_mask,
     balanced,
-    hold,
     importance,
     least,
     prune_by_deviation,
@@ -53,8 +53,8 @@ def tables(network: nn.Module, graph: Graph) -> dict[str, Tensor]:
 
 
 def sparsity(network: nn.Module, graph: Graph) -> float:
-    slots, nonzero = coefficient_counts(network, graph)
-    return 1 - nonzero / slots
+    count, nonzero = coefficient_counts(network, graph)
+    return 1 - nonzero / count
 
 
 # Coefficients
@@ -65,9 +65,9 @@ def sparsity(network: nn.Module, graph: Graph) -> float:
 def test_pruning_reaches_the_sparsity(network: type[nn.Module], target: float) -> None:
     traced, graph = decomposed(network)
     prune_to(list(entries(traced, graph).values()), target)
-    slots, nonzero = coefficient_counts(traced, graph)
+    count, nonzero = coefficient_counts(traced, graph)
     # The least number of coefficients that makes it.
-    assert (slots - nonzero - 1) / slots < target <= (slots - nonzero) / slots
+    assert (count - nonzero - 1) / count < target <= (count - nonzero) / count
 
 
 def test_pruning_takes_the_least_important_and_keeps_the_pruned() -> None:
@@ -107,12 +107,12 @@ def test_importance_is_relative_to_the_layer() -> None:
 def test_row_density_bounds_the_fullest_row(density: float) -> None:
     traced, graph = decomposed(Residual)
     rows = {name: entry for name, entry in entries(traced, graph).items() if entry.table.shape[2] > 1}
-    slots = sum(entry.table.numel() for entry in rows.values())
+    count = sum(entry.table.numel() for entry in rows.values())
     prune_to(list(rows.values()), 1 - density, density)
     for name, entry in rows.items():
         fullest = (entry.table != 0).float().mean(dim=(0, 1)).max()
         assert fullest <= density + 1 / entry.table[..., 0].numel(), name
-    assert abs(sum(int((entry.table != 0).sum()) for entry in rows.values()) - density * slots) <= 1
+    assert abs(sum(int((entry.table != 0).sum()) for entry in rows.values()) - density * count) <= 1
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 40, 99, 100])
@@ -163,8 +163,8 @@ def test_zeros_and_their_gradients_are_held_through_training(tmp_path: Path) -> 
 def test_a_second_mask_replaces_the_first() -> None:
     traced, graph = decomposed(Flat)
     entry = entries(traced, graph)["fc1"]
-    hold(entry, torch.zeros(entry.table.shape))
-    hold(entry, torch.ones(entry.table.shape))
+    apply_mask(entry, torch.zeros(entry.table.shape))
+    apply_mask(entry, torch.ones(entry.table.shape))
     assert entry.parametrizations is not None and len(entry.parametrizations) == 1
     assert not entry.tensor.any(), "what went stays away"
 
@@ -213,7 +213,7 @@ def clear(entry: Coefficients, outputs: Index = ALL, inputs: Index = ALL) -> Non
     """Hold the coefficients of these output or input channels at zero."""
     mask = (entry.table.detach() != 0).float()
     mask[outputs, inputs] = 0
-    hold(entry, mask)
+    apply_mask(entry, mask)
 
 
 def test_groups_of_a_residual_network() -> None:
@@ -254,9 +254,9 @@ def test_closing_a_join_needs_every_part() -> None:
         clear(table[name], inputs=4)
     before = tables(traced, graph)
     # conv2 reads channel 4 of conv1, which is channel 4 of their sum: it stays.
-    assert Channels(traced, graph).close(list(table.values()), hold) == 0
+    assert Channels(traced, graph).close(list(table.values()), apply_mask) == 0
     clear(table["conv2"], inputs=4)
-    gone = Channels(traced, graph).close(list(table.values()), hold)
+    gone = Channels(traced, graph).close(list(table.values()), apply_mask)
     # conv1 is dense, so conv2's eighth row is all that serves the channel.
     assert gone == int((before["conv2"][4] != 0).sum()) - 5 == 35
     after = tables(traced, graph)
@@ -269,11 +269,11 @@ def test_closing_follows_a_chain_in_both_directions() -> None:
     # Nothing reads channel 3 of conv3; nothing feeds channel 5 of conv2.
     clear(table["fc"], inputs=3)
     clear(table["conv2"], 5)
-    gone = Channels(traced, graph).close(list(table.values()), hold)
+    gone = Channels(traced, graph).close(list(table.values()), apply_mask)
     after = tables(traced, graph)
     assert not after["conv3"][3].any() and not after["conv3"][:, 5].any()
     assert gone == 12 * 5 + 9 * 5
-    assert Channels(traced, graph).close(list(table.values()), hold) == 0
+    assert Channels(traced, graph).close(list(table.values()), apply_mask) == 0
 
 
 def test_closing_a_silent_skip() -> None:
@@ -281,10 +281,10 @@ def test_closing_a_silent_skip() -> None:
     traced, graph = pruned(Residual, 3, keep=1.0)
     table = entries(traced, graph)
     clear(table["conv4"], 0)
-    assert Channels(traced, graph).close(list(table.values()), hold) == 0
+    assert Channels(traced, graph).close(list(table.values()), apply_mask) == 0
     clear(table["conv5"], 0)
     # Channel 0 of the shortcut is one of its zeros.
-    assert Channels(traced, graph).close(list(table.values()), hold) == 15 * 5 + small_networks.CLASSES
+    assert Channels(traced, graph).close(list(table.values()), apply_mask) == 15 * 5 + small_networks.CLASSES
     after = tables(traced, graph)
     assert not after["conv5"][:, 0].any() and not after["fc"][:, 0].any()
 

@@ -25,7 +25,7 @@ from penni_escalate.compress.kinds.requantized import IntegerLayer
 from penni_escalate.compress.kinds.role import Sources
 from penni_escalate.compress.kinds.upsample import upsample
 from penni_escalate.compress.layers import DecomposedConv2d, combine_kernels
-from penni_escalate.compress.quantize import balance_rows, quantize_kernels
+from penni_escalate.compress.quantize import balance_kernels, quantize_kernels
 from penni_escalate.compress.quantizers import (
     EXPONENT_MAX,
     Alpha,
@@ -128,7 +128,7 @@ def test_balancing_keeps_the_kernels_and_evens_the_rows() -> None:
     for name, entry in entries(network, graph).items():
         if isinstance(entry.module, DecomposedConv2d):
             expected = combine_kernels(entry.module.coefficients, entry.module.basis)
-            balance_rows(entry)
+            balance_kernels(entry)
             found = combine_kernels(entry.module.coefficients, entry.module.basis)
             torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
             table = entry.table.detach()

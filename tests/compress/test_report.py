@@ -19,14 +19,15 @@ import penni_escalate.compress.command as command
 import penni_escalate.compress.summary as summary
 from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.paths import ROOT
-from penni_escalate.common.results import write_json
-from penni_escalate.compress.account import Cost, ratio
+from penni_escalate.common.results import json_text, write_json
+from penni_escalate.compress.cost_model import Cost, ratio
 from penni_escalate.compress.decompose import Decomposed
 from penni_escalate.compress.graph import Role
 from penni_escalate.compress.measure import Measured, count, measure_package
 from penni_escalate.compress.pages import layer_table, step_table, write_pages
 from penni_escalate.compress.report import Report, Step
 from penni_escalate.compress.rotate import Rotation
+from penni_escalate.compress.steps import STEPS
 from penni_escalate.compress.tables import print_table
 from penni_escalate.compress.view import read_report, view_of_package, view_of_report
 from penni_escalate.golden.functional import layer_input, run_network, score
@@ -395,6 +396,18 @@ def test_package_alone_costs_what_its_run_said() -> None:
 # ---- all packages ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("folder", sorted((ROOT / "packages").iterdir()), ids=lambda folder: folder.name)
+def test_reports_that_ship_are_read(folder: Path) -> None:
+    """Every one: a changed name in a report's types must not make them unreadable."""
+    report = read_report(folder / "report.json")
+    assert json.loads(json_text(report.as_fields())) == json.loads((folder / "report.json").read_text())
+    view = view_of_report(report)
+    manifest = read_package(folder).manifest
+    assert (view.network, view.seed, view.score) == (manifest.network, manifest.seed, manifest.scores["integer"])
+    assert [step.name for step in view.steps] == list(STEPS) and view.bases
+    assert None not in [layer.ratio for layer in view.layers] and view.total("exact_additions")
+
+
 def test_results_of_all_packages(packages: Path, results: Path, report: Report) -> None:
     page, ok = summary.write_summary(Console(quiet=True), packages)
     assert ok
@@ -525,7 +538,7 @@ def test_damaged_package(own: Path, results: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_no_package(tmp_path: Path, results: Path) -> None:
-    with pytest.raises(UserError, match="holds no package"):
+    with pytest.raises(UserError, match="contains no package"):
         summary.write_summary(Console(quiet=True), tmp_path)
 
 

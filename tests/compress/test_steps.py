@@ -1,14 +1,24 @@
 """compress/steps: what a step reads of its recipe is declared, and only that makes its file stale."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from penni_escalate.common.paths import ROOT
 from penni_escalate.compress.pipeline import Compression
-from penni_escalate.compress.recipe import Recipe, as_fields, parse_recipe
+from penni_escalate.compress.recipe import (
+    Recipe,
+    as_fields,
+    load_recipe,
+    manifest_fields,
+    parse_recipe,
+    recipe_file,
+    recipe_names,
+)
 from penni_escalate.compress.steps import FIRST_READ, STEPS, TEXTS, WITHOUT_EFFECT, digest
 from tests.compress.small_networks import Residual, own, recipe, recipe_fields
 
@@ -117,3 +127,29 @@ def test_steps_of_one_recipe_are_told_apart() -> None:
     same = parse_recipe(recipe_fields("digits", phase), "test")
     assert len({digest(same, step) for step in STEPS}) == len(STEPS)
     assert digest(same, "train") == digest(recipe(), "train")
+
+
+def plain_values(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values of nested mappings by their names with dots."""
+    values: dict[str, Any] = {}
+    for name, value in fields.items():
+        values |= plain_values(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return values
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_shipped_manifests_contain_the_recipes_that_ship(name: str) -> None:
+    """By the field names of the package format; older packages lack fields that came later."""
+    shipped = json.loads((ROOT / "packages" / name / "manifest.json").read_text())["recipe"]
+    written = manifest_fields(load_recipe(recipe_file(name)))
+    assert plain_values(shipped).items() <= plain_values(written).items()
+    assert "turns" in written["retraining"] and "alternations" not in written["retraining"]
+    if name == "digits":
+        assert json.dumps(written) == json.dumps(shipped)
+    if name == "hed":
+        assert written["quantization"]["feedback"]["price"] == 12.0
+
+
+def test_only_the_names_of_a_manifest_differ() -> None:
+    values = plain_values(as_fields(load_recipe(recipe_file("hed"))))
+    assert list(plain_values(manifest_fields(load_recipe(recipe_file("hed")))).values()) == list(values.values())

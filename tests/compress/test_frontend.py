@@ -1,4 +1,4 @@
-"""compress/intake: what it makes of a network, and what it refuses."""
+"""compress/frontend: what it makes of a network, and what it refuses."""
 
 import copy
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from torch.nn.utils import prune
 from torch.nn.utils.parametrizations import weight_norm
 
 from penni_escalate.common.errors import UserError
+from penni_escalate.compress.frontend import read_graph, trace
 from penni_escalate.compress.graph import Activation, Graph, Role, tensors_module
-from penni_escalate.compress.intake import intake, trace
 from penni_escalate.compress.networks import NETWORKS
 from tests.compress import small_networks
 from tests.compress.small_networks import SHAPE, Dense, Flat, Mobile, Plain, Residual, Squeeze, taken
@@ -102,7 +102,7 @@ def test_roles_of_the_networks_that_ship(name: str, roles: dict[str, int]) -> No
     entry = NETWORKS[name]
     with torch.device("meta"):
         traced = trace(entry.build(entry.classes), name)
-    graph = intake(traced, name, entry.input_shape)
+    graph = read_graph(traced, name, entry.input_shape)
     found = [layer.role.value for layer in graph.layers]
     counts = {role: found.count(role) for role in roles}
     if name == "hed":
@@ -132,7 +132,7 @@ def mean(x: Tensor) -> Tensor:
 
 
 def head(then: Callable[[Head, Tensor], Tensor], **modules: nn.Module) -> Graph:
-    return intake(trace(Head(then, **modules), "head"), "head", SHAPE)
+    return read_graph(trace(Head(then, **modules), "head"), "head", SHAPE)
 
 
 REFUSED: dict[str, tuple[Callable[[Head, Tensor], Tensor], nn.Module, str]] = {
@@ -227,7 +227,7 @@ def test_several_results_are_refused() -> None:
 
 def test_wrong_image_is_one_sentence(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UserError, match=r"'head' does not take images of shape \(5, 8, 8\): Given groups=1") as found:
-        intake(trace(Head(lambda n, x: x), "head"), "head", (5, 8, 8))
+        read_graph(trace(Head(lambda n, x: x), "head"), "head", (5, 8, 8))
     assert "\n" not in str(found.value)
     assert capfd.readouterr() == ("", "")
 
@@ -275,6 +275,6 @@ def test_trace_leaves_the_network_alone() -> None:
     before = copy.deepcopy(network.state_dict())
     traced = trace(network, "residual")
     assert isinstance(traced, fx.GraphModule)
-    intake(traced, "residual", SHAPE)
+    read_graph(traced, "residual", SHAPE)
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name]), name

@@ -1,4 +1,4 @@
-"""What a network costs: parameters, operations, coded bits; by the papers' formulas, layer by layer."""
+"""The cost model: parameters, operations and coded bits of each layer, by the papers' formulas."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from penni_escalate.compress.kinds import ROLES
 from penni_escalate.compress.layers import Coefficients, DecomposedConv2d
 from penni_escalate.compress.prune import Masked
 
-#: Bits of a requantization: multiplier and shift, which hold an output channel's scale.
+#: Bits of a requantization: multiplier and shift, into which an output channel's scale is folded.
 SCALE_BITS = 16 + 6
 EXPONENT_BITS = 3
 FLOAT_BITS = 32
@@ -24,15 +24,15 @@ class Cost:
 
     Attributes:
         weights: of the dense layer, all of them.
-        coefficients: slots of its coefficients, 0 where it has none.
+        coefficients: number of its coefficients, zero or not; 0 where it has none.
         nonzero: coefficients that are not zero; of a dense layer its weights.
         parameters: numbers to store: non-zero coefficients, basis or dense kernels, biases and batch norm.
         operations: multiply-accumulates of a dense layer; of a decomposed one as PENNI counts them,
             OH*OW*(C*M*R*S + nnz).
         multiplications, additions: in ESCALATE's order, OH*OW*K*M*R*S and nnz*H*W; of a dense layer both are its
             multiply-accumulates.
-        map_bits, sign_bits, kernel_bits, scale_bits: coded size: one bit a slot (SparseMap) and one a non-zero
-            coefficient, 8 a kernel weight with 3 a basis kernel's exponent, SCALE_BITS an output channel.
+        map_bits, sign_bits, kernel_bits, scale_bits: coded size: one bit per coefficient (SparseMap) and one per
+            non-zero coefficient, 8 per kernel weight, 3 per basis kernel's exponent, SCALE_BITS per output channel.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Account:
+class NetworkCost:
     """All layers with weights."""
 
     layers: tuple[Cost, ...]
@@ -74,14 +74,14 @@ def penni_operations(pixels: int, channels: int, rows: int, size: int, nonzero: 
     return pixels * (channels * rows * size + nonzero)
 
 
-def account(network: nn.Module, graph: Graph) -> Account:
+def network_cost(network: nn.Module, graph: Graph) -> NetworkCost:
     """Cost of a network in any state between two steps."""
     costs = []
     for layer in graph.layers:
         if ROLES[layer.role].weighted:
             norm = network.get_submodule(layer.norm) if layer.norm else None
             costs.append(_cost(layer, network.get_submodule(layer.module), norm))
-    return Account(tuple(costs))
+    return NetworkCost(tuple(costs))
 
 
 def _cost(layer: Layer, module: nn.Module, norm: nn.Module | None) -> Cost:
@@ -115,8 +115,8 @@ def _cost(layer: Layer, module: nn.Module, norm: nn.Module | None) -> Cost:
             kernel_bits=8 * module.basis.numel() + EXPONENT_BITS * rows,
             **common,  # type: ignore[arg-type]
         )
-    held = entry.parametrizations
-    ternary = layer.role is Role.POINTWISE or (held is not None and isinstance(held[0], Masked))
+    parts = entry.parametrizations
+    ternary = layer.role is Role.POINTWISE or (parts is not None and isinstance(parts[0], Masked))
     return Cost(
         rows=1,
         coefficients=weights if ternary else 0,
@@ -137,6 +137,6 @@ def ratio(dense_weights: int, coded_bits: int) -> float:
     return FLOAT_BITS * dense_weights / coded_bits if coded_bits else 0.0
 
 
-def as_rows(costs: Account) -> list[Mapping[str, object]]:
+def as_rows(costs: NetworkCost) -> list[Mapping[str, object]]:
     """The layers as plain mappings, with their coded bits."""
     return [{**vars(cost), "role": cost.role.value, "coded_bits": cost.coded_bits} for cost in costs.layers]

@@ -1,4 +1,4 @@
-"""From a network to its layers: what torch.fx traces in evaluation mode, fused. Dropout and reshapes vanish."""
+"""The frontend: traces a network with torch.fx in evaluation mode and fuses it into layers; dropout and reshapes go."""
 
 import operator
 import re
@@ -19,7 +19,7 @@ from penni_escalate.compress.kinds import ROLES
 from penni_escalate.compress.kinds.role import UnsupportedError
 from penni_escalate.compress.networks import Subsample
 
-#: A convolution with at most so many channels keeps dense 8-bit kernels: a row of a block takes each channel.
+#: A convolution with at most so many channels keeps dense 8-bit kernels: a PE row takes each channel.
 DENSE_CHANNELS_MAX = 6
 
 #: Letters of a layer's name, so that a number still fits a package's 64.
@@ -35,7 +35,7 @@ _TWICE = "is used twice, and each use would need weights of its own"
 
 
 class _Shapes(fx.Interpreter):
-    """Notes the shape of what every node gives; torch's own ShapeProp prints a traceback where a node fails."""
+    """Records the shape of every node's result; torch's own ShapeProp prints a traceback where a node fails."""
 
     def run_node(self, n: fx.Node) -> Any:
         result = super().run_node(n)
@@ -61,7 +61,7 @@ def trace(network: nn.Module, name: str) -> fx.GraphModule:
     _assign_in_place(graph)
     for node in graph.nodes:
         if node.op == "call_method" and node.target == "view":
-            # Training orders tensors by channel last, of which a view makes no rows; a reshape gives the same values.
+            # Training orders tensors by channel last, which a view cannot flatten; a reshape has the same values.
             node.target = "reshape"
     return fx.GraphModule(network, graph, name)
 
@@ -79,7 +79,7 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def _assign_in_place(graph: fx.Graph) -> None:
-    """Methods that change a tensor in place become those that give a new one, read by all that come after."""
+    """In-place methods become those that return a new tensor, which all later nodes read."""
     before: set[fx.Node] = set()
     for node in graph.nodes:
         before.add(node)
@@ -98,7 +98,7 @@ def _select(channels: int, kernels: int) -> Select:
 
 @dataclass(frozen=True)
 class _Value:
-    """What a node of the traced network holds: tensors side by side, or a layer that may still take more in."""
+    """The value of a node of the traced network: concatenated tensors, or a layer that may still be fused with more."""
 
     tensors: tuple[str, ...]
     flatten: bool = False
@@ -106,8 +106,8 @@ class _Value:
 
 
 @dataclass
-class _Intake:
-    """Turns traced nodes into layers, node by node."""
+class _GraphReader:
+    """Fuses traced nodes into layers, node by node."""
 
     network: str
     traced: fx.GraphModule
@@ -366,7 +366,7 @@ class _Intake:
     def flatten(self, node: fx.Node, source: fx.Node) -> None:
         before, after = self.shape(source), self.shape(node)
         if after != (prod(before),) or len(self.closed(source).tensors) != 1:
-            raise self.refuse(node, "reshapes a tensor to something else than one row an image")
+            raise self.refuse(node, "reshapes a tensor to something else than one vector an image")
         self.values[node] = replace(self.closed(source), flatten=len(before) == 3 and before[1:] != (1, 1))
 
     def upsample(self, node: fx.Node, source: fx.Node) -> None:
@@ -379,7 +379,7 @@ class _Intake:
         self.begin(node, source, Role.UPSAMPLE, factor=factor)
 
 
-def intake(traced: fx.GraphModule, name: str, input_shape: tuple[int, int, int]) -> Graph:
+def read_graph(traced: fx.GraphModule, name: str, input_shape: tuple[int, int, int]) -> Graph:
     """The layers of a traced network.
 
     Args:
@@ -393,7 +393,7 @@ def intake(traced: fx.GraphModule, name: str, input_shape: tuple[int, int, int])
             _Shapes(traced).run(torch.zeros(1, *input_shape, device=device))
     except Exception as error:  # what PyTorch raises for a wrong shape depends on the operator
         raise UserError(f"Network '{name}' does not take images of shape {input_shape}: {first_line(error)}.") from None
-    return _Intake(name, traced).run(input_shape)
+    return _GraphReader(name, traced).run(input_shape)
 
 
 def _argument(node: fx.Node, place: int, name: str) -> Any:

@@ -1,14 +1,21 @@
-"""compress/account: the papers' formulas, pinned by what the papers' own networks have."""
+"""compress/cost_model: the papers' formulas, pinned by what the papers' own networks have."""
 
 import pytest
 import torch
 from torch import nn
 
-from penni_escalate.compress.account import FLOAT_BITS, SCALE_BITS, Account, account, penni_operations, ratio
+from penni_escalate.compress.cost_model import (
+    FLOAT_BITS,
+    SCALE_BITS,
+    NetworkCost,
+    network_cost,
+    penni_operations,
+    ratio,
+)
+from penni_escalate.compress.frontend import read_graph, trace
 from penni_escalate.compress.graph import Graph, Role
-from penni_escalate.compress.intake import intake, trace
 from penni_escalate.compress.networks import NETWORKS
-from penni_escalate.compress.prune import hold
+from penni_escalate.compress.prune import apply_mask
 from penni_escalate.compress.shrink import shrink
 from tests.compress.small_networks import Flat, Mobile, Plain, Residual, coefficient_counts, entries, pruned, taken
 
@@ -19,7 +26,7 @@ AUTHORS_LINEAR = 2 * (512 * 512 + 512 * 512 + 512 * 10)
 def vgg16() -> tuple[nn.Module, Graph]:
     with torch.device("meta"):
         traced = trace(NETWORKS["vgg16"].build(10), "vgg16")
-    return traced, intake(traced, "vgg16", (3, 32, 32))
+    return traced, read_graph(traced, "vgg16", (3, 32, 32))
 
 
 def test_dense_vgg16() -> None:
@@ -41,27 +48,27 @@ def test_decomposed_vgg16() -> None:
     total = 0
     for layer in graph.layers:
         if layer.kernel == (3, 3):
-            pixels, slots = layer.out_shape[1] * layer.out_shape[2], layer.out_shape[0] * layer.in_shape[0] * 5
-            total += penni_operations(pixels, layer.in_shape[0], 5, 9, slots)
+            pixels, count = layer.out_shape[1] * layer.out_shape[2], layer.out_shape[0] * layer.in_shape[0] * 5
+            total += penni_operations(pixels, layer.in_shape[0], 5, 9, count)
     assert total == 182_338_560
     assert total + AUTHORS_LINEAR == 183_397_376
 
 
 def test_escalates_ratio() -> None:
-    """335 times, of the authors' shrunk VGG16: one bit a slot, one a non-zero coefficient, 8-bit basis kernels."""
+    """335 times, of the authors' shrunk VGG16: one bit per coefficient, one more if not zero, 8-bit basis kernels."""
     weights = sum(layer.out_shape[0] * layer.in_shape[0] * 9 for layer in vgg16()[1].layers if layer.kernel == (3, 3))
     bits = 1_263_775 + 135_817 + 13 * 5 * 9 * 8
     assert ratio(weights, bits) == pytest.approx(335, abs=1) and FLOAT_BITS == 32
     assert ratio(10, 0) == 0.0
 
 
-def by_name(costs: Account) -> dict[str, dict[str, int]]:
+def by_name(costs: NetworkCost) -> dict[str, dict[str, int]]:
     return {cost.name: {**vars(cost), "coded_bits": cost.coded_bits} for cost in costs.layers}
 
 
 def test_dense_layers_by_hand() -> None:
     network, graph = taken(Plain, 0)
-    costs = by_name(account(network, graph))
+    costs = by_name(network_cost(network, graph))
     assert list(costs) == ["conv1", "conv2", "conv3", "fc"]
     first = costs["conv1"]
     assert first["weights"] == first["nonzero"] == 8 * 3 * 9 and first["coefficients"] == 0
@@ -76,7 +83,7 @@ def test_dense_layers_by_hand() -> None:
 
 def test_decomposed_layers_by_hand() -> None:
     network, graph = pruned(Residual, 5)
-    costs = by_name(account(network, graph))
+    costs = by_name(network_cost(network, graph))
     nonzero = {name: int(entry.table.count_nonzero()) for name, entry in entries(network, graph).items()}
     conv3 = costs["conv3"]  # 8 -> 12 channels, 8 x 8 -> 4 x 4 pixels
     assert conv3["rows"] == 5 and conv3["weights"] == 12 * 8 * 9 and conv3["coefficients"] == 12 * 8 * 5
@@ -89,33 +96,33 @@ def test_decomposed_layers_by_hand() -> None:
     assert short["coefficients"] == 96 and short["operations"] == short["additions"] == 16 * nonzero["short"]
     assert short["multiplications"] == 16 * 12 and short["kernel_bits"] == 0
     assert "option" not in costs
-    slots, kept = coefficient_counts(network, graph)
-    total = account(network, graph)
-    assert (slots, kept) == (total.total("coefficients"), sum(nonzero.values()))
+    count, kept = coefficient_counts(network, graph)
+    total = network_cost(network, graph)
+    assert (count, kept) == (total.total("coefficients"), sum(nonzero.values()))
     assert total.total("weights") - total.total("weights", convolutions=True) == costs["fc"]["weights"] == 64
 
 
 def test_depthwise_and_flattened_layers_by_hand() -> None:
     network, graph = pruned(Mobile, 1, ternary=False)
-    depth = by_name(account(network, graph))["depth"]
+    depth = by_name(network_cost(network, graph))["depth"]
     assert depth["weights"] == 16 * 9 and depth["operations"] == 16 * 144 and depth["kernel_bits"] == 8 * 144
     network, graph = pruned(Flat, 1)
-    fc1 = by_name(account(network, graph))["fc1"]
+    fc1 = by_name(network_cost(network, graph))["fc1"]
     assert fc1["weights"] == fc1["coefficients"] == 40 * 20 and fc1["operations"] == fc1["nonzero"]
 
 
 @pytest.mark.parametrize("network_type", [Plain, Residual, Mobile, Flat], ids=lambda network: network.__name__)
-def test_shrinking_loses_slots_and_no_coefficient_that_counts(network_type: type[nn.Module]) -> None:
+def test_shrinking_removes_zeros_and_no_coefficient_that_counts(network_type: type[nn.Module]) -> None:
     network, graph = pruned(network_type, 2)
     table = entries(network, graph)
     for entry in table.values():
         if entry.layer.role is not Role.CLASSIFIER:
             mask = (entry.table != 0).float()
             mask[:, 0] = 0
-            hold(entry, mask)
-    before = account(network, graph)
+            apply_mask(entry, mask)
+    before = network_cost(network, graph)
     graph, counts = shrink(network, graph, True)
-    after = account(network, graph)
+    after = network_cost(network, graph)
     print(before.total("operations"), after.total("operations"), counts)
     for field in ("coefficients", "nonzero", "operations", "coded_bits", "parameters"):
         assert after.total(field) <= before.total(field), field
