@@ -292,7 +292,7 @@ def verilog_of_designs(folder: Path, patch: pytest.MonkeyPatch) -> Work:
 @kind
 def verilog_in_a_folder_of_the_users(folder: Path, patch: pytest.MonkeyPatch) -> Work:
     """Of two configurations that are written into one folder, one is there at the end."""
-    patch.setattr(generator, "render", lambda config: {f"{name}.v": f"{config}\n{TEXT}" for name in "abcdefgh"})
+    patch.setattr(generator, "render", lambda config, prefix: {f"{name}.v": f"{config}\n{TEXT}" for name in "abcdefgh"})
 
     def work(number: int) -> None:
         generate(number % 2, folder / "rtl")  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from pyuvm import ConfigDB, uvm_factory, uvm_test
 from penni_escalate.configs.accelerator import parse_accelerator
 from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.cycle.stream_core import CoreCounter
+from penni_escalate.tb.base.seeds import seed_of
 from penni_escalate.tb.stream_core.env.agents import CONTEXT, Context
 from penni_escalate.tb.stream_core.env.environment import StreamEnvironment
 from penni_escalate.tb.stream_core.env.model import Expectation
@@ -62,7 +63,7 @@ class StreamCoreTest(uvm_test):
         settings = json.loads(os.environ[SETTINGS])
         self.config = parse_accelerator(settings["config"], SETTINGS)
         self.layers: int = settings["layers"]
-        self.seed = cocotb.RANDOM_SEED
+        self.seed = seed_of("stream_core", "uvm_tests", type(self).__name__)
         self.numbers = np.random.default_rng(self.seed)
         self.random = random.Random(self.seed)
         self.timebase = Timebase(cocotb.top)

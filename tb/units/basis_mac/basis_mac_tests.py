@@ -73,7 +73,7 @@ class BasisMacBench(BlockLoads, UnitBench):
     ports = PORTS
 
     unit = "basis_mac"
-    cut_reach = 400
+    abort_reach = 400
     #: Lines may take long to be freed.
     timeout = 5000
     handshakes = ("z_ready_o", "target_valid_o")

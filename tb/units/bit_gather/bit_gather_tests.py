@@ -19,7 +19,7 @@ class BitGatherBench(UnitBench):
     """
 
     unit = "bit_gather"
-    cuttable = False
+    abortable = False
     lane_bits = 1
 
     def begin(self) -> None:
@@ -117,12 +117,14 @@ class MaskGatherBench(BitGatherBench):
     """One bit a lane, as dilution uses it."""
 
     instance = "bit_gather_1"
+    test = "masks"
 
 
 class ValueGatherBench(BitGatherBench):
     """Eight bits a lane, as the encoder uses it."""
 
     instance = "bit_gather_8"
+    test = "values"
     lane_bits = 8
 
 

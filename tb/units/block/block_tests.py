@@ -55,8 +55,8 @@ class BlockBench(BlockLoads, UnitBench):
     unit = "block"
     handshakes = ("room_o",)
     timeout = 5000
-    cut_reach = 400
-    cut_share = 0.3
+    abort_reach = 400
+    abort_share = 0.3
 
     def __init__(self, dut: HierarchyObject) -> None:
         super().__init__(dut)

@@ -34,7 +34,7 @@ class CollectorBench(UnitBench):
 
     unit = "collector"
     handshakes = ("values_valid_o",)
-    cut_reach = 200
+    abort_reach = 200
 
     def __init__(self, dut: HierarchyObject) -> None:
         super().__init__(dut)

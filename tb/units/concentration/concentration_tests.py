@@ -25,7 +25,7 @@ class ConcentrationBench(UnitBench):
     """
 
     unit = "concentration"
-    cut_share = 0.4
+    abort_share = 0.4
     handshakes = ("column_ready_o", "operand_valid_o")
 
     def begin(self) -> None:

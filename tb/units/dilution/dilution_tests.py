@@ -23,7 +23,7 @@ class DilutionBench(UnitBench):
     """
 
     unit = "dilution"
-    cuttable = False
+    abortable = False
 
     def begin(self) -> None:
         """Random groups of every pair of densities, part by part."""

@@ -20,7 +20,7 @@ class FeederBench(UnitBench):
     """
 
     unit = "feeder"
-    cut_share = 0.4
+    abort_share = 0.4
     handshakes = ("group_ready_o", "beat_valid_o")
 
     def begin(self) -> None:

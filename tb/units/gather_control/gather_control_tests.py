@@ -18,7 +18,7 @@ class GatherControlBench(UnitBench):
     """
 
     unit = "gather_control"
-    cuttable = False
+    abortable = False
 
     def begin(self) -> None:
         """Corner maps, or all maps of a narrow group, then random ones of any density."""

@@ -19,7 +19,7 @@ class InputRingBench(UnitBench):
     """Assumption: a beat is written only when there is room. A transaction is a beat that every row has read."""
 
     unit = "input_ring"
-    cut_share = 0.4
+    abort_share = 0.4
 
     def begin(self) -> None:
         """Random beats; every row at its own pace, or all at the same."""

@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
@@ -28,6 +27,7 @@ from penni_escalate.configs.accelerator import Accelerator, parse_accelerator
 from penni_escalate.golden.cycle.sizes import Sizes, sizes_of
 from penni_escalate.rtl.widths import Widths
 from penni_escalate.tb.base.coverage import Collector, load_model
+from penni_escalate.tb.base.seeds import seed_of
 from penni_escalate.tb.units.lockstep.signals import Sample, UnitSignals, UnresolvedError
 
 #: Environment: what the bench is told from outside the simulator.
@@ -59,15 +59,17 @@ class UnitBench:
     #: Name of the unit, and the instance of the wrapper that is driven.
     unit: ClassVar[str]
     instance: ClassVar[str] = ""
+    #: Name of the test that runs the bench.
+    test: ClassVar[str] = "lockstep"
     #: Valid and ready outputs: they must be 0 or 1 in every cycle.
     handshakes: tuple[str, ...] = ()
     #: Points of the unit's coverage that every run of this bench must hit, though not every bench of the unit can.
     required: tuple[str, ...] = ()
     #: Whether episodes may end early.
-    cuttable: ClassVar[bool] = True
+    abortable: ClassVar[bool] = True
     #: Share of the episodes that do, and the cycles within which the end comes.
-    cut_share: ClassVar[float] = 0.2
-    cut_reach: ClassVar[int] = 60
+    abort_share: ClassVar[float] = 0.2
+    abort_reach: ClassVar[int] = 60
     #: Cycles without a transaction after which the bench gives up.
     timeout: ClassVar[int] = 2000
 
@@ -77,8 +79,9 @@ class UnitBench:
         self.sizes: Sizes = sizes_of(self.config)
         self.widths = Widths(self.config)
         self.target: int = settings["transactions"]
-        self.random = random.Random(cocotb.RANDOM_SEED)
-        self.numbers = np.random.default_rng(cocotb.RANDOM_SEED)
+        seed = seed_of(self.unit, f"{self.unit}_tests", self.test)
+        self.random = random.Random(seed)
+        self.numbers = np.random.default_rng(seed)
         layout = json.loads(Path(settings["layout"]).read_text())
         name = self.instance or self.unit
         self.dut = dut
@@ -198,7 +201,9 @@ class UnitBench:
         self.begin()
         await self._reset()
         aborted_at = (
-            self.random.randrange(1, self.cut_reach) if self.cuttable and self.random.random() < self.cut_share else -1
+            self.random.randrange(1, self.abort_reach)
+            if self.abortable and self.random.random() < self.abort_share
+            else -1
         )
         before, since = self.transactions, 0
         while not self.ended():

@@ -14,11 +14,12 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from penni_escalate.common.units import UNITS
+from penni_escalate.tb.base.seeds import fix_seed
 from penni_escalate.tb.units.lockstep.base import RESULTS
 from penni_escalate.tb.units.mutants.names import PLAN, STARTED, outcome_name
 
 _PLAN = json.loads(os.environ[PLAN])
-_SEED = cocotb.RANDOM_SEED
+fix_seed(cocotb.RANDOM_SEED)
 
 
 def _choose(dut: HierarchyObject, number: int) -> None:
@@ -40,7 +41,6 @@ async def mutant(dut: HierarchyObject, number: int, function: str) -> None:
     Path(STARTED).write_text(name)
     # Nobody handles the signal: the system ends the process.
     signal.setitimer(signal.ITIMER_PROF, _PLAN["limit"])
-    cocotb.RANDOM_SEED = _SEED
     _choose(dut, number)
     try:
         await run(dut)

@@ -36,7 +36,7 @@ class RequantizeBench(UnitBench):
     """
 
     unit = "requantize"
-    cuttable = False
+    abortable = False
 
     def begin(self) -> None:
         """Corner operands in the first episode, then random ones near the clamp's range."""

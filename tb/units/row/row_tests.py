@@ -30,7 +30,7 @@ class RowBench(UnitBench):
     """
 
     unit = "row"
-    cut_share = 0.4
+    abort_share = 0.4
     handshakes = ("beat_ready_o", "z_valid_o")
 
     def begin(self) -> None:

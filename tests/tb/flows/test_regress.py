@@ -24,6 +24,7 @@ from penni_escalate.common.paths import ROOT, console_command
 from penni_escalate.common.results import check_room
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator
+from penni_escalate.rtl.names import module_name
 from penni_escalate.tb.base.coverage import load_model
 from penni_escalate.tb.base.job import Job, Variant, parse_job
 from penni_escalate.tb.base.result import Result, Verdict
@@ -312,7 +313,7 @@ def test_the_time_of_a_uvm_difference_is_that_in_the_waves(tmp_path: Path, monke
     assert got is not None, found.result.problem
     read = recorded(found.waves)
     names = ("valid_o", "ready_i", "map_o", "values_o")
-    seen = [read(f"stream_core.out_{port}", found.detected_ps) for port in names]
+    seen = [read(f"{module_name('stream_core')}.out_{port}", found.detected_ps) for port in names]
     assert seen == [1, 1, 1, int(got[1])]
 
 

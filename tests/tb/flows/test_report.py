@@ -241,7 +241,7 @@ def test_what_was_not_run_is_said_of_each_unit(results: Path, tmp_path: Path) ->
     mutant = {"unit": "fifo", "name": "full", "generated": False, "kind": "overflow", "what": "Fills.",
               "status": "killed", "expected": [], "fired": [], "reason": ""}  # fmt: skip
     gate = {"unit": "fifo", "test": "all", "config": "tiny", "tool": "icarus", "verdict": "passed", "compared": 9,
-            "gates": 9, "flip_flops": 9}  # fmt: skip
+            "cycles": 9, "gates": 9, "flip_flops": 9}  # fmt: skip
     (results / "mutants.json").write_text(json.dumps({"tools": {}, "made_from": "before", "mutants": [mutant]}))
     (results / "gates.json").write_text(json.dumps({"tools": {}, "made_from": "before", "results": [gate]}))
     units = {row.unit: row for row in units_of(read_results(results))}
@@ -383,10 +383,10 @@ def test_a_foreign_result_file(name: str, text: str, results: Path, capsys: pyte
 
 def test_a_wrong_field_deep_in_a_result_file(results: Path) -> None:
     text = json.dumps(
-        {"tools": {}, "made_from": "before", "proofs": [proof("order_2"), proof("order_4", status="fine")]}
+        {"tools": {}, "made_from": "before", "proofs": [proof("order_2"), proof("order_4", outcome="fine")]}
     )
     (results / "formal.json").write_text(text)
-    with pytest.raises(UserError, match=r"formal\.json: field 'proofs\.1\.status' is 'fine': .*'make formal'"):
+    with pytest.raises(UserError, match=r"formal\.json: field 'proofs\.1\.outcome' is 'fine': .*'make formal'"):
         read_results(results)
 
 
