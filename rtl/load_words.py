@@ -71,7 +71,7 @@ WORDS: Mapping[LoadKind, Declaration] = {
     ),
     LoadKind.BASIS: Declaration(
         "r * KERNEL_MAX + s",
-        "a kernel place; times BLOCKS where B depends on k",
+        "a kernel position; times BLOCKS where B depends on k",
         (LoadField("weight", WEIGHT_BITS, signed=True, meaning="B[m][r][s]"),),
         every_row=True,
     ),

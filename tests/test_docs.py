@@ -21,7 +21,7 @@ from penni_escalate.configs.accelerator import as_fields, load_accelerator, pars
 from penni_escalate.golden.manifest import Manifest
 from penni_escalate.rtl.generator import render_text
 from penni_escalate.rtl.load_words import load_table
-from penni_escalate.tb.flows.coverage_plan import coverage_plan
+from penni_escalate.tb.flows.coverage_plan import page_of
 
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
@@ -169,9 +169,10 @@ def test_fields_that_steps_read() -> None:
     assert {step: tuple(re.findall(r"`([\w.]+)`", names)) for step, names in rows} == FIRST_READ
 
 
-def test_coverage_plan() -> None:
-    """docs/coverage-plan.md is what the models say; `penni-escalate coverage-plan` writes it."""
-    assert (DOCS / "coverage-plan.md").read_text() == coverage_plan()
+@pytest.mark.parametrize("unit", UNITS)
+def test_coverage_plan(unit: str) -> None:
+    """A unit's page is what its model says; `penni-escalate coverage-plan` writes it."""
+    assert (DOCS / "coverage" / f"{unit}.md").read_text() == page_of(unit)
 
 
 def test_schema() -> None:

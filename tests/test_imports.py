@@ -25,7 +25,7 @@ GROUPS = {
     "units": {"base"},
     "stream_core": {"base"},
     "network": {"base", "stream_core"},
-    "flows": {"base", "units", "stream_core"},
+    "flows": {"base"},
 }
 
 

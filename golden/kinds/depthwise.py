@@ -31,7 +31,7 @@ class Depthwise(Requantized):
         return signed_sums(self.basis.astype(np.int64))
 
     def sums(self, activations: np.ndarray) -> np.ndarray:
-        """Sums (N, OH, OW, K), kernel place by kernel place."""
+        """Sums (N, OH, OW, K), kernel position by kernel position."""
         g = self.geometry
         sums = np.zeros((len(activations), g.out_height, g.out_width, g.kernels))
         for r, s, seen in shifted(g, padded(g, activations)):

@@ -14,7 +14,7 @@ def padded(g: Geometry, tensor: np.ndarray, value: int = 0) -> np.ndarray:
 
 
 def shifted(g: Geometry, image: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Each kernel place (r, s), and what all outputs see there, (N, OH, OW, C), of a padded tensor."""
+    """Each kernel position (r, s), and what all outputs see there, (N, OH, OW, C), of a padded tensor."""
     for r in range(g.kernel_height):
         for s in range(g.kernel_width):
             rows = slice(r, r + g.stride * (g.out_height - 1) + 1, g.stride)

@@ -37,12 +37,12 @@ SUBCOMMANDS = {
     "regress": Subcommand("tb.flows.regress.command", "regress", "Run a suite of tests with many seeds.", "verify"),
     "rerun": Subcommand("tb.flows.regress.command", "rerun", "Run one run of a regression again.", "verify"),
     "coverage": Subcommand("tb.flows.code_coverage.command", "main", "Judge the code coverage of runs.", "verify"),
-    "coverage-plan": Subcommand("tb.flows.coverage_plan", "main", "Write docs/coverage-plan.md.", "sim"),
+    "coverage-plan": Subcommand("tb.flows.coverage_plan", "main", "Write the coverage plan, docs/coverage/.", "sim"),
     "formal": Subcommand("tb.flows.formal.command", "main", "Prove what the units do for every input.", "verify"),
     "gates": Subcommand("tb.flows.gates.command", "main", "Run the benches on synthesised netlists.", "verify"),
     "mutants": Subcommand("tb.flows.mutants.command", "main", "Put faults into the Verilog on purpose.", "verify"),
     "report": Subcommand("tb.flows.report.command", "main", "Write the verification report.", "verify"),
-    "bench": Subcommand("tb.flows.bench", "main", "Measure build time and simulation speed.", "sim"),
+    "bench": Subcommand("tb.stream_core.speed", "main", "Measure build time and simulation speed.", "sim"),
     "lint": Subcommand("common.lint", "main", "Run ruff and mypy over the project."),
 }
 

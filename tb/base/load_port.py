@@ -50,7 +50,7 @@ class LoadPort:
         return self.words[LoadKind.COEFFICIENTS].data(rows)
 
     def basis(self, work: Pass, block: int, r: int, s: int) -> int:
-        """Data of a BASIS transfer: the weight of kernel place (r, s) for each row."""
+        """Data of a BASIS transfer: the weight of kernel position (r, s) for each row."""
         return self.words[LoadKind.BASIS].data([{"weight": int(weight)} for weight in work.basis[block, :, r, s]])
 
     def exponents(self, work: Pass) -> int:

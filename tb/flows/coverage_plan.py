@@ -1,4 +1,4 @@
-"""penni-escalate coverage-plan: writes docs/coverage-plan.md, what must be met and why, from the coverage models."""
+"""penni-escalate coverage-plan: writes docs/coverage/, what must be met and why, from the coverage models."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -6,42 +6,28 @@ from pathlib import Path
 
 import click
 
+from penni_escalate.common.options import Folder
 from penni_escalate.common.paths import ROOT, relative
 from penni_escalate.common.results import write_atomically
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator, preset_names
 from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, load_model
 
-PAGE = ROOT / "docs" / "coverage-plan.md"
-_BEGIN = """# Coverage plan
-
-What the benches of each unit must have met, and why: the models in `tb/units/<unit>/coverage.py`, written here by
-`penni-escalate coverage-plan`.
-
-A **point** is a quantity with its bins; a **cross** has a bin for every combination of its points, sampled together,
-without those that cannot be, which are listed under the table: a run that meets one of them fails.
-Counts are added over all runs of a regression, and every bin must be hit. A single run of a bench goes on until it
-has hit the bins marked **every run**. Of the presets only some have a bin in *italics*.
-"""
+FOLDER = ROOT / "docs" / "coverage"
 
 
-def coverage_plan() -> str:
-    """The page."""
-    models = [load_model(unit) for unit in sorted(UNITS)]
-    total = sum(len(model.all_bins()) for model in models)
-    lines = [_BEGIN, "| unit | points | crosses | bins |", "|---|---|---|---|"]
-    for model in models:
-        crosses = sum(isinstance(item, Cross) for item in model.items)
-        link = f"[{model.unit}](#{model.unit})"
-        lines.append(f"| {link} | {len(model.items) - crosses} | {crosses} | {len(model.all_bins())} |")
-    lines.append(f"| all | | | {total} |")
-    for model in models:
-        lines += ["", *_of_unit(model)]
-    return "\n".join(lines) + "\n"
+def page_of(unit: str) -> str:
+    """A unit's page."""
+    return "\n".join(_of_unit(load_model(unit))) + "\n"
 
 
 def _of_unit(model: CoverageModel) -> Iterator[str]:
-    yield f"## {model.unit}"
+    crosses = sum(isinstance(item, Cross) for item in model.items)
+    yield f"# Coverage plan of {model.unit}"
+    yield ""
+    yield f"{len(model.items) - crosses} points, {crosses} crosses, {len(model.all_bins())} bins."
+    yield "`penni-escalate coverage-plan` writes this page from the unit's `coverage.py`."
+    yield "[How to read it](../coverage-plan.md)."
     yield ""
     yield "| item | bins | why |"
     yield "|---|---|---|"
@@ -82,8 +68,10 @@ def _combination(cross: Cross, ignored: Ignored) -> str:
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=PAGE, help="Where to write the page.")
+@click.option("--out", type=Folder(), default=FOLDER, help="Where to write the pages.")
 def main(out: Path) -> None:
-    """Write the coverage plan from the models."""
-    write_atomically(out, coverage_plan().encode())
-    print(f"Wrote {relative(out)}")
+    """Write the coverage plan, a page for each unit, from the models."""
+    for unit in UNITS:
+        write_atomically(out / f"{unit}.md", page_of(unit).encode())
+    bins = sum(len(load_model(unit).all_bins()) for unit in UNITS)
+    print(f"Wrote {len(UNITS)} pages, {bins} bins in all, to {relative(out)}")

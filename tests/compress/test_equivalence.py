@@ -215,7 +215,7 @@ FORGETFUL: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], nn.Module, str]
 
 
 @pytest.mark.parametrize("case", FORGETFUL)
-def test_a_reader_that_forgets_is_noticed(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_forgets_is_detected(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     patch, network, layer = FORGETFUL[case]
     patch(monkeypatch)
     traced, graph = read(network)
@@ -245,7 +245,7 @@ def test_a_gain_of_zero_hides_no_branch(monkeypatch: pytest.MonkeyPatch) -> None
         check_equivalence(network, traced, lost)
 
 
-def test_a_block_that_the_trace_lacks_is_noticed() -> None:
+def test_a_block_that_the_trace_lacks_is_detected() -> None:
     """Traced in training mode: the first module whose result differs is named."""
     network = StochasticDepth().train()
     traced = fx.symbolic_trace(network)

@@ -460,7 +460,7 @@ def test_results_of_all_packages(packages: Path, results: Path, report: Report) 
 
 
 @pytest.mark.parametrize("where", ["manifest.json", "report.json"])
-def test_wrong_score_is_noticed(own: Path, results: Path, capsys: pytest.CaptureFixture[str], where: str) -> None:
+def test_wrong_score_is_detected(own: Path, results: Path, capsys: pytest.CaptureFixture[str], where: str) -> None:
     path = own / "every-kind" / where
     document = json.loads(path.read_text())
     if where == "manifest.json":

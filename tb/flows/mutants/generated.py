@@ -1,4 +1,4 @@
-"""The generated mutants of a unit: under its tests, and those that survive before a proof and an argument."""
+"""The generated mutants of a unit: under its tests, and those that survive before a proof and a waiver."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -60,17 +60,17 @@ def _proved(generated: _GeneratedShape, mutant: GeneratedMutant, folder: Path) -
 def generated_results(unit: str, count: int = COUNT, folder: Path = FOLDER) -> list[Result]:
     """Draw mutants of a unit and say what becomes of them.
 
-    Raises UserError where Yosys is missing, a test fails without a mutant, or an argument is stale.
+    Raises UserError where Yosys is missing, a test fails without a mutant, or a waiver is stale.
     """
     config = configuration()
     files = render(config)
     place = folder / "generated" / unit
-    arguments = read_mutant_waivers(unit)
-    waived = {name for argument in arguments for name in argument.mutants}
+    waivers = read_mutant_waivers(unit)
+    waived = {name for waiver in waivers for name in waiver.mutants}
     results: list[Result] = []
     for generated in _draw_all(unit, files, count, place):
         own = place / generated.shape.name
         netlist = MutantNetlist(generated.shape, generated.drawing.text, CHOICE)
         run = bench_of(unit).mutant_run(config, unit, netlist, files, own)
         results += _judged(unit, generated, run, waived, own)
-    return apply_mutant_waivers(unit, arguments, results)
+    return apply_mutant_waivers(unit, waivers, results)

@@ -32,32 +32,32 @@ class MutantWaiver:
 class MutantWaivers:
     """A unit's file."""
 
-    arguments: tuple[MutantWaiver, ...]
+    waivers: tuple[MutantWaiver, ...]
 
 
 def read_mutant_waivers(unit: str, folder: Path | None = None) -> tuple[MutantWaiver, ...]:
-    """The arguments of a unit, none where it has no file. Raises UserError that names file and field."""
+    """The mutant waivers of a unit, none where it has no file. Raises UserError that names file and field."""
     path = bench_folder(unit, folder) / FILE
     if not path.is_file():
         return ()
     where = f"Mutant waivers {relative(path)}"
     try:
-        arguments = TypeAdapter(MutantWaivers).validate_python(read_fields(path, where)).arguments
+        waivers = TypeAdapter(MutantWaivers).validate_python(read_fields(path, where)).waivers
     except ValidationError as error:
         raise UserError(f"{where}: {first_problem(error)}.") from None
-    names = [name for argument in arguments for name in argument.mutants]
+    names = [name for waiver in waivers for name in waiver.mutants]
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"{where}: mutant '{name}' is there twice.")
-    return arguments
+    return waivers
 
 
-def apply_mutant_waivers(unit: str, arguments: Sequence[MutantWaiver], results: Sequence[Result]) -> list[Result]:
-    """The results with what is waived about survivors.
+def apply_mutant_waivers(unit: str, waivers: Sequence[MutantWaiver], results: Sequence[Result]) -> list[Result]:
+    """The results, with the survivors that are waived.
 
-    Raises UserError for an argument about a mutant that is not generated, or that needs none.
+    Raises UserError for a waiver of a mutant that is not generated, or that needs none.
     """
-    waived = {name: argument for argument in arguments for name in argument.mutants}
+    waived = {name: waiver for waiver in waivers for name in waiver.mutants}
     status = {result.name: result.status for result in results}
     for name in waived:
         if status.get(name) is not Status.SURVIVED:

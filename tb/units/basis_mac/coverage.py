@@ -23,10 +23,10 @@ MODEL = CoverageModel(
         cover_point("two passes pending", "The counter of passes reaches its end: a bit too few loses a pass."),
         cover_point(
             "stride above kernel",
-            "Pixels between the windows reach no output: a kernel place below 0 must not count.",
+            "Pixels between the windows reach no output: a kernel position below 0 must not count.",
         ),
         cover_point(
-            "edge under padding", "In the padding the first output has its first product at an inner kernel place."
+            "edge under padding", "In the padding the first output has its first product at an inner kernel position."
         ),
         cover_point("pixel that reaches no output", "Its z are not 0, and yet nothing may be added."),
         cover_point("lowest product", "The lowest z times -128 needs every bit of the product, sign included."),

@@ -140,7 +140,7 @@ def test_a_test_that_fails_without_a_mutant_is_a_user_error() -> None:
 
 
 @pytest.mark.parametrize("unit", ["dilution", "psum_line_buffer", "collector"])
-def test_mutants_are_noticed_by_their_units_bench(unit: str, tmp_path: Path) -> None:
+def test_mutants_are_detected_by_their_units_bench(unit: str, tmp_path: Path) -> None:
     """A sample; `make mutants` runs all."""
     curated = CURATED[unit]
     for name, findings in curated_bench(unit, curated, tmp_path).items():
@@ -151,7 +151,7 @@ def test_mutants_are_noticed_by_their_units_bench(unit: str, tmp_path: Path) -> 
             )
 
 
-def test_mutants_are_noticed_by_the_stream_core(tmp_path: Path) -> None:
+def test_mutants_are_detected_by_the_stream_core(tmp_path: Path) -> None:
     """A sample: one that is, and the core as it is."""
     mutant = next(mutant for mutant in CURATED["stream_core"].mutants if mutant.name == "loads_without_bank")
     finding = curated_top("stream_core.random", "stream_core", mutant, tmp_path)
@@ -165,24 +165,24 @@ def test_a_circle_within_a_cycle_ends(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [found[name][0].check for name in ("circle", "takes_when_full")] == [ENDLESS, "ready_o"]
 
 
-def test_drawn_mutants_are_noticed_or_proved(tmp_path: Path) -> None:
+def test_generated_mutants_are_detected_or_proved(tmp_path: Path) -> None:
     results = generated_results("fifo", count=12, folder=tmp_path)
     assert len(results) == 12
     assert tally(results)["survived"] == 0
     assert all(result.fired for result in results if result.status is Status.KILLED)
 
 
-def test_arguments_are_about_survivors(tmp_path: Path) -> None:
+def test_waivers_are_about_survivors(tmp_path: Path) -> None:
     base = Result("fifo", "inv A[0] of x", True, "yosys inv", "", Status.SURVIVED, ("fifo.lockstep",), ())
     (tmp_path / "fifo").mkdir()
     text = {"waivers": [{"mutants": [base.name], "status": "equivalent", "reason": "Nobody can see it."}]}
     (tmp_path / "fifo" / MUTANT_WAIVERS).write_text(yaml.safe_dump(text))
-    arguments = read_mutant_waivers("fifo", tmp_path)
-    (waived,) = apply_mutant_waivers("fifo", arguments, [base])
+    waivers = read_mutant_waivers("fifo", tmp_path)
+    (waived,) = apply_mutant_waivers("fifo", waivers, [base])
     assert (waived.status, waived.reason) == (Status.EQUIVALENT, "waived: Nobody can see it.")
     for results, what in (([], "not generated"), ([replace(base, status=Status.KILLED)], "killed")):
         with pytest.raises(UserError, match=rf"Mutant waivers of fifo: 'inv A\[0\] of x' is {what}: remove it"):
-            apply_mutant_waivers("fifo", arguments, results)
+            apply_mutant_waivers("fifo", waivers, results)
     text["waivers"][0]["why"] = "x"
     (tmp_path / "fifo" / MUTANT_WAIVERS).write_text(yaml.safe_dump(text))
     with pytest.raises(UserError, match=r"field 'waivers\.0\.why' is not known"):

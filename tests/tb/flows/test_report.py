@@ -271,7 +271,7 @@ def test_failed_runs_leave_the_coverage_open(results: Path) -> None:
     assert all(row.bins is not None and row.bins.good == 0 for row in units_of(read_results(results)))
 
 
-def test_mutants_that_are_only_argued_about_are_called_so(results: Path, tmp_path: Path) -> None:
+def test_mutants_that_are_only_waived_are_called_so(results: Path, tmp_path: Path) -> None:
     text = " ".join(parsed(write_site(results, tmp_path / "site")).text.split())
     assert "killed by the detector that was expected, proved equivalent, or waived" in text
 

@@ -90,7 +90,7 @@ def test_an_abort_outside_the_run_is_refused(aborted_at: int, tmp_path: Path) ->
         run_batch(design, Simulator.ICARUS, [short_prediction(aborted_at)], tmp_path, seed=1)
 
 
-def test_an_x_inside_the_core_is_noticed_where_no_port_shows_it(tmp_path: Path) -> None:
+def test_an_x_inside_the_core_is_detected_where_no_port_shows_it(tmp_path: Path) -> None:
     """Verilog takes an X in a condition for 0, so that a valid which is X may change nothing else."""
     design = stream(tmp_path, ("feeder", "beat_valid_o = valid_q;", "beat_valid_o = valid_q ? 1'b1 : 1'bx;"))
     _, (comparison,) = run_batch(design, Simulator.ICARUS, [short_prediction()], tmp_path / "run", seed=1)
