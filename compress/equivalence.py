@@ -21,6 +21,7 @@ from torch.nn import functional
 from penni_escalate.common.errors import UserError, first_line
 from penni_escalate.compress.frontend import SUPPORTED, title
 from penni_escalate.compress.graph import Activation, Graph, Layer, Role, walk
+from penni_escalate.compress.kinds import ROLES
 
 #: Largest difference, relative to the largest number of the tensor; rounding in float64 is far below.
 TOLERANCE = 1e-9
@@ -146,21 +147,7 @@ def layer_result(layer: Layer, module: Any, norm: Any, x: Tensor, skip: Tensor |
     """
     if layer.flatten:
         x = x.flatten(1)[:, :, None, None]
-    match layer.role:
-        case Role.MAX_POOL:
-            y = functional.max_pool2d(x, layer.kernel, layer.stride, layer.padding)
-        case Role.AVERAGE_POOL:
-            y = functional.avg_pool2d(x, layer.kernel)
-        case Role.UPSAMPLE:
-            y = functional.interpolate(x, scale_factor=layer.factor, mode="bilinear", align_corners=False)
-        case Role.SELECT:
-            y = module(x)
-        case Role.CLASSIFIER:
-            y = functional.linear(x.mean((2, 3)), module.weight, module.bias)[:, :, None, None]
-        case _:
-            weight = module.weight.reshape(layer.out_shape[0], -1, *layer.kernel)
-            groups = layer.in_shape[0] if layer.role is Role.DEPTHWISE else 1
-            y = functional.conv2d(x, weight, module.bias, layer.stride, layer.padding, groups=groups)
+    y = ROLES[layer.role].floating(layer, module, x)
     if norm is not None:
         y = functional.batch_norm(y, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
     if skip is not None:

@@ -73,9 +73,14 @@ def _count(layer: Classifier, activations: np.ndarray) -> tuple[int, int]:
     return multiplications, ternary_readings(readers, activations.sum(axis=(1, 2), dtype=np.int64))
 
 
+def _floating(layer: Layer, module: nn.Linear, x: Tensor) -> Tensor:
+    return functional.linear(x.mean((2, 3)), module.weight, module.bias)[:, :, None, None]
+
+
 CLASSIFIER = RoleKind(
     role=Role.CLASSIFIER,
     kind=LayerKind.CLASSIFIER,
+    floating=_floating,
     integer=_integer,
     export=_export,
     flow=Flow.MIXED,

@@ -2,11 +2,12 @@
 
 import numpy as np
 from torch import Tensor, nn
+from torch.nn import functional
 
 from penni_escalate.compress.graph import Layer, Role
 from penni_escalate.compress.kinds.counting import dense_operations
 from penni_escalate.compress.kinds.requantized import WeightCodes, exported, integer_layer
-from penni_escalate.compress.kinds.role import Flow, RoleKind
+from penni_escalate.compress.kinds.role import Flow, RoleKind, convolution
 from penni_escalate.compress.quantizers import KernelInt8, kernel_codes
 from penni_escalate.golden.kinds import Depthwise
 from penni_escalate.golden.layers import LayerKind
@@ -29,9 +30,18 @@ def _count(layer: Depthwise, activations: np.ndarray) -> tuple[int, int]:
     return dense_operations(layer.geometry, (layer.basis != 0).astype(np.int64), activations)
 
 
+def _floating(layer: Layer, module: nn.Module, x: Tensor) -> Tensor:
+    return convolution(layer, module, x, groups=layer.in_shape[0])
+
+
+def _average(layer: Layer, module: nn.Module | None, x: Tensor) -> Tensor:
+    return functional.avg_pool2d(x, layer.kernel)
+
+
 DEPTHWISE = RoleKind(
     role=Role.DEPTHWISE,
     kind=LayerKind.DEPTHWISE,
+    floating=_floating,
     integer=integer_layer(_weights),
     export=exported(LayerKind.DEPTHWISE),
     flow=Flow.KEPT,
@@ -41,6 +51,7 @@ DEPTHWISE = RoleKind(
 AVERAGE_POOL = RoleKind(
     role=Role.AVERAGE_POOL,
     kind=LayerKind.DEPTHWISE,
+    floating=_average,
     integer=integer_layer(_ones),
     export=exported(LayerKind.DEPTHWISE),
     flow=Flow.KEPT,

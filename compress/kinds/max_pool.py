@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
-from penni_escalate.compress.graph import Role
+from penni_escalate.compress.graph import Layer, Role
 from penni_escalate.compress.kinds.role import Flow, RoleKind, UnsupportedError
 from penni_escalate.golden.layers import LayerKind
 
@@ -20,10 +21,15 @@ def _fields(module: nn.MaxPool2d, in_shape: tuple[int, ...]) -> Mapping[str, Any
     return {"kernel": (square[0], square[0]), "stride": square[1], "padding": square[2]}
 
 
+def _floating(layer: Layer, module: nn.Module, x: Tensor) -> Tensor:
+    return functional.max_pool2d(x, layer.kernel, layer.stride, layer.padding)
+
+
 MAX_POOL = RoleKind(
     role=Role.MAX_POOL,
     kind=LayerKind.MAX_POOL,
     flow=Flow.KEPT,
+    floating=_floating,
     weighted=False,
     keeps_scale=True,
     modules=(nn.MaxPool2d,),

@@ -51,9 +51,17 @@ POINTWISE = RoleKind(
     flow=Flow.MIXED,
     count=_count,
 )
+
+
+def _selected(layer: Layer, module: nn.Module, x: Tensor) -> Tensor:
+    result: Tensor = module(x)
+    return result
+
+
 SELECT = RoleKind(
     role=Role.SELECT,
     kind=LayerKind.POINTWISE,
+    floating=_selected,
     export=_select,
     flow=Flow.PICKED,
     weighted=False,

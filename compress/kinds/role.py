@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor, nn
+from torch.nn import functional
 
 from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.graph import Layer, Role
@@ -53,6 +54,12 @@ def _module_itself(layer: Layer, module: nn.Module | None, sources: Sources) -> 
     return module
 
 
+def convolution(layer: Layer, module: Any, x: Tensor, groups: int = 1) -> Tensor:
+    """A layer's sums in floating point by the weights of its module, whatever the weights' shape."""
+    weight = module.weight.reshape(layer.out_shape[0], -1, *layer.kernel)
+    return functional.conv2d(x, weight, module.bias, layer.stride, layer.padding, groups=groups)
+
+
 def _codes_alone(layer: Layer, part: nn.Module, output: Codes) -> Exported:
     return Exported({}, 0, output.signed, output.low, output.high, output.scale)
 
@@ -72,6 +79,8 @@ class RoleKind:
     Attributes:
         kind: in a package.
         flow: of channels.
+        floating: what the layer computes in floating point before batch norm, the tensor that is added and its
+            activation, (N, K, OH, OW), of the layer, its module and what it reads (N, C, H, W).
         integer: the module that computes the layer's codes (N, K, OH, OW) from codes, of the layer, its module and what
             the codes round it mean.
         export: arrays and fields in a package, of the layer, its integer module and its output's codes.
@@ -87,6 +96,7 @@ class RoleKind:
     role: Role
     kind: LayerKind
     flow: Flow
+    floating: Callable[[Layer, Any, Tensor], Tensor] = convolution
     integer: Callable[[Layer, nn.Module | None, Sources], nn.Module] = _module_itself
     export: Callable[[Layer, nn.Module, Codes], Exported] = _codes_alone
     weighted: bool = True

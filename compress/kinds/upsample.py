@@ -32,6 +32,16 @@ def _integer(layer: Layer, module: nn.Module | None, sources: Sources) -> Intege
     return IntegerUpsample(layer.factor)
 
 
+def _floating(layer: Layer, module: nn.Module | None, x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=layer.factor, mode="bilinear", align_corners=False)
+
+
 UPSAMPLE = RoleKind(
-    role=Role.UPSAMPLE, kind=LayerKind.UPSAMPLE, integer=_integer, flow=Flow.KEPT, weighted=False, keeps_scale=True
+    role=Role.UPSAMPLE,
+    kind=LayerKind.UPSAMPLE,
+    flow=Flow.KEPT,
+    floating=_floating,
+    integer=_integer,
+    weighted=False,
+    keeps_scale=True,
 )
