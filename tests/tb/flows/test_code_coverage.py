@@ -148,7 +148,7 @@ def test_a_file_without_its_record_is_a_user_error(record: str | None, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("waivers", "sentence"),
+    ("arguments", "sentence"),
     [
         ([], "Missing argument 'FOLDERS...'"),
         (["nowhere"], "Folder nowhere is not there"),
