@@ -26,8 +26,8 @@ class _Files:
     besides: tuple[str, ...] = ()
 
 
-#: Judge or print results, and change none.
-_JUDGING = ("*/command.py", "*/testplan.yaml", "*/waivers.yaml")
+#: Choose, judge or print results, and change none.
+_JUDGING = ("*/command.py", "*/testplan.yaml", "*/waivers.yaml", "*/suites/*")
 _MUTANTS = ("*/mutants.yaml", "*/mutant_waivers.yaml")
 _PROOFS = ("*/formal/*",)
 _COMMON = tuple(

@@ -19,6 +19,11 @@ class Level(Enum):
     #: The stream core itself: whole layers through its streams.
     CORE = "stream_core"
 
+    @property
+    def folder(self) -> Path:
+        """Of the level's benches."""
+        return ROOT / "tb" / self.value
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -36,8 +41,7 @@ class Unit:
     @property
     def folder(self) -> Path:
         """Bench, coverage model, testplan, mutants, waivers and proofs."""
-        group = ROOT / "tb" / self.level.value
-        return group / self.name if self.level is Level.UNIT else group
+        return self.level.folder / self.name if self.level is Level.UNIT else self.level.folder
 
     @property
     def package(self) -> str:
@@ -70,6 +74,15 @@ UNITS = {unit.name: unit for unit in _TABLE}
 def of_level(level: Level) -> tuple[str, ...]:
     """Names of the modules of a level, leaves first."""
     return tuple(unit.name for unit in UNITS.values() if unit.level is level)
+
+
+def contents_of(top: str) -> tuple[str, ...]:
+    """Names of a module and of all that it contains, leaves first."""
+    inside = {top}
+    for unit in reversed(UNITS.values()):
+        if inside & set(unit.parents):
+            inside.add(unit.name)
+    return tuple(name for name in UNITS if name in inside)
 
 
 def bench_folder(unit: str, root: Path | None = None) -> Path:

@@ -10,7 +10,7 @@ import jinja2
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.results import write_atomically
 from penni_escalate.common.shared_folder import locked
-from penni_escalate.common.units import UNITS
+from penni_escalate.common.units import UNITS, Level, contents_of
 from penni_escalate.common.versions import project_version
 from penni_escalate.configs.accelerator import Accelerator, as_fields
 from penni_escalate.rtl import formats
@@ -20,8 +20,6 @@ from penni_escalate.rtl.widths import Widths
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
-#: The module that has no parent.
-TOP = next(unit.name for unit in reversed(UNITS.values()) if not unit.parents)
 _FORMATS = {name.lower(): bits for name, bits in vars(formats).items() if name.isupper()}
 
 
@@ -73,7 +71,7 @@ def render(config: Accelerator, prefix: str = DEFAULT_PREFIX) -> dict[str, str]:
 
 
 def generate(config: Accelerator, folder: Path, prefix: str = DEFAULT_PREFIX) -> list[Path]:
-    """Write the Verilog files and the list of them, named after the top module, into ``folder``.
+    """Write the Verilog files into ``folder``, and for each module above the units a list of the files that it needs.
 
     Returns the paths of the Verilog files, leaves first. Raises UserError where the folder cannot be written, or
     where no module's name can begin with ``prefix``.
@@ -81,13 +79,15 @@ def generate(config: Accelerator, folder: Path, prefix: str = DEFAULT_PREFIX) ->
     check_prefix(prefix)
     files = render(config, prefix)
     paths = [folder / name for name in files]
-    listing = "".join(f"{name}\n" for name in files)
+    tops = [unit.name for unit in UNITS.values() if unit.level is not Level.UNIT]
     try:
         # A folder of the user's choice, which may hold other files: it cannot be replaced as a whole.
-        with locked(folder / f"{module_name(TOP, prefix)}.f"):
+        with locked(folder / f"{prefix}verilog"):
             for path, text in zip(paths, files.values(), strict=True):
                 write_atomically(path, text.encode())
-            write_atomically(folder / f"{module_name(TOP, prefix)}.f", listing.encode())
+            for top in tops:
+                listing = "".join(f"{file_name(unit, prefix)}\n" for unit in contents_of(top))
+                write_atomically(folder / f"{module_name(top, prefix)}.f", listing.encode())
     except OSError as error:
         raise UserError(f"Folder {folder} cannot be written ({error.strerror}): name one that can.") from None
     return paths

@@ -1,4 +1,4 @@
-"""Writes the checker that looks for X on every handshake inside the stream core, by hierarchical names.
+"""Writes the checker that looks for X on every handshake inside a module, by hierarchical names.
 
 Which modules contain which, and what their handshakes are called, is read from the generated Verilog:
 a new unit is watched without a word here. A ready must be known while something is offered: before, it
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.rtl.generator import TOP, render_template
+from penni_escalate.rtl.generator import render_template
 from penni_escalate.rtl.names import file_name, module_name, unit_of
 from penni_escalate.tb.base.ports import parse_ports
 
@@ -68,12 +68,13 @@ def watched_instances(files: Mapping[str, str], top: str, instance: str) -> Iter
         yield from watched_instances(files, unit_of(module), f"{instance}.{name}")
 
 
-def checker_text(config: Accelerator, files: Mapping[str, str], core: str) -> str:
+def checker_text(config: Accelerator, files: Mapping[str, str], unit: str, instance: str) -> str:
     """The checker's Verilog.
 
     Args:
         files: the generated Verilog by file name.
-        core: hierarchical name of the stream core.
+        unit: looked into, with everything below it.
+        instance: its hierarchical name.
     """
-    watched = list(watched_instances(files, TOP, core))
+    watched = list(watched_instances(files, unit, instance))
     return render_template(HDL, "handshake_checker.v.j2", config, watched=watched, record=RECORD)

@@ -107,20 +107,21 @@ class Evidence:
     campaigns: Mapping[Campaign, Status] = dataclasses.field(default_factory=dict)
 
 
-def plan_path(unit: str) -> Path:
+def plan_path(unit: str, folder: Path | None = None) -> Path:
     """Where a unit's testplan is."""
-    return bench_folder(unit) / "testplan.yaml"
+    return bench_folder(unit, folder) / "testplan.yaml"
 
 
-def read_testplan(path: Path) -> Testplan:
-    """Read and validate a testplan. Raises UserError that names file, field and rule."""
+def read_testplan(unit: str, folder: Path | None = None) -> Testplan:
+    """Read and validate a unit's testplan. Raises UserError that names file, field and rule."""
+    path = plan_path(unit, folder)
     where = f"Testplan {relative(path)}"
     try:
         plan = TypeAdapter(Testplan).validate_python(read_fields(path, where))
     except ValidationError as error:
         raise UserError(f"{where}: {first_problem(error)}.") from None
-    if plan.unit != path.parent.name:
-        raise UserError(f"{where}: field 'unit' is '{plan.unit}': it must be the folder's name, '{path.parent.name}'.")
+    if plan.unit != unit:
+        raise UserError(f"{where}: field 'unit' is '{plan.unit}': it must be '{unit}', whose folder it is in.")
     return plan
 
 

@@ -24,6 +24,8 @@ from penni_escalate.tb.base.random_work import STALL_LENGTH
 from penni_escalate.tb.base.simulator import PERIOD_PS, Design, Outcome, Simulator, run
 
 HDL = Path(__file__).resolve().parent / "hdl"
+#: The unit whose streams are driven.
+CORE = "stream_core"
 #: Transfers that the bench's memories hold.
 REPLAY_DEPTH = 65536
 MODULE = "penni_escalate.tb.stream_core.stream_core_tests"
@@ -156,7 +158,7 @@ def bench_design(
     texts = {
         **core,
         bench: render_template(HDL, "stream_bench.v.j2", config),
-        checker: checker_text(config, files, "stream_bench.u_core"),
+        checker: checker_text(config, files, CORE, "stream_bench.u_core"),
     }
     place = written(folder, texts)
     return Design(

@@ -12,10 +12,12 @@ import pytest
 from penni_escalate.common.paths import ROOT
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import load_accelerator, preset_names
-from penni_escalate.rtl.generator import TEMPLATES, TOP, generate, render
+from penni_escalate.rtl.generator import TEMPLATES, generate, render
 from penni_escalate.rtl.names import file_name, module_name, unit_of
 from penni_escalate.tb.base.yosys import LOG, run_yosys
 
+#: The module that has no parent.
+TOP = next(unit.name for unit in reversed(UNITS.values()) if not unit.parents)
 TINY = load_accelerator("tiny")
 SMALL = load_accelerator("small")
 

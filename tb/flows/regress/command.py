@@ -35,7 +35,7 @@ HISTORY = RESULTS / "history.jsonl"
 
 
 @click.command()
-@click.option("--suite", default="smoke", show_default=True, help="A suite of tb/flows/regress/suites/.")
+@click.option("--suite", default="smoke", show_default=True, help="smoke, nightly, soak, shapes or coverage.")
 @click.option("--test", "pattern", default="*", show_default=True, help="Only tests of such names.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Of the first run of each test.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Runs of each test, in place of the suite's numbers.")

@@ -1,20 +1,23 @@
 """Suites: which tests run where, and how often."""
 
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
+from penni_escalate.common.units import UNITS, Level
 from penni_escalate.common.validation import first_problem, read_fields
 from penni_escalate.tb.base.job import Job, Variant
 from penni_escalate.tb.base.simulator import Simulator
 from penni_escalate.tb.flows.catalog import catalog
 
 SUITES = Path(__file__).resolve().parent / "suites"
+_File = TypeVar("_File")
 _STRICT = ConfigDict(extra="forbid")
 Count = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
 
@@ -40,22 +43,42 @@ class Entry:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Suite:
-    """What a regression runs; the summary says what it is for."""
+class _Summary:
+    """A suite's file in tb/flows/regress/suites/; the summary says what it is for."""
 
     summary: str
+
+
+@dataclass(frozen=True, config=_STRICT)
+class _Entries:
+    """A level's file of a suite, in the ``suites/`` beside its bench: what the suite runs of the level's tests."""
+
     entries: Annotated[tuple[Entry, ...], Field(min_length=1)]
 
 
+@dataclass(frozen=True)
+class Suite:
+    """What a regression runs: the entries of each level that has a part in it."""
+
+    summary: str
+    parts: Mapping[Level, Sequence[Entry]]
+
+
 def load_suite(name: str) -> Suite:
-    """A suite of tb/flows/regress/suites/. Raises UserError for an unknown or invalid one."""
+    """A suite by its name. Raises UserError for an unknown or invalid one."""
     path = SUITES / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in SUITES.glob("*.yaml")))
         raise UserError(f"Suite '{name}' is not known: use one of {known}.")
+    summary = _read(path, _Summary).summary
+    files = {level: level.folder / "suites" / f"{name}.yaml" for level in Level}
+    return Suite(summary, {level: _read(file, _Entries).entries for level, file in files.items() if file.is_file()})
+
+
+def _read(path: Path, kind: type[_File]) -> _File:
     where = f"Suite {relative(path)}"
     try:
-        return TypeAdapter(Suite).validate_python(read_fields(path, where))
+        return TypeAdapter(kind).validate_python(read_fields(path, where))
     except ValidationError as error:
         raise UserError(f"{where}: {first_problem(error)}.") from None
 
@@ -71,20 +94,29 @@ def jobs_of(suite: Suite, seed: int, seeds: int | None = None, pattern: str = "*
     Raises UserError where an entry or the pattern names no test.
     """
     jobs: dict[str, Job] = {}
-    for entry in suite.entries:
-        for wanted in entry.tests:
-            if not any(fnmatchcase(name, wanted) for name in catalog()):
-                raise UserError(f"Test '{wanted}' of the suite is not known: use one of {', '.join(catalog())}.")
-        for name, test in catalog().items():
-            if not any(fnmatchcase(name, wanted) for wanted in entry.tests) or not fnmatchcase(name, pattern):
-                continue
-            if any(fnmatchcase(name, unwanted) for unwanted in entry.besides):
-                continue
-            stride = entry.size if test.seeds_in_turn else 1
-            for number in range(seeds or entry.seeds):
-                first = seed + number * stride
-                job = Job(name, entry.configuration, entry.simulator, entry.variant, first, entry.size)
-                jobs[job.name] = job
+    for level, entries in suite.parts.items():
+        tests = {name: test for name, test in catalog().items() if UNITS[test.unit].level is level}
+        for entry in entries:
+            for name in _chosen(entry, tests, pattern):
+                stride = entry.size if tests[name].seeds_in_turn else 1
+                for number in range(seeds or entry.seeds):
+                    first = seed + number * stride
+                    job = Job(name, entry.configuration, entry.simulator, entry.variant, first, entry.size)
+                    jobs[job.name] = job
     if not jobs:
         raise UserError(f"Test '{pattern}' is not in the suite: use one of {', '.join(catalog())}, or a pattern.")
     return list(jobs.values())
+
+
+def _chosen(entry: Entry, tests: Collection[str], pattern: str) -> list[str]:
+    """Names of an entry's tests. Raises UserError where a pattern of the entry's is of none."""
+    for wanted in entry.tests:
+        if not any(fnmatchcase(name, wanted) for name in tests):
+            raise UserError(f"Test '{wanted}' of the suite is not known: use one of {', '.join(tests)}.")
+    return [
+        name
+        for name in tests
+        if fnmatchcase(name, pattern)
+        and any(fnmatchcase(name, wanted) for wanted in entry.tests)
+        and not any(fnmatchcase(name, unwanted) for unwanted in entry.besides)
+    ]

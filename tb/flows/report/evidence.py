@@ -21,7 +21,6 @@ from penni_escalate.tb.flows.testplan import (
     Status,
     Testpoint,
     check_names,
-    plan_path,
     read_testplan,
     stage_reached,
     status_of,
@@ -296,7 +295,7 @@ def units_of(results: Mapping[str, Mapping[str, Any]]) -> list[UnitRow]:
     of_proofs = {row.proof.full_name: row.status for row in proofs}
     rows = []
     for unit in UNITS:
-        plan = read_testplan(plan_path(unit))
+        plan = read_testplan(unit)
         items = _items(unit, regress)
         check_names(plan, of_tests, of_proofs, {item.name for item in items})
         own_mutants = tuple(m for m in mutants if m["unit"] == unit)
@@ -363,4 +362,4 @@ def outdated(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def unplanned_tests() -> tuple[str, ...]:
     """Tests that no testpoint of any unit names."""
-    return unplanned([read_testplan(plan_path(unit)) for unit in UNITS], catalog())
+    return unplanned([read_testplan(unit) for unit in UNITS], catalog())

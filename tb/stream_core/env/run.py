@@ -13,7 +13,7 @@ from penni_escalate.common.paths import BUILD, relative
 from penni_escalate.common.results import write_json
 from penni_escalate.common.shared_folder import locked, written
 from penni_escalate.configs.accelerator import Accelerator, as_fields
-from penni_escalate.rtl.generator import TOP, render
+from penni_escalate.rtl.generator import render
 from penni_escalate.rtl.names import module_name
 from penni_escalate.tb.base.result import Result, verdict_of
 from penni_escalate.tb.base.simulator import Design, Simulator, folder_name, run
@@ -44,7 +44,7 @@ def core_design(config: Accelerator, folder: Path, *, waves: bool = False) -> De
 def core_top(config: Accelerator, sources: tuple[Path, ...], *, waves: bool = False) -> Design:
     """A stream core, of Verilog or a netlist, as the top itself."""
     return Design(
-        top=module_name(TOP),
+        top=module_name("stream_core"),
         config=config,
         sources=sources,
         controls=(HDL / "blocks.vlt", HDL / "stream_core.vlt"),

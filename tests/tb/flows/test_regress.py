@@ -99,8 +99,14 @@ def test_unknown_suite_and_test() -> None:
 
 def test_a_suite_with_an_unknown_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("penni_escalate.tb.flows.regress.suite.SUITES", tmp_path)
-    (tmp_path / "own.yaml").write_text("summary: Own.\nentries:\n  - {tests: ['*'], runs: 3}\n")
-    with pytest.raises(UserError, match=r"own\.yaml: field 'entries\.0\.\w+' is (not known|missing)"):
+    (tmp_path / "own.yaml").write_text("summary: Own.\nruns: 3\n")
+    with pytest.raises(UserError, match=r"own\.yaml: field 'runs' is not known"):
+        load_suite("own")
+    (tmp_path / "own.yaml").write_text("summary: Own.\n")
+    monkeypatch.setattr("penni_escalate.common.units.ROOT", tmp_path)
+    (tmp_path / "tb" / "units" / "suites").mkdir(parents=True)
+    (tmp_path / "tb" / "units" / "suites" / "own.yaml").write_text("entries:\n  - {tests: ['*'], runs: 3}\n")
+    with pytest.raises(UserError, match=r"suites/own\.yaml: field 'entries\.0\.\w+' is (not known|missing)"):
         load_suite("own")
 
 

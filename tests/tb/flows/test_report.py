@@ -400,7 +400,7 @@ def test_coverage_of_regressions_alone(results: Path, tmp_path: Path) -> None:
 
 
 def test_a_testplan_that_names_what_is_not_there(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = evidence.read_testplan(evidence.plan_path("fifo"))
+    whole = evidence.read_testplan("fifo")
     for change in ({"tests": ("fifo.lockstop",)}, {"proofs": ("fifo.order",)}, {"coverage": ("fuller",)}):
         plan = replace(whole, testpoints=(replace(whole.testpoints[0], **change),))
         monkeypatch.setattr(evidence, "read_testplan", lambda _, plan=plan: plan)

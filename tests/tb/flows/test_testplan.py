@@ -19,7 +19,6 @@ from penni_escalate.tb.flows.testplan import (
     Status,
     Testplan,
     check_names,
-    plan_path,
     read_testplan,
     stage_reached,
     status_of,
@@ -48,7 +47,8 @@ def plan(tmp_path: Path, *points: dict[str, Any], **fields: Any) -> Path:
 
 
 def read(tmp_path: Path, *points: dict[str, Any], **fields: Any) -> Testplan:
-    return read_testplan(plan(tmp_path, *points, **fields))
+    plan(tmp_path, *points, **fields)
+    return read_testplan("fifo", tmp_path)
 
 
 # ---- reading -------------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ def test_a_missing_field_is_refused(tmp_path: Path) -> None:
     ("fields", "problem"),
     [
         ({"owner": "me"}, "field 'owner' is not known"),
-        ({"unit": "row"}, "field 'unit' is 'row': it must be the folder's name, 'fifo'"),
+        ({"unit": "row"}, "field 'unit' is 'row': it must be 'fifo'"),
         ({"testpoints": []}, r"field 'testpoints' is \[\]"),
         ({"testpoints": [POINT, POINT]}, "testpoint 'order' is there twice"),
     ],
@@ -100,11 +100,11 @@ def test_a_wrong_testplan_is_refused(fields: dict[str, Any], problem: str, tmp_p
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^Testplan .* cannot be read: No such file"):
-        read_testplan(tmp_path / "fifo" / "testplan.yaml")
+        read_testplan("fifo", tmp_path)
     path = plan(tmp_path)
     path.write_text("- order: [")
     with pytest.raises(UserError, match="is not YAML"):
-        read_testplan(path)
+        read_testplan("fifo", tmp_path)
 
 
 # ---- names ---------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_a_stage_is_reached_with_all_before_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("unit", UNITS)
 def test_every_unit_has_a_testplan(unit: str) -> None:
     """It names tests and coverage items that are there, and every coverage item of the unit."""
-    found = read_testplan(plan_path(unit))
+    found = read_testplan(unit)
     proofs = {proof.full_name for proof in all_proofs()}
     items = {item.name for item in load_model(unit).items}
     check_names(found, catalog(), proofs, items)
@@ -196,9 +196,9 @@ def test_every_unit_has_a_testplan(unit: str) -> None:
 
 
 def test_every_proof_is_planned() -> None:
-    planned = {name for unit in UNITS for point in read_testplan(plan_path(unit)).testpoints for name in point.proofs}
+    planned = {name for unit in UNITS for point in read_testplan(unit).testpoints for name in point.proofs}
     assert planned == {proof.full_name for proof in all_proofs()}
 
 
 def test_every_test_is_planned() -> None:
-    assert unplanned([read_testplan(plan_path(unit)) for unit in UNITS], catalog()) == ()
+    assert unplanned([read_testplan(unit) for unit in UNITS], catalog()) == ()
