@@ -9,12 +9,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from penni_escalate.common.paths import relative
+from penni_escalate.common.paths import console_command, relative
 from penni_escalate.common.results import write_json
 from penni_escalate.common.versions import simulation_tools
 from penni_escalate.golden.figures import total_figures
 from penni_escalate.golden.manifest import Measure
 from penni_escalate.golden.tables import cycles_table, stalls_table
+from penni_escalate.tb.base.reporter import print_problem
+from penni_escalate.tb.base.result import Verdict
 from penni_escalate.tb.network.simulate import LayerResult, NetworkResult
 
 
@@ -44,12 +46,12 @@ def _waves_file(result: NetworkResult) -> str:
     return ", ".join(map(relative, files)) or "none were recorded"
 
 
-def reproduce_command(result: NetworkResult, layer: str, image: int) -> str:
-    """The command that runs one layer on one image again, with waves."""
+def repeat(result: NetworkResult, layer: str, image: int) -> str:
+    """The command that repeats one layer on one image, with waves."""
     request = result.request
     return (
-        f"make sim NET={shlex.quote(request.network)} CONFIG={shlex.quote(request.configuration)} "
-        f"SIM={request.simulator} LAYER={layer} IMAGE={image} SEED={request.seed} WAVES=1"
+        f"{console_command('sim')} --net {shlex.quote(request.network)} --config {shlex.quote(request.configuration)} "
+        f"--sim {request.simulator} --layer {layer} --image {image} --seed {request.seed} --waves"
     )
 
 
@@ -58,11 +60,8 @@ def print_result(console: Console, result: NetworkResult, results_file: Path) ->
     console.print(_layers_table(result))
     console.print(stalls_table(result.request.config, [layer.rtl for layer in result.layers]))
     for mismatch in result.mismatches:
-        console.print(f"MISMATCH in layer {mismatch.layer}, image {mismatch.image}:", style="bold red")
-        for line in mismatch.lines:
-            console.print(f"  {line}", highlight=False)
-        again = reproduce_command(result, mismatch.layer, mismatch.image)
-        console.print(f"  again, with waves: {again}", soft_wrap=True)
+        what = f"layer {mismatch.layer}, image {mismatch.image} {Verdict.FAILED}"
+        print_problem(console, what, "\n".join(mismatch.lines), repeat(result, mismatch.layer, mismatch.image))
     if result.golden_mismatches:
         console.print(
             f"The cycle model and the functional model differ in {result.golden_mismatches} outputs.", style="bold red"

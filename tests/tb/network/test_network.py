@@ -136,13 +136,13 @@ def test_a_difference_is_printed_with_what_repeats_it(
         command.sim(["--results", str(tmp_path), *names], standalone_mode=False)
     assert ended.value.code == 1
     said = capsys.readouterr().out
-    again = f"again, with waves: make sim NET='{package.folder}' CONFIG={configuration} SIM=icarus LAYER=first0 IMAGE="
-    first, second = said.split("MISMATCH in layer first0, image ")[1:]
-    assert first.startswith(f"{images[0]}:\n  z at pass 0, block 1, row 2, input row 0, column 3: expected ")
-    assert f"{again}{images[0]} SEED=1 WAVES=1\n" in first
-    assert second.startswith(f"{images[1]}:\n  value at row 1, column 1, channel 2: expected ")
-    assert re.search(r"got \d+, cycle \d+\n  counter at beats: expected \d+, got \d+\n", second)
-    assert f"{again}{images[1]} SEED=1 WAVES=1\n" in second
+    again = f"sim --net '{package.folder}' --config {configuration} --sim icarus --layer first0 --image "
+    first, second = said.split("layer first0, image ")[1:]
+    assert first.startswith(f"{images[0]} failed\nz at pass 0, block 1, row 2, input row 0, column 3: expected ")
+    assert f"{again}{images[0]} --seed 1 --waves\n" in first
+    assert second.startswith(f"{images[1]} failed\nvalue at row 1, column 1, channel 2: expected ")
+    assert re.search(r"got \d+, cycle \d+\ncounter at beats: expected \d+, got \d+\n", second)
+    assert f"{again}{images[1]} --seed 1 --waves\n" in second
     assert "The cycle model and the functional model differ in 1 outputs." in second
     assert "NOT equal" in second
     document = json.loads((tmp_path / "sim.json").read_text())
