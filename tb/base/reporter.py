@@ -36,12 +36,13 @@ def print_results(
     """
     table = Table(box=None)
     numbers = [name for name in _NUMBERS if any(getattr(result, name) for result in results)]
+    # Names that go on below, not cut short: cut names of two configurations look the same.
     for heading in ("test", "configuration", "tool"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for heading in (*numbers, *(column.heading for column in columns)):
-        table.add_column(heading, justify="right")
-    table.add_column("verdict")
-    table.add_column("seconds", justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("seconds", justify="right", no_wrap=True)
     for result in results:
         table.add_row(
             result.name,
