@@ -80,7 +80,7 @@ coverage: $(VENV)/all.stamp icarus ## measure code coverage: run the suite of th
 compress: $(VENV)/all.stamp ## train and compress a network, and write its package to packages/
 	@$(RUN) compress run --net "$(NET)"
 
-compress-report: $(VENV)/all.stamp ## measure every package in packages/ anew, and write build/results/compress.json and pages
+compress-report: $(VENV)/all.stamp ## measure every package in packages/ again, and write build/results/compress.json and pages
 	@$(RUN) compress report
 
 rtl: $(VENV)/sim.stamp ## write the Verilog of a configuration to OUT (PREFIX=...)
