@@ -30,6 +30,8 @@ BATCHES = (1, 2)
 #: Root mean square of the images, and of what each layer gives before its activation: ReLU6 clamps on both sides.
 SPREAD = 6.0
 _SEED = 1
+#: Times that weights and images are drawn until the result tells something.
+_DRAWS = 32
 
 
 def check_equivalence(network: nn.Module, traced: fx.GraphModule, graph: Graph) -> None:
@@ -41,21 +43,19 @@ def check_equivalence(network: nn.Module, traced: fx.GraphModule, graph: Graph) 
         network: the user's own module.
         traced: what torch.fx made of it, and ``graph`` the layers that were read from that.
 
-    Raises UserError naming the first layer at which they part, or where the network fails on a batch.
+    Raises UserError naming the first layer at which they part, or where the network fails on a batch or gives nothing
+    to compare.
     """
     generator = torch.Generator().manual_seed(_SEED)
     with torch.no_grad(), isolate_rng():
         own = _Own(network, graph.network)
-        own.draw(torch.randn(1, *graph.input_shape, generator=generator, dtype=torch.float64) * SPREAD, generator)
-        for count in BATCHES:
-            images = torch.randn(count, *graph.input_shape, generator=generator, dtype=torch.float64) * SPREAD
-            wanted = own.result(images)
+        for images, wanted in _telling(own, graph, generator):
             *_, (_, found) = _results(own.module, traced, graph, images)
             if not _equal(found, wanted):
                 name = _first_difference(own, traced, graph, images)
                 raise UserError(
                     f"Layer '{name}' of network '{graph.network}' does not give in the network what was read of it, "
-                    f"found with {count} random images in float64 and random weights: assign the result of every "
+                    f"found with {len(images)} random images in float64 and random weights: assign the result of every "
                     f"operation, and write this part with what is supported, {SUPPORTED}."
                 )
 
@@ -109,6 +109,31 @@ class _Own:
                 if isinstance(module, kinds):
                     hooks.enter_context(module.register_forward_hook(hook))
             self.result(images)
+
+
+def _telling(own: _Own, graph: Graph, generator: torch.Generator) -> list[tuple[Tensor, Tensor]]:
+    """Images of every size of a batch, and what the network gives for them with the weights that are drawn with them.
+
+    A result that an activation at the end clamps everywhere is the same for many networks: it is drawn again.
+    """
+
+    def draw(count: int) -> Tensor:
+        return torch.randn(count, *graph.input_shape, generator=generator, dtype=torch.float64) * SPREAD
+
+    for _ in range(_DRAWS):
+        own.draw(draw(1), generator)
+        batches = [(images, own.result(images)) for images in map(draw, BATCHES)]
+        if not any(_clamped(wanted) for _, wanted in batches):
+            return batches
+    raise UserError(
+        f"Network '{own.name}' gives nothing but 0 or a limit of its last activation, with random weights and images "
+        f"drawn {_DRAWS} times: its result must depend on them."
+    )
+
+
+def _clamped(result: object) -> bool:
+    """Whether every number of a result is an end of a clamp, 0 or ReLU6's 6."""
+    return isinstance(result, Tensor) and bool(((result == 0) | (result == 6)).all())
 
 
 def _scale(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Any:

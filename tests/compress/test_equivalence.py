@@ -376,6 +376,44 @@ def test_every_layer_of_a_deep_network_gives_numbers_of_one_size() -> None:
                 assert SPREAD / 10 < output.square().mean().sqrt() < SPREAD * 10
 
 
+class OneNumber(nn.Module):
+    """Gives one number, and half of all weights clamp it."""
+
+    def __init__(self, activation: type[nn.Module]) -> None:
+        super().__init__()
+        self.conv, self.fc, self.end = nn.Conv2d(3, 8, 3), nn.Linear(8, 1), activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.end(self.fc(functional.adaptive_avg_pool2d(relu(self.conv(x)), 1).flatten(1)))
+        return result
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.ReLU6])
+@pytest.mark.parametrize("seed", range(12))
+def test_a_result_that_is_clamped_hides_no_difference(
+    activation: type[nn.Module], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(equivalence, "_SEED", seed)
+    network = OneNumber(activation)
+    traced, graph = read(network)
+    check_equivalence(network, traced, graph)
+    with pytest.raises(UserError, match=r"^Layer 'conv' of network 'mine' does not give"):
+        check_equivalence(network, traced, at("conv", activation=Activation.LINEAR)(graph))
+
+
+def test_a_result_of_zeros_alone_is_refused() -> None:
+    """Its last ReLU never gets anything above 0: the same whatever was read."""
+
+    def forward(n: Any, x: Tensor) -> Tensor:
+        return relu(n.head(relu(n.c1(x))))
+
+    network = Mine(forward)
+    network.fc.register_forward_hook(lambda module, inputs, output: -output.abs())
+    traced, graph = read(Mine(forward))
+    with pytest.raises(UserError, match=r"^Network 'mine' gives nothing but 0 or a limit of its last activation"):
+        check_equivalence(network, traced, graph)
+
+
 @pytest.mark.parametrize(("error", "refused"), [(1e-11, False), (1e-8, True)])
 def test_the_tolerance(error: float, refused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     original = equivalence.layer_result
