@@ -8,19 +8,16 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from numba import njit
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.golden.cycle.basis_mac import BasisMac, make_basis_mac, pending_passes
-from penni_escalate.golden.cycle.beats import Groups, groups_of
-from penni_escalate.golden.cycle.block import BlockCounter, step_blocks
-from penni_escalate.golden.cycle.collector import Collector, make_collector, step_collector
-from penni_escalate.golden.cycle.feeder import Feeder, beat_offered, make_feeder, parts_of, step_feeder
-from penni_escalate.golden.cycle.input_ring import InputRing, make_input_ring, ring_has_room
-from penni_escalate.golden.cycle.psum_line_buffer import PsumLineBuffer, make_psum_line_buffer
-from penni_escalate.golden.cycle.row import Rows, make_rows
+from penni_escalate.golden.cycle.account import AddCycles, Cause
+from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.cycle.sizes import Sizes, sizes_of
-from penni_escalate.golden.cycle.work import Work, work_of
+from penni_escalate.golden.cycle.sliced.core import STAGES, Gates, Record, Scratch, run_core
+from penni_escalate.golden.cycle.sliced.macs import Macs, make_macs, make_states
+from penni_escalate.golden.cycle.sliced.rows import Rows, make_rows, members_sum
+from penni_escalate.golden.cycle.sliced.work import groups_of, work_of
+from penni_escalate.golden.cycle.values import combinations, output_codes, zero_pixels
 from penni_escalate.golden.schedule import Pass
 from penni_escalate.golden.sparsemap import SparseTensor
 
@@ -68,6 +65,8 @@ class Trace:
         z_cycle: int64, as z: the cycle in which it is written into its FIFO.
         block_counters: int64 (BLOCKS, 7), by BlockCounter.
         core_counters: int64 (7,), by CoreCounter.
+        causes: int64 (11,), by Cause: cycles of all blocks; they add up to BLOCKS times the busy cycles.
+        adding: int64 (2,), by AddCycles.
         cycles: cycles until the last group has left and the input is read to its end.
     """
 
@@ -79,6 +78,8 @@ class Trace:
     z_cycle: np.ndarray
     block_counters: np.ndarray
     core_counters: np.ndarray
+    causes: np.ndarray
+    adding: np.ndarray
     cycles: int
 
 
@@ -86,110 +87,13 @@ class DeadlockError(Exception):
     """The model made no progress: a defect of the design that it describes."""
 
 
-@njit(cache=True, nogil=True)
-def _simulate(
-    s: Sizes,
-    work: Work,
-    groups: Groups,
-    feeder: Feeder,
-    ring: InputRing,
-    rows: Rows,
-    mac: BasisMac,
-    lines: PsumLineBuffer,
-    collector: Collector,
-    beats: int,
-    load_go: np.ndarray,
-    input_go: np.ndarray,
-    output_go: np.ndarray,
-    output_cycle: np.ndarray,
-    input_cycle: np.ndarray,
-    start_cycle: np.ndarray,
-    z: np.ndarray,
-    z_cycle: np.ndarray,
-    block_counters: np.ndarray,
-    core_counters: np.ndarray,
-    timeout: int,
-) -> int:
-    passes = len(work.loads)
-    last_group_of_pass = np.zeros(passes, np.int64)
-    total = 0
-    for p in range(passes):
-        total += work.out_height[p] * work.out_width[p] * (s.blocks // s.group)
-        last_group_of_pass[p] = total - 1
-    z_count = np.zeros((s.blocks, s.rows), np.int64)
-    beat_group = np.zeros(beats, np.int64)
-    beat_part = np.zeros(beats, np.int64)
-    beat_final = np.zeros(beats, np.bool_)
-    offered_groups = len(groups.count)
-    next_group = 0
-    group_held = False
-    load_pass = 0
-    load_item = 0
-    load_held = False
-    left_passes = 0
-    left_groups = 0
-    cycle = 0
-    quiet = 0
-    while left_groups < total or pending_passes(mac) > 0:
-        # Everything that is decided from registers alone.
-        running = load_pass - left_passes
-        load_valid = load_pass < passes and (load_held or load_go[cycle % len(load_go)])
-        pending = pending_passes(mac)
-        # A bank of parameters is free when its pass has left and has read its input to the end.
-        load_fires = load_valid and running < 2 and pending < 2
-        pass_starts = load_fires and load_item == work.loads[load_pass] - 1
-        group_valid = next_group < offered_groups and (group_held or input_go[cycle % len(input_go)])
-        out_ready = output_go[cycle % len(output_go)]
-        beat_valid = beat_offered(feeder)
-        beat_ready = ring_has_room(ring, s)
-        feeder_running = feeder.pending[0] > 0
-        waiting = collector.stages[len(collector.stages) - 1] >= 0
-
-        core_counters[0] += running > 0 or pending > 0
-        core_counters[2] += beat_valid and not beat_ready
-        core_counters[3] += feeder_running and not group_valid
-        core_counters[4] += waiting and not out_ready
-
-        # One edge, from the output towards the input.
-        free, leaving = step_collector(collector, lines, s, work, out_ready, pass_starts)
-        if leaving >= 0:
-            output_cycle[leaving] = cycle
-            core_counters[6] += 1
-            left_groups += 1
-            if leaving == last_group_of_pass[left_passes]:
-                left_passes += 1
-        step_blocks(
-            s, work, groups, ring, rows, mac, lines, beat_group, beat_part, beat_final, pass_starts, free, cycle,
-            z, z_cycle, z_count, block_counters,
-        )  # fmt: skip
-        if beat_valid and beat_ready:
-            beat_group[ring.written[0]] = feeder.sending[0]
-            beat_part[ring.written[0]] = feeder.part[0]
-            beat_final[ring.written[0]] = feeder.part[0] == parts_of(groups, s, feeder.sending[0]) - 1
-            ring.written[0] += 1
-            core_counters[1] += 1
-        takes = step_feeder(feeder, s, groups, beat_ready, group_valid, next_group, pass_starts)
-        if takes:
-            input_cycle[next_group] = cycle
-            next_group += 1
-            core_counters[5] += 1
-        group_held = group_valid and not takes
-        load_held = load_valid and not load_fires
-        if load_fires:
-            load_item += 1
-            if pass_starts:
-                start_cycle[load_pass] = cycle
-                load_pass += 1
-                load_item = 0
-        quiet = 0 if leaving >= 0 or takes or load_fires or (beat_valid and beat_ready) else quiet + 1
-        if quiet > timeout:
-            return -1
-        cycle += 1
-    return cycle
-
-
 def simulate(
-    config: Accelerator, passes: list[Pass], inputs: list[SparseTensor], loads: list[int], stalls: Stalls
+    config: Accelerator,
+    passes: list[Pass],
+    inputs: list[SparseTensor],
+    loads: list[int],
+    stalls: Stalls,
+    values: bool = True,
 ) -> Trace:
     """Run passes, of one layer or of several, back to back.
 
@@ -198,46 +102,69 @@ def simulate(
         inputs: the input of each pass.
         loads: transfers on the load port of each pass, the last of which starts it.
         stalls: which cycles the streams may move in.
+        values: compute outputs and z, and note when each z is written; without, the trace has no ``outputs``, ``z`` and
+            ``z_cycle``, and all else is the same, sooner.
 
     Raises DeadlockError where nothing moves any more.
     """
     s = sizes_of(config)
-    work = work_of(passes, loads, s)
-    groups = groups_of(inputs, [p.signed_in for p in passes])
-    parts = -(-groups.count // s.lanes)
-    parts[(parts == 0) & groups.eop] = 1
-    pixels = sum(p.geometry.height * p.geometry.width for p in passes)
+    z = [combinations(work, tensor) for work, tensor in zip(passes, inputs, strict=True)] if values else []
+    zero = ~np.concatenate(z, axis=2).any(axis=1) if values else zero_pixels(passes, inputs)
+    work, groups = work_of(passes, loads, s, zero), groups_of(inputs, s)
+    pixels = zero.shape[1]
     out_groups = sum(p.geometry.out_height * p.geometry.out_width for p in passes) * (s.blocks // s.group)
-    collector = make_collector(out_groups, s)
-    output_cycle = np.zeros(out_groups, np.int64)
-    input_cycle = np.zeros(len(groups.count), np.int64)
-    start_cycle = np.zeros(len(passes), np.int64)
-    z = np.zeros((s.blocks, s.rows, pixels), np.int64)
-    z_cycle = np.zeros_like(z)
-    block_counters = np.zeros((s.blocks, len(BlockCounter)), np.int64)
-    core_counters = np.zeros(len(CoreCounter), np.int64)
+    record = Record(
+        output_cycle=np.zeros(out_groups, np.int64),
+        input_cycle=np.zeros(len(groups.count), np.int64),
+        start_cycle=np.zeros(len(passes), np.int64),
+        z_cycle=np.zeros((s.blocks, s.rows, pixels if values else 0), np.int64),
+        z_written=np.zeros((s.blocks, s.rows), np.int64),
+        core=np.zeros(len(CoreCounter), np.int64),
+        causes=np.zeros(len(Cause), np.int64),
+        adding=np.zeros(len(AddCycles), np.int64),
+    )
     # The longest that a design that works can be quiet: one row of pixels in the MAC, stretched by the stalls.
     density = min(float(go.mean()) for go in (stalls.load, stalls.input, stalls.output))
     longest = max(p.geometry.width * p.geometry.kernel_height * p.geometry.kernel_width for p in passes)
     timeout = int((20 * longest + 20_000) / max(density, 0.01))
-    cycles = _simulate(
-        s, work, groups, make_feeder(), make_input_ring(s), make_rows(s), make_basis_mac(s), make_psum_line_buffer(s),
-        collector, int(parts.sum()), stalls.load, stalls.input, stalls.output, output_cycle, input_cycle, start_cycle,
-        z, z_cycle, block_counters, core_counters, timeout,
-    )  # fmt: skip
+    rows, macs, states = make_rows(s), make_macs(s), make_states(s)
+    scratch = Scratch(states, np.zeros_like(states.takes), np.full(STAGES, -1, np.int64))
+    gates = Gates(stalls.load, stalls.input, stalls.output)
+    cycles = run_core(s, work, groups, gates, rows, macs, scratch, record, timeout)
     if cycles < 0:
         raise DeadlockError(f"nothing moved for {timeout} cycles")
+    per_pixel = (s.blocks // s.group, s.group)
+    outputs = [output_codes(work, mine).reshape(-1, *per_pixel) for work, mine in zip(passes, z, strict=False)]
     return Trace(
-        outputs=collector.outputs,
-        output_cycle=output_cycle,
-        input_cycle=input_cycle,
-        start_cycle=start_cycle,
-        z=z,
-        z_cycle=z_cycle,
-        block_counters=block_counters,
-        core_counters=core_counters,
+        outputs=np.concatenate([*outputs, np.zeros((0, *per_pixel), np.uint8)]).reshape(-1, s.group),
+        output_cycle=record.output_cycle,
+        input_cycle=record.input_cycle,
+        start_cycle=record.start_cycle,
+        z=np.concatenate([*z, np.zeros((s.blocks, s.rows, 0), np.int64)], axis=2),
+        z_cycle=record.z_cycle,
+        block_counters=_block_counters(s, passes, inputs, rows, macs),
+        core_counters=record.core,
+        causes=record.causes,
+        adding=record.adding,
         cycles=cycles,
     )
+
+
+def _block_counters(
+    s: Sizes, passes: list[Pass], inputs: list[SparseTensor], rows: Rows, macs: Macs
+) -> np.ndarray:
+    """As in Trace; what every row does in any case is counted once, at the end."""
+    counters = np.zeros((s.blocks, len(BlockCounter)), np.int64)
+    for work, tensor in zip(passes, inputs, strict=True):
+        active = tensor.maps.sum(axis=0, dtype=np.int64).reshape(-1)
+        counters[:, BlockCounter.TAKEN] += np.count_nonzero(work.coefficients, axis=2) @ active
+        counters[:, BlockCounter.Z_WRITTEN] += s.rows * len(tensor.maps)
+    counters[:, BlockCounter.Z_FULL] = members_sum(rows.stuck, s)
+    counters[:, BlockCounter.DROPPED] = macs.dropped
+    counters[:, BlockCounter.PRODUCTS] = macs.products
+    counters[:, BlockCounter.STARVED] = macs.starved
+    counters[:, BlockCounter.LINE_WAIT] = macs.line_wait
+    return counters
 
 
 def output_tensor(outputs: np.ndarray, passes: list[Pass], config: Accelerator) -> np.ndarray:

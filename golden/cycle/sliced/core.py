@@ -1,0 +1,280 @@
+"""The stream core cycle by cycle: streams, feeder, rows, MACs, collector."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from penni_escalate.golden.cycle.account import AddCycles, Cause
+from penni_escalate.golden.cycle.bits import WORD, lowest, population
+from penni_escalate.golden.cycle.sizes import Sizes
+from penni_escalate.golden.cycle.sliced.macs import (
+    Macs,
+    States,
+    free_line,
+    line_is_done,
+    pending_passes,
+    step_macs,
+)
+from penni_escalate.golden.cycle.sliced.rows import Rows, look_at_fifos, ring_has_room, step_rows, write_beat
+from penni_escalate.golden.cycle.sliced.work import Groups, Work
+
+#: Registers of collector and encoder that a group passes through: psum, product, value, group, map, packed group.
+STAGES = 6
+
+
+class Gates(NamedTuple):
+    """Which cycles the streams may move in; bool, repeated for ever."""
+
+    load: np.ndarray
+    input: np.ndarray
+    output: np.ndarray
+
+
+class Record(NamedTuple):
+    """What is kept of a run; int64.
+
+    Attributes:
+        output_cycle, input_cycle, start_cycle: as in Trace.
+        z_cycle: (BLOCKS, ROWS, pixels), or without pixels, where nobody asks: as in Trace.
+        z_written: (BLOCKS, ROWS): how many so far.
+        core: (7,), by CoreCounter. causes: (11,), by Cause. adding: (2,), by AddCycles.
+    """
+
+    output_cycle: np.ndarray
+    input_cycle: np.ndarray
+    start_cycle: np.ndarray
+    z_cycle: np.ndarray
+    z_written: np.ndarray
+    core: np.ndarray
+    causes: np.ndarray
+    adding: np.ndarray
+
+
+class Scratch(NamedTuple):
+    """Room for what a cycle decides; stages: int64 (STAGES,), groups on their way out, -1 for none; z_valid: int64 (W,)."""
+
+    states: States
+    z_valid: np.ndarray
+    stages: np.ndarray
+
+
+@njit(cache=True, _nrt=False)
+def _note_z(rows: Rows, record: Record, blocks_words: int, cycle: int) -> None:
+    for n in range(len(rows.pushed)):
+        pushed = rows.pushed[n]
+        while pushed != 0:
+            b, m = (n % blocks_words) * WORD + lowest(pushed), n // blocks_words
+            pushed &= pushed - 1
+            record.z_cycle[b, m, record.z_written[b, m]] = cycle
+            record.z_written[b, m] += 1
+
+
+@njit(cache=True, _nrt=False)
+def _note_causes(
+    rows: Rows, s: Sizes, work: Work, states: States, record: Record, waits_for: int, without_pass: int
+) -> None:
+    """Count every block under its cause.
+
+    Args:
+        waits_for: cause of a row that has read all beats; without_pass: of a block that has no pass.
+    """
+    words = len(states.takes)
+    for w in range(words):
+        blocks = work.everyone[w]
+        working = blocks & states.working[w]
+        used = working & states.used[w]
+        issues, stalled = used & states.issues[w], used & states.waits[w]
+        starved = used & states.starved[w] & ~issues & ~stalled
+        adds = reads = waits = 0
+        for n in range(w, len(rows.late), words):
+            took = 0
+            for a in range(s.adders):
+                took |= rows.took[n, a]
+            adds |= rows.late[n] & took
+            reads |= rows.late[n] & rows.read[n]
+            waits |= rows.late[n] & rows.empty[n] & ~rows.read[n]
+        adds &= starved
+        reads &= starved & ~adds
+        waits &= starved & ~adds & ~reads
+        record.causes[without_pass] += population(blocks & ~working)
+        record.causes[Cause.IDLE_BLOCK] += population(working & ~used)
+        record.causes[Cause.MULTIPLY] += population(issues)
+        record.causes[Cause.LINE] += population(stalled)
+        record.causes[Cause.EMPTY_PIXEL] += population(used & ~issues & ~stalled & ~starved)
+        record.causes[Cause.ADD] += population(adds)
+        record.causes[Cause.BEATS] += population(reads)
+        record.causes[waits_for] += population(waits)
+        record.causes[Cause.PIPELINE] += population(starved & ~adds & ~reads & ~waits)
+        if adds != 0:
+            for n in range(w, len(rows.late), words):
+                took = 0
+                for a in range(s.adders):
+                    took |= rows.took[n, a]
+                    record.adding[AddCycles.VALUES] += population(rows.took[n, a] & adds)
+                record.adding[AddCycles.ROWS] += population(took & adds)
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def run_core(
+    s: Sizes,
+    work: Work,
+    groups: Groups,
+    gates: Gates,
+    rows: Rows,
+    macs: Macs,
+    scratch: Scratch,
+    record: Record,
+    timeout: int,
+) -> int:
+    """Run all passes; returns the cycles taken, or -1 where nothing has moved for ``timeout`` cycles."""
+    states, z_valid, stages = scratch.states, scratch.z_valid, scratch.stages
+    passes = len(work.loads)
+    all_groups = len(record.output_cycle)
+    per_pixel = s.blocks // s.group
+    column_parts, group_parts = s.blocks // s.out_lanes, s.group // s.out_lanes
+    follow_z = record.z_cycle.shape[2] > 0
+    # Load port: item of a pass that is offered. Passes started are macs.loaded.
+    load_item, load_held = 0, False
+    # Input and feeder: passes that may accept groups, the group whose gather controls are made, that is being sent.
+    next_group, group_held, accepting = 0, False, 0
+    taken, sending, part = -1, -1, 0
+    # Ring: beats written, and the oldest that some row has not read.
+    written, oldest = 0, 0
+    # Collector: pass, line and column to be read next; parts of a column that are left; psum line it is of.
+    p, line, column, psum = 0, 0, 0, 0
+    reading, parts_done, frees, read_psum, entered = False, 0, False, 0, 0
+    left_passes, left_groups, left_of_pass = 0, 0, 0
+    cycle = quiet = 0
+    while True:
+        pending = pending_passes(macs)
+        if left_groups == all_groups and pending == 0:
+            return cycle
+        # Everything that is decided from registers alone.
+        loaded = macs.loaded[0]
+        running = loaded - left_passes
+        load_valid = loaded < passes and (load_held or gates.load[cycle % len(gates.load)])
+        # A bank of parameters is free when its pass has left and has read its input to the end.
+        load_ready = running < 2 and pending < 2
+        load_fires = load_valid and load_ready
+        pass_starts = load_fires and load_item == work.loads[loaded] - 1
+        group_valid = next_group < len(groups.count) and (group_held or gates.input[cycle % len(gates.input)])
+        out_ready = gates.output[cycle % len(gates.output)]
+        beat_valid = sending >= 0
+        beat_fires = beat_valid and ring_has_room(rows, written & (s.ring - 1))
+        starved = accepting > 0 and not group_valid
+        leaving = stages[STAGES - 1]
+        record.core[0] += running > 0 or pending > 0
+        record.core[2] += beat_valid and not beat_fires
+        record.core[3] += starved
+        record.core[4] += leaving >= 0 and not out_ready
+
+        # Collector.
+        freed = -1
+        leaves = leaving >= 0 and out_ready
+        if leaving < 0 or out_ready:
+            for stage in range(STAGES - 1, 0, -1):
+                stages[stage] = stages[stage - 1]
+            stages[0] = -1
+            if reading:
+                parts_done += 1
+                if parts_done % group_parts == 0:
+                    stages[0] = entered
+                    entered += 1
+                if parts_done == column_parts:
+                    parts_done = 0
+                    reading = False
+                    if frees:
+                        freed = read_psum
+            if p < loaded and not reading and line_is_done(macs, psum, cycle):
+                reading = True
+                read_psum = psum
+                column += 1
+                frees = column == work.out_width[p]
+                if frees:
+                    column = 0
+                    line += 1
+                    psum = psum + 1 if psum + 1 < s.psum_lines else 0
+                    if line == work.out_height[p]:
+                        line = 0
+                        p += 1
+        if leaves:
+            record.output_cycle[leaving] = cycle
+            record.core[6] += 1
+            left_groups += 1
+            left_of_pass += 1
+            if left_of_pass == work.out_height[left_passes] * work.out_width[left_passes] * per_pixel:
+                left_of_pass = 0
+                left_passes += 1
+
+        # MACs and rows.
+        look_at_fifos(rows, z_valid)
+        step_macs(macs, s, work, z_valid, states, cycle)
+        if freed >= 0:
+            free_line(macs, s, freed)
+        step_rows(rows, s, work.everyone, written, written - oldest, states.takes)
+        if follow_z:
+            _note_z(rows, record, len(z_valid), cycle)
+        if beat_fires:
+            waits_for = Cause.BEATS
+        elif beat_valid:
+            waits_for = Cause.OTHER_BLOCK
+        else:
+            waits_for = Cause.INPUT if starved else Cause.PIPELINE
+        without_pass = Cause.LOAD if load_ready and loaded < passes else Cause.DRAIN
+        if running > 0 or pending > 0:
+            _note_causes(rows, s, work, states, record, waits_for, without_pass)
+
+        # Ring and feeder.
+        while oldest < written and ring_has_room(rows, oldest & (s.ring - 1)):
+            oldest += 1
+        free = sending < 0
+        if beat_fires:
+            place = part * s.lanes
+            part += 1
+            final = part == groups.beats[sending]
+            write_beat(
+                rows,
+                s,
+                work,
+                written & (s.ring - 1),
+                groups.work[sending],
+                groups.channels,
+                groups.first[sending] + place,
+                min(s.lanes, groups.count[sending] - place),
+                final and groups.eop[sending],
+            )
+            written += 1
+            record.core[1] += 1
+            if final:
+                sending, part, free = -1, 0, True
+        departs = False
+        if taken >= 0:
+            if groups.beats[taken] == 0:
+                departs = True
+            elif free:
+                sending = taken
+                departs = True
+        takes = group_valid and accepting > 0 and (taken < 0 or departs)
+        if departs:
+            taken = -1
+        if takes:
+            taken = next_group
+            accepting -= groups.last[next_group]
+            record.input_cycle[next_group] = cycle
+            next_group += 1
+            record.core[5] += 1
+        group_held = group_valid and not takes
+
+        # Load port.
+        load_held = load_valid and not load_fires
+        load_item += load_fires
+        if pass_starts:
+            record.start_cycle[loaded] = cycle
+            macs.loaded[0] += 1
+            accepting += 1
+            load_item = 0
+        quiet = 0 if leaves or takes or load_fires or beat_fires else quiet + 1
+        if quiet > timeout:
+            return -1
+        cycle += 1

@@ -1,0 +1,165 @@
+"""The passes of a run, as far as time depends on them; one leading entry a pass."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from penni_escalate.golden.cycle.bits import WORD, words_of
+from penni_escalate.golden.cycle.sizes import Sizes
+from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.schedule import Pass
+from penni_escalate.golden.sparsemap import SparseTensor
+
+
+class Work(NamedTuple):
+    """What the accelerator is to do.
+
+    Attributes:
+        holders: int64 (P, C, N): rows whose coefficient of a channel is not 0.
+        used: int64 (P, W): blocks with an output channel that has coefficients.
+        height, width, out_height, out_width: int64 (P,).
+        first_y, last_y: int64 (P, largest height): output lines that the pixels of an input line reach; none where
+            first is above last. first_x, last_x: int64 (P, largest width): likewise, columns.
+        closes: int64 (P, largest height): psum lines, as a bit mask, that get their last product from the last pixel
+            of an input line.
+        lines_before: int64 (P,): output lines of all earlier passes.
+        loads: int64 (P,): transfers on the load port, the last of which starts the pass.
+        everyone: int64 (N,): all rows that there are.
+        zero: bool (BLOCKS, pixels of all passes): all z of the block's pixel are 0.
+    """
+
+    holders: np.ndarray
+    used: np.ndarray
+    height: np.ndarray
+    width: np.ndarray
+    out_height: np.ndarray
+    out_width: np.ndarray
+    first_y: np.ndarray
+    last_y: np.ndarray
+    first_x: np.ndarray
+    last_x: np.ndarray
+    closes: np.ndarray
+    lines_before: np.ndarray
+    loads: np.ndarray
+    everyone: np.ndarray
+    zero: np.ndarray
+
+
+def reached(positions: int, kernel: int, stride: int, padding: int, outputs: int) -> tuple[np.ndarray, np.ndarray]:
+    """First and last output index that each input position contributes to.
+
+    Position i meets output y at kernel element i + padding - y * stride, which must be 0..kernel-1.
+    """
+    padded = np.arange(positions) + padding
+    first = np.maximum(0, -((kernel - 1 - padded) // stride))
+    return first, np.minimum(outputs - 1, padded // stride)
+
+
+def closed_lines(g: Geometry, lines_before: int, psum_lines: int) -> np.ndarray:
+    """Psum lines, as bit masks (H,), whose last product comes from the end of each input line."""
+    masks = np.zeros(g.height, np.int64)
+    for y in range(g.out_height):
+        final = min(y * g.stride - g.padding + g.kernel_height - 1, g.height - 1)
+        masks[final] |= 1 << ((lines_before + y) % psum_lines)
+    return masks
+
+
+def row_words(rows: np.ndarray) -> np.ndarray:
+    """Sets of rows: bool (..., ROWS, BLOCKS) to int64 (..., N)."""
+    words = words_of(rows)
+    return words.reshape(*words.shape[:-2], -1)
+
+
+def work_of(passes: list[Pass], loads: list[int], s: Sizes, zero: np.ndarray) -> Work:
+    """Stack passes, of one layer or of several; ``loads`` and ``zero`` as in Work."""
+    shapes = [p.geometry for p in passes]
+    count, channels = len(passes), max(p.coefficients.shape[1] for p in passes)
+    holders = np.zeros((count, channels, s.rows * -(-s.blocks // WORD)), np.int64)
+    height, width = max(g.height for g in shapes), max(g.width for g in shapes)
+    rows, columns = np.zeros((2, count, height), np.int64), np.zeros((2, count, width), np.int64)
+    closes = np.zeros((count, height), np.int64)
+    lines_before = np.cumsum([0] + [g.out_height for g in shapes])[:-1]
+    used = np.zeros((count, s.blocks), np.bool_)
+    for n, (p, g) in enumerate(zip(passes, shapes, strict=True)):
+        nonzero = p.coefficients != 0
+        holders[n, : nonzero.shape[1]] = row_words(nonzero.transpose(1, 2, 0))
+        used[n] = nonzero.any(axis=(1, 2))
+        rows[:, n, : g.height] = reached(g.height, g.kernel_height, g.stride, g.padding, g.out_height)
+        columns[:, n, : g.width] = reached(g.width, g.kernel_width, g.stride, g.padding, g.out_width)
+        closes[n, : g.height] = closed_lines(g, int(lines_before[n]), s.psum_lines)
+
+    def each(values: list[int]) -> np.ndarray:
+        return np.array(values, np.int64)
+
+    return Work(
+        holders=holders,
+        used=words_of(used),
+        height=each([g.height for g in shapes]),
+        width=each([g.width for g in shapes]),
+        out_height=each([g.out_height for g in shapes]),
+        out_width=each([g.out_width for g in shapes]),
+        first_y=rows[0],
+        last_y=rows[1],
+        first_x=columns[0],
+        last_x=columns[1],
+        closes=closes,
+        lines_before=lines_before,
+        loads=each(loads),
+        everyone=row_words(np.ones((s.rows, s.blocks), np.bool_)),
+        zero=zero,
+    )
+
+
+class Groups(NamedTuple):
+    """The groups of the passes' inputs, one after the other.
+
+    Attributes:
+        first: int64 (n,): place of the group's channels; count: int64 (n,): how many are not 0.
+        channels: int16: channel numbers within the pixel, in order, of what is not 0.
+        beats: int64 (n,): beats that the group becomes.
+        eop, last: bool (n,): last group of its pixel, of its pass.
+        work: int64 (n,): number of the pass.
+    """
+
+    first: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]  # a field, not tuple's method
+    channels: np.ndarray
+    beats: np.ndarray
+    eop: np.ndarray
+    last: np.ndarray
+    work: np.ndarray
+
+
+def groups_of(inputs: list[SparseTensor], s: Sizes) -> Groups:
+    """Chain the input of each pass; a tensor that several passes read is kept once."""
+    places: dict[int, int] = {}
+    channels: list[np.ndarray] = []
+    kept = 0
+    first, counts, eop, last, work = [], [], [], [], []
+    for number, tensor in enumerate(inputs):
+        pixels, groups, group = tensor.maps.shape
+        count = tensor.maps.sum(axis=-1, dtype=np.int64).reshape(-1)
+        if id(tensor) not in places:
+            places[id(tensor)] = kept
+            channels.append((np.flatnonzero(tensor.maps) % (groups * group)).astype(np.int16))
+            kept += len(channels[-1])
+        ends = np.zeros((pixels, groups), np.bool_)
+        ends[:, -1] = True
+        final = np.zeros(pixels * groups, np.bool_)
+        final[-1] = True
+        first.append(places[id(tensor)] + np.cumsum(count) - count)
+        counts.append(count)
+        eop.append(ends.reshape(-1))
+        last.append(final)
+        work.append(np.full(pixels * groups, number, np.int64))
+    count, end = np.concatenate(counts), np.concatenate(eop)
+    return Groups(
+        first=np.concatenate(first),
+        count=count,
+        channels=np.concatenate(channels),
+        # An empty group becomes no beat, unless it ends its pixel.
+        beats=np.maximum(-(-count // s.lanes), end),
+        eop=end,
+        last=np.concatenate(last),
+        work=np.concatenate(work),
+    )

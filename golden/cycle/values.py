@@ -1,0 +1,78 @@
+"""What the passes compute; the time that it takes depends only on which pixels' z are all 0."""
+
+import numpy as np
+
+from penni_escalate.golden.schedule import Pass
+from penni_escalate.golden.sparsemap import SparseTensor, decode
+
+#: Pixels that are combined at once: what is made on the way should stay small.
+_PIXELS = 1 << 12
+
+
+def _codes(tensor: SparseTensor, signed: bool) -> np.ndarray:
+    """A tensor's codes as numbers, float32 (pixels, C)."""
+    _, groups, group = tensor.maps.shape
+    return decode(tensor, groups * group, signed).astype(np.float32)
+
+
+def zero_pixels(passes: list[Pass], inputs: list[SparseTensor]) -> np.ndarray:
+    """Whether all z[k, m] = sum_c T[k, c, m] * a[c] of a block's pixel are 0, exactly.
+
+    Returns:
+        bool (BLOCKS, pixels of all passes).
+    """
+    found = []
+    codes, coded = np.zeros((0, 0), np.float32), None
+    for work, tensor in zip(passes, inputs, strict=True):
+        if (id(tensor), work.signed_in) != coded:
+            codes, coded = _codes(tensor, work.signed_in), (id(tensor), work.signed_in)
+        blocks, channels, rows = work.coefficients.shape
+        zero = np.ones((blocks, len(codes)), np.bool_)
+        table = work.coefficients.transpose(0, 2, 1).reshape(blocks * rows, channels)
+        some = np.flatnonzero(table.any(axis=1))
+        if len(some):
+            # Whole numbers below 2**24, which float32 adds exactly: at most 4096 channels of 8 bits.
+            part, block = table[some].astype(np.float32), some // rows
+            starts = np.flatnonzero(np.diff(block, prepend=-1))
+            for first in range(0, len(codes), _PIXELS):
+                z = part @ codes[first : first + _PIXELS].T
+                zero[block[starts], first : first + _PIXELS] = ~np.logical_or.reduceat(z != 0, starts, axis=0)
+        found.append(zero)
+    return np.concatenate(found, axis=1)
+
+
+def combinations(work: Pass, tensor: SparseTensor) -> np.ndarray:
+    """z[k, m] = sum_c T[k, c, m] * a[c] at every pixel: int64 (BLOCKS, ROWS, pixels)."""
+    blocks, channels, rows = work.coefficients.shape
+    table = work.coefficients.transpose(0, 2, 1).reshape(blocks * rows, channels).astype(np.float32)
+    z = table @ _codes(tensor, work.signed_in).T
+    return z.astype(np.int64).reshape(blocks, rows, -1)
+
+
+def output_codes(work: Pass, z: np.ndarray) -> np.ndarray:
+    """Output codes of a pass as bytes: uint8 (OH * OW, BLOCKS), from z as ``combinations`` gives them.
+
+    acc = bias + sum_m sum_rs 2**exp[m] * B[m, r, s] * z[m] at the pixel that meets kernel element (r, s).
+    """
+    g = work.geometry
+    blocks, rows, _ = z.shape
+    image = np.zeros((blocks, rows, g.height + 2 * g.padding, g.width + 2 * g.padding), np.int64)
+    image[:, :, g.padding : g.padding + g.height, g.padding : g.padding + g.width] = z.reshape(
+        blocks, rows, g.height, g.width
+    )
+    kernels = work.basis.astype(np.int64) << work.exponent.astype(np.int64)[:, None, None]
+    acc = np.repeat(work.bias.astype(np.int64), g.out_height * g.out_width).reshape(blocks, g.out_height, g.out_width)
+    for r in range(g.kernel_height):
+        for x in range(g.kernel_width):
+            met = image[
+                :,
+                :,
+                r : r + (g.out_height - 1) * g.stride + 1 : g.stride,
+                x : x + (g.out_width - 1) * g.stride + 1 : g.stride,
+            ]
+            for m in range(rows):
+                acc += kernels[:, m, r, x, None, None] * met[:, m]
+    shift = work.shift.astype(np.int64)[:, None, None]
+    scaled = (acc * work.multiplier.astype(np.int64)[:, None, None] + (np.int64(1) << (shift - 1))) >> shift
+    codes = np.clip(scaled, work.low, work.high) & 255
+    return codes.reshape(blocks, -1).T.astype(np.uint8)
