@@ -1,46 +1,129 @@
-"""The least cycles that the same work needs on the same resources.
+"""The least cycles that the same work needs on the same resources, each term a bound of its own.
 
-bound = max(values matched / adder lanes, products / multiplier columns, beats). The adder lanes are those of
-the rows that the layer's M can use, in all blocks; rows beyond M are reported apart. Work is summed
-over a layer's passes before dividing, as if every pass could fill the gaps of the others. The
-streams of the core have no bandwidth limit of their own: one transfer a cycle is the beats' term.
+bound = the largest of the terms of ``Resource``. Work is summed over a layer's passes before the largest is taken, as
+if every pass could fill the gaps of the others; nothing is rounded up that the hardware could share.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.golden.cycle.sliced.work import reached
+from penni_escalate.golden.schedule import Pass, load_words
+from penni_escalate.golden.sparsemap import SparseTensor
+
+#: Numbers of a matrix that is made on the way: it should stay small.
+_BLOCK = 1 << 22
+
+
+class Resource(StrEnum):
+    """What can be the bottleneck."""
+
+    #: Values that meet a coefficient, over the adder lanes of all rows that the layer's M can use, in all blocks.
+    ADDERS = "adders"
+    #: The same values in the row that has most of them: ADDERS a cycle, and a cycle at least for each pixel.
+    SLOWEST_ROW = "slowest row"
+    #: Steps of the MAC in the block that has most of them: output lines that a pixel reaches, TAPS columns a step.
+    MULTIPLIERS = "multipliers"
+    #: Beats of the input, one a cycle to all blocks.
+    BEATS = "beats"
+    #: Words on the load port, one a cycle, of all passes but the first, whose are loaded before the layer begins.
+    LOAD_PORT = "load port"
+    #: Requantizations, OUT_LANES a cycle.
+    DRAIN = "drain"
 
 
 @dataclass(frozen=True)
 class Bound:
-    """Cycles that each resource needs at least."""
+    """Cycles of a layer that each resource needs at least.
 
-    adders: int
-    multipliers: int
-    beats: int
+    Attributes:
+        terms: int64 (6,), by Resource.
+        balanced: what additions and products alone would take, shared over all rows of all blocks.
+    """
+
+    terms: tuple[int, ...]
+    balanced: int
 
     @property
     def cycles(self) -> int:
-        """The largest of them."""
-        return max(self.adders, self.multipliers, self.beats)
+        """The largest term."""
+        return max(self.terms)
 
     @property
-    def limit(self) -> str:
-        """Name of the resource that gives the bound."""
-        return max((self.adders, "adders"), (self.multipliers, "multipliers"), (self.beats, "beats"))[1]
+    def limit(self) -> Resource:
+        """The resource that gives the bound."""
+        return list(Resource)[self.terms.index(self.cycles)]
+
+    def __add__(self, other: "Bound") -> "Bound":
+        """Of both, one after the other on each resource."""
+        return Bound(tuple(a + b for a, b in zip(self.terms, other.terms, strict=True)), self.balanced + other.balanced)
 
 
-def bound_of(config: Accelerator, rows_used: int, taken: int, products: int, beats: int) -> Bound:
+def row_cycles(work: Pass, tensor: SparseTensor, adders: int) -> np.ndarray:
+    """Cycles that each row adds in at least, int64 (BLOCKS, ROWS): the sum over pixels of max(1, ceil(values / ADDERS))."""
+    blocks, channels, rows = work.coefficients.shape
+    pixels = len(tensor.maps)
+    active = tensor.maps.reshape(pixels, channels).astype(np.float32).T
+    table = (work.coefficients != 0).transpose(0, 2, 1).reshape(blocks * rows, channels)
+    cycles = np.full(blocks * rows, pixels, np.int64)
+    some = np.flatnonzero(table.any(axis=1))
+    step = max(1, _BLOCK // pixels)
+    for first in range(0, len(some), step):
+        chosen = some[first : first + step]
+        values = table[chosen].astype(np.float32) @ active
+        cycles[chosen] = np.maximum(np.ceil(values / adders), 1).sum(axis=1, dtype=np.float64)
+    return cycles.reshape(blocks, rows)
+
+
+def pixel_steps(work: Pass, taps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Steps of the MAC, TAPS columns of one output line each, and products, of each pixel: int64 (H * W,) each."""
+    g = work.geometry
+    first_y, last_y = reached(g.height, g.kernel_height, g.stride, g.padding, g.out_height)
+    first_x, last_x = reached(g.width, g.kernel_width, g.stride, g.padding, g.out_width)
+    lines, columns = np.maximum(last_y - first_y + 1, 0), np.maximum(last_x - first_x + 1, 0)
+    return np.outer(lines, -(-columns // taps)).reshape(-1), np.outer(lines, columns).reshape(-1)
+
+
+def bound_of(
+    config: Accelerator, rows_used: int, passes: Sequence[Pass], inputs: Sequence[SparseTensor], zero: np.ndarray
+) -> Bound:
     """The bound of a layer.
 
     Args:
         rows_used: M.
-        taken: values that met a coefficient, over all rows and blocks.
-        products: (output, kernel element) pairs issued, each a dot product over the rows, over all blocks.
-        beats: beats sent, over all passes.
+        inputs: the input of each pass.
+        zero: bool (BLOCKS, pixels of all passes): all z of the block's pixel are 0.
     """
-    return Bound(
-        adders=-(-taken // (config.adders * rows_used * config.blocks)),
-        multipliers=-(-products // (config.taps * config.blocks)),
-        beats=beats,
+    added = np.zeros((config.blocks, config.rows), np.int64)
+    steps = np.zeros(config.blocks, np.int64)
+    values = products = beats = drained = 0
+    for n, (work, tensor) in enumerate(zip(passes, inputs, strict=True)):
+        pixels = len(tensor.maps)
+        added += row_cycles(work, tensor, config.adders)
+        active = tensor.maps.sum(axis=0, dtype=np.int64).reshape(-1)
+        values += int(np.count_nonzero(work.coefficients, axis=(0, 2)) @ active)
+        full = ~zero[:, n * pixels : (n + 1) * pixels]
+        of_pixel, products_of_pixel = pixel_steps(work, config.taps)
+        steps += full @ of_pixel
+        products += int((full @ products_of_pixel).sum())
+        count = tensor.maps.sum(axis=2)
+        ends = np.zeros_like(count)
+        ends[:, -1] = 1
+        beats += int(np.maximum(-(-count // config.lanes), ends).sum())
+        drained += work.geometry.out_height * work.geometry.out_width * (config.blocks // config.out_lanes)
+    terms = {
+        Resource.ADDERS: -(-values // (config.adders * rows_used * config.blocks)),
+        Resource.SLOWEST_ROW: int(added.max()),
+        Resource.MULTIPLIERS: int(steps.max()),
+        Resource.BEATS: beats,
+        Resource.LOAD_PORT: sum(load_words(work, config) for work in passes[1:]),
+        Resource.DRAIN: drained,
+    }
+    balanced = max(
+        -(-values // (config.adders * config.rows * config.blocks)), -(-products // (config.taps * config.blocks))
     )
+    return Bound(tuple(terms[resource] for resource in Resource), balanced)

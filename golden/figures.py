@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.baselines import BASELINES, Baseline, budget_of
-from penni_escalate.golden.bound import Bound, bound_of
+from penni_escalate.golden.bound import Bound
+from penni_escalate.golden.cycle.account import AddCycles, Cause
 from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.cycle.stream_core import CoreCounter
 from penni_escalate.golden.kinds import Convolution
+from penni_escalate.golden.losses import Share, losses_of
 
 
 @dataclass(frozen=True)
@@ -21,29 +25,44 @@ class Counted:
     Attributes:
         activation_density: share of the input codes that are not 0.
         baselines: cycles of each registered baseline, by its name.
+        bound: of the same work.
         block_counters: int64 (7,), by BlockCounter: sums over the blocks.
         core_counters: int64 (7,), by CoreCounter.
+        causes: int64 (11,), by Cause; adding: int64 (2,), by AddCycles: the cycle model's, over all blocks.
     """
 
     passes: int
     activation_density: float
     baselines: Mapping[str, int]
+    bound: Bound
     block_counters: np.ndarray
     core_counters: np.ndarray
+    causes: np.ndarray
+    adding: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Cycles, beside the bound and the baselines."""
+    """Cycles, beside the bound and the baselines.
+
+    Attributes:
+        balanced_cycles: what additions and products alone would take, shared over all rows of all blocks.
+    """
 
     cycles: int
     bound_cycles: int
+    balanced_cycles: int
     baselines: Mapping[str, int]
 
     @property
     def utilisation(self) -> float:
         """Bound over cycles; 0 where there were none."""
         return self.bound_cycles / self.cycles if self.cycles else 0.0
+
+    @property
+    def balance(self) -> float:
+        """Perfectly balanced work over cycles; 0 where there were none."""
+        return self.balanced_cycles / self.cycles if self.cycles else 0.0
 
     def speedup(self, baseline: Baseline) -> float:
         """A baseline's cycles over the cycles; 0 where there were none."""
@@ -54,6 +73,8 @@ class Figures:
         return {
             "bound_cycles": self.bound_cycles,
             "utilisation": self.utilisation,
+            "balanced_cycles": self.balanced_cycles,
+            "balance": self.balance,
             "baselines": {
                 baseline.name: {"cycles": self.baselines[baseline.name], "speedup": self.speedup(baseline)}
                 for baseline in BASELINES
@@ -69,6 +90,7 @@ class LayerFigures(Figures):
         activation_density: mean over the images.
         counters: by name in lower case; summed over blocks where a block counts.
         block_cycles: cycles of all blocks.
+        losses: where they go, as shares of them.
     """
 
     layer: Convolution
@@ -77,6 +99,7 @@ class LayerFigures(Figures):
     bound: Bound
     counters: Mapping[str, int]
     block_cycles: int
+    losses: Mapping[Share, float]
 
     def share(self, counter: BlockCounter) -> float:
         """A block counter as a share of all blocks' cycles."""
@@ -92,6 +115,7 @@ class LayerFigures(Figures):
             "activation_density": self.activation_density,
             **super().as_json(),
             "bound_by": self.bound.limit,
+            "losses": dict(self.losses),
             "counters": dict(self.counters),
         }
 
@@ -110,13 +134,7 @@ def layer_figures(config: Accelerator, layer: Convolution, images: Sequence[Coun
     """A layer's figures from what was counted on each image; there must be one."""
     blocks = sum((image.block_counters for image in images), np.zeros(len(BlockCounter), np.int64))
     core = sum((image.core_counters for image in images), np.zeros(len(CoreCounter), np.int64))
-    bound = bound_of(
-        config,
-        layer.rows_used,
-        int(blocks[BlockCounter.TAKEN]),
-        int(blocks[BlockCounter.PRODUCTS]),
-        int(core[CoreCounter.BEATS]),
-    )
+    bound = reduce(add, (image.bound for image in images))
     cycles = int(core[CoreCounter.CYCLES])
     return LayerFigures(
         layer=layer,
@@ -125,10 +143,18 @@ def layer_figures(config: Accelerator, layer: Convolution, images: Sequence[Coun
         cycles=cycles,
         bound=bound,
         bound_cycles=bound.cycles,
+        balanced_cycles=bound.balanced,
         baselines=baseline_cycles([image.baselines for image in images]),
         counters={counter.name.lower(): int(blocks[counter]) for counter in BlockCounter}
         | {counter.name.lower(): int(core[counter]) for counter in CoreCounter},
         block_cycles=config.blocks * cycles,
+        losses=losses_of(
+            config,
+            layer.rows_used,
+            int(blocks[BlockCounter.PRODUCTS]),
+            sum((image.causes for image in images), np.zeros(len(Cause), np.int64)),
+            sum((image.adding for image in images), np.zeros(len(AddCycles), np.int64)),
+        ),
     )
 
 
@@ -137,5 +163,6 @@ def total_figures(layers: Sequence[Figures]) -> Figures:
     return Figures(
         cycles=sum(layer.cycles for layer in layers),
         bound_cycles=sum(layer.bound_cycles for layer in layers),
+        balanced_cycles=sum(layer.balanced_cycles for layer in layers),
         baselines=baseline_cycles([layer.baselines for layer in layers]),
     )

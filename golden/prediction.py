@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.golden.bound import bound_of
 from penni_escalate.golden.cycle.stream_core import Trace, free_running, output_tensor, simulate
 from penni_escalate.golden.figures import Counted, LayerFigures, baselines_of, layer_figures
 from penni_escalate.golden.functional import layer_input, run_network
@@ -62,8 +63,11 @@ class LayerRun:
             passes=len(self.passes),
             activation_density=float(np.count_nonzero(self.activations) / self.activations.size),
             baselines=baselines_of(self.layer, self.activations, self.config),
+            bound=bound_of(self.config, self.layer.rows_used, self.passes, self.inputs, self.trace.zero),
             block_counters=block_counters.sum(axis=0),
             core_counters=core_counters,
+            causes=self.trace.causes,
+            adding=self.trace.adding,
         )
 
     @property

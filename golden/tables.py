@@ -7,8 +7,8 @@ from rich.table import Table
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.baselines import BASELINES
-from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.figures import Figures, LayerFigures
+from penni_escalate.golden.losses import Share
 
 #: More columns of a table of layers: of a layer by its number, of the sum over all by None.
 Columns = Mapping[str, Callable[[int | None], str]]
@@ -21,11 +21,11 @@ def cycles_table(title: str, layers: Sequence[LayerFigures], total: Figures, cou
         counted: heading of the cycles.
         others: columns at the end.
     """
-    table = Table(box=SIMPLE_HEAD, title=title)
+    table = Table(box=SIMPLE_HEAD, title=title, collapse_padding=True, pad_edge=False)
     for name in ("layer", "geometry"):
         table.add_column(name, no_wrap=True)
     versus = [heading for baseline in BASELINES for heading in (baseline.title, "speed-up")]
-    for name in ("passes", "T", "a", counted, "bound", "util.", *versus, *others):
+    for name in ("passes", "T", "a", counted, "bound", "util.", "balance", *versus, *others):
         table.add_column(name, justify="right")
 
     def row(number: int | None, figures: Figures, *head: str) -> None:
@@ -34,6 +34,7 @@ def cycles_table(title: str, layers: Sequence[LayerFigures], total: Figures, cou
             f"{figures.cycles:,}",
             f"{figures.bound_cycles:,}",
             f"{figures.utilisation:.3f}",
+            f"{figures.balance:.3f}",
             *(
                 text
                 for baseline in BASELINES
@@ -50,36 +51,23 @@ def cycles_table(title: str, layers: Sequence[LayerFigures], total: Figures, cou
     return table
 
 
-def stalls_table(config: Accelerator, layers: Sequence[LayerFigures]) -> Table:
-    """Where each layer's cycles go."""
-    table = Table(box=SIMPLE_HEAD, title="where the cycles go (shares of all blocks' cycles)")
-    table.add_column("layer")
-    for name in (
-        "bound by",
-        "idle rows",
-        "MAC issues",
-        "waits for z",
-        "waits for a line",
-        "other",
-        "ring full",
-        "z FIFO full",
-        "pixels dropped",
-    ):
-        table.add_column(name, justify="right")
+def losses_table(config: Accelerator, layers: Sequence[LayerFigures]) -> Table:
+    """Where each layer's cycles go; what no layer loses a thousandth to is left out."""
+    shown = [share for share in Share if any(layer.losses[share] >= 0.001 for layer in layers)]
+    table = Table(
+        box=SIMPLE_HEAD,
+        title=f"where the cycles go (% of all blocks' cycles, each line adds up to 100; M of {config.rows} rows used)",
+        collapse_padding=True,
+        pad_edge=False,
+    )
+    table.add_column("layer", no_wrap=True)
+    for name in ("bound by", "M", *(share.value for share in shown)):
+        table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
     for layer in layers:
-        cycles = layer.cycles or 1
-        issues = layer.share(BlockCounter.PRODUCTS) / config.taps
-        starved, line_wait = layer.share(BlockCounter.STARVED), layer.share(BlockCounter.LINE_WAIT)
         table.add_row(
             layer.layer.name,
-            layer.bound.limit,
-            f"{config.rows - layer.layer.rows_used} of {config.rows}",
-            f"{issues:.1%}",
-            f"{starved:.1%}",
-            f"{line_wait:.1%}",
-            f"{max(0.0, 1 - issues - starved - line_wait):.1%}",
-            f"{layer.counters['ring_full'] / cycles:.1%}",
-            f"{layer.share(BlockCounter.Z_FULL) / config.rows:.1%}",
-            f"{layer.counters['dropped']:,}",
+            layer.bound.limit.value,
+            f"{layer.layer.rows_used}",
+            *(f"{100 * layer.losses[share]:.1f}" for share in shown),
         )
     return table

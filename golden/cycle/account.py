@@ -1,8 +1,8 @@
 """Where the cycles of the blocks go: in every cycle each block is counted under one cause.
 
 The basis MAC is the last of a block's resources, so what it waits for is what the block waits for. While it issues
-products the cause is MULTIPLY. While it has nothing to do because a row has no z, the cause is what the rows without a
-z do: they add, they read beats, or they have read all beats and wait for the next.
+products the cause is MULTIPLY. While it issues none because a row has no z, or gives its last z in this cycle, the
+cause is what such rows do: they add, they read beats, or they have read all beats and wait for the next.
 """
 
 from enum import IntEnum
@@ -15,11 +15,11 @@ class Cause(IntEnum):
     MULTIPLY = 0
     #: It waits for a line that the collector has not drained.
     LINE = 1
-    #: It passes over a pixel that adds nothing, or closes lines without a product.
+    #: It passes over a pixel that adds nothing while the rows have more z for it, or closes lines without a product.
     EMPTY_PIXEL = 2
-    #: A row without a z takes values: the slowest row adds.
+    #: A row that has no z for it takes values: the slowest row adds.
     ADD = 3
-    #: Rows without a z read beats in which nothing is selected for them, or wait while one is written each cycle.
+    #: Such rows read beats in which nothing is selected for them, or wait while one is written each cycle.
     BEATS = 4
     #: They wait for a beat that another block has no room for.
     OTHER_BLOCK = 5

@@ -63,6 +63,7 @@ class Trace:
         start_cycle: int64 (P,): when each pass is started.
         z: int64 (BLOCKS, ROWS, pixels): every z of every row, in order.
         z_cycle: int64, as z: the cycle in which it is written into its FIFO.
+        zero: bool (BLOCKS, pixels): all z of the block's pixel are 0.
         block_counters: int64 (BLOCKS, 7), by BlockCounter.
         core_counters: int64 (7,), by CoreCounter.
         causes: int64 (11,), by Cause: cycles of all blocks; they add up to BLOCKS times the busy cycles.
@@ -76,6 +77,7 @@ class Trace:
     start_cycle: np.ndarray
     z: np.ndarray
     z_cycle: np.ndarray
+    zero: np.ndarray
     block_counters: np.ndarray
     core_counters: np.ndarray
     causes: np.ndarray
@@ -109,7 +111,7 @@ def simulate(
     """
     s = sizes_of(config)
     z = [combinations(work, tensor) for work, tensor in zip(passes, inputs, strict=True)] if values else []
-    zero = ~np.concatenate(z, axis=2).any(axis=1) if values else zero_pixels(passes, inputs)
+    zero: np.ndarray = (np.concatenate(z, axis=2) == 0).all(axis=1) if values else zero_pixels(passes, inputs)
     work, groups = work_of(passes, loads, s, zero), groups_of(inputs, s)
     pixels = zero.shape[1]
     out_groups = sum(p.geometry.out_height * p.geometry.out_width for p in passes) * (s.blocks // s.group)
@@ -142,6 +144,7 @@ def simulate(
         start_cycle=record.start_cycle,
         z=np.concatenate([*z, np.zeros((s.blocks, s.rows, 0), np.int64)], axis=2),
         z_cycle=record.z_cycle,
+        zero=zero,
         block_counters=_block_counters(s, passes, inputs, rows, macs),
         core_counters=record.core,
         causes=record.causes,
@@ -150,9 +153,7 @@ def simulate(
     )
 
 
-def _block_counters(
-    s: Sizes, passes: list[Pass], inputs: list[SparseTensor], rows: Rows, macs: Macs
-) -> np.ndarray:
+def _block_counters(s: Sizes, passes: list[Pass], inputs: list[SparseTensor], rows: Rows, macs: Macs) -> np.ndarray:
     """As in Trace; what every row does in any case is counted once, at the end."""
     counters = np.zeros((s.blocks, len(BlockCounter)), np.int64)
     for work, tensor in zip(passes, inputs, strict=True):

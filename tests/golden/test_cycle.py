@@ -2,23 +2,29 @@
 
 import subprocess
 import sys
+from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from penni_escalate.configs.accelerator import load_accelerator
+from penni_escalate.configs.accelerator import PRESET_FOLDER, load_accelerator
 from penni_escalate.golden.baselines.dense_array import dense_cycles
-from penni_escalate.golden.bound import bound_of
+from penni_escalate.golden.bound import Resource, bound_of
+from penni_escalate.golden.cycle.account import Cause
 from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running, output_tensor, simulate
 from penni_escalate.golden.fit import unsupported_reason
 from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.kinds import Convolution
+from penni_escalate.golden.layers import LayerKind
+from penni_escalate.golden.losses import Share, losses_of
 from penni_escalate.golden.overflow import accumulator_range, z_range
-from penni_escalate.golden.schedule import passes_of
+from penni_escalate.golden.schedule import load_words, passes_of
 from penni_escalate.golden.sparsemap import coded_bits, decode, encode
 from penni_escalate.tb.base.random_work import RandomLayer, random_layer, random_stalls
 from tests.golden.naive import naive_convolution
+from tests.golden.stepwise import run_stepwise
 
 TINY = load_accelerator("tiny")
 
@@ -107,21 +113,117 @@ def test_cycle_model_computes_what_the_functional_model_does(seed: int) -> None:
     assert trace.core_counters[CoreCounter.GROUPS_IN] == sparse.maps.shape[0] * sparse.maps.shape[1] * len(passes)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_cycles_are_not_below_the_bound(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(12))
+def test_core_is_its_units_joined_together(seed: int) -> None:
+    """Every value, cycle and counter of the fast form is that of the units' models, with stalls and without.
+
+    Configurations with several words of blocks, one row of words, short and long windows, one and many adder lanes.
+    """
+    names = ("tiny", "small", "full", *sorted(str(path) for path in (PRESET_FOLDER / "shapes").glob("*.yaml")))
+    config = load_accelerator(names[seed % len(names)])
+    rng = np.random.default_rng(seed)
+    while True:
+        layer, activations = (drawn := random_layer(rng, config)).layer, drawn.activations
+        if layer.geometry.height * layer.geometry.width <= 40:
+            break
+    passes = passes_of(layer, config)
+    inputs = [encode(activations, config.group)] * len(passes)
+    loads = rng.integers(1, 40, len(passes)).tolist()
+    stalls = random_stalls(rng) if seed % 2 else free_running()
+    expected = run_stepwise(config, passes, inputs, loads, stalls)
+    found = simulate(config, passes, inputs, loads, stalls)
+    without_values = simulate(config, passes, inputs, loads, stalls, values=False)
+    for field in dataclass_fields(expected):
+        if field.name == "causes":
+            continue
+        wanted = getattr(expected, field.name)
+        np.testing.assert_array_equal(getattr(found, field.name), wanted, field.name)
+        if field.name not in ("outputs", "z", "z_cycle"):
+            np.testing.assert_array_equal(getattr(without_values, field.name), wanted, field.name)
+    for cause, cycles in expected.causes.items():
+        others = found.causes[Cause.DRAIN] if cause is Cause.LOAD else 0
+        assert found.causes[cause] + others == cycles, cause.name
+    assert found.causes.sum() == config.blocks * found.core_counters[CoreCounter.CYCLES]
+    np.testing.assert_array_equal(without_values.causes, found.causes)
+    np.testing.assert_array_equal(without_values.adding, found.adding)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_cycles_are_not_below_the_bound_and_all_have_a_cause(seed: int) -> None:
     work = random_layer(np.random.default_rng(seed), TINY)
     passes = passes_of(work.layer, TINY)
-    sparse = encode(work.activations, TINY.group)
-    trace = simulate(TINY, passes, [sparse] * len(passes), [5] * len(passes), free_running())
+    inputs = [encode(work.activations, TINY.group)] * len(passes)
+    trace = simulate(TINY, passes, inputs, [load_words(p, TINY) for p in passes], free_running())
+    bound = bound_of(TINY, work.layer.rows_used, passes, inputs, trace.zero)
+    cycles = int(trace.core_counters[CoreCounter.CYCLES])
+    assert 0 < bound.cycles <= cycles
+    assert 0 <= bound.balanced <= bound.cycles
+    assert all(term <= cycles for term in bound.terms)
     blocks = trace.block_counters.sum(axis=0)
-    bound = bound_of(
-        TINY,
-        TINY.rows,
-        int(blocks[BlockCounter.TAKEN]),
-        int(blocks[BlockCounter.PRODUCTS]),
-        int(trace.core_counters[CoreCounter.BEATS]),
+    assert bound.terms[list(Resource).index(Resource.BEATS)] == trace.core_counters[CoreCounter.BEATS]
+    lanes = TINY.adders * work.layer.rows_used * TINY.blocks
+    assert bound.terms[list(Resource).index(Resource.ADDERS)] == -(-int(blocks[BlockCounter.TAKEN]) // lanes)
+    losses = losses_of(TINY, work.layer.rows_used, int(blocks[BlockCounter.PRODUCTS]), trace.causes, trace.adding)
+    assert sum(losses.values()) == pytest.approx(1)
+    assert min(losses.values()) > -1e-12
+
+
+def layer_by_hand(coefficients: list[list[list[int]]]) -> Convolution:
+    """A layer of 1 x 1 kernels on 1 x 4 pixels; ``coefficients``: T (K, C, M)."""
+    table = np.array(coefficients, np.int8)
+    k, c, m = table.shape
+    return Convolution(
+        name="by hand",
+        sources=("input",),
+        kind=LayerKind.DECOMPOSED,
+        geometry=Geometry(channels=c, height=1, width=4, kernels=k, kernel_height=1, kernel_width=1),
+        coefficients=table,
+        basis=np.ones((m, 1, 1), np.int8),
+        exponent=np.zeros(m, np.uint8),
+        bias=np.zeros(k, np.int32),
+        multiplier=np.full(k, 1 << 15, np.uint16),
+        shift=np.full(k, 15, np.uint8),
+        low=0,
+        high=255,
+        signed_in=False,
+        signed_out=False,
     )
-    assert 0 < bound.cycles <= trace.core_counters[CoreCounter.CYCLES]
+
+
+def test_bound_and_account_by_hand() -> None:
+    """Tiny has 4 blocks of 6 rows with 1 adder lane, beats of 2 values, groups of 4, 1 tap, 2 requantizations a cycle.
+
+    4 pixels of 4 channels, all 1. Block 0 has 4 values in row 0 and 1 in row 1, block 1 has 1 in row 0, blocks 2 and 3
+    have no channel. Values: 4 * (4 + 1 + 1) = 24 over 1 * 2 * 4 lanes = 3 cycles. Slowest row: 4 pixels * 4 values.
+    A pixel is one step of the MAC, a group 2 beats, an output pixel 2 cycles of requantization: 4, 8, 8.
+    """
+    layer = layer_by_hand([[[1, 1], [1, 0], [1, 0], [1, 0]], [[0, 0], [0, 0], [1, 0], [0, 0]]])
+    passes = passes_of(layer, TINY)
+    inputs = [encode(np.ones((1, 1, 4, 4), np.uint8), TINY.group)]
+    trace = simulate(TINY, passes, inputs, [load_words(p, TINY) for p in passes], free_running())
+    bound = bound_of(TINY, 2, passes, inputs, trace.zero)
+    assert dict(zip(Resource, bound.terms, strict=True)) == {
+        Resource.ADDERS: 3,
+        Resource.SLOWEST_ROW: 16,
+        Resource.MULTIPLIERS: 4,
+        Resource.BEATS: 8,
+        Resource.LOAD_PORT: 0,
+        Resource.DRAIN: 8,
+    }
+    assert bound.limit is Resource.SLOWEST_ROW
+    # 24 values over 1 * 6 * 4 lanes, 8 products over 1 * 4 taps.
+    assert bound.balanced == 2
+    cycles = int(trace.core_counters[CoreCounter.CYCLES])
+    assert trace.causes[Cause.MULTIPLY] == 8
+    # Block 0 is slow: block 1, which adds once a pixel, waits for beats that block 0's ring can still take: 8 entries.
+    assert trace.causes[Cause.OTHER_BLOCK] == 0
+    assert trace.causes[Cause.IDLE_BLOCK] > 0
+    losses = losses_of(TINY, 2, 8, trace.causes, trace.adding)
+    assert losses[Share.PRODUCTS] == pytest.approx(8 / 3 / (4 * cycles))
+    assert losses[Share.TAPS] == 0
+    # Every value of block 0's row 0 is added while the MAC waits for it, but the first of a pixel whose predecessor
+    # is multiplied meanwhile.
+    assert 13 <= losses[Share.ADDITIONS] * 6 * 4 * cycles <= 24
 
 
 def test_compiled_and_plain_cycle_model_agree() -> None:

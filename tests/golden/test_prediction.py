@@ -141,7 +141,7 @@ def test_the_command_needs_no_simulator_and_no_testbench(tmp_path: Path) -> None
     document = json.loads((tmp_path / "predict.json").read_text())
     (layer,) = document["layers"]
     assert layer["name"] == "conv6" and layer["cycles"] == document["total"]["cycles"] >= layer["bound_cycles"] > 0
-    for text in ("conv6", f"{layer['cycles']:,}", f"{layer['bound_cycles']:,}", "waits for z", "predict.json"):
+    for text in ("conv6", f"{layer['cycles']:,}", f"{layer['bound_cycles']:,}", "slowest", "predict.json"):
         assert text in result.stdout
     assert document["golden_mismatches"] == 0 and document["host_fallback"] == []
     assert len(document["images"]) == 2

@@ -52,7 +52,12 @@ class Record(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Room for what a cycle decides; stages: int64 (STAGES,), groups on their way out, -1 for none; z_valid: int64 (W,)."""
+    """Room for what a cycle decides.
+
+    Attributes:
+        z_valid: int64 (W,): blocks of which every row has a z.
+        stages: int64 (STAGES,): groups on their way out, -1 for none.
+    """
 
     states: States
     z_valid: np.ndarray
@@ -85,27 +90,30 @@ def _note_causes(
         working = blocks & states.working[w]
         used = working & states.used[w]
         issues, stalled = used & states.issues[w], used & states.waits[w]
-        starved = used & states.starved[w] & ~issues & ~stalled
+        quiet = used & ~issues & ~stalled
+        takes = quiet & states.takes[w]
         adds = reads = waits = 0
         for n in range(w, len(rows.late), words):
             took = 0
             for a in range(s.adders):
                 took |= rows.took[n, a]
-            adds |= rows.late[n] & took
-            reads |= rows.late[n] & rows.read[n]
-            waits |= rows.late[n] & rows.empty[n] & ~rows.read[n]
-        adds &= starved
-        reads &= starved & ~adds
-        waits &= starved & ~adds & ~reads
+            # Rows without a z, and rows that have none left now.
+            late = (rows.late[n] & quiet & ~takes) | (rows.last[n] & takes)
+            adds |= late & took
+            reads |= late & rows.read[n]
+            waits |= late & rows.empty[n] & ~rows.read[n]
+        reads &= ~adds
+        waits &= ~adds & ~reads
+        rest = quiet & ~adds & ~reads & ~waits
         record.causes[without_pass] += population(blocks & ~working)
         record.causes[Cause.IDLE_BLOCK] += population(working & ~used)
         record.causes[Cause.MULTIPLY] += population(issues)
         record.causes[Cause.LINE] += population(stalled)
-        record.causes[Cause.EMPTY_PIXEL] += population(used & ~issues & ~stalled & ~starved)
         record.causes[Cause.ADD] += population(adds)
         record.causes[Cause.BEATS] += population(reads)
         record.causes[waits_for] += population(waits)
-        record.causes[Cause.PIPELINE] += population(starved & ~adds & ~reads & ~waits)
+        record.causes[Cause.PIPELINE] += population(rest & states.starved[w])
+        record.causes[Cause.EMPTY_PIXEL] += population(rest & ~states.starved[w])
         if adds != 0:
             for n in range(w, len(rows.late), words):
                 took = 0

@@ -111,7 +111,6 @@ def step_macs(macs: Macs, s: Sizes, work: Work, z_valid: np.ndarray, states: Sta
         z_valid: int64 (W,): blocks of which every row has a z.
         states: what they do is put there.
     """
-    passes = len(work.loads)
     for w in range(len(z_valid)):
         takes = issues = waits = starves = working = used = 0
         for b in range(w * WORD, min((w + 1) * WORD, s.blocks)):

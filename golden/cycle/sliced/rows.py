@@ -29,7 +29,7 @@ class Rows(NamedTuple):
         level: (N, digits): z in the FIFO.
         took: (N, A): the adder lane took a value in this step.
         pushed, read: (N,): a z was written, a beat was read in this step.
-        late, empty: (N,): before this step the FIFO had no z; nothing was between ring and FIFO.
+        late, last, empty: (N,): before this step the FIFO had no z, had one; nothing was between ring and FIFO.
         stuck: (N, digits): cycles in which a z waited because the FIFO was full.
     """
 
@@ -50,6 +50,7 @@ class Rows(NamedTuple):
     pushed: np.ndarray
     read: np.ndarray
     late: np.ndarray
+    last: np.ndarray
     empty: np.ndarray
     stuck: np.ndarray
 
@@ -80,6 +81,7 @@ def make_rows(s: Sizes) -> Rows:
         pushed=sets(n),
         read=sets(n),
         late=sets(n),
+        last=sets(n),
         empty=sets(n),
         stuck=sets(n, COUNTER_DIGITS),
     )
@@ -263,14 +265,16 @@ def _move_level(rows: Rows, n: int, up: int, down: int) -> None:
 
 @njit(cache=True, _nrt=False)
 def look_at_fifos(rows: Rows, z_valid: np.ndarray) -> None:
-    """Find the rows without a z, and the blocks, int64 (W,), of which every row has one."""
+    """Find the rows without a z, those with one, and the blocks, int64 (W,), of which every row has one."""
     for w in range(len(z_valid)):
         z_valid[w] = -1
     for n in range(len(rows.late)):
-        some = 0
-        for k in range(rows.level.shape[1]):
-            some |= rows.level[n, k]
+        several = 0
+        for k in range(1, rows.level.shape[1]):
+            several |= rows.level[n, k]
+        some = several | rows.level[n, 0]
         rows.late[n] = ~some
+        rows.last[n] = some & ~several
         z_valid[n % len(z_valid)] &= some
 
 
