@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import stored
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.workloads.draw import Spread, draw_weights
 from penni_escalate.golden.workloads.erk import Shape, erk_densities
@@ -68,7 +69,7 @@ class Rivals:
         """Why there are no measured masks, as a clause; None where there are."""
         if self.pruned is None:
             return f"workload '{self.workload}' names no pruned network"
-        return None if self.pruned.is_file() else f"{self.pruned} does not exist"
+        return None if self.pruned.is_file() else f"{stored(self.pruned)} does not exist"
 
     @cached_property
     def measured(self) -> PrunedNetwork:
@@ -84,7 +85,7 @@ class Rivals:
             if found != weight_shape(layer.geometry):
                 problem = "is missing" if found is None else f"has shape {found}"
                 raise UserError(
-                    f"Pruned network {self.pruned}: the mask of layer '{layer.name}' {problem}: "
+                    f"Pruned network {stored(self.pruned)}: the mask of layer '{layer.name}' {problem}: "
                     f"workload '{self.workload}' needs {weight_shape(layer.geometry)}."
                 )
         return network
