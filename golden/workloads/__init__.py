@@ -5,6 +5,7 @@ coefficients and activations from a documented generator. docs/workloads.md desc
 """
 
 from penni_escalate.golden.workloads.erk import ErkComparison, compare_with_erk, erk_densities
+from penni_escalate.golden.workloads.limits import with_raised_limits
 from penni_escalate.golden.workloads.loading import load_workload, workload_names
 from penni_escalate.golden.workloads.workload import (
     LeftOut,
@@ -24,5 +25,6 @@ __all__ = [
     "erk_densities",
     "load_workload",
     "multiplications",
+    "with_raised_limits",
     "workload_names",
 ]

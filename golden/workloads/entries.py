@@ -205,7 +205,9 @@ class DrawnEntry(Strict):
         if not self.counted:
             raise ValueError("field 'layers' has no layer that counts")
         names = [layer.name for layer in self.counted]
-        densities(self.coefficients, self.ternary, "coefficients", all_of_them=self.fit is None)
+        given = densities(self.coefficients, self.ternary, "coefficients", all_of_them=self.fit is None)
+        if self.fit is not None and len(given) == len(self.ternary):
+            raise ValueError("field 'fit' has nothing to fit: field 'coefficients' gives every layer's density")
         densities(self.activations, names, "activations")
         densities(self.rivals.densities, names, "rivals.densities")
         return self

@@ -150,15 +150,17 @@ def layers_table(summary: WorkloadSummary) -> Table:
         f"{workload.title}{sort} (T, a: share that is not 0; mult.: multiplications of the dense layer, in millions)"
     )
     table = Table(box=SIMPLE_HEAD, title=title)
-    for name in ("layer", "geometry", "before shrinking"):
+    # Most networks are not shrunk.
+    shrunk = any(layer.original != layer.geometry for layer in summary.layers)
+    for name in ("layer", "geometry", *(["before shrinking"] if shrunk else [])):
         table.add_column(name, no_wrap=True)
     for name in ("M", "non-zeros", "T", "a", "mult.", *(f"rivals {name}" for name in workload.assumptions)):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for layer in summary.layers:
         table.add_row(
             layer.name if layer.repeats == 1 else f"{layer.name} x {layer.repeats}",
             layer.geometry,
-            "the same" if layer.original == layer.geometry else layer.original,
+            *(["the same" if layer.original == layer.geometry else layer.original] if shrunk else []),
             f"{layer.basis}",
             f"{layer.nonzeros:,}",
             _share(layer.nonzeros, layer.coefficients),
@@ -169,9 +171,7 @@ def layers_table(summary: WorkloadSummary) -> Table:
     table.add_section()
     table.add_row(
         "all",
-        "",
-        "",
-        "",
+        *([""] * (3 if shrunk else 2)),
         f"{summary.total('nonzeros'):,}",
         _share(summary.total("nonzeros"), summary.total("coefficients")),
         _share(summary.total("active_codes"), summary.total("codes")),
