@@ -32,7 +32,7 @@ class Spread(Strict):
     filters: Annotated[float, Field(ge=0, le=3)] = 0.25
     activations: Annotated[float, Field(ge=0.5, le=1000)] = 6.0
     patch: Annotated[int, Field(ge=1, le=64)] = 4
-    smooth: Annotated[float, Field(ge=0, le=1)] = 0.75
+    smooth: Annotated[float, Field(ge=0, le=1)] = 0.85
 
 
 #: Codes a standard deviation of the field from which activations are drawn.

@@ -100,7 +100,7 @@ def test_activations_differ_from_channel_to_channel() -> None:
     assert 0.16 < alive.mean(axis=(0, 1)).std() < 0.21
 
 
-@pytest.mark.parametrize(("smooth", "low", "high"), [(0.0, -0.03, 0.03), (0.75, 0.25, 0.7)])
+@pytest.mark.parametrize(("smooth", "low", "high"), [(0.0, -0.03, 0.03), (0.85, 0.45, 0.65)])
 def test_neighbouring_pixels_are_alike(smooth: float, low: float, high: float) -> None:
     """The correlation of a channel's neighbours, whether they are not 0, over channels of about the same density."""
     spread = Spread(smooth=smooth, activations=1000)
@@ -134,4 +134,4 @@ def test_what_is_drawn_stays_the_same() -> None:
     layer = load_workload("vgg16-cifar").layer("conv12")
     parts = (layer.layer.coefficients, layer.layer.basis, layer.activations, layer.original_activations())
     digest = hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts))
-    assert digest.hexdigest()[:16] == "7db9d4fbb8031701"
+    assert digest.hexdigest()[:16] == "fe52c9e7bfff1fda"

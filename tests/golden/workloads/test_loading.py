@@ -87,6 +87,13 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     np.testing.assert_array_equal(kept, workload.rival_weights(b, PruningAssumption.UNIFORM, original=True)[:, :6])
 
 
+def test_erk_counts_a_layer_as_often_as_the_network_has_it(tmp_path: Path) -> None:
+    """b three times: 27 + 3 * 36 = 135 weights over 17 + 3 * 18 = 71 gives a factor of 1.90: 32.3 and 34.2 weights."""
+    workload = load_workload(write(tmp_path, SMALL, put("layers", 1, "repeats", value=3)))
+    found = workload.rival_densities(PruningAssumption.ERK)
+    assert found["a"] == pytest.approx(135 / 71 * 17 / 216) and found["b"] == pytest.approx(135 / 71 * 18 / 288)
+
+
 def test_removed_channels_are_drawn_at_the_mean_density(tmp_path: Path) -> None:
     """81 pixels in 2 removed channels at a density of 0.5: 81 of them."""
     layer = load_workload(write(tmp_path, SMALL)).layer("b")
