@@ -11,7 +11,8 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.workloads.draw import Spread, draw_activations
-from penni_escalate.golden.workloads.rivals import Rivals
+from penni_escalate.golden.workloads.erk import ErkComparison, compare_with_erk
+from penni_escalate.golden.workloads.rivals import Rivals, weight_shape
 from penni_escalate.golden.workloads.streams import Purpose, stream
 
 
@@ -149,6 +150,14 @@ class Workload:
         if assumption is PruningAssumption.MEASURED:
             return {name: self.rivals.measured.density(name) for name in self.names}
         return self.rivals.uniform if assumption is PruningAssumption.UNIFORM else self.rivals.erk
+
+    def erk_comparison(self) -> ErkComparison:
+        """The measured densities of the rivals' weights beside ERK's at as many weights; errors as ``rival_weights``.
+
+        Tells how well assumption E stands for pruning that leaves the shares of the layers free.
+        """
+        shapes = {layer.name: weight_shape(layer.geometry) for layer in self.rivals.layers}
+        return compare_with_erk(shapes, self.rival_densities(PruningAssumption.MEASURED))
 
     def rival_weights(self, layer: WorkloadLayer, assumption: PruningAssumption, original: bool) -> np.ndarray:
         """Which weights of a layer the rivals keep.

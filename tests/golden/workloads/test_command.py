@@ -1,12 +1,14 @@
 """penni-escalate workloads: tables and workloads.json."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from penni_escalate.common.errors import UserError
-from penni_escalate.golden.workloads import load_workload
+from penni_escalate.common.paths import ROOT
+from penni_escalate.golden.workloads import load_workload, workload_names
 from penni_escalate.golden.workloads.command import main
 from penni_escalate.golden.workloads.tables import summarise, workloads_table
 
@@ -38,3 +40,23 @@ def test_an_unknown_workload_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Workload 'lenet' is not known"):
         main(["--workload", "lenet", "--results", str(tmp_path)], standalone_mode=False)
     assert list(tmp_path.iterdir()) == []
+
+
+#: Those that are made in a moment.
+QUICK = ("digits", "digits-95", "photo-10", "alexnet", "resnet56-cifar", "vgg16-cifar")
+
+
+def test_the_table_of_the_page() -> None:
+    """docs/workloads.md lists every workload, with the numbers that the command prints."""
+    page = (ROOT / "docs" / "workloads.md").read_text()
+    pattern = (
+        r"^\| `([\w-]+)` \| (measured|drawn) \| (\d+) \| ([\d.,]+)(?: \(.*\))? "
+        r"\| ([\d,]+) \| ([\d.]+) % \| ([\d.]+) % \|$"
+    )
+    rows = re.findall(pattern, page, re.MULTILINE)
+    assert [row[0] for row in rows] == workload_names()
+    table = workloads_table([summarise(load_workload(name)) for name in QUICK])
+    columns = {str(column.header): list(column.cells) for column in table.columns}
+    chosen = ("workload", "numbers", "layers", "mult.", "non-zeros", "T", "a")
+    printed = [tuple(str(cell).rstrip("%") for cell in row) for row in zip(*(columns[c] for c in chosen), strict=True)]
+    assert sorted(row for row in rows if row[0] in QUICK) == sorted(printed)

@@ -98,6 +98,20 @@ def test_a_workload_uses_measured_masks(tmp_path: Path) -> None:
     assert workload.rival_densities(PruningAssumption.MEASURED)["conv4"] == masks["conv4"].mean()
 
 
+def test_measured_densities_are_compared_with_erk(tmp_path: Path) -> None:
+    """All layers were measured at 0.3; ERK has the first whole and the last sparser than that."""
+    write(tmp_path, masks_of(SHAPES))
+    found = load_workload("digits", pruned_folder=tmp_path).erk_comparison()
+    assert [name for name, _, _ in found.layers] == list(SHAPES)
+    assert found.density == pytest.approx(0.3, abs=0.01)
+    _, measured, erk = found.layers[0]
+    assert measured < 0.5 and erk == 1
+    _, measured, erk = found.layers[-1]
+    assert measured > erk
+    with pytest.raises(UserError, match="are not there"):
+        load_workload("digits", pruned_folder=tmp_path / "none").erk_comparison()
+
+
 def test_without_a_file_the_workload_says_so(tmp_path: Path) -> None:
     workload = load_workload("digits", pruned_folder=tmp_path)
     assert workload.assumptions == (PruningAssumption.UNIFORM, PruningAssumption.ERK)
