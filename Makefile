@@ -15,6 +15,7 @@ PROOF  ?=
 PREFIX ?=
 SCHEDULER ?= local
 LAYER  ?=
+WORKLOAD ?=
 IMAGE  ?=
 WAVES  ?=
 
@@ -25,7 +26,7 @@ RUN    := $(VENV)/bin/penni-escalate
 
 
 .DEFAULT_GOAL := help
-.PHONY: help sim predict test lint bench units gates mutants formal coverage regress rerun report compress compress-report rtl icarus clean
+.PHONY: help sim predict workloads test lint bench units gates mutants formal coverage regress rerun report compress compress-report rtl icarus clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -41,6 +42,9 @@ sim: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run a network's l
 predict: $(VENV)/sim.stamp ## predict the cycles of a network's layers by the cycle model, without a simulator
 	@$(RUN) predict --net "$(NET)" --config "$(CONFIG)" --images "$(IMAGES)" --seed "$(SEED)" \
 	  $(if $(LAYER),--layer "$(LAYER)") $(if $(IMAGE),--image "$(IMAGE)")
+
+workloads: $(VENV)/sim.stamp ## list what the accelerator and its rivals are compared on (WORKLOAD=... for the layers of one)
+	@$(RUN) workloads $(if $(WORKLOAD),--workload "$(WORKLOAD)")
 
 test: lint icarus $(VENV)/all.stamp ## everything that proves the project: lint, models, units, stream core, network, a short regression
 	@$(PYTHON) -m pytest

@@ -1,0 +1,135 @@
+"""Workloads of packages: a trained network's own coefficients, and its activations on a held-out image."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from penni_escalate.common.errors import UserError
+from penni_escalate.golden.fit import core_form
+from penni_escalate.golden.functional import layer_input, run_network
+from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.kinds import Classifier, Convolution, Depthwise, Pointwise
+from penni_escalate.golden.layers import Layer, LayerKind, Requantized
+from penni_escalate.golden.package import Package
+from penni_escalate.golden.workloads.entries import MeasuredEntry, densities
+from penni_escalate.golden.workloads.rivals import RivalLayer
+from penni_escalate.golden.workloads.workload import LeftOut, WorkloadLayer, multiplications
+
+
+def counted_form(layer: Layer) -> Convolution | str:
+    """A layer as the comparison counts it; where it does not, why.
+
+    Its skip tensor is left out. A pointwise layer is one row with a basis kernel of one 1, which computes the same.
+    """
+    plain = replace(layer, skip=None) if layer.skip is not None else layer
+    if not isinstance(plain, Pointwise):
+        return core_form(plain)
+    return core_form(
+        Convolution(
+            **{field: getattr(plain, field) for field in _REQUANTIZED},
+            kind=LayerKind.DECOMPOSED,
+            coefficients=plain.coefficients[:, :, None],
+            basis=np.ones((1, 1, 1), np.int8),
+            exponent=np.zeros(1, np.uint8),
+        )
+    )
+
+
+#: Fields that a convolution and a pointwise layer have in common, their kind apart.
+_REQUANTIZED = tuple(name for name in Requantized.__dataclass_fields__ if name not in ("kind", "what", "cure"))
+
+
+@dataclass(frozen=True)
+class MeasuredNetwork:
+    """A package, and the widths that its layers had before shrinking.
+
+    Attributes:
+        where: the workload's file, for messages.
+        image: number of the held-out image.
+    """
+
+    where: str
+    package: Package
+    entry: MeasuredEntry
+    image: int
+
+    @cached_property
+    def forms(self) -> Mapping[str, Convolution]:
+        """The layers that count, by name."""
+        forms = ((layer.name, counted_form(layer)) for layer in self.package.layers)
+        return {name: form for name, form in forms if not isinstance(form, str)}
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """The others."""
+        reasons = ((layer, counted_form(layer)) for layer in self.package.layers)
+        return tuple(
+            LeftOut(layer.name, layer.kind.value, why, _own_multiplications(layer))
+            for layer, why in reasons
+            if isinstance(why, str)
+        )
+
+    @cached_property
+    def originals(self) -> Mapping[str, Geometry]:
+        """Geometry of every layer that counts, before shrinking.
+
+        Raises UserError where the file's widths do not go with the package.
+        """
+        given = self.entry.original_kernels
+        layers = {layer.name: layer for layer in self.package.layers}
+        widths = {"input": self.package.manifest.input.channels}
+        for name, kernels in given.items():
+            if name not in layers:
+                raise UserError(
+                    f"{self.where}: field 'original_kernels' has '{name}': package '{self.entry.package}' "
+                    "has no such layer."
+                )
+            if kernels < layers[name].geometry.kernels:
+                raise UserError(
+                    f"{self.where}: field 'original_kernels.{name}' is {kernels}: the package has "
+                    f"{layers[name].geometry.kernels}, and shrinking only removes."
+                )
+        found = {}
+        for name, layer in layers.items():
+            channels = sum(widths[source] for source in layer.sources)
+            passes_on = layer.kind in (LayerKind.MAX_POOL, LayerKind.UPSAMPLE)
+            widths[name] = channels if passes_on else given.get(name, layer.geometry.kernels)
+            if name in self.forms:
+                found[name] = replace(layer.geometry, channels=channels, kernels=widths[name])
+        return found
+
+    @property
+    def rivals(self) -> list[RivalLayer]:
+        """The uncompressed layers."""
+        kept = densities(self.entry.rivals.densities, self.forms, "rivals.densities")
+        return [RivalLayer(name, self.originals[name], 1, kept[name]) for name in self.forms]
+
+    @cached_property
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        """Every tensor of the network on the image, by the functional model, skip tensors and all."""
+        return run_network(self.package, self.package.images[[self.image]])
+
+    def make(self, name: str) -> WorkloadLayer:
+        """A layer that counts."""
+        form = self.forms[name]
+        return WorkloadLayer(
+            name=name,
+            layer=form,
+            activations=layer_input(form, self.tensors)[0],
+            original=self.originals[name],
+            repeats=1,
+            seed=self.entry.seed,
+            spread=self.entry.spread,
+        )
+
+
+def _own_multiplications(layer: Layer) -> int:
+    """Of a layer that does not count."""
+    g = layer.geometry
+    if isinstance(layer, Classifier):
+        return g.kernels * g.channels
+    if isinstance(layer, Depthwise):
+        return multiplications(g) // g.channels
+    return multiplications(g) if isinstance(layer, Requantized) else 0
