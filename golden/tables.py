@@ -7,6 +7,7 @@ from rich.table import Table
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.baselines import dense_baselines
+from penni_escalate.golden.baselines.claims import Claim
 from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.figures import Figures, LayerFigures
 
@@ -78,4 +79,17 @@ def stalls_table(config: Accelerator, layers: Sequence[LayerFigures]) -> Table:
             f"{layer.share(BlockCounter.Z_FULL) / config.rows:.1%}",
             f"{layer.counters['dropped']:,}",
         )
+    return table
+
+
+def claims_view(claims: Sequence[Claim]) -> Table:
+    """What the baselines' papers claim, beside what their models give."""
+    table = Table(box=SIMPLE_HEAD, title="the baselines' models against their papers")
+    for name in ("paper", "quantity"):
+        table.add_column(name)
+    for name in ("claim", "model", "model / claim"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("why they differ")
+    for claim in claims:
+        table.add_row(*claim.cells)
     return table

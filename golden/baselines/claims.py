@@ -65,6 +65,16 @@ class Claim:
         """Model over claim."""
         return self.model / self.claimed
 
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """A row of a table: paper, quantity, claim, model, model over claim, reason."""
+        figures = (f"{_three_digits(figure)} {self.unit}".strip() for figure in (self.claimed, self.model))
+        return (self.paper, self.quantity, *figures, f"{self.ratio:.2f}", self.reason)
+
+
+def _three_digits(figure: float) -> str:
+    return f"{figure:,.0f}" if figure >= 100 else f"{figure:#.3g}"
+
 
 class _Drawn:
     """A network's layers, and cycles on the machines, each counted once."""

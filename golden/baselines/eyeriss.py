@@ -30,13 +30,14 @@ _FILTERS_PER_PE = 16
 
 @dataclass(frozen=True)
 class Mapping:
-    """PEs for kernel rows, output rows, input channels and output channels, and the cycles."""
+    """PEs for kernel rows, output rows, input channels and output channels; cycles, and codes and weights read."""
 
     kernel_rows: int
     out_rows: int
     channels: int
     kernels: int
     cycles: int
+    reads: int
 
 
 class Eyeriss(Baseline):
@@ -55,16 +56,14 @@ class Eyeriss(Baseline):
         rounds = -(-g.kernel_height // mapping.kernel_rows)
         # A psum passes each PE of a kernel row or an input channel once.
         hops = outputs * 4 * rounds * (mapping.kernel_rows * mapping.channels - 1)
-        read = g.height * g.width * g.channels * -(-g.kernels // (mapping.kernels * _FILTERS_PER_PE))
-        weights = layer.weights.size * -(-g.out_height // mapping.out_rows)
         dram = coded_inputs(layer) + layer.weights.size + coded_outputs(layer)
         counts = AccessCounts(
             multiplications=products,
             additions=products,
             # Code and weight read, psum read and written (ISCA 2016, section V).
             register_bits=(8 + 8 + 32 + 32) * products,
-            buffer_bytes=dram + read + weights + outputs,
-            network_bytes=read + weights + outputs + hops,
+            buffer_bytes=dram + mapping.reads + outputs,
+            network_bytes=mapping.reads + outputs + hops,
             dram_bytes=dram,
         )
         return Outcome(mapping.cycles, counts)
@@ -72,22 +71,22 @@ class Eyeriss(Baseline):
 
 @cache
 def best_mapping(g: Geometry, pes: int) -> Mapping:
-    """The mapping that takes the fewest cycles for a layer; of several the one that is first found."""
-    best = None
+    """The mapping that takes the fewest cycles for a layer; of several the one that reads the fewest codes and weights.
+
+    Codes are read once for the output channels that all PEs serve, weights once for the output rows that they compute.
+    """
+    row = g.out_width * g.kernel_width
+    weights = g.kernels * g.kernel_height * g.kernel_width
+    mappings = []
     for kernel_rows in useful_sizes(g.kernel_height, pes):
         left = pes // kernel_rows
         for out_rows in useful_sizes(g.out_height, left):
+            strips = -(-g.out_height // out_rows)
             for channels in useful_sizes(g.channels, left // out_rows):
                 kernels = min(g.kernels, left // (out_rows * channels))
-                cycles = (
-                    -(-g.kernel_height // kernel_rows)
-                    * -(-g.out_height // out_rows)
-                    * -(-g.channels // channels)
-                    * -(-g.kernels // kernels)
-                    * g.out_width
-                    * g.kernel_width
-                )
-                if best is None or cycles < best.cycles:
-                    best = Mapping(kernel_rows, out_rows, channels, kernels, cycles)
-    assert best is not None
-    return best
+                rounds = -(-g.kernel_height // kernel_rows) * strips * -(-g.channels // channels)
+                cycles = rounds * -(-g.kernels // kernels) * row
+                passes = -(-g.kernels // (kernels * _FILTERS_PER_PE))
+                reads = g.channels * (g.height * g.width * passes + weights * strips)
+                mappings.append(Mapping(kernel_rows, out_rows, channels, kernels, cycles, reads))
+    return min(mappings, key=lambda mapping: (mapping.cycles, mapping.reads))

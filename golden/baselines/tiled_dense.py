@@ -15,15 +15,20 @@ from penni_escalate.golden.baselines.traffic import output_bytes, plain_dram
 from penni_escalate.golden.counts import AccessCounts
 from penni_escalate.golden.geometry import Geometry
 
+#: A byte from the buffer takes about as much energy as so many accumulations in registers.
+_SUMS_A_READ = 6
+
 
 @dataclass(frozen=True)
 class ArrayShape:
-    """Multipliers of an array, and the cycles that a layer takes on it."""
+    """Multipliers of an array, and what a layer takes on it: cycles, operands read from the buffer, accumulations."""
 
     lanes: int
     rows: int
     columns: int
     cycles: int
+    reads: int
+    sums: int
 
 
 class TiledDense(Baseline):
@@ -39,18 +44,13 @@ class TiledDense(Baseline):
         shape = best_shape(g, budget.multipliers)
         products = layer.products
         outputs = output_bytes(layer)
-        sums = outputs * g.kernel_height * g.kernel_width * -(-g.channels // shape.lanes)
         dram = plain_dram(layer)
         counts = AccessCounts(
             multiplications=products,
             additions=products,
             # Two operands a product; the lanes' sum goes into the accumulator, which is read and written.
-            register_bits=16 * products + 64 * sums,
-            # Weights once for each tile of pixels, codes once for each tile of output channels.
-            buffer_bytes=dram
-            + layer.weights.size * -(-layer.pixels // shape.columns)
-            + layer.activations.size * -(-g.kernels // shape.rows)
-            + outputs,
+            register_bits=16 * products + 64 * shape.sums,
+            buffer_bytes=dram + shape.reads + outputs,
             dram_bytes=dram,
         )
         return Outcome(shape.cycles, counts)
@@ -58,15 +58,19 @@ class TiledDense(Baseline):
 
 @cache
 def best_shape(g: Geometry, multipliers: int) -> ArrayShape:
-    """The array that takes the fewest cycles for a layer; of several the one that is first found."""
+    """The array that takes the fewest cycles for a layer; of several the one that moves least.
+
+    Weights are read once for each tile of pixels, codes once for each tile of output channels.
+    """
     pixels = g.out_height * g.out_width
-    best = None
+    area = g.kernel_height * g.kernel_width
+    shapes = []
     for lanes in useful_sizes(g.channels, multipliers):
-        steps = -(-g.channels // lanes) * g.kernel_height * g.kernel_width
         for rows in useful_sizes(g.kernels, multipliers // lanes):
             columns = min(pixels, multipliers // (lanes * rows))
-            cycles = -(-pixels // columns) * -(-g.kernels // rows) * steps
-            if best is None or cycles < best.cycles:
-                best = ArrayShape(lanes, rows, columns, cycles)
-    assert best is not None
-    return best
+            tiles = -(-pixels // columns)
+            rounds = -(-g.kernels // rows)
+            steps = -(-g.channels // lanes) * area
+            reads = g.channels * (tiles * g.kernels * area + rounds * g.height * g.width)
+            shapes.append(ArrayShape(lanes, rows, columns, tiles * rounds * steps, reads, pixels * g.kernels * steps))
+    return min(shapes, key=lambda shape: (shape.cycles, _SUMS_A_READ * shape.reads + shape.sums))

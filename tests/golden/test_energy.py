@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import ROOT
 from penni_escalate.golden.counts import COUNTED, AccessCounts
 from penni_escalate.golden.energy import ENERGY_TABLE, energy_of, read_energy_table
 
@@ -40,6 +41,12 @@ def test_horowitz_figures() -> None:
     assert 1300 / 8 < entries["dram_bytes"].picojoules < 2600 / 8
     assert entries["wide_multiplications"].picojoules == pytest.approx(entries["multiplications"].picojoules * 18 / 8)
     assert all(len(entry.source) > 30 for entry in entries.values())
+
+
+def test_the_page_has_the_table() -> None:
+    page = (ROOT / "docs" / "baselines" / "README.md").read_text()
+    for name, entry in read_energy_table().entries.items():
+        assert f"| {name.replace('_', ' ')} | {entry.picojoules:g} | {entry.source} |\n" in page
 
 
 @pytest.mark.parametrize(

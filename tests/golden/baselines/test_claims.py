@@ -1,17 +1,22 @@
 """The rivals' papers' claims: the cheap rows, shapes and densities of the published networks, bad input."""
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import ROOT
 from penni_escalate.golden.baselines import claims
 from penni_escalate.golden.baselines.claims import Claim, claims_table
 from penni_escalate.golden.baselines.published import PUBLISHED, PublishedLayer, published_networks
+from penni_escalate.golden.tables import claims_view
 
 #: Multiplications of the convolutions: AlexNet's with two groups, and VGG16's.
 PRODUCTS = {"alexnet": 665_784_864, "vgg16": 15_346_630_656}
@@ -129,3 +134,22 @@ def test_a_bad_file_is_refused(tmp_path: Path, old: str, new: str, sentence: str
     path.write_text(PUBLISHED.read_text().replace(old, new, 1))
     with pytest.raises(UserError, match=rf"^File of networks '.*networks.yaml': {sentence}"):
         published_networks(path)
+
+
+def test_the_page_has_the_table(cheap: list[Claim]) -> None:
+    """All rows of AlexNet as they are computed here, and as many others as the three networks have."""
+    page = (ROOT / "docs" / "baselines" / "claims.md").read_text()
+    for claim in cheap:
+        assert f"| {' | '.join(claim.cells)} |\n" in page
+    assert len(re.findall(r"^\| .*20\d\d|^\| .*arXiv", page, re.MULTILINE)) == len(cheap) + 6
+
+
+def test_the_table_is_printed(cheap: list[Claim]) -> None:
+    """Every cell, whole: a claim of 4.125 with three digits, one of 1,436.5 without decimals."""
+    console = Console(width=500, file=StringIO(), record=True)
+    console.print(claims_view(cheap))
+    text = console.export_text()
+    for claim in cheap:
+        assert claim.quantity in text and claim.reason in text
+    assert "4.12 ms" in text and "0.347" in text
+    assert Claim("", "", 1436.5, 456.7, "ms", "").cells[2:5] == ("1,436 ms", "457 ms", "0.32")

@@ -70,12 +70,14 @@ def test_dense_array_against_all_shapes(multipliers: int) -> None:
 def test_accesses_of_the_dense_array_by_hand() -> None:
     """3 kernels of 4 channels, 1 x 1, on 2 x 1: 24 products on 8 multipliers.
 
-    4 lanes x 1 row x 2 columns: 1 * 3 * 1 = 3 cycles, without rest; the array searches from many lanes on, so it is the
-    first found. Sums: 6 outputs, one each, as all channels are added at once. Buffer: 8 codes, 12 weights and 6 outputs
-    in or out; weights once (both pixels together), codes three times (an output channel at a time), 6 outputs.
+    Three cycles are the least, and several shapes take them. 4 lanes x 1 row x 2 columns reads weights once (both pixels
+    together) and codes three times (an output channel at a time): 12 + 3 * 8 = 36. 2 lanes x 3 rows x 1 column would
+    take 2 * 1 * 2 = 4 cycles, 4 lanes x 2 rows x 1 column the same.
+    Sums: 6 outputs, one each, as all channels are added at once. Buffer: 8 codes, 12 weights and 6 outputs in or out, the
+    36 operands, 6 outputs.
     """
     example = layer(np.ones((3, 4, 1, 1)), np.ones((2, 1, 4)))
-    assert best_shape(example.geometry, 8) == ArrayShape(lanes=4, rows=1, columns=2, cycles=3)
+    assert best_shape(example.geometry, 8) == ArrayShape(lanes=4, rows=1, columns=2, cycles=3, reads=36, sums=6)
     counts = TiledDense().run(example, budget(8)).counts
     assert counts == AccessCounts(
         multiplications=24,
@@ -86,17 +88,28 @@ def test_accesses_of_the_dense_array_by_hand() -> None:
     )
 
 
+def test_of_equal_shapes_the_one_that_moves_least_by_hand() -> None:
+    """2 kernels of 2 channels, 1 x 1, on 2 pixels, 4 multipliers: any two of lanes, rows and columns by two, 2 cycles.
+
+    With 2 lanes, weights are read for each of two tiles of pixels or codes for each of two of output channels, 8 and 4
+    operands, and there are 4 sums. With 2 rows x 2 columns both are read once, 4 and 4, for 8 sums.
+    """
+    g = Geometry(channels=2, height=1, width=2, kernels=2, kernel_height=1, kernel_width=1)
+    assert best_shape(g, 4) == ArrayShape(lanes=1, rows=2, columns=2, cycles=2, reads=8, sums=8)
+
+
 def test_eyeriss_by_hand() -> None:
     """4 kernels of 2 channels, 3 x 3, on 6 x 5 without padding: E = 4 output rows of F = 3; a PE takes F * S = 9 cycles
     for an output row and a kernel row.
 
     24 PEs: 3 kernel rows x 4 output rows x 2 channels, one output channel at a time: 1*1*1*4*9 = 36 cycles. All of the
     24 work always (3*4*2*4*9 = 864 = 24 * 36), so nothing is faster.
-    One PE: 3*4*2*4*9 = 864 cycles. Two PEs: no factor but 2 is used: 432. 5 PEs: 3 kernel rows, or 4 output rows: 216.
+    One PE: 3*4*2*4*9 = 864 cycles; it reads 30 codes of each channel once for its 4 output channels (a PE serves 16), and
+    36 weights a channel for each of 4 output rows. Two PEs: no factor but 2 is used: 432. 5 PEs: 3 kernel rows, or 4 output rows: 216.
     """
     g = Geometry(channels=2, height=6, width=5, kernels=4, kernel_height=3, kernel_width=3)
     assert best_mapping(g, 24).cycles == 36
-    assert best_mapping(g, 1) == Mapping(1, 1, 1, 1, 864)
+    assert best_mapping(g, 1) == Mapping(1, 1, 1, 1, 864, 2 * (30 * 1 + 36 * 4))
     assert best_mapping(g, 2).cycles == 432
     assert best_mapping(g, 5).cycles == 216
 
