@@ -107,10 +107,10 @@ def _lengths(waiting: np.ndarray, window: np.ndarray, lookahead: int) -> np.ndar
 
 @njit(cache=True)
 def _empty(waiting: np.ndarray, k: int, column: int) -> bool:
+    left = 0
     for lane in range(waiting.shape[2]):
-        if waiting[k, column, lane]:
-            return False
-    return True
+        left += waiting[k, column, lane]
+    return left == 0
 
 
 @njit(cache=True)

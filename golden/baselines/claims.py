@@ -192,8 +192,8 @@ def _scnn(network: _Drawn) -> Claim:
         _SCNN_OVER_DENSE[name],
         network.dense / network.scnn_plane,
         "x",
-        "8 x 8 tiles as in the paper, whose own densities are in a plot alone; no bank conflict, but the dense array has "
-        "the best shape for each layer. "
+        "8 x 8 tiles as in the paper, whose own densities are in a plot alone; no bank conflict, but the dense array "
+        "has the best shape for each layer. "
         f"The registered model shares the PEs as is best: {network.dense / network.scnn:.2f} x.",
     )
 

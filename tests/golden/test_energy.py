@@ -18,8 +18,8 @@ def test_counts_add_field_by_field() -> None:
 
 
 def test_energy_by_hand() -> None:
-    """1,000 products at 0.2 pJ, 1,000 additions at 0.1, 50,000 register bits at 0.01, 20 buffer bytes at 4, 3 DRAM bytes
-    at 200: 200 + 100 + 500 + 80 + 600 = 1,480 pJ, of which 880 on the chip. Then one of each field that is left:
+    """1,000 products at 0.2 pJ, 1,000 additions at 0.1, 50,000 register bits at 0.01, 20 buffer bytes at 4, 3 DRAM
+    bytes at 200: 200 + 100 + 500 + 80 + 600 = 1,480 pJ, of which 880 on the chip. Then one of each field that is left:
     18/8 of a product 0.45, a 16-bit addition 0.05, a local byte 1.25, a network byte 0.16, together 1.91 pJ.
     """
     counts = AccessCounts(multiplications=1000, additions=1000, register_bits=50_000, buffer_bytes=20, dram_bytes=3)
@@ -34,7 +34,8 @@ def test_energy_by_hand() -> None:
 
 
 def test_horowitz_figures() -> None:
-    """Per 64 bits: 8 KB 10 pJ, 32 KB 20 pJ, 1 MB 100 pJ, DRAM 1.3 to 2.6 nJ; a buffer's byte lies between the caches'."""
+    """Per 64 bits: 8 KB 10 pJ, 32 KB 20 pJ, 1 MB 100 pJ, DRAM 1.3 to 2.6 nJ; a buffer's byte lies between the
+    caches'."""
     entries = read_energy_table().entries
     assert entries["local_bytes"].picojoules == 10 / 8
     assert 20 / 8 < entries["buffer_bytes"].picojoules < 100 / 8

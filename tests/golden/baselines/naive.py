@@ -36,36 +36,31 @@ def gated(layer: RivalLayer) -> int:
 def scnn_cycles(layer: RivalLayer, height: int, width: int, copies: int, size: int, codes: int, weights: int) -> int:
     """SCNN's cycles with tiles of height x width, and groups of ``size`` output channels.
 
-    Codes and weights are put into the bins of what meets: a code's phase is that of the kernel position (0, 0) .. that
-    could be laid upon it, found here by trying all output pixels, also those outside the output.
+    Codes that can meet the same kernel rows and columns are multiplied together: the rows r for which some output row
+    oy, of any number, has oy * stride + r - padding = y.
     """
     g = layer.geometry
 
     def ceil(a: int, b: int) -> int:
         return (a + b - 1) // b
 
-    tiles = defaultdict(int)
+    def meets(place: int, kernel: int) -> tuple[int, ...]:
+        return tuple(r for r in range(kernel) if any(o * g.stride + r == place for o in range(-20, 20)))
+
+    tiles: dict = defaultdict(int)
     for y, x, c in product(range(g.height), range(g.width), range(g.channels)):
         if layer.activations[y, x, c]:
-            # The kernel row r that an output row oy lays upon y: r = y + padding - oy * stride.
-            row, column = (y + g.padding) % g.stride, (x + g.padding) % g.stride
-            tiles[y // height, x // width, c, row, column] += 1
-    groups = defaultdict(int)
-    for k, c, r, s in product(*map(range, layer.weights.shape)):
-        if layer.weights[k, c, r, s]:
-            groups[k // size, c, r % g.stride, s % g.stride] += 1
+            rows, columns = meets(y + g.padding, g.kernel_height), meets(x + g.padding, g.kernel_width)
+            tiles[y // height, x // width, c, rows, columns] += 1
     total = 0
     for first in range(0, ceil(g.kernels, size), copies):
         slowest = 0
         for group in range(first, first + copies):
-            for ty, tx in product(range(ceil(g.height, height)), range(ceil(g.width, width))):
-                slowest = max(
-                    slowest,
-                    sum(
-                        ceil(tiles[ty, tx, c, row, column], codes) * ceil(groups[group, c, row, column], weights)
-                        for c, row, column in product(range(g.channels), range(g.stride), range(g.stride))
-                    ),
-                )
+            steps: dict = defaultdict(int)
+            for (ty, tx, c, rows, columns), count in tiles.items():
+                chosen = layer.weights[group * size : (group + 1) * size, c][:, list(rows)][..., list(columns)]
+                steps[ty, tx] += ceil(count, codes) * ceil(int(chosen.sum()), weights)
+            slowest = max([slowest, *steps.values()])
         total += slowest
     return total
 

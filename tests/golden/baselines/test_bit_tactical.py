@@ -23,8 +23,8 @@ def test_the_window_by_hand() -> None:
     assert length(first, first, first, first) == 2
     # No lane of the first column is idle.
     assert length(full, first) == 2
-    # One lane is idle, and the weight in lane 0 of the next column is one of its places: at (1, 0), (1, +1), (1, -1) and
-    # (1, +3); at other distances it is not.
+    # One lane is idle, and the weight in lane 0 of the next column is one of its places: at (1, 0), (1, +1), (1, -1)
+    # and (1, +3); at other distances it is not.
     idle = [full[:lane] + "0" + full[lane + 1 :] for lane in range(8)]
     assert [length(column, first) for column in idle] == [1, 1, 2, 2, 2, 1, 2, 1]
     # The same two columns ahead, over one without weights: (2, 0), (2, +2) and (2, -2).
@@ -37,8 +37,8 @@ def test_the_lane_with_the_fewest_choices_chooses_first_by_hand() -> None:
     """Idle are lanes 0 and 5 of the first column; in the second, lanes 0 and 1 hold weights.
 
     Lane 0 can take lane 0 by (1, 0), or lane 1 by (1, +1). Lane 5 can take lane 0 alone, by (1, +3). So lane 5 chooses
-    first and takes lane 0, lane 0 takes lane 1: one cycle. In the order of lanes, lane 0 would take lane 0, and lane 1's
-    weight would need a second cycle.
+    first and takes lane 0, lane 0 takes lane 1: one cycle. In the order of lanes, lane 0 would take lane 0, and lane
+    1's weight would need a second cycle.
     """
     assert length("01111011", "11000000") == 1
 
@@ -46,11 +46,11 @@ def test_the_lane_with_the_fewest_choices_chooses_first_by_hand() -> None:
 def test_cycles_and_accesses_by_hand() -> None:
     """3 filters of 4 channels, 1 x 1, on 2 pixels, on 8 multipliers.
 
-    They are 8 lanes of one filter; a column has 4 channels and 4 lanes without: 3 filters of one column on 2 pixels take
-    6 cycles.
-    Products: 2 pixels of 5 weights that are not 0. The schedule: 3 columns of 8 slots of 11 bits are 33 bytes, more than
-    the 12 weights, so DRAM has 8 codes, 12 weights, 6 outputs. Buffer: that, the schedule for each pixel, the codes for
-    each of three filters, 6 outputs.
+    They are 8 lanes of one filter; a column has 4 channels and 4 lanes without: 3 filters of one column on 2 pixels
+    take 6 cycles.
+    Products: 2 pixels of 5 weights that are not 0. The schedule: 3 columns of 8 slots of 11 bits are 33 bytes, more
+    than the 12 weights, so DRAM has 8 codes, 12 weights, 6 outputs. Buffer: that, the schedule for each pixel, the
+    codes for each of three filters, 6 outputs.
     """
     weights = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 0, 0]]).reshape(3, 4, 1, 1)
     found = BitTactical().run(layer(weights, np.ones((2, 1, 4))), budget(8))

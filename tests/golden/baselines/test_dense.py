@@ -70,11 +70,11 @@ def test_dense_array_against_all_shapes(multipliers: int) -> None:
 def test_accesses_of_the_dense_array_by_hand() -> None:
     """3 kernels of 4 channels, 1 x 1, on 2 x 1: 24 products on 8 multipliers.
 
-    Three cycles are the least, and several shapes take them. 4 lanes x 1 row x 2 columns reads weights once (both pixels
-    together) and codes three times (an output channel at a time): 12 + 3 * 8 = 36. 2 lanes x 3 rows x 1 column would
-    take 2 * 1 * 2 = 4 cycles, 4 lanes x 2 rows x 1 column the same.
-    Sums: 6 outputs, one each, as all channels are added at once. Buffer: 8 codes, 12 weights and 6 outputs in or out, the
-    36 operands, 6 outputs.
+    Three cycles are the least, and several shapes take them. 4 lanes x 1 row x 2 columns reads weights once (both
+    pixels together) and codes three times (an output channel at a time): 12 + 3 * 8 = 36. 2 lanes x 3 rows x 1 column
+    would take 2 * 1 * 2 = 4 cycles, 4 lanes x 2 rows x 1 column the same.
+    Sums: 6 outputs, one each, as all channels are added at once. Buffer: 8 codes, 12 weights and 6 outputs in or out,
+    the 36 operands, 6 outputs.
     """
     example = layer(np.ones((3, 4, 1, 1)), np.ones((2, 1, 4)))
     assert best_shape(example.geometry, 8) == ArrayShape(lanes=4, rows=1, columns=2, cycles=3, reads=36, sums=6)
@@ -104,8 +104,9 @@ def test_eyeriss_by_hand() -> None:
 
     24 PEs: 3 kernel rows x 4 output rows x 2 channels, one output channel at a time: 1*1*1*4*9 = 36 cycles. All of the
     24 work always (3*4*2*4*9 = 864 = 24 * 36), so nothing is faster.
-    One PE: 3*4*2*4*9 = 864 cycles; it reads 30 codes of each channel once for its 4 output channels (a PE serves 16), and
-    36 weights a channel for each of 4 output rows. Two PEs: no factor but 2 is used: 432. 5 PEs: 3 kernel rows, or 4 output rows: 216.
+    One PE: 3*4*2*4*9 = 864 cycles; it reads 30 codes of each channel once for its 4 output channels (a PE serves 16),
+    and 36 weights a channel for each of 4 output rows. Two PEs: no factor but 2 is used: 432. 5 PEs: 3 kernel rows,
+    or 4 output rows: 216.
     """
     g = Geometry(channels=2, height=6, width=5, kernels=4, kernel_height=3, kernel_width=3)
     assert best_mapping(g, 24).cycles == 36

@@ -21,13 +21,13 @@ def test_by_hand() -> None:
     """One channel, 2 x 2 codes, one of them 0; 2 kernels of 3 x 3 with padding 1, with 9 and 2 weights.
 
     One PE (16 multipliers): 3 codes take 1 vector; a group has both kernels, as 4 outputs each fit the accumulators, so
-    11 weights take 3 vectors: 3 steps. All 3 * 11 = 33 products are computed; inside the output are those of the 3 codes
-    with the weights that lay on an output pixel.
+    11 weights take 3 vectors: 3 steps. All 3 * 11 = 33 products are computed; inside the output are those of the 3
+    codes with the weights that lay on an output pixel.
     Codes are at (0,0), (0,1), (1,1). The full kernel meets each of them at all 4 outputs: 12. The second has weights
     (1,1) and (0,0): (1,1) meets every code at the output above it: 3; (0,0) meets the code of the pixel above and left:
     only output (1,1) has one inside, the code (0,0): 1. So 16 sums.
-    Memories: the codes (4 bytes, a map and 3 are not shorter) are read for the one group, 11 weights for the one vector,
-    8 outputs are written.
+    Memories: the codes (4 bytes, a map and 3 are not shorter) are read for the one group, 11 weights for the one
+    vector, 8 outputs are written.
     """
     weights = np.zeros((2, 1, 3, 3))
     weights[0] = 1
@@ -45,7 +45,8 @@ def test_the_slowest_tile_counts_by_hand() -> None:
     """1 x 2 pixels on two PEs, 16 channels: 16 codes at the left pixel, none at the right; one 1 x 1 kernel, full.
 
     A tile each: 16 channels of ceil(1/4) * ceil(1/4) = 16 steps, for which the right PE waits. The two kernels of a
-    second case can go to copies of one tile of both pixels: 16 channels of one step with each kernel on a PE of its own.
+    second case can go to copies of one tile of both pixels: 16 channels of one step with each kernel on a PE of its
+    own.
     """
     codes = np.zeros((1, 2, 16))
     codes[0, 0] = 1

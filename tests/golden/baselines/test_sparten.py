@@ -82,8 +82,8 @@ def test_accesses_by_hand() -> None:
     """2 filters of 3 channels, on 2 pixels; matches: 2 + 1 at the first pixel, 1 + 0 at the second.
 
     Registers: 4 matches of two operands and an accumulator, 4 (pixel, chunk, filter) of two maps of 128 bits.
-    DRAM: 6 codes (a map and 4 are 5 bytes), 6 weights (a map and 3 are 4 bytes), 4 outputs, of which 4/6 are taken not to
-    be 0, 2 of 4 (a map and 2 are 3 bytes). Buffer: that in or out, weights and codes again, and 4 outputs.
+    DRAM: 6 codes (a map and 4 are 5 bytes), 6 weights (a map and 3 are 4 bytes), 4 outputs, of which 4/6 are taken
+    not to be 0, 2 of 4 (a map and 2 are 3 bytes). Buffer: that in or out, weights and codes again, and 4 outputs.
     """
     codes = np.array([[1, 1, 0], [0, 1, 1]]).reshape(1, 2, 3)
     weights = np.array([[1, 1, 0], [1, 0, 0]]).reshape(2, 3, 1, 1)
