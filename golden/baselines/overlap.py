@@ -22,10 +22,10 @@ def meeting_codes(layer: RivalLayer) -> np.ndarray:
     codes = _padded(g, layer.activations)
     met = np.empty((g.kernel_height, g.kernel_width, g.channels), np.int64)
     for r in range(g.kernel_height):
-        lines = codes[r : r + g.stride * (g.out_height - 1) + 1 : g.stride]
+        lines = codes[r : r + g.stride * g.out_height : g.stride]
         columns = lines.sum(axis=0, dtype=np.int64)
         for s in range(g.kernel_width):
-            met[r, s] = columns[s : s + g.stride * (g.out_width - 1) + 1 : g.stride].sum(axis=0)
+            met[r, s] = columns[s : s + g.stride * g.out_width : g.stride].sum(axis=0)
     return met
 
 
