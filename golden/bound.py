@@ -64,7 +64,7 @@ class Bound:
 
 
 def row_cycles(work: Pass, tensor: SparseTensor, adders: int) -> np.ndarray:
-    """Cycles that each row adds in at least, int64 (BLOCKS, ROWS): the sum over pixels of max(1, ceil(values / ADDERS))."""
+    """Cycles that each row adds in at least, int64 (BLOCKS, ROWS): max(1, ceil(values / ADDERS)), over all pixels."""
     blocks, channels, rows = work.coefficients.shape
     pixels = len(tensor.maps)
     active = tensor.maps.reshape(pixels, channels).astype(np.float32).T

@@ -17,7 +17,7 @@ from penni_escalate.golden.figures import total_figures
 from penni_escalate.golden.package import find_package, read_package
 from penni_escalate.golden.prediction import predict_network
 from penni_escalate.golden.selection import select_images, select_layers
-from penni_escalate.golden.tables import cycles_table, losses_table
+from penni_escalate.golden.tables import baselines_table, cycles_table, losses_table
 
 
 @click.command()
@@ -61,6 +61,7 @@ def main(
         "cycles summed over them (T, a: share that is not 0)"
     )
     console.print(cycles_table(title, prediction.layers, total, "cycles", {}))
+    console.print(baselines_table(prediction.layers, total))
     console.print(losses_table(config, prediction.layers))
     for other in left:
         console.print(f"Host fallback: {other.name} ({other.kind}): {other.reason}.", highlight=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.golden.baselines import BASELINES, Baseline, budget_of
+from penni_escalate.golden.baselines import Baseline, budget_of, dense_baselines, dense_layer
 from penni_escalate.golden.bound import Bound
 from penni_escalate.golden.cycle.account import AddCycles, Cause
 from penni_escalate.golden.cycle.block import BlockCounter
@@ -24,7 +24,7 @@ class Counted:
 
     Attributes:
         activation_density: share of the input codes that are not 0.
-        baselines: cycles of each registered baseline, by its name.
+        baselines: cycles of each dense baseline, by its name.
         bound: of the same work.
         block_counters: int64 (7,), by BlockCounter: sums over the blocks.
         core_counters: int64 (7,), by CoreCounter.
@@ -77,7 +77,7 @@ class Figures:
             "balance": self.balance,
             "baselines": {
                 baseline.name: {"cycles": self.baselines[baseline.name], "speedup": self.speedup(baseline)}
-                for baseline in BASELINES
+                for baseline in dense_baselines()
             },
         }
 
@@ -121,13 +121,17 @@ class LayerFigures(Figures):
 
 
 def baselines_of(layer: Convolution, activations: np.ndarray, config: Accelerator) -> dict[str, int]:
-    """Each baseline's cycles for a layer and its input codes (H, W, C), with the resources of a configuration."""
-    return {baseline.name: baseline.cycles(layer, activations, budget_of(config)) for baseline in BASELINES}
+    """Each dense baseline's cycles for a layer and its input codes (H, W, C), with the resources of a configuration.
+
+    A compressed layer has no pruned weights, which the sparse baselines need.
+    """
+    dense = dense_layer(layer.name, layer.geometry, activations)
+    return {baseline.name: baseline.run(dense, budget_of(config)).cycles for baseline in dense_baselines()}
 
 
 def baseline_cycles(layers: Sequence[Mapping[str, int]]) -> dict[str, int]:
     """Sums of each baseline's cycles."""
-    return {baseline.name: sum(cycles[baseline.name] for cycles in layers) for baseline in BASELINES}
+    return {baseline.name: sum(cycles[baseline.name] for cycles in layers) for baseline in dense_baselines()}
 
 
 def layer_figures(config: Accelerator, layer: Convolution, images: Sequence[Counted]) -> LayerFigures:

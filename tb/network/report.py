@@ -14,7 +14,7 @@ from penni_escalate.common.results import write_json
 from penni_escalate.common.versions import simulation_tools
 from penni_escalate.golden.figures import total_figures
 from penni_escalate.golden.manifest import Measure
-from penni_escalate.golden.tables import cycles_table, losses_table
+from penni_escalate.golden.tables import baselines_table, cycles_table, losses_table
 from penni_escalate.tb.base.reporter import print_problem
 from penni_escalate.tb.base.result import Verdict
 from penni_escalate.tb.network.simulate import LayerResult, NetworkResult
@@ -57,8 +57,10 @@ def repeat(result: NetworkResult, layer: str, image: int) -> str:
 
 def print_result(console: Console, result: NetworkResult, results_file: Path) -> None:
     """The tables, the verdict, and where everything is."""
+    figures = [layer.rtl for layer in result.layers]
     console.print(_layers_table(result))
-    console.print(losses_table(result.request.config, [layer.rtl for layer in result.layers]))
+    console.print(baselines_table(figures, total_figures(figures)))
+    console.print(losses_table(result.request.config, figures))
     for mismatch in result.mismatches:
         what = f"layer {mismatch.layer}, image {mismatch.image} {Verdict.FAILED}"
         print_problem(console, what, "\n".join(mismatch.lines), repeat(result, mismatch.layer, mismatch.image))

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from penni_escalate.configs.accelerator import PRESET_FOLDER, load_accelerator
-from penni_escalate.golden.baselines.dense_array import dense_cycles
 from penni_escalate.golden.bound import Resource, bound_of
 from penni_escalate.golden.cycle.account import Cause
 from penni_escalate.golden.cycle.block import BlockCounter
@@ -254,13 +253,6 @@ def test_compiled_and_plain_cycle_model_agree() -> None:
         return result.stdout
 
     assert outcome() == outcome(NUMBA_DISABLE_JIT="1")
-
-
-def test_dense_array_takes_the_best_shape() -> None:
-    g = Geometry(channels=8, height=4, width=4, kernels=8, kernel_height=3, kernel_width=3, stride=1, padding=1)
-    assert dense_cycles(g, 1) == dense_products(g)
-    assert dense_cycles(g, 64) == dense_products(g) // 64
-    assert dense_cycles(g, 63) > dense_products(g) / 63
 
 
 @pytest.mark.parametrize(

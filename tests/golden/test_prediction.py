@@ -13,13 +13,22 @@ import pytest
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import ROOT
 from penni_escalate.configs.accelerator import load_accelerator, preset_names
-from penni_escalate.golden import figures, tables
-from penni_escalate.golden.baselines import BASELINES, Baseline, Budget, budget_of
+from penni_escalate.golden import baselines
+from penni_escalate.golden.baselines import (
+    BASELINES,
+    Baseline,
+    Budget,
+    Outcome,
+    RivalLayer,
+    budget_of,
+    dense_baselines,
+    dense_layer,
+)
 from penni_escalate.golden.command import main
+from penni_escalate.golden.counts import AccessCounts
 from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running
 from penni_escalate.golden.figures import total_figures
 from penni_escalate.golden.functional import layer_input, run_network
-from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.package import Package, find_package
 from penni_escalate.golden.prediction import LayerRun, predict_network, predict_runs
 from penni_escalate.golden.schedule import load_words, passes_of
@@ -68,7 +77,9 @@ def test_cycles_are_those_of_the_bench(package: Package) -> None:
         assert found.cycles == cycles == found.counters["cycles"] > 0
         assert found.passes == len(passes)
         assert 0 < found.bound_cycles <= found.cycles
-        assert found.baselines == {b.name: 2 * b.cycles(layer, sparse.values, budget_of(TINY)) for b in BASELINES}
+        dense = dense_layer(layer.name, layer.geometry, layer_input(layer, tensors)[0])
+        budget = budget_of(TINY)
+        assert found.baselines == {b.name: 2 * b.run(dense, budget).cycles for b in BASELINES if not b.weights_pruned}
     assert total_figures(prediction.layers).cycles == sum(layer.cycles for layer in prediction.layers)
 
 
@@ -87,20 +98,29 @@ def test_a_cycle_model_that_computes_something_else_is_detected(package: Package
 
 
 class Serial(Baseline):
-    """A cycle for every activation that is not 0."""
+    """A cycle for every activation that is not 0, and one for each multiplier."""
 
     name = "serial"
     title = "one by one"
+    weights_pruned = False
 
-    def cycles(self, layer: Convolution, activations: np.ndarray, budget: Budget) -> int:
-        return int(np.count_nonzero(activations)) + budget.multipliers
+    def run(self, layer: RivalLayer, budget: Budget) -> Outcome:
+        return Outcome(int(np.count_nonzero(layer.activations)) + budget.multipliers, AccessCounts())
 
 
-def test_results_list_every_registered_baseline(
+class Pruned(Serial):
+    """The same for a pruned network, which a package has not."""
+
+    name = "pruned"
+    weights_pruned = True
+
+
+def test_results_list_every_registered_dense_baseline(
     package: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for module in (figures, tables):
-        monkeypatch.setattr(module, "BASELINES", (*BASELINES, Serial()))
+    before = [baseline.name for baseline in dense_baselines()]
+    assert before == [baseline.name for baseline in BASELINES if not baseline.weights_pruned] != []
+    monkeypatch.setattr(baselines, "BASELINES", (*BASELINES, Serial(), Pruned()))
     arguments = ["--net", str(package.folder), "--config", "tiny", "--image", "1", "--results", str(tmp_path)]
     main(arguments, standalone_mode=False)
     document = json.loads((tmp_path / "predict.json").read_text())
@@ -108,8 +128,9 @@ def test_results_list_every_registered_baseline(
     layer = document["layers"][0]
     assert layer["baselines"]["serial"] == {"cycles": cycles, "speedup": cycles / layer["cycles"]}
     assert document["total"]["baselines"]["serial"]["cycles"] == cycles
-    assert list(layer["baselines"]) == [*(baseline.name for baseline in BASELINES), "serial"]
-    assert "one by one" in capsys.readouterr().out
+    assert list(layer["baselines"]) == [*before, "serial"]
+    printed = capsys.readouterr().out
+    assert "one by one" in printed and f"{cycles:,}" in printed and f"{cycles / layer['cycles']:.2f}x" in printed
 
 
 def golden(*arguments: str, without: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
