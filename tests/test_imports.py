@@ -16,6 +16,7 @@ ALLOWED = {
     "configs": {"common"},
     "rtl": {"common", "configs"},
     "golden": {"common", "configs"},
+    "evaluate": {"common", "configs", "golden"},
     "compress": {"common", "configs", "golden"},
     "tb": {"common", "configs", "rtl", "golden"},
 }

@@ -68,6 +68,7 @@ class Trace:
         core_counters: int64 (7,), by CoreCounter.
         causes: int64 (11,), by Cause: cycles of all blocks; they add up to BLOCKS times the busy cycles.
         adding: int64 (2,), by AddCycles.
+        columns: columns that the concentration windows of all rows took.
         cycles: cycles until the last group has left and the input is read to its end.
     """
 
@@ -82,6 +83,7 @@ class Trace:
     core_counters: np.ndarray
     causes: np.ndarray
     adding: np.ndarray
+    columns: int
     cycles: int
 
 
@@ -124,6 +126,7 @@ def simulate(
         core=np.zeros(len(CoreCounter), np.int64),
         causes=np.zeros(len(Cause), np.int64),
         adding=np.zeros(len(AddCycles), np.int64),
+        columns=np.zeros(1, np.int64),
     )
     # The longest that a design that works can be quiet: one row of pixels in the MAC, stretched by the stalls.
     density = min(float(go.mean()) for go in (stalls.load, stalls.input, stalls.output))
@@ -149,6 +152,7 @@ def simulate(
         core_counters=record.core,
         causes=record.causes,
         adding=record.adding,
+        columns=int(record.columns[0]),
         cycles=cycles,
     )
 

@@ -38,7 +38,7 @@ class Record(NamedTuple):
         output_cycle, input_cycle, start_cycle: as in Trace.
         z_cycle: (BLOCKS, ROWS, pixels), or without pixels, where nobody asks: as in Trace.
         z_written: (BLOCKS, ROWS): how many so far.
-        core: (7,), by CoreCounter. causes: (11,), by Cause. adding: (2,), by AddCycles.
+        core: (7,), by CoreCounter. causes: (11,), by Cause. adding: (2,), by AddCycles. columns: (1,).
     """
 
     output_cycle: np.ndarray
@@ -49,6 +49,7 @@ class Record(NamedTuple):
     core: np.ndarray
     causes: np.ndarray
     adding: np.ndarray
+    columns: np.ndarray
 
 
 class Scratch(NamedTuple):
@@ -221,6 +222,8 @@ def run_core(
         if freed >= 0:
             free_line(macs, s, freed)
         step_rows(rows, s, work.everyone, written, written - oldest, states.takes)
+        for n in range(len(rows.accepted)):
+            record.columns[0] += population(rows.accepted[n])
         if follow_z:
             _note_z(rows, record, len(z_valid), cycle)
         if beat_fires:

@@ -28,7 +28,7 @@ class Rows(NamedTuple):
         operand_valid, operand_end: (N,).
         level: (N, digits): z in the FIFO.
         took: (N, A): the adder lane took a value in this step.
-        pushed, read: (N,): a z was written, a beat was read in this step.
+        pushed, read, accepted: (N,): a z was written, a beat was read, the window took a column in this step.
         late, last, empty: (N,): before this step the FIFO had no z, had one; nothing was between ring and FIFO.
         stuck: (N, digits): cycles in which a z waited because the FIFO was full.
     """
@@ -49,6 +49,7 @@ class Rows(NamedTuple):
     took: np.ndarray
     pushed: np.ndarray
     read: np.ndarray
+    accepted: np.ndarray
     late: np.ndarray
     last: np.ndarray
     empty: np.ndarray
@@ -80,6 +81,7 @@ def make_rows(s: Sizes) -> Rows:
         took=sets(n, s.adders),
         pushed=sets(n),
         read=sets(n),
+        accepted=sets(n),
         late=sets(n),
         last=sets(n),
         empty=sets(n),
@@ -302,7 +304,8 @@ def step_rows(rows: Rows, s: Sizes, everyone: np.ndarray, written: int, beats: i
         rows.operand_valid[n] = moves | (rows.operand_valid[n] & ~ready)
         ready_for_column = ~rows.occupied[n, s.columns - 1]
         offered = rows.column_valid[n]
-        _accept(rows, s, n, offered & ready_for_column)
+        rows.accepted[n] = offered & ready_for_column
+        _accept(rows, s, n, rows.accepted[n])
         rows.column_valid[n] = offered & ~ready_for_column
         _read(rows, s, n, everyone[n] & (~offered | ready_for_column), written, beats)
         pops = takes[n % len(takes)]

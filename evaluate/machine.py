@@ -1,0 +1,101 @@
+"""The accelerator on the layers of a workload: exact cycles, bound, losses, accesses."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+from penni_escalate.common.errors import UserError
+from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.golden.access import accesses_of
+from penni_escalate.golden.bound import Resource, bound_of
+from penni_escalate.golden.counts import AccessCounts
+from penni_escalate.golden.cycle.block import BlockCounter
+from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running, simulate
+from penni_escalate.golden.fit import exceeds_limits
+from penni_escalate.golden.losses import Share, losses_of
+from penni_escalate.golden.schedule import load_words, passes_of
+from penni_escalate.golden.sparsemap import encode
+from penni_escalate.golden.workloads import WorkloadLayer, with_raised_limits
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A layer, or several one after the other.
+
+    Attributes:
+        bound_cycles: the bound; balanced_cycles: what additions and products alone would take, shared over all rows.
+        limited_by: cycles of the layers that each resource bounds.
+        losses: cycles spent on each share; they add up to ``cycles``.
+    """
+
+    cycles: int
+    bound_cycles: int
+    balanced_cycles: int
+    limited_by: Mapping[Resource, int]
+    losses: Mapping[Share, float]
+    counts: AccessCounts
+
+    def __add__(self, other: "Performance") -> "Performance":
+        return Performance(
+            cycles=self.cycles + other.cycles,
+            bound_cycles=self.bound_cycles + other.bound_cycles,
+            balanced_cycles=self.balanced_cycles + other.balanced_cycles,
+            limited_by={resource: self.limited_by[resource] + other.limited_by[resource] for resource in Resource},
+            losses={share: self.losses[share] + other.losses[share] for share in Share},
+            counts=self.counts + other.counts,
+        )
+
+    @property
+    def utilisation(self) -> float:
+        """Bound over cycles."""
+        return self.bound_cycles / self.cycles
+
+    @property
+    def balance(self) -> float:
+        """Perfectly balanced work over cycles."""
+        return self.balanced_cycles / self.cycles
+
+    def shares(self) -> dict[Share, float]:
+        """The losses as shares of the cycles."""
+        return {share: cycles / self.cycles for share, cycles in self.losses.items()}
+
+
+def total(performances: Iterable[Performance]) -> Performance:
+    """Of all layers, of which there must be one."""
+    return reduce(add, performances)
+
+
+def run_layer(config: Accelerator, work: WorkloadLayer) -> Performance:
+    """One of a workload's layers on one image, repeats left aside; no limit of sizes counts.
+
+    Raises UserError where the layer cannot run on the configuration whatever its limits.
+    """
+    runs = with_raised_limits(config)
+    layer = work.layer
+    problem = exceeds_limits(layer.geometry, layer.rows_used, runs)
+    if problem:
+        raise UserError(f"Layer '{work.name}' cannot run on configuration '{config.name}': {problem}.")
+    passes = passes_of(layer, runs)
+    source = encode(work.activations, config.group)
+    inputs = [source] * len(passes)
+    trace = simulate(runs, passes, inputs, [load_words(p, runs) for p in passes], free_running(), values=False)
+    cycles = int(trace.core_counters[CoreCounter.CYCLES])
+    products = int(trace.block_counters[:, BlockCounter.PRODUCTS].sum())
+    bound = bound_of(runs, layer.rows_used, passes, inputs, trace.zero)
+    losses = losses_of(config, layer.rows_used, products, trace.causes, trace.adding)
+    return Performance(
+        cycles=cycles,
+        bound_cycles=bound.cycles,
+        balanced_cycles=bound.balanced,
+        limited_by={resource: cycles if resource is bound.limit else 0 for resource in Resource},
+        losses={share: part * cycles for share, part in losses.items()},
+        counts=accesses_of(config, layer, passes, source, trace),
+    )
+
+
+def repeated(performance: Performance, times: int) -> Performance:
+    """The same layer several times."""
+    if times == 1:
+        return performance
+    return total([performance] * times)

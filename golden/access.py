@@ -1,0 +1,90 @@
+"""Every operation and access of the accelerator on a layer, by the rules that hold for the baselines too.
+
+What the hardware does whether it is of use or not is counted: every row reads every beat with its gather controls, and
+all rows multiply in every step of the MAC. Rules and words: docs/baselines/README.md, docs/evaluation.md.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.golden.baselines.traffic import coded_bytes
+from penni_escalate.golden.counts import AccessCounts
+from penni_escalate.golden.cycle.block import BlockCounter
+from penni_escalate.golden.cycle.stream_core import CoreCounter, Trace
+from penni_escalate.golden.kinds import Convolution
+from penni_escalate.golden.schedule import Pass
+from penni_escalate.golden.sparsemap import SparseTensor
+
+#: Bits of a psum.
+_PSUM = 32
+
+
+def _index_bits(things: int) -> int:
+    """Bits of an index over some things."""
+    return max(1, (things - 1).bit_length())
+
+
+def beat_bits(config: Accelerator) -> int:
+    """Bits of a beat: values, gather controls and map, numbers of group and part, signed, end of pixel, last."""
+    stages = config.group.bit_length() - 1
+    groups, parts = config.channels_max // config.group, config.group // config.lanes
+    return 8 * config.lanes + (stages + 1) * config.group + _index_bits(groups) + _index_bits(parts) + 3
+
+
+def coded_coefficients(layer: Convolution) -> int:
+    """Bytes of a layer's parameters: a map bit for each coefficient, a sign for each that is not 0, kernels, scales."""
+    k = layer.geometry.kernels
+    others = layer.basis.size + layer.exponent.size + 7 * k
+    if not layer.ternary:
+        return coded_bytes(int(np.count_nonzero(layer.basis)), layer.basis.size) + 7 * k
+    signs = int(np.count_nonzero(layer.coefficients))
+    return -(-(layer.coefficients.size + signs) // 8) + others
+
+
+def accesses_of(
+    config: Accelerator, layer: Convolution, passes: Sequence[Pass], source: SparseTensor, trace: Trace
+) -> AccessCounts:
+    """Counts of a layer on one image.
+
+    Args:
+        source: the input of every pass.
+        trace: of the passes, without stalls.
+    """
+    g = layer.geometry
+    rows = config.rows * config.blocks
+    beats = int(trace.core_counters[CoreCounter.BEATS])
+    counters = trace.block_counters.sum(axis=0)
+    taken, products = int(counters[BlockCounter.TAKEN]), int(counters[BlockCounter.PRODUCTS])
+    z_written = int(counters[BlockCounter.Z_WRITTEN])
+    outputs = g.out_height * g.out_width * len(passes) * config.blocks
+    codes = int(np.count_nonzero(source.maps))
+    pixels, channels = g.height * g.width, g.channels
+    coded_input = coded_bytes(codes, pixels * channels)
+    out_slots = g.out_height * g.out_width * g.kernels
+    # The output is taken to be as dense as the input, as for the baselines.
+    coded_output = coded_bytes(out_slots * codes // (pixels * channels), out_slots)
+    parameters = coded_coefficients(layer)
+    dram = coded_input + parameters + coded_output
+    registers = (
+        # Ring: each block writes, each row reads.
+        beat_bits(config) * beats * (config.blocks + rows)
+        # A column with its signs: written behind dilution, read, written into the window.
+        + 3 * 9 * config.lanes * trace.columns
+        # A value read from the window, written and read as operand; the sum that it is added to.
+        + (3 * 9 + 2 * config.z_bits) * taken
+        # z through the FIFO, and held and read in the MAC.
+        + 2 * config.z_bits * z_written
+        + (config.z_bits + 8) * config.rows * products
+    )
+    return AccessCounts(
+        wide_multiplications=products * config.rows + outputs,
+        additions=products * config.rows + outputs,
+        narrow_additions=taken,
+        register_bits=registers,
+        # Map and signs of a row's group of coefficients for each beat; a psum read and written; a psum drained.
+        local_bytes=2 * config.group * beats * rows // 8 + 2 * _PSUM // 8 * products + _PSUM // 8 * outputs,
+        buffer_bytes=dram + coded_input * len(passes) + parameters + coded_output,
+        dram_bytes=dram,
+    )
