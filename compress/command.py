@@ -113,8 +113,8 @@ def _sentence(step: "Step") -> str:
 
 
 def _print_report(console: Console, report: "Report", folder: Path) -> None:
+    from penni_escalate.common.tables import print_table
     from penni_escalate.compress.pages import layer_table, step_table
-    from penni_escalate.compress.tables import print_table
 
     for title, table in (
         (f"{report.network} on {report.data}, seed {report.seed}: {report.measure}", step_table(report)),
