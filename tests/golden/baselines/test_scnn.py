@@ -32,13 +32,18 @@ def test_by_hand() -> None:
     weights = np.zeros((2, 1, 3, 3))
     weights[0] = 1
     weights[1, 0, 1, 1] = weights[1, 0, 0, 0] = 1
-    found = Scnn().run(layer(weights, np.array([[1, 1], [0, 1]]).reshape(2, 2, 1), padding=1), budget(16))
+    example = layer(weights, np.array([[1, 1], [0, 1]]).reshape(2, 2, 1), padding=1)
+    found = Scnn().run(example, budget(16))
     assert found.cycles == 3
     assert found.counts.multiplications == 33
     assert found.counts.additions == 16
     assert found.counts.register_bits == 33 * 16 + 16 * 48
     assert found.counts.network_bytes == 16 * 3
     assert found.counts.local_bytes == 4 + 11 + 8
+    # Seven multipliers are 2 codes x 3 weights: 2 vectors of codes, for each of which the 11 weights are read, in 4 steps.
+    found = Scnn().run(example, budget(7))
+    assert found.cycles == 2 * 4
+    assert found.counts.local_bytes == 4 + 2 * 11 + 8
 
 
 def test_the_slowest_tile_counts_by_hand() -> None:
