@@ -40,7 +40,7 @@ def test_by_hand() -> None:
     assert found.counts.register_bits == 33 * 16 + 16 * 48
     assert found.counts.network_bytes == 16 * 3
     assert found.counts.local_bytes == 4 + 11 + 8
-    # Seven multipliers are 2 codes x 3 weights: 2 vectors of codes, for each of which the 11 weights are read, in 4 steps.
+    # Seven multipliers are 2 codes x 3 weights: 2 vectors of codes, and for each the 11 weights are read, in 4 steps.
     found = Scnn().run(example, budget(7))
     assert found.cycles == 2 * 4
     assert found.counts.local_bytes == 4 + 2 * 11 + 8
