@@ -26,7 +26,7 @@ RUN    := $(VENV)/bin/penni-escalate
 
 
 .DEFAULT_GOAL := help
-.PHONY: help sim predict workloads test lint bench units gates mutants formal coverage regress rerun report compress compress-report rtl icarus clean
+.PHONY: help evaluate sim predict workloads test lint bench units gates mutants formal coverage regress rerun report compress compress-report rtl icarus clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -86,6 +86,9 @@ compress: $(VENV)/all.stamp ## train and compress a network, and write its packa
 
 compress-report: $(VENV)/all.stamp ## measure every package in packages/ again, and write build/results/compress.json and pages
 	@$(RUN) compress report
+
+evaluate: $(VENV)/all.stamp ## compare the accelerator with its rivals on every workload, as one page (CONFIG=full, WORKLOAD=...)
+	@$(RUN) evaluate --config "$(if $(filter file,$(origin CONFIG)),full,$(CONFIG))" $(if $(WORKLOAD),--workload "$(WORKLOAD)") --jobs "$(JOBS)"
 
 rtl: $(VENV)/sim.stamp ## write the Verilog of a configuration to OUT (PREFIX=...)
 	@$(RUN) rtl --config "$(CONFIG)" $(if $(PREFIX),--prefix "$(PREFIX)") --out "$(OUT)"

@@ -16,6 +16,7 @@ class Flow(StrEnum):
     MUTANTS = "mutants"
     FORMAL = "formal"
     GATES = "gates"
+    EVALUATE = "evaluate"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ _VERILOG = (*_COMMON, "rtl/*", "configs/*", "tb/__init__.py", "tb/base/*", "tb/f
 _BENCHES = (*_VERILOG, "golden/*", *(f"tb/{level.value}/*" for level in Level))
 _STORE = ("tb/flows/result_store.py",)
 
+#: Of evaluate/: what a layer's results follow from; pages and plots only show them.
+_EVALUATED = ("evaluate/machine.py", "evaluate/rivals.py", "evaluate/store.py")
+
 _FLOWS = {
     Flow.REGRESS: _Files((*_BENCHES, "tb/flows/regress/*", "tb/flows/catalog.py"), (*_JUDGING, *_MUTANTS, *_PROOFS)),
     Flow.MUTANTS: _Files(
@@ -56,6 +60,9 @@ _FLOWS = {
     ),
     Flow.FORMAL: _Files(
         (*_VERILOG, *_STORE, *_PROOFS, "tb/flows/formal/*", "tb/flows/patch.py"), (*_JUDGING, *_MUTANTS)
+    ),
+    Flow.EVALUATE: _Files(
+        (*_COMMON, "common/tables.py", "configs/*", "golden/*", "evaluate/__init__.py", *_EVALUATED), ("*/command.py",)
     ),
     Flow.GATES: _Files((*_BENCHES, *_STORE, "tb/flows/gates/*"), (*_JUDGING, *_MUTANTS, *_PROOFS)),
 }
@@ -70,7 +77,7 @@ def belongs(path: str, flow: Flow) -> bool:
 def sources_digest(flow: Flow) -> str:
     """Identifies every file that a flow's results follow from."""
     digest = hashlib.sha256()
-    for part in ("common", "configs", "golden", "rtl", "tb"):
+    for part in ("common", "configs", "evaluate", "golden", "rtl", "tb"):
         for path in sorted((ROOT / part).rglob("*")):
             name = str(path.relative_to(ROOT))
             if path.is_file() and "__pycache__" not in path.parts and belongs(name, flow):

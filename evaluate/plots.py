@@ -252,7 +252,7 @@ def plots_of(networks: Sequence[Network], multipliers: int) -> list[Plot]:
         draw_plot(
             "roofline",
             "Roofline",
-            "What the accelerator does a cycle, without limits of bandwidth, and what DRAM of a bandwidth would let it. "
+            "What the accelerator does a cycle without limits of bandwidth, and what DRAM of a bandwidth would let it. "
             "A network above a line would wait for that memory. Round: measured; square: drawn.",
             lambda: roofline_figure(networks, multipliers),
         ),

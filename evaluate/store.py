@@ -6,6 +6,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.evaluate.machine import Performance, run_layer
 from penni_escalate.evaluate.rivals import run_rivals
 from penni_escalate.golden.baselines import Budget, Outcome
+from penni_escalate.golden.baselines.claims import Claim, claims_table
 from penni_escalate.golden.bound import Resource
 from penni_escalate.golden.counts import AccessCounts
 from penni_escalate.golden.losses import Share
@@ -116,7 +118,8 @@ def evaluate_workloads(
     """
     futures: dict[Future[LayerResult], tuple[str, str]] = {}
     done: dict[tuple[str, str], LayerResult] = {}
-    with ProcessPoolExecutor(jobs) as pool:
+    # A worker is started anew, so that it takes the parent's environment before NumPy is imported.
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         for source, workload in workloads:
             for layer in workload.names:
                 place = folder / workload.name / f"{layer}.json"
@@ -134,3 +137,10 @@ def evaluate_workloads(
             for future in futures:
                 future.cancel()
     return {workload.name: tuple(done[workload.name, layer] for layer in workload.names) for _, workload in workloads}
+
+
+def published_claims(place: Path) -> list[Claim]:
+    """The rivals' models against their papers, computed unless they are kept at ``place``."""
+    if not place.is_file():
+        write_json(place, [asdict(claim) for claim in claims_table()])
+    return [Claim(**fields) for fields in json.loads(place.read_text())]
