@@ -54,14 +54,15 @@ def _times(axes: Axes) -> None:
 
 
 def _grouped(axes: Axes, names: Sequence[str], series: Sequence[tuple[str, list[float | None]]]) -> None:
-    """Bars in groups: a group a name, a bar a series."""
+    """Bars in groups on a scale of factors: a group a name, a bar a series; each begins at 1."""
     width = 0.84 / len(series)
     for place, (label, values) in enumerate(series):
         at = [n - 0.42 + width * (place + 0.5) for n in range(len(names))]
         known = [(x, value) for x, value in zip(at, values, strict=True) if value is not None]
         axes.bar(
             [x for x, _ in known],
-            [value for _, value in known],
+            [value - 1 for _, value in known],
+            bottom=1,
             width=0.94 * width,
             label=label,
             color=COLOURS[place % len(COLOURS)],

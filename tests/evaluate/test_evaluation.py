@@ -66,8 +66,8 @@ def test_sums_of_a_network(network: Network) -> None:
     table = read_energy_table()
     energy = energy_of(first.rivals[key].counts, table).total + 3 * energy_of(second.rivals[key].counts, table).total
     assert machine.energy.total == pytest.approx(energy)
-    # 9 * 9 * 3 * 8 * 9 products, then 4 * 4 outputs of 8 * 4 * 9.
-    assert network.dense_multiplications == 7 * 7 * 216 + 3 * 4 * 4 * 288
+    # 9 x 9 outputs of 3 * 8 * 9 products; three times 5 x 5, for the stride is 2, of 8 * 4 * 9.
+    assert network.dense_multiplications == 9 * 9 * 216 + 3 * 5 * 5 * 288
     assert network.size is ImageSize.SMALL
     assert network.assumption is PruningAssumption.ERK
 

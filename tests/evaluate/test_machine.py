@@ -24,7 +24,7 @@ TINY = load_accelerator("tiny")
 @pytest.mark.parametrize("preset", ["tiny", "small", "full"])
 def test_a_beat_is_as_wide_as_the_hardware_s(preset: str) -> None:
     config = load_accelerator(preset)
-    assert beat_bits(config) == Widths(config).beat.width
+    assert beat_bits(config) == Widths(config).beat_bits
 
 
 def test_cycles_are_those_of_the_cycle_model(tmp_path: Path) -> None:
