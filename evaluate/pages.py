@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def write_page(
             f"layers-{network.workload.name}",
             f"Layers of {network.workload.title}",
             "Left: where the cycles go; right: the layer's part of the network's cycles.",
-            lambda network=network: layers_figure(network),
+            partial(layers_figure, network),
         )
         for network in networks
     ]
