@@ -71,9 +71,7 @@ class UnstructuredPruning:
         steps = plan.epochs * self.runner.batches
         falling = min(int(plan.falling * steps), steps - 1)
         features = self.runner.float_features(self.network, self.graph)
-        pruning = GradualPruning(
-            features, self.entries, plan.densities[number], steps=falling, updates=plan.updates
-        )
+        pruning = GradualPruning(features, self.entries, plan.densities[number], steps=falling, updates=plan.updates)
         self.runner.train(f"density-{number + 1}", self.network, pruning, phase)
         assert pruning.ended
         return Point(
