@@ -34,7 +34,7 @@ _WORK = BUILD / "tradeoff"
 @click.option("--points", "own", type=click.Path(path_type=Path), help="A file of points of your own, YAML.")
 @click.option("--run", "train", is_flag=True, help="Train, compress and measure the points that are missing.")
 @click.option("--measure", is_flag=True, help="Measure every point that is there again, and packages.")
-@click.option("--out", type=Folder(), help="What is known of the points [default: configs/tradeoff/].")
+@click.option("--out", type=Folder(), help="What is known of the points [default: where they are].")
 @click.option("--work", type=Folder(), help="What steps leave [default: build/tradeoff/NET].")
 @click.option("--results", default=RESULTS, type=Folder(), help="Folder of tradeoff.json and tradeoff_NET.svg.")
 def tradeoff(
@@ -55,8 +55,9 @@ def tradeoff(
     path = own if own is not None else points_file(str(name))
     name = path.stem
     points = read_points(path)
-    folder = out or BASE / "configs" / "tradeoff"
-    record = read_record(folder / f"{name}.json")
+    folder = out or (own.absolute().parent if own is not None else BASE / "configs" / "tradeoff")
+    shipped = path.absolute().parent
+    record = read_record(folder / f"{name}.json") or read_record(shipped / f"{name}.json")
     where = f"Points {relative(path)}"
     recipes = [recipe_of(points, point, where) for point in points.points]
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -71,6 +72,7 @@ def tradeoff(
         points,
         record,
         folder=folder,
+        shipped=shipped,
         work=work,
         others=[BUILD / "compress" / points.recipe],
         where=where,
@@ -89,6 +91,11 @@ def tradeoff(
     measured = known.record
     if measured is None or not known.known:
         raise UserError(f"No point of '{name}' is measured in {relative(folder)}: measure them with --run.")
+    if known.unpredicted:
+        raise UserError(
+            f"Point '{known.unpredicted[0]}' has no cycles for the configurations and the number of images that "
+            f"{relative(path)} asks for: measure it again with --measure."
+        )
     shown = [known.known[point] for point in known.names if point in known.known]
     _show(console, measured, points, shown, results)
     if known.missing:
@@ -108,13 +115,13 @@ def _work(console: Console, known: "Tradeoff", train: bool, measure: bool) -> No
     def advance(configuration: str) -> None:
         console.print(f"  cycles on {configuration}", highlight=False)
 
-    missing = known.missing
+    missing, unpredicted = known.missing, known.unpredicted
     for point in known.names:
         if point in missing and point not in known.points.packages:
             if train:
                 console.print(f"{point}", style="bold")
                 known.train(point, progress=sys.stdout.isatty(), told=told, advance=advance)
-        elif point in missing or measure:
+        elif point in missing or point in unpredicted or measure:
             console.print(f"{point}", style="bold")
             known.measure(point, advance)
 

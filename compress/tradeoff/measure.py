@@ -21,14 +21,18 @@ from penni_escalate.golden.selection import split_layers
 SHIPPED_IMAGES = 8
 
 
-def predict(package: Package, config: Accelerator, images: int) -> Prediction:
+def predict(package: Package, config: Accelerator, images: int, only: str | None = None) -> Prediction:
     """Cycles of every layer that the configuration can run once its skip tensor is left out, on the first images.
 
     No cycle depends on a skip tensor: it is added when a line is complete. What the layers read is the whole network's.
+
+    Args:
+        only: one layer's name, for that layer alone.
     """
     skips = {layer.name for layer in package.layers if layer.skip is not None}
     without = replace(package, layers=tuple(replace(layer, skip=None) for layer in package.layers))
     runs, host = split_layers(without, config)
+    runs = tuple(layer for layer in runs if only in (None, layer.name))
     plain = [layer for layer in runs if layer.name not in skips]
     numbers = range(images)
     found = predict_network(package, config, plain, numbers)

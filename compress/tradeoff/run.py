@@ -31,6 +31,7 @@ class Tradeoff:
         record: Record | None,
         *,
         folder: Path,
+        shipped: Path,
         work: Path,
         others: Sequence[Path] = (),
         where: str,
@@ -42,12 +43,14 @@ class Tradeoff:
             name: of the network, and of its files.
             record: what was measured before.
             folder: gets NAME.json and NAME/POINT, the packages of the points.
+            shipped: where such files may be too, for reading.
             work: gets a folder for each point's steps.
             others: work folders of other compressions, whose steps are taken where they are the same.
             where: what errors call the file of points.
             command: that makes the record.
         """
         self.name, self.points, self.folder, self.work = name, points, folder, work
+        self._shipped = shipped
         self._others, self._where, self._command = tuple(others), where, command
         self.known: dict[str, Point] = {}
         for point in record.points if record else ():
@@ -65,6 +68,16 @@ class Tradeoff:
         """Points that are not measured, or not with the present recipe."""
         return [name for name in self.names if name not in self.known]
 
+    @property
+    def unpredicted(self) -> list[str]:
+        """Points that are known, but not their cycles on the configurations and images that are asked for."""
+        wanted = [(name, self.points.images) for name in self.points.configurations]
+        return [
+            point.name
+            for point in self.known.values()
+            if [(found.configuration, found.images) for found in point.predictions] != wanted
+        ]
+
     def key(self, name: str) -> str:
         """Identifies what a point is made from: a package, or a recipe.
 
@@ -75,8 +88,11 @@ class Tradeoff:
         return digest(recipe_of(self.points, name, self._where), "export")
 
     def package_folder(self, name: str) -> Path:
-        """Where a point's package is."""
-        return find_package(name) if name in self.points.packages else self.folder / self.name / name
+        """Where a point's package is, or will be."""
+        if name in self.points.packages:
+            return find_package(name)
+        own, shipped = (folder / self.name / name for folder in (self.folder, self._shipped))
+        return own if own.is_dir() or not shipped.is_dir() else shipped
 
     def measure(self, name: str, advance: Callable[[str], None]) -> None:
         """Measure a point that has been measured before once more, or a package."""
@@ -96,7 +112,7 @@ class Tradeoff:
         report = compress_network(recipe, work / "package", work=work, progress=progress, report=told)
         assert isinstance(report, Report)
         package = read_package(work / "package")
-        ship(package, self.package_folder(name))
+        ship(package, self.folder / self.name / name)
         self._keep(package, advance, name, 1 - report.coefficient_sparsity, report.seconds)
 
     def _keep(

@@ -192,6 +192,21 @@ def test_measuring_again_keeps_what_cannot_be_measured(tiny: Command, done: Reco
     assert record(tmp_path) == done
 
 
+def test_more_images_are_measured_without_training(
+    tiny: Command, done: Record, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two images instead of one: about twice the cycles, and nothing is shown before."""
+    (tmp_path / "net.yaml").write_text(yaml.safe_dump({**POINTS, "images": 2}))
+    assert tiny() == 2
+    assert "Point 'base' has no cycles for the configurations and the number of images" in capsys.readouterr().err
+    monkeypatch.setattr(run_module, "compress_network", lambda *_, **__: pytest.fail("it was trained"))
+    assert tiny("--run") == 0
+    for before, after in zip(done.points, record(tmp_path).points, strict=True):
+        (one,), (two,) = before.predictions, after.predictions
+        assert two.images == 2 and 1.5 < sum(x.cycles for x in two.layers) / sum(x.cycles for x in one.layers) < 2.5
+        assert after.score == before.score
+
+
 def test_without_training_packages_alone_are_measured(
     tiny: Command, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
