@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from penni_escalate.common.figures import Plot, draw_plot
 from penni_escalate.compress.tradeoff.front import Cost, pareto_front
@@ -61,9 +61,7 @@ def _panel(axes: Axes, title: str, cost: Cost, points: Sequence[Point]) -> None:
         axes.annotate(
             point.name, (x, y), textcoords="offset points", xytext=(0, 7 if on_front else -13), ha="center", fontsize=8
         )
-    axes.set_xscale("log")
-    axes.margins(x=0.25, y=0.25)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=20))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.margins(x=0.2, y=0.25)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_xlabel(title)
