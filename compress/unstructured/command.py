@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from penni_escalate.compress.tables import print_table
 from penni_escalate.compress.unstructured.plan import plan_of
 from penni_escalate.compress.unstructured.result import (
     Point,
+    multiplication_density,
     point_fields,
     sparsest_equal,
     tolerance,
@@ -88,6 +90,7 @@ def unstructured(
         least = score - tolerance(measure, score, len(package.images))
         chosen = sparsest_equal(points, least)
         masks = None if chosen is None else run.masks(points.index(chosen))
+    pixels = {layer.name: layer.out_shape[1] * layer.out_shape[2] for layer in run.graph.layers}
     document: dict[str, Any] = {
         "network": name,
         "data": package.manifest.data,
@@ -102,11 +105,11 @@ def unstructured(
         "plan": asdict(plan),
         "seed": recipe.seed,
         "command": _command(name, densities, epochs, seed),
-        "points": [point_fields(point) for point in points],
+        "points": [point_fields(point, pixels) for point in points],
         "mask": None if chosen is None else {"file": f"{name}.npz", "target": chosen.target, "density": chosen.density},
     }
     path = write_result(out, name, document, masks)
-    _print(console, points, chosen, score, least)
+    _print(console, points, pixels, chosen, score, least)
     console.print(f"Written to {relative(path)}.", highlight=False, soft_wrap=True)
     if chosen is None:
         console.print("No density is as accurate as the package: give larger ones, with --density.", style="bold red")
@@ -119,10 +122,18 @@ def _command(name: str, densities: tuple[float, ...], epochs: int | None, seed: 
     return " ".join(["penni-escalate compress unstructured", f"--net {name}", *options])
 
 
-def _print(console: Console, points: list[Point], chosen: Point | None, score: float, least: float) -> None:
+def _print(
+    console: Console,
+    points: list[Point],
+    pixels: Mapping[str, int],
+    chosen: Point | None,
+    score: float,
+    least: float,
+) -> None:
     rows = [
         [
             f"{point.density:.2%}",
+            f"{multiplication_density(point, pixels):.2%}",
             f"{point.score:.4f}",
             "yes, the mask" if point is chosen else "yes" if point.score >= least else "no",
             f"{point.epochs}",
@@ -131,7 +142,7 @@ def _print(console: Console, points: list[Point], chosen: Point | None, score: f
         for point in points
     ]
     title = f"the package's score is {score:.4f}: equal from {least:.4f}"
-    print_table(console, title, ["density", "score", "equal", "epochs", "time [s]"], rows)
+    print_table(console, title, ["density", "multiplications", "score", "equal", "epochs", "time, s"], rows)
     layers = [
         [layer.name, "x".join(map(str, layer.shape)), *(f"{point.layers[place].density:.1%}" for point in points)]
         for place, layer in enumerate(points[0].layers)

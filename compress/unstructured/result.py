@@ -101,10 +101,24 @@ def unpack_mask(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     return np.unpackbits(arrays[name], count=count).astype(bool).reshape(tuple(shape))
 
 
-def point_fields(point: Point) -> dict[str, Any]:
-    """A point as plain values."""
-    layers = [{**asdict(layer), "weights": layer.weights, "density": layer.density} for layer in point.layers]
-    return {**asdict(point), "density": point.density, "layers": layers}
+def multiplication_density(point: Point, pixels: Mapping[str, int]) -> float:
+    """Share of the convolutions' multiplications whose weight stays: each weight meets the pixels of its layer.
+
+    Args:
+        pixels: of each layer's output, by name.
+    """
+    dense = sum(layer.weights * pixels[layer.name] for layer in point.layers)
+    return sum(layer.kept * pixels[layer.name] for layer in point.layers) / dense
+
+
+def point_fields(point: Point, pixels: Mapping[str, int]) -> dict[str, Any]:
+    """A point as plain values; ``pixels`` as in multiplication_density."""
+    layers = [
+        {**asdict(layer), "weights": layer.weights, "density": layer.density, "pixels": pixels[layer.name]}
+        for layer in point.layers
+    ]
+    densities = {"density": point.density, "multiplication_density": multiplication_density(point, pixels)}
+    return {**asdict(point), **densities, "layers": layers}
 
 
 def write_result(folder: Path, name: str, document: Mapping[str, Any], masks: Mapping[str, np.ndarray] | None) -> Path:

@@ -44,10 +44,11 @@ def test_densities_by_hand() -> None:
     """13 of 40 weights, 9 of the first layer's 36 and 4 of 4: 0.325, 0.25 and 1."""
     found = point(13, 0.9)
     assert (found.density, *(layer.density for layer in found.layers)) == (0.325, 0.25, 1.0)
-    fields = json.loads(json.dumps(point_fields(found)))
-    assert fields["density"] == 0.325 and fields["layers"][0] == {
-        "name": "conv1", "shape": [2, 2, 3, 3], "kept": 9, "weights": 36, "density": 0.25
-    }  # fmt: skip
+    fields = json.loads(json.dumps(point_fields(found, {"conv1": 100, "short": 25})))
+    # (9 * 100 + 4 * 25) / (36 * 100 + 4 * 25) = 1000 / 3700
+    assert (fields["density"], fields["multiplication_density"]) == (0.325, pytest.approx(10 / 37))
+    layer = {"name": "conv1", "shape": [2, 2, 3, 3], "kept": 9, "weights": 36, "density": 0.25, "pixels": 100}
+    assert fields["layers"][0] == layer
 
 
 def test_the_sparsest_that_is_equal() -> None:
