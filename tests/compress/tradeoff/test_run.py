@@ -90,10 +90,17 @@ def steps_in(text: str) -> list[str]:
 
 
 def test_points_are_trained_measured_and_shown(
-    tiny: Command, base: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str], tmp_path: Path
+    tiny: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The float network is that of the package's own run; what has been done once is not done again."""
+    monkeypatch.setattr(Compression, "train", lambda _: pytest.fail("the float network is trained again"))
+    decomposed: list[str] = []
+    decompose = Compression.decompose
+    monkeypatch.setattr(
+        Compression, "decompose", lambda work: (decomposed.append(work.folder.name), decompose(work))[1]
+    )
     assert tiny("--run") == 0
+    assert decomposed == ["basis-3"], "the other point decomposes as the package does"
     printed = capsys.readouterr().out
     found = record(tmp_path)
     assert [point.name for point in found.points] == ["base", "basis-3", "sparse"]
