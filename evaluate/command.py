@@ -36,7 +36,9 @@ def results_folder(config: Accelerator, workloads: tuple[str, ...]) -> Path:
     """Where the layers of workloads are kept; its name says what they follow from."""
     packages = [path.read_text() for path in sorted(PACKAGES.glob("*/manifest.json"))]
     own_files = [Path(name).read_text() for name in workloads if Path(name).is_file()]
-    return keyed(BUILD / "evaluate" / config.name, as_fields(config), sources_digest(Flow.EVALUATE), packages, own_files)
+    return keyed(
+        BUILD / "evaluate" / config.name, as_fields(config), sources_digest(Flow.EVALUATE), packages, own_files
+    )
 
 
 @click.command()

@@ -15,9 +15,9 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.options import Folder
 from penni_escalate.common.paths import BASE, BUILD, RESULTS, relative
 from penni_escalate.common.results import write_atomically, write_json
+from penni_escalate.common.tables import print_table
 from penni_escalate.common.versions import tool_versions
 from penni_escalate.compress.portable import choose_portable_code
-from penni_escalate.compress.tables import print_table
 from penni_escalate.compress.tradeoff.front import costs_of, pareto_front
 from penni_escalate.compress.tradeoff.points import Points, known_names, points_file, read_points, recipe_of
 from penni_escalate.compress.tradeoff.record import Point, Record, read_record

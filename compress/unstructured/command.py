@@ -14,9 +14,9 @@ from penni_escalate.common import shared_folder
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.options import Folder
 from penni_escalate.common.paths import BASE, BUILD, relative
+from penni_escalate.common.tables import print_table
 from penni_escalate.compress.portable import choose_portable_code
 from penni_escalate.compress.recipe import SEED_MAX, load_recipe, recipe_file, recipe_names
-from penni_escalate.compress.tables import print_table
 from penni_escalate.compress.unstructured.plan import plan_of
 from penni_escalate.compress.unstructured.result import (
     Point,

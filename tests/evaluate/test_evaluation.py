@@ -120,7 +120,19 @@ def test_page_and_files(network: Network, tmp_path: Path) -> None:
     assert f"| mine | drawn | small | 4 | {network.own.cycles:,} |" in (folder / "evaluate.md").read_text()
     kept = json.loads((folder / "evaluate.json").read_text())
     (entry,) = kept["networks"]
-    wanted = "name drawn config multipliers cycles bound utilisation losses speedup speedup_equal_area energy".split()
+    wanted = [
+        "name",
+        "drawn",
+        "config",
+        "multipliers",
+        "cycles",
+        "bound",
+        "utilisation",
+        "losses",
+        "speedup",
+        "speedup_equal_area",
+        "energy",
+    ]
     assert set(wanted) <= set(entry)
     assert sum(entry["losses"].values()) == pytest.approx(1)
     assert set(entry["speedup"]) == {baseline.name for baseline in BASELINES}
@@ -159,7 +171,9 @@ def test_bad_input_is_one_sentence(arguments: list[str], sentence: str, tmp_path
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """In this process, so that its claims need not be computed; the workers are real."""
     monkeypatch.setattr(command, "published_claims", lambda place: [CLAIM])
     monkeypatch.setattr(command, "BUILD", tmp_path / "build")
