@@ -20,6 +20,7 @@ from penni_escalate.common.tables import print_table
 from penni_escalate.common.versions import commit, tool_versions
 from penni_escalate.configs.accelerator import Accelerator, as_fields, load_accelerator
 from penni_escalate.evaluate.documents import document_of
+from penni_escalate.evaluate.equal_area import budgets_at_area
 from penni_escalate.evaluate.pages import tables_of, write_page
 from penni_escalate.evaluate.store import evaluate_workloads, published_claims
 from penni_escalate.evaluate.summary import Network, network_of
@@ -36,9 +37,8 @@ def results_folder(config: Accelerator, workloads: tuple[str, ...]) -> Path:
     """Where the layers of workloads are kept; its name says what they follow from."""
     packages = [path.read_text() for path in sorted(PACKAGES.glob("*/manifest.json"))]
     own_files = [Path(name).read_text() for name in workloads if Path(name).is_file()]
-    return keyed(
-        BUILD / "evaluate" / config.name, as_fields(config), sources_digest(Flow.EVALUATE), packages, own_files
-    )
+    inputs = (as_fields(config), sources_digest(Flow.EVALUATE), packages, own_files)
+    return keyed(BUILD / "evaluate" / config.name, *inputs)
 
 
 @click.command()
@@ -56,7 +56,7 @@ def main(config_name: str, names: tuple[str, ...], jobs: int, results: Path) -> 
     table = read_energy_table()
     chosen = names or tuple(workload_names())
     workloads = [(name, load_workload(name)) for name in chosen]
-    at_area: dict = {}
+    at_area = budgets_at_area(config)
     folder = results_folder(config, chosen)
     with Progress(*progress_columns(), TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task("layers", total=sum(len(workload.names) for _, workload in workloads))

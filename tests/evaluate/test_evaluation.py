@@ -1,4 +1,4 @@
-"""From kept layers to the page: what is kept is not computed again, sums and means by hand, every file and bad input."""
+"""From kept layers to the page: what is kept is not computed again, sums by hand, every file and bad input."""
 
 import csv
 import io
