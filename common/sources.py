@@ -31,6 +31,8 @@ class _Files:
 _JUDGING = ("*/command.py", "*/testplan.yaml", "*/waivers.yaml", "*/suites/*")
 _MUTANTS = ("*/mutants.yaml", "*/mutant_waivers.yaml")
 _PROOFS = ("*/formal/*",)
+#: What only evaluation uses.
+_EVALUATION = ("golden/workloads/*", "golden/area/*", "golden/energy.*", "golden/access.py", "configs/workloads/*")
 _COMMON = tuple(
     f"common/{name}.py"
     for name in (
@@ -53,18 +55,20 @@ _STORE = ("tb/flows/result_store.py",)
 _EVALUATED = ("evaluate/machine.py", "evaluate/rivals.py", "evaluate/store.py")
 
 _FLOWS = {
-    Flow.REGRESS: _Files((*_BENCHES, "tb/flows/regress/*", "tb/flows/catalog.py"), (*_JUDGING, *_MUTANTS, *_PROOFS)),
+    Flow.REGRESS: _Files(
+        (*_BENCHES, "tb/flows/regress/*", "tb/flows/catalog.py"), (*_JUDGING, *_MUTANTS, *_PROOFS, *_EVALUATION)
+    ),
     Flow.MUTANTS: _Files(
         (*_BENCHES, *_STORE, "tb/flows/mutants/*", "tb/flows/patch.py", "tb/flows/testplan.py"),
-        (*_JUDGING, *_PROOFS),
+        (*_JUDGING, *_PROOFS, *_EVALUATION),
     ),
     Flow.FORMAL: _Files(
-        (*_VERILOG, *_STORE, *_PROOFS, "tb/flows/formal/*", "tb/flows/patch.py"), (*_JUDGING, *_MUTANTS)
+        (*_VERILOG, *_STORE, *_PROOFS, "tb/flows/formal/*", "tb/flows/patch.py"), (*_JUDGING, *_MUTANTS, *_EVALUATION)
     ),
     Flow.EVALUATE: _Files(
         (*_COMMON, "common/tables.py", "configs/*", "golden/*", "evaluate/__init__.py", *_EVALUATED), ("*/command.py",)
     ),
-    Flow.GATES: _Files((*_BENCHES, *_STORE, "tb/flows/gates/*"), (*_JUDGING, *_MUTANTS, *_PROOFS)),
+    Flow.GATES: _Files((*_BENCHES, *_STORE, "tb/flows/gates/*"), (*_JUDGING, *_MUTANTS, *_PROOFS, *_EVALUATION)),
 }
 
 

@@ -16,13 +16,14 @@ RUNS = {
     Flow.MUTANTS: ["tb.flows.mutants.campaign"],
     Flow.FORMAL: ["tb.flows.formal.checking"],
     Flow.GATES: ["tb.flows.gates.run"],
+    Flow.EVALUATE: ["evaluate.store"],
 }
 BENCHES = [f"tb.{level.value}.bench" for level in Level]
 
 
 @pytest.mark.parametrize("flow", Flow)
 def test_a_flow_depends_on_all_that_it_imports(flow: Flow) -> None:
-    waiting, seen = [*RUNS[flow], *(BENCHES if flow is not Flow.FORMAL else [])], set()
+    waiting, seen = [*RUNS[flow], *([] if flow in (Flow.FORMAL, Flow.EVALUATE) else BENCHES)], set()
     while waiting:
         module = waiting.pop()
         if module not in seen:
@@ -35,8 +36,12 @@ def test_a_flow_depends_on_all_that_it_imports(flow: Flow) -> None:
 @pytest.mark.parametrize(
     ("path", "flows"),
     [
-        ("rtl/templates/fifo.v.j2", set(Flow)),
-        ("golden/cycle/fifo.py", {Flow.REGRESS, Flow.MUTANTS, Flow.GATES}),
+        ("rtl/templates/fifo.v.j2", set(Flow) - {Flow.EVALUATE}),
+        ("golden/cycle/fifo.py", {Flow.REGRESS, Flow.MUTANTS, Flow.GATES, Flow.EVALUATE}),
+        ("golden/energy.yaml", {Flow.EVALUATE}),
+        ("configs/workloads/vgg16-cifar.yaml", {Flow.EVALUATE}),
+        ("evaluate/machine.py", {Flow.EVALUATE}),
+        ("evaluate/pages.py", set()),
         ("tb/units/fifo/fifo_tests.py", {Flow.REGRESS, Flow.MUTANTS, Flow.GATES}),
         ("tb/units/fifo/mutants.yaml", {Flow.MUTANTS}),
         ("tb/units/fifo/formal/proofs.yaml", {Flow.FORMAL}),
