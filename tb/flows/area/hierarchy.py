@@ -103,11 +103,15 @@ class CoreArea:
         }
 
 
-def area_of_core(config: Accelerator, progress: Progress = lambda unit: None) -> CoreArea:
-    """Count every kind of unit of a configuration once; raises UserError as ``count_module`` does."""
+def area_of_core(config: Accelerator, progress: Progress = lambda unit: None, top: str = TOP) -> CoreArea:
+    """Count every kind of unit of a configuration once; raises UserError as ``count_module`` does.
+
+    Args:
+        top: the unit of which there is one; others than the core are counted with what is inside them, alone.
+    """
     files = render(config)
     found: dict[tuple[str, tuple[tuple[str, int], ...]], ModuleCounts] = {}
-    instances: dict[tuple[str, tuple[tuple[str, int], ...]], int] = {(TOP, ()): 1}
+    instances: dict[tuple[str, tuple[tuple[str, int], ...]], int] = {(top, ()): 1}
     # A module stands before those that instantiate it: so in reverse, all instances are known when its turn comes.
     for unit in reversed(UNITS):
         for key in [key for key in instances if key[0] == unit]:
@@ -127,8 +131,3 @@ def area_of_core(config: Accelerator, progress: Progress = lambda unit: None) ->
             UnitArea(*key, instances[key], counts.ge, whole[key], counts.memory_bits, counts)
         )
     return CoreArea(config, tuple(areas))
-
-
-def document(areas: Mapping[str, CoreArea]) -> dict[str, Any]:
-    """Configurations by name, for the result file."""
-    return {name: area.as_json() for name, area in areas.items()}

@@ -11,7 +11,7 @@ from penni_escalate.tb.base.simulator import Design, Outcome, Simulator, build, 
 
 SKETCH_FOLDER = Path(__file__).resolve().parent
 #: Modules that are counted, each with a cocotb test of its name.
-SKETCHES = ("dense_pe", "sparten_unit", "scnn_pe")
+SKETCHES = ("dense_pe", "bit_tactical_lane", "sparten_unit", "scnn_pe")
 FOLDER = BUILD / "area"
 TOP = "sketch_bench"
 CLOCK = "clk_i"

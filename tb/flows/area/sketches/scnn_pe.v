@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Processing element of SCNN (Parashar et al., ISCA 2017, section 4): all products of 4 weights with 4 activations of
+// Processing element of SCNN (Parashar et al., ISCA 2017): all products of 4 weights with 4 activations of
 // one input channel, each added to the output that the sum of their coordinates names. A crossbar takes the products to
 // 32 accumulator banks. Where several go to one bank, the lowest goes first, and the next 16 wait for the others.
 //

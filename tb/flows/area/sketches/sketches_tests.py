@@ -5,6 +5,7 @@ a quarter of a cycle before the next rising edge.
 """
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import cocotb
@@ -81,8 +82,33 @@ async def start(sketch: Sketch, reset: str, zeros: tuple[str, ...]) -> None:
 async def dense_pe(dut: HierarchyObject) -> None:
     """Dot products of several lengths, with gaps between the pairs."""
     sketch = Sketch(dut, "dense_pe")
+
+    def offer(activation: int, source: np.random.Generator) -> None:
+        sketch.activation_i.value = activation
+
+    await dot_products(sketch, ("activation_i",), offer)
+
+
+@cocotb.test()
+async def bit_tactical_lane(dut: HierarchyObject) -> None:
+    """The same, with the activation at any place of the window, among others."""
+    sketch = Sketch(dut, "bit_tactical_lane")
+
+    def offer(activation: int, source: np.random.Generator) -> None:
+        window = source.integers(0, 256, 8).tolist()
+        choice = int(source.integers(8))
+        window[choice] = activation & 0xFF
+        sketch.activations_i.value, sketch.choice_i.value = pack(window, 8), choice
+
+    await dot_products(sketch, ("activations_i", "choice_i"), offer)
+
+
+async def dot_products(
+    sketch: Sketch, inputs: tuple[str, ...], offer: Callable[[int, np.random.Generator], None]
+) -> None:
+    """Compare dot products; ``offer`` puts an activation on the ports ``inputs``, the rest is the bench's."""
     source = random_source(sketch)
-    await start(sketch, "clear_i", ("valid_i", "activation_i", "weight_i"))
+    await start(sketch, "clear_i", ("valid_i", "weight_i", *inputs))
     expected, found = [], []
     for length in (1, 2, 5, 40, 200):
         activations, weights = (sparse(source, (length,), density) for density in (0.6, 0.9))
@@ -94,7 +120,8 @@ async def dense_pe(dut: HierarchyObject) -> None:
                 sketch.valid_i.value = 0
                 sketch.weight_i.value = 77
                 await RisingEdge(sketch.clk_i)
-            sketch.valid_i.value, sketch.activation_i.value, sketch.weight_i.value = 1, activation, weight
+            sketch.valid_i.value, sketch.weight_i.value = 1, weight
+            offer(activation, source)
             await RisingEdge(sketch.clk_i)
         sketch.valid_i.value = 0
         await FallingEdge(sketch.clk_i)

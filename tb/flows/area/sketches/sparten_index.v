@@ -9,43 +9,36 @@ module sparten_index (
     output wire [6:0] index_o
 );
 
-    // Ones in aligned runs of 2^k channels, k = 0..6; those of level k begin at place 256 - 256 / 2^k.
-    wire [7:0] ones [0:253];
+    // Ones in aligned runs of 2^k channels, k = 0..6; those of level k begin at place 256 - 256 / 2^k. The second half
+    // of the map is needed by none.
+    reg [6:0] ones [0:252];
     // Ones below a channel.
-    wire [6:0] below [0:127];
-    // Of the channels so far, the count of the chosen one.
-    wire [6:0] selected [0:128];
+    reg [6:0] below [0:127];
+    reg [6:0] index;
 
-    assign below[0] = 7'd0;
-    assign selected[0] = 7'd0;
-    assign index_o = selected[128];
+    integer k;
+    integer n;
 
-    genvar k;
-    genvar n;
-    generate
-        for (n = 0; n < 128; n = n + 1) begin : gen_channel
-            assign ones[n] = {7'd0, map_i[n]};
-            assign selected[n + 1] = selected[n] | (below[n] & {7{chosen_i[n]}});
-        end
-        for (k = 1; k < 7; k = k + 1) begin : gen_level
-            for (n = 0; n < (128 >> k); n = n + 1) begin : gen_run
-                // Counts of level k have k + 1 bits.
-                wire [k:0] count =
-                    {1'b0, ones[256 - (256 >> (k - 1)) + 2 * n][k - 1:0]} +
-                    {1'b0, ones[256 - (256 >> (k - 1)) + 2 * n + 1][k - 1:0]};
-                assign ones[256 - (256 >> k) + n] = {{(7 - k){1'b0}}, count};
+    always @* begin
+        for (n = 0; n < 128; n = n + 1) ones[n] = {6'd0, map_i[n]};
+        for (k = 1; k < 7; k = k + 1) begin
+            for (n = 0; n < (128 >> k); n = n + 1) begin
+                if (256 - (256 >> k) + n < 253)
+                    ones[256 - (256 >> k) + n] =
+                        ones[256 - (256 >> (k - 1)) + 2 * n] + ones[256 - (256 >> (k - 1)) + 2 * n + 1];
             end
         end
         // Channel n * 2^k, n odd: the ones below the run before it, and those in it.
-        for (k = 0; k < 7; k = k + 1) begin : gen_below
-            for (n = 1; n < (128 >> k); n = n + 2) begin : gen_sum
-                assign below[n << k] = below[(n - 1) << k] + ones[256 - (256 >> k) + n - 1][6:0];
-            end
+        below[0] = 7'd0;
+        for (k = 6; k >= 0; k = k - 1) begin
+            for (n = 1; n < (128 >> k); n = n + 2)
+                below[n << k] = below[(n - 1) << k] + ones[256 - (256 >> k) + n - 1];
         end
-    endgenerate
+        index = 7'd0;
+        for (n = 0; n < 128; n = n + 1) index = index | (below[n] & {7{chosen_i[n]}});
+    end
 
-    // The count of the whole map, and top bits that are 0.
-    wire unused_ones = ^{ones[253], ones[252][7]};
+    assign index_o = index;
 
 endmodule
 

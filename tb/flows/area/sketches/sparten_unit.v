@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compute unit of SparTen (Gondimalla et al., MICRO 2019, section 3): joins two sparse chunks of 128 channels. A priority
+// Compute unit of SparTen (Gondimalla et al., MICRO 2019): joins two sparse chunks of 128 channels. A priority
 // encoder takes the channels where both maps have a 1, one a cycle; prefix sums over each map say where the two values
 // stand among the packed ones. A chunk takes as many cycles as it has such channels, and one where it has none.
 //
