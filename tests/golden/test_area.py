@@ -61,8 +61,20 @@ def test_the_shipped_fit_has_every_term() -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"adders": 4}, {"lookaside": 2, "adders": 4}, {"lookahead": 4}, {"ring": 32}, {"rows": 7}, {"taps": 3}]
-    + [{"psum_lines": 9}, {"z_bits": 20}, {"lanes": 16}, {"blocks": 32}, {"width_max": 256}, {"kernel_max": 11}],
+    [
+        {"adders": 4},
+        {"adders": 4, "lookaside": 2},
+        {"lookahead": 4},
+        {"ring": 32},
+        {"rows": 7},
+        {"taps": 3},
+        {"psum_lines": 9},
+        {"z_bits": 20},
+        {"lanes": 16},
+        {"blocks": 32},
+        {"width_max": 256},
+        {"kernel_max": 11},
+    ],
     ids=str,
 )
 def test_more_of_a_field_is_more_area(changed: dict[str, int]) -> None:

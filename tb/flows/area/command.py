@@ -32,14 +32,16 @@ LARGEST_ERROR = 0.05
 
 @click.command()
 @click.option("--config", "names", multiple=True, help="Preset, or path of a .yaml file, several times for several.")
-@click.option("--sim", default=Simulator.ICARUS.value, show_default=True, type=click.Choice([s.value for s in Simulator]))
+@click.option(
+    "--sim", default=Simulator.ICARUS.value, show_default=True, type=click.Choice([s.value for s in Simulator])
+)
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of the sketches' benches.")
-@click.option("--fit", "refit", is_flag=True, help="Make the fit anew, from about a hundred configurations.")
+@click.option("--fit", "refit", is_flag=True, help="Make the fit anew, from some sixty configurations.")
 @click.option("--check-fit", "check", is_flag=True, help="Compare the fit with Yosys at ten configurations.")
 def main(names: tuple[str, ...], sim: str, seed: int, refit: bool, check: bool) -> None:
     """Count gates and memory bits of every unit, and of sketches of other machines; all presets where none is named."""
     begin = time.perf_counter()
-    if (refit or check) and names or refit and check:
+    if refit + check + bool(names) > 1:
         raise click.UsageError("Options --fit, --check-fit and --config exclude each other: give one of them.")
     check_yosys()
     configs = [load_accelerator(name) for name in names or preset_names()]

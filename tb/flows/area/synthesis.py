@@ -197,9 +197,7 @@ def _instantiates(cell: str, others: set[str]) -> bool:
 
 def _cells_in(path: Path) -> list[tuple[str, dict[str, str]]]:
     """Type and parameters of each cell in a dump."""
-    return [
-        (kind.lstrip("\\"), dict(_PARAMETER.findall(body))) for kind, body in _CELL.findall(path.read_text())
-    ]
+    return [(kind.lstrip("\\"), dict(_PARAMETER.findall(body))) for kind, body in _CELL.findall(path.read_text())]
 
 
 def _memory(unit: str, found: tuple[str, dict[str, str]]) -> Memory:
