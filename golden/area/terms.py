@@ -109,7 +109,11 @@ def _fifo(s: Shape) -> Terms:
 def _gather_control(s: Shape) -> Terms:
     # The first stage needs no counts.
     counted = s.config.group * (s.stages - 1)
-    return {"settings": s.switched, "settings from counts": counted, "settings from counts, by stages": counted * s.stages}
+    return {
+        "settings": s.switched,
+        "settings from counts": counted,
+        "settings from counts, by stages": counted * s.stages,
+    }
 
 
 def _bit_gather(s: Shape) -> Terms:

@@ -124,9 +124,10 @@ def instances_in_the_verilog(config: Accelerator) -> dict[str, int]:
 def memories_in_the_verilog(config: Accelerator) -> dict[str, int]:
     """Bits of arrays of more than two words, of one instance; the ring is flip-flops."""
     found: dict[str, int] = {}
+    files = render(config)
     for unit in UNITS:
         if unit != "input_ring":
-            text = render(config)[f"{module_name(unit)}.v"]
+            text = files[f"{module_name(unit)}.v"]
             if unit == "fifo":
                 text = text.replace("DEPTH-1", str(config.z_fifo - 1)).replace("WIDTH-1", str(config.z_bits - 1))
             for high, last in re.findall(r"^    reg +\[(\d+):0\] +\w+ \[0:(\d+)\];", text, re.MULTILINE):
