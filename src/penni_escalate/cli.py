@@ -42,6 +42,8 @@ SUBCOMMANDS = {
     "coverage-plan": Subcommand("tb.flows.coverage_plan", "main", "Write the coverage plan, docs/coverage/.", "sim"),
     "formal": Subcommand("tb.flows.formal.command", "main", "Prove what the units do for every input.", "verify"),
     "gates": Subcommand("tb.flows.gates.command", "main", "Run the benches on synthesised netlists.", "verify"),
+    "area": Subcommand("tb.flows.area.command", "main", "Count gates and memory bits of every unit.", "verify"),
+    "timing": Subcommand("tb.flows.timing.command", "main", "Find the slowest path of every unit.", "verify"),
     "mutants": Subcommand("tb.flows.mutants.command", "main", "Put faults into the Verilog on purpose.", "verify"),
     "report": Subcommand("tb.flows.report.command", "main", "Write the verification report.", "verify"),
     "bench": Subcommand("tb.stream_core.speed", "main", "Measure build time and simulation speed.", "sim"),
