@@ -3,10 +3,12 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 from penni_escalate.common.console import wide_console
@@ -72,12 +74,16 @@ def main(names: tuple[str, ...], sim: str, seed: int, refit: bool, check: bool) 
     print(f"{seconds:.1f} s; results in {relative(write_json(RESULT_FILE, document))}")
 
 
+def _say(status: Status, where: str, unit: str) -> None:
+    status.update(f"{where}: {unit}")
+
+
 def _count(console: Console, configs: Sequence[Accelerator]) -> list[CoreArea]:
     areas = []
     with console.status("") as status:
         for number, config in enumerate(configs):
             where = f"{config.name} ({number + 1} of {len(configs)})"
-            areas.append(area_of_core(config, lambda unit, where=where: status.update(f"{where}: {unit}")))
+            areas.append(area_of_core(config, partial(_say, status, where)))
     return areas
 
 
