@@ -77,7 +77,11 @@ def _count(console: Console, configs: Sequence[Accelerator]) -> list[CoreArea]:
     with console.status("") as status:
         for number, config in enumerate(configs):
             where = f"{config.name} ({number + 1} of {len(configs)})"
-            areas.append(area_of_core(config, lambda unit, where=where: status.update(f"{where}: {unit}")))
+
+            def show(unit: str, where: str = where) -> None:
+                status.update(f"{where}: {unit}")
+
+            areas.append(area_of_core(config, show))
     return areas
 
 
@@ -116,8 +120,8 @@ def _table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
 
 def _units_table(area: CoreArea) -> Table:
     title = f"{area.config.name}: gate equivalents (NAND2 = 1, flip-flop = {FLIP_FLOP_GE:.0f})"
-    numbers = ("instances", "GE by itself", "flip-flops", "with its contents", "all instances", "share")
-    table = _table(title, ("unit",), (*numbers, "memory bits", "of all"))
+    numbers = ("instances", "GE", "flip-flops", "with contents", "all GE", "share")
+    table = _table(title, ("unit",), (*numbers, "bits", "all bits"))
     for unit in reversed(area.units):
         table.add_row(
             unit.name,
