@@ -162,7 +162,10 @@ def _sketches_table(sketches: Sequence[SketchArea]) -> Table:
 
 def _fit_table(comparisons: Sequence[Comparison]) -> Table:
     names = ("blocks", "rows", "taps", "group", "lanes", "adders", "lookahead", "lookaside", "ring")
-    table = _table("the fit beside Yosys", ("configuration",), (*names, "Yosys, GE", "fit, GE", "error", "mostly of"))
+    headings = (name.removeprefix("look") for name in names)
+    table = _table(
+        "the fit beside Yosys", ("configuration",), (*headings, "Yosys, GE", "fit, GE", "error", "mostly of")
+    )
     for comparison in comparisons:
         config = comparison.counted.config
         table.add_row(
