@@ -23,6 +23,9 @@ from penni_escalate.compress.tradeoff.record import Record, read_record
 from penni_escalate.golden.package import read_package
 from tests.compress.small_networks import Residual, own, recipe_fields
 
+#: One process makes what several of these tests begin with.
+pytestmark = pytest.mark.xdist_group("tradeoff")
+
 #: All steps, none of which trains: what is tested here is what becomes of them.
 UNTRAINED = {
     "phase": {"epochs": 0, "learning_rate": 0.01},
@@ -89,8 +92,29 @@ def steps_in(text: str) -> list[str]:
     return [line.split(":")[0].strip() for line in text.splitlines() if ": score" in line]
 
 
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test that has made all points leaves them for the others."""
+    return tmp_path_factory.mktemp("done") / "all"
+
+
+@pytest.fixture
+def done(tiny: Command, folders: Path, tmp_path: Path) -> Record:
+    """All points are there."""
+    if not folders.exists():
+        assert tiny("--run") == 0
+        shutil.copytree(tmp_path, folders)
+    for name in ("out", "work"):
+        shutil.copytree(folders / name, tmp_path / name, dirs_exist_ok=True)
+    return record(tmp_path)
+
+
 def test_points_are_trained_measured_and_shown(
-    tiny: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    tiny: Command,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    folders: Path,
+    tmp_path: Path,
 ) -> None:
     """The float network is that of the package's own run; what has been done once is not done again."""
     monkeypatch.setattr(Compression, "train", lambda _: pytest.fail("the float network is trained again"))
@@ -101,6 +125,8 @@ def test_points_are_trained_measured_and_shown(
     )
     assert tiny("--run") == 0
     assert decomposed == ["basis-3"], "the other point decomposes as the package does"
+    if not folders.exists():
+        shutil.copytree(tmp_path, folders)
     printed = capsys.readouterr().out
     found = record(tmp_path)
     assert [point.name for point in found.points] == ["base", "basis-3", "sparse"]
@@ -160,23 +186,6 @@ def test_a_killed_run_goes_on(
     assert tiny("--run") == 0
     assert trained == ["sparse"]
     assert record(tmp_path).points[:2] == kept and record(tmp_path).points[2].name == "sparse"
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the first of the tests below that asks for it has made, for the others."""
-    return tmp_path_factory.mktemp("done") / "all"
-
-
-@pytest.fixture
-def done(tiny: Command, folders: Path, tmp_path: Path) -> Record:
-    """All points are there."""
-    if not folders.exists():
-        assert tiny("--run") == 0
-        shutil.copytree(tmp_path, folders)
-    for name in ("out", "work"):
-        shutil.copytree(folders / name, tmp_path / name, dirs_exist_ok=True)
-    return record(tmp_path)
 
 
 def test_a_changed_point_is_done_again_and_the_others_are_kept(tiny: Command, done: Record, tmp_path: Path) -> None:
