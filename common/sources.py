@@ -16,6 +16,7 @@ class Flow(StrEnum):
     MUTANTS = "mutants"
     FORMAL = "formal"
     GATES = "gates"
+    DSE = "dse"
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,13 @@ _COMMON = tuple(
         "units",
         "validation",
         "versions",
+        "workers",
     )
 )
 _VERILOG = (*_COMMON, "rtl/*", "configs/*", "tb/__init__.py", "tb/base/*", "tb/flows/__init__.py")
 _BENCHES = (*_VERILOG, "golden/*", *(f"tb/{level.value}/*" for level in Level))
 _STORE = ("tb/flows/result_store.py",)
+_COUNTING = tuple(f"evaluate/dse/{name}.py" for name in ("__init__", "counting", "model_only", "spread", "store"))
 
 _FLOWS = {
     Flow.REGRESS: _Files((*_BENCHES, "tb/flows/regress/*", "tb/flows/catalog.py"), (*_JUDGING, *_MUTANTS, *_PROOFS)),
@@ -58,6 +61,12 @@ _FLOWS = {
         (*_VERILOG, *_STORE, *_PROOFS, "tb/flows/formal/*", "tb/flows/patch.py"), (*_JUDGING, *_MUTANTS)
     ),
     Flow.GATES: _Files((*_BENCHES, *_STORE, "tb/flows/gates/*"), (*_JUDGING, *_MUTANTS, *_PROOFS)),
+    # Cycles and accesses alone are kept: area and energy follow from them anew each time. Packages and workloads'
+    # files count where they are used.
+    Flow.DSE: _Files(
+        (*_COMMON, "configs/__init__.py", "configs/accelerator.py", "golden/*", "evaluate/__init__.py", *_COUNTING),
+        (*_JUDGING, "golden/area/*", "golden/energy.*", "golden/tables.py", "golden/baselines/claims.py"),
+    ),
 }
 
 
@@ -70,7 +79,7 @@ def belongs(path: str, flow: Flow) -> bool:
 def sources_digest(flow: Flow) -> str:
     """Identifies every file that a flow's results follow from."""
     digest = hashlib.sha256()
-    for part in ("common", "configs", "golden", "rtl", "tb"):
+    for part in ("common", "configs", "golden", "evaluate", "rtl", "tb"):
         for path in sorted((ROOT / part).rglob("*")):
             name = str(path.relative_to(ROOT))
             if path.is_file() and "__pycache__" not in path.parts and belongs(name, flow):
