@@ -17,6 +17,8 @@ SCHEDULER ?= local
 LAYER  ?=
 WORKLOAD ?=
 IMAGE  ?=
+SWEEP  ?= full
+POINTS ?=
 WAVES  ?=
 
 BASE_PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -26,7 +28,7 @@ RUN    := $(VENV)/bin/penni-escalate
 
 
 .DEFAULT_GOAL := help
-.PHONY: help sim predict workloads test lint bench units gates mutants formal coverage regress rerun report compress compress-report rtl icarus clean
+.PHONY: help sim predict workloads dse test lint bench units gates area timing mutants formal coverage regress rerun report compress compress-report rtl icarus opensta clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -46,6 +48,9 @@ predict: $(VENV)/sim.stamp ## predict the cycles of a network's layers by the cy
 workloads: $(VENV)/sim.stamp ## list what the accelerator and its rivals are compared on (WORKLOAD=... for the layers of one)
 	@$(RUN) workloads $(if $(WORKLOAD),--workload "$(WORKLOAD)")
 
+dse: $(VENV)/all.stamp ## sweep the design space: cycles, area and energy of many configurations (SWEEP=..., POINTS=n)
+	@$(RUN) dse --sweep "$(SWEEP)" $(if $(POINTS),--points "$(POINTS)") --jobs "$(JOBS)" --scheduler "$(SCHEDULER)"
+
 test: lint icarus $(VENV)/all.stamp ## everything that proves the project: lint, models, units, stream core, network, a short regression
 	@$(PYTHON) -m pytest
 	@$(RUN) regress --suite smoke --jobs "$(JOBS)"
@@ -61,6 +66,12 @@ units: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run the bench o
 
 gates: $(VENV)/all.stamp icarus ## synthesise the tiny preset and run the benches on the netlists (UNIT=..., SEED=...)
 	@$(RUN) gates --unit "$(UNIT)" --seed "$(SEED)"
+
+area: $(VENV)/all.stamp icarus ## count gates and memory bits of every unit with Yosys, for all presets or CONFIG=...
+	@$(RUN) area $(if $(filter-out file,$(origin CONFIG)),--config "$(CONFIG)") --seed "$(SEED)"
+
+timing: $(VENV)/all.stamp opensta ## map the units to a 0.18 um library and print their slowest paths (UNIT=..., CONFIG=...)
+	@$(RUN) timing --config "$(CONFIG)" --unit "$(UNIT)"
 
 mutants: $(VENV)/all.stamp icarus ## put faults into the Verilog that the tests must detect (UNIT=..., JOBS=...)
 	@$(RUN) mutants --unit "$(UNIT)" --jobs "$(JOBS)" --scheduler "$(SCHEDULER)"
@@ -122,3 +133,12 @@ icarus: ## install Icarus Verilog where it is missing and may be installed
 	  fi; }
 	@command -v iverilog >/dev/null || { \
 	  echo "error: Icarus Verilog is needed and cannot be installed here: install the package 'iverilog'." >&2; exit 2; }
+
+opensta: ## install OpenSTA and OSU's 0.18 um cells where they are missing and may be installed
+	@command -v sta >/dev/null && test -f /usr/share/qflow/tech/osu018/osu018_stdcells.lib || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing OpenSTA and OSU's cell library"; \
+	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends opensta qflow-tech-osu018; } >/dev/null; \
+	  fi; }
+	@command -v sta >/dev/null && test -f /usr/share/qflow/tech/osu018/osu018_stdcells.lib || { \
+	  echo "error: OpenSTA and OSU's 0.18 um cells are needed and cannot be installed here: install the packages 'opensta' and 'qflow-tech-osu018'." >&2; exit 2; }
