@@ -16,13 +16,16 @@ RUNS = {
     Flow.MUTANTS: ["tb.flows.mutants.campaign"],
     Flow.FORMAL: ["tb.flows.formal.checking"],
     Flow.GATES: ["tb.flows.gates.run"],
+    Flow.DSE: ["evaluate.dse.spread"],
 }
+#: Those that run benches.
+BENCHED = {Flow.REGRESS, Flow.MUTANTS, Flow.GATES}
 BENCHES = [f"tb.{level.value}.bench" for level in Level]
 
 
 @pytest.mark.parametrize("flow", Flow)
 def test_a_flow_depends_on_all_that_it_imports(flow: Flow) -> None:
-    waiting, seen = [*RUNS[flow], *(BENCHES if flow is not Flow.FORMAL else [])], set()
+    waiting, seen = [*RUNS[flow], *(BENCHES if flow in BENCHED else [])], set()
     while waiting:
         module = waiting.pop()
         if module not in seen:
@@ -35,8 +38,13 @@ def test_a_flow_depends_on_all_that_it_imports(flow: Flow) -> None:
 @pytest.mark.parametrize(
     ("path", "flows"),
     [
-        ("rtl/templates/fifo.v.j2", set(Flow)),
-        ("golden/cycle/fifo.py", {Flow.REGRESS, Flow.MUTANTS, Flow.GATES}),
+        ("rtl/templates/fifo.v.j2", set(Flow) - {Flow.DSE}),
+        ("golden/cycle/fifo.py", {Flow.REGRESS, Flow.MUTANTS, Flow.GATES, Flow.DSE}),
+        ("golden/area/estimate.py", BENCHED),
+        ("golden/energy.yaml", BENCHED),
+        ("evaluate/dse/counting.py", {Flow.DSE}),
+        ("evaluate/dse/outcome.py", set()),
+        ("configs/workloads/digits.yaml", BENCHED | {Flow.FORMAL}),
         ("tb/units/fifo/fifo_tests.py", {Flow.REGRESS, Flow.MUTANTS, Flow.GATES}),
         ("tb/units/fifo/mutants.yaml", {Flow.MUTANTS}),
         ("tb/units/fifo/formal/proofs.yaml", {Flow.FORMAL}),
