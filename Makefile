@@ -35,6 +35,7 @@ help: ## list the targets
 	@echo
 	@echo "Settings: NET=$(NET) CONFIG=$(CONFIG) (tiny, small, full or a .yaml file) SIM=$(SIM) (verilator, icarus)"
 	@echo "          SUITE=$(SUITE) (smoke, nightly, soak, shapes, coverage) TEST=pattern SEEDS=n JOBS=$(JOBS) SCHEDULER=$(SCHEDULER) (slurm, lsf, address)"
+	@echo "          WORKLOAD=name SWEEP=$(SWEEP) (a name in configs/dse/ or a .yaml file) POINTS=n"
 	@echo "          LAYER=name IMAGES=$(IMAGES) IMAGE=number SEED=$(SEED) WAVES=1 UNIT=$(UNIT) OUT=$(OUT)"
 
 sim: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run a network's layers through the RTL and compare with golden/

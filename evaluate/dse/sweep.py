@@ -191,7 +191,7 @@ def differences(base: Accelerator, config: Accelerator) -> str:
 
 
 def _sample(sample: SampleEntry, base: Accelerator, skipped: Counter[str], where: str) -> Iterator[Accelerator]:
-    """Different configurations from an additive recurrence, which fills the space as evenly as it goes on.
+    """Configurations, some more than once, from an additive recurrence, which fills the space as evenly as it goes on.
 
     Point n of d dimensions is frac(start + n * (1/g, 1/g**2, ..., 1/g**d)) with g**(d+1) = g + 1 (Roberts, The
     unreasonable effectiveness of quasirandom sequences, 2018); the seed draws the start.
@@ -215,9 +215,8 @@ def _sample(sample: SampleEntry, base: Accelerator, skipped: Counter[str], where
         except UserError as error:
             skipped[_rule(str(error))] += 1
             continue
-        if config_digest(config) not in seen:
-            seen.add(config_digest(config))
-            yield config
+        seen.add(config_digest(config))
+        yield config
     if len(seen) < sample.points:
         raise UserError(
             f"{where}: field 'sample.points' is {sample.points}: its values make only {len(seen)} configurations that "

@@ -10,15 +10,16 @@ from penni_escalate.evaluate.dse.fronts import Front
 from penni_escalate.evaluate.dse.outcome import Costed, Outcome
 
 #: Columns of numbers, of a geometric mean over the workloads.
-_HEADINGS = ("speed", "area", "energy", "speed / area")
+_HEADINGS = ("speed", "area", "energy", "speed\n/ area")
 
 
 def _table(outcome: Outcome, title: str, first: str, workloads: Sequence[str]) -> Table:
-    table = Table(box=SIMPLE_HEAD, title=escape(title), title_justify="left")
+    table = Table(box=SIMPLE_HEAD, title=escape(title), title_justify="left", collapse_padding=True, pad_edge=False)
     table.add_column(first)
     for name in (*_HEADINGS, *workloads):
         drawn = "\n(drawn)" if name in outcome.drawn else ""
-        table.add_column(f"{name}{drawn}", justify="right", no_wrap=True)
+        # Narrow headings leave room for the changes.
+        table.add_column(name.replace("-", "-\n") + drawn, justify="right", no_wrap=True)
     return table
 
 

@@ -71,12 +71,15 @@ def test_a_sample(tmp_path: Path) -> None:
 
 
 def test_a_sample_spreads_evenly(tmp_path: Path) -> None:
-    """Of 64 pairs of 8 values each 32 are drawn: each value of a field must come 4 times, give or take 2."""
-    values = {"psum_lines": list(range(2, 10)), "taps": list(range(1, 9))}
+    """32 of 15 * 8 pairs: every value of taps comes 4 times, every three neighbouring ones of psum_lines 6.4 times."""
+    values = {"psum_lines": list(range(2, 17)), "taps": list(range(1, 9))}
     sweep = load_sweep(own(tmp_path, sample={"points": 32, "seed": 1, "fields": values}))
-    for field, all_of_them in values.items():
-        drawn = [getattr(point.config, field) for point in sweep.points if "sample" in point.found_in]
-        assert all(2 <= drawn.count(value) <= 6 for value in all_of_them), (field, sorted(drawn))
+    drawn = [point.config for point in sweep.points if "sample" in point.found_in]
+    taps = [sum(config.taps == value for config in drawn) for value in range(1, 9)]
+    lines = [sum(first <= config.psum_lines < first + 3 for config in drawn) for first in range(2, 17, 3)]
+    assert len(drawn) == 32
+    assert all(2 <= count <= 6 for count in taps), taps
+    assert all(4 <= count <= 9 for count in lines), lines
 
 
 @pytest.mark.parametrize(
