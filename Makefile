@@ -20,6 +20,7 @@ IMAGE  ?=
 SWEEP  ?= full
 POINTS ?=
 WAVES  ?=
+TRAIN  ?=
 
 BASE_PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
@@ -28,7 +29,7 @@ RUN    := $(VENV)/bin/penni-escalate
 
 
 .DEFAULT_GOAL := help
-.PHONY: help sim predict workloads dse test lint bench units gates area timing mutants formal coverage regress rerun report compress compress-report rtl icarus opensta clean
+.PHONY: help sim predict workloads dse test lint bench units gates area timing mutants formal coverage regress rerun report compress compress-report unstructured tradeoff evaluate rtl icarus opensta clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -98,6 +99,15 @@ compress: $(VENV)/all.stamp ## train and compress a network, and write its packa
 
 compress-report: $(VENV)/all.stamp ## measure every package in packages/ again, and write build/results/compress.json and pages
 	@$(RUN) compress report
+
+evaluate: $(VENV)/all.stamp ## compare the accelerator with its rivals on every workload, as one page (CONFIG=full, WORKLOAD=...)
+	@$(RUN) evaluate --config "$(if $(filter file,$(origin CONFIG)),full,$(CONFIG))" $(if $(WORKLOAD),--workload "$(WORKLOAD)") --jobs "$(JOBS)"
+
+unstructured: $(VENV)/all.stamp ## prune a network's weights without structure, as far as it is as accurate as its package
+	@$(RUN) compress unstructured --net "$(NET)"
+
+tradeoff: $(VENV)/all.stamp ## show accuracy against cycles and size of a network's points (TRAIN=1 trains what is missing)
+	@$(RUN) compress tradeoff --net "$(NET)" $(if $(TRAIN),--run)
 
 rtl: $(VENV)/sim.stamp ## write the Verilog of a configuration to OUT (PREFIX=...)
 	@$(RUN) rtl --config "$(CONFIG)" $(if $(PREFIX),--prefix "$(PREFIX)") --out "$(OUT)"

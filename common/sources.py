@@ -16,6 +16,7 @@ class Flow(StrEnum):
     MUTANTS = "mutants"
     FORMAL = "formal"
     GATES = "gates"
+    EVALUATE = "evaluate"
     DSE = "dse"
 
 
@@ -31,6 +32,11 @@ class _Files:
 _JUDGING = ("*/command.py", "*/testplan.yaml", "*/waivers.yaml", "*/suites/*")
 _MUTANTS = ("*/mutants.yaml", "*/mutant_waivers.yaml")
 _PROOFS = ("*/formal/*",)
+#: What only evaluation uses.
+_EVALUATION = (
+    *("golden/workloads/*", "golden/area/*", "golden/energy.*", "golden/access.py"),
+    *("configs/workloads/*", "configs/dse/*"),
+)
 _COMMON = tuple(
     f"common/{name}.py"
     for name in (
@@ -51,16 +57,25 @@ _BENCHES = (*_VERILOG, "golden/*", *(f"tb/{level.value}/*" for level in Level))
 _STORE = ("tb/flows/result_store.py",)
 _COUNTING = tuple(f"evaluate/dse/{name}.py" for name in ("__init__", "counting", "model_only", "spread", "store"))
 
+#: Of evaluate/: what a layer's results follow from; pages and plots only show them.
+_EVALUATED = ("evaluate/machine.py", "evaluate/rivals.py", "evaluate/store.py")
+
 _FLOWS = {
-    Flow.REGRESS: _Files((*_BENCHES, "tb/flows/regress/*", "tb/flows/catalog.py"), (*_JUDGING, *_MUTANTS, *_PROOFS)),
+    Flow.REGRESS: _Files(
+        (*_BENCHES, "tb/flows/regress/*", "tb/flows/catalog.py"), (*_JUDGING, *_MUTANTS, *_PROOFS, *_EVALUATION)
+    ),
     Flow.MUTANTS: _Files(
         (*_BENCHES, *_STORE, "tb/flows/mutants/*", "tb/flows/patch.py", "tb/flows/testplan.py"),
-        (*_JUDGING, *_PROOFS),
+        (*_JUDGING, *_PROOFS, *_EVALUATION),
     ),
     Flow.FORMAL: _Files(
-        (*_VERILOG, *_STORE, *_PROOFS, "tb/flows/formal/*", "tb/flows/patch.py"), (*_JUDGING, *_MUTANTS)
+        (*_VERILOG, *_STORE, *_PROOFS, "tb/flows/formal/*", "tb/flows/patch.py"), (*_JUDGING, *_MUTANTS, *_EVALUATION)
     ),
-    Flow.GATES: _Files((*_BENCHES, *_STORE, "tb/flows/gates/*"), (*_JUDGING, *_MUTANTS, *_PROOFS)),
+    Flow.EVALUATE: _Files(
+        (*_COMMON, "common/tables.py", "configs/*", "golden/*", "evaluate/__init__.py", *_EVALUATED),
+        ("*/command.py", "configs/dse/*"),
+    ),
+    Flow.GATES: _Files((*_BENCHES, *_STORE, "tb/flows/gates/*"), (*_JUDGING, *_MUTANTS, *_PROOFS, *_EVALUATION)),
     # Cycles and accesses alone are kept: area and energy follow from them anew each time. Packages and workloads'
     # files count where they are used.
     Flow.DSE: _Files(
@@ -79,7 +94,7 @@ def belongs(path: str, flow: Flow) -> bool:
 def sources_digest(flow: Flow) -> str:
     """Identifies every file that a flow's results follow from."""
     digest = hashlib.sha256()
-    for part in ("common", "configs", "golden", "evaluate", "rtl", "tb"):
+    for part in ("common", "configs", "evaluate", "golden", "rtl", "tb"):
         for path in sorted((ROOT / part).rglob("*")):
             name = str(path.relative_to(ROOT))
             if path.is_file() and "__pycache__" not in path.parts and belongs(name, flow):

@@ -6,6 +6,8 @@ import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
+from penni_escalate.common.paths import ROOT
+
 
 def tool_versions(*packages: str) -> dict[str, str]:
     """Python's and the installed packages' versions, by name; 'absent' where one is not installed."""
@@ -45,3 +47,18 @@ def icarus_version() -> str:
         return "absent"
     first = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False).stdout.split("\n")[0]
     return first.removeprefix("Icarus Verilog version ").split()[0]
+
+
+def commit() -> str:
+    """The sources' commit, with a plus sign where files differ from it; where there is none, the project's version."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=10", "--exclude=*"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return f"version {project_version()}"
+    return done.stdout.strip()

@@ -16,6 +16,8 @@ from penni_escalate.common.results import write_json
 from penni_escalate.compress.portable import choose_portable_code
 from penni_escalate.compress.recipe import SEED_MAX, load_recipe, recipe_file, recipe_names
 from penni_escalate.compress.steps import TEXTS
+from penni_escalate.compress.tradeoff.command import tradeoff
+from penni_escalate.compress.unstructured.command import unstructured
 from penni_escalate.golden.package import Measure, read_package
 
 if TYPE_CHECKING:
@@ -113,8 +115,8 @@ def _sentence(step: "Step") -> str:
 
 
 def _print_report(console: Console, report: "Report", folder: Path) -> None:
+    from penni_escalate.common.tables import print_table
     from penni_escalate.compress.pages import layer_table, step_table
-    from penni_escalate.compress.tables import print_table
 
     for title, table in (
         (f"{report.network} on {report.data}, seed {report.seed}: {report.measure}", step_table(report)),
@@ -128,6 +130,8 @@ def _print_report(console: Console, report: "Report", folder: Path) -> None:
 for _name, _text in TEXTS.items():
     _step_command(_name, _name, _text)
 _step_command("export", "run", "Run all steps.")
+compress.add_command(unstructured)
+compress.add_command(tradeoff)
 
 
 @compress.command("report")

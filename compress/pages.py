@@ -8,9 +8,9 @@ from typing import Any
 from penni_escalate.common.html import render_page
 from penni_escalate.common.results import json_text
 from penni_escalate.common.shared_folder import replaced
+from penni_escalate.common.tables import ABSENT, TIMES, Column, csv_text, fixed, integer, shape, share, text_rows
 from penni_escalate.compress.plots import plots
 from penni_escalate.compress.report import Report
-from penni_escalate.compress.tables import ABSENT, TIMES, Column, csv_text, fixed, integer, shape, share, text_rows
 from penni_escalate.compress.view import View, view_of_report
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"

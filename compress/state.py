@@ -3,7 +3,7 @@
 import io
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from penni_escalate.compress.layers import DecomposedConv2d, coefficients
 from penni_escalate.compress.prune import Masked
 from penni_escalate.compress.quantize import quantize_kernels
 from penni_escalate.compress.recipe import Classifier, Recipe
+from penni_escalate.compress.steps import STEPS, digest
 
 
 def save_state(
@@ -66,6 +67,35 @@ def load_state(path: Path, key: str) -> dict[str, Any] | None:
     except (OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError, pickle.UnpicklingError):
         raise UserError(f"{relative(path)} is damaged: remove it, and the step runs again.") from None
     return saved
+
+
+def take_over(recipe: Recipe, work: Path, others: Iterable[Path], last: str = STEPS[-2]) -> list[str]:
+    """Copy into ``work`` what runs in other work folders left of the same steps of the same recipe.
+
+    Args:
+        others: work folders of runs whose recipes may agree with this one in the first steps.
+        last: the last step that is wanted.
+
+    Returns the steps that were copied. A file that is there already stays; one that is damaged is no loss.
+    """
+    copied = []
+    for step in STEPS[: STEPS.index(last) + 1]:
+        path, key = work / f"{step}.pt", digest(recipe, step)
+        if _has(path, key):
+            continue
+        found = next((other / path.name for other in others if _has(other / path.name, key)), None)
+        if found is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, found.read_bytes())
+            copied.append(step)
+    return copied
+
+
+def _has(path: Path, key: str) -> bool:
+    try:
+        return load_state(path, key) is not None
+    except UserError:
+        return False
 
 
 def restore(saved: Mapping[str, Any], network: nn.Module, graph: Graph, recipe: Recipe) -> Graph:

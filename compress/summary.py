@@ -12,11 +12,11 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import RESULTS, relative
 from penni_escalate.common.results import write_atomically, write_json
 from penni_escalate.common.shared_folder import locked
+from penni_escalate.common.tables import Column, csv_text, fixed, integer, print_table, share, text_rows
 from penni_escalate.common.versions import tool_versions
 from penni_escalate.compress.measure import Measured, measure_package
 from penni_escalate.compress.pages import PAGE, render, write_pages, write_view
 from penni_escalate.compress.report import Report
-from penni_escalate.compress.tables import Column, csv_text, fixed, integer, print_table, share, text_rows
 from penni_escalate.compress.view import View, read_report, view_of_package, view_of_report
 from penni_escalate.golden.functional import score
 from penni_escalate.golden.package import MANIFEST, Package, read_package

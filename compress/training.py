@@ -283,6 +283,11 @@ class Runner:
         network.cpu()
         check_finite(network, f"Step '{name}'", f"use a learning rate below {phase.learning_rate}")
 
+    @property
+    def batches(self) -> int:
+        """Batches of an epoch, a step of the optimizer each."""
+        return len(self._batches(shuffle=False))
+
     def reestimate_statistics(self, traced: nn.Module) -> None:
         """Re-estimate batch norm's statistics over all training images: they shift with every discrete step."""
         update_bn((batch[0].float() * self.scale for batch in self._batches(shuffle=False)), traced)

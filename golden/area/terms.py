@@ -107,7 +107,13 @@ def _fifo(s: Shape) -> Terms:
 
 
 def _gather_control(s: Shape) -> Terms:
-    return {"lanes": s.config.group, "settings": s.switched, "settings, by stages": s.switched * s.stages}
+    # The first stage needs no counts.
+    counted = s.config.group * (s.stages - 1)
+    return {
+        "settings": s.switched,
+        "settings from counts": counted,
+        "settings from counts, by stages": counted * s.stages,
+    }
 
 
 def _bit_gather(s: Shape) -> Terms:
@@ -138,7 +144,15 @@ def _concentration(s: Shape) -> Terms:
 
 def _channel_accumulator(s: Shape) -> Terms:
     c = s.config
-    return {"bits of z": c.z_bits, "adder bits": c.adders * c.z_bits, "adders": c.adders, "constant": 1}
+    # Three terms and more are added by a tree that saves carries, and one adder behind it.
+    return {
+        "bits of z": c.z_bits,
+        "bits of z, behind a tree": c.z_bits * (c.adders > 1),
+        "bits of a tree": (c.adders - 1) * c.z_bits,
+        "adders": c.adders,
+        "adders in a tree": c.adders - 1,
+        "constant": 1,
+    }
 
 
 def _row(s: Shape) -> Terms:

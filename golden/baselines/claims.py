@@ -28,12 +28,12 @@ _SCNN_SIDE = 8
 _EYERISS_CLOCK = 200_000
 
 _EYERISS_PAPER = "Chen et al., Eyeriss, JSSC 2017"
-#: Table III: processing latency of AlexNet's layers for a batch of 4 images, milliseconds.
+#: Its table of AlexNet's layers: processing latency for a batch of 4 images, milliseconds.
 _EYERISS_ALEXNET = {"conv1": 16.5, "conv2": 39.2, "conv3": 21.8, "conv4": 16.0, "conv5": 10.0}
-#: Table IV: latency of VGG16's convolutions for a batch of 3 images, milliseconds.
+#: Its table of VGG16's layers: latency of all for a batch of 3 images, milliseconds.
 _EYERISS_VGG16 = 4309.5
 _SCNN_PAPER = "Parashar et al., SCNN, ISCA 2017"
-#: Section 6.2: speed-up over its dense counterpart; the abstract gives the mean.
+#: Its evaluation: speed-up over its dense counterpart; the abstract gives the mean.
 _SCNN_OVER_DENSE = {"alexnet": 2.37, "googlenet": 2.19, "vgg16": 3.52}
 _SCNN_MEAN = 2.7
 _SPARTEN_PAPER = "Gondimalla et al., SparTen, MICRO 2019"
@@ -227,7 +227,7 @@ def _means(networks: list[_Drawn]) -> list[Claim]:
             geometric_mean([network.scnn_plane / network.sparten for network in networks]),
             "x",
             "SCNN has 8 x 8 tiles and is favoured: no bank conflict, no halo, strides by phases, a barrier a group and "
-            "not a channel. The registered model is faster still: "
+            "not a channel. Over the registered model of SCNN, which is faster still, it is "
             f"{geometric_mean([network.scnn / network.sparten for network in networks]):.2f} x.",
         ),
     ]

@@ -8,7 +8,7 @@ of R x e PEs computes e output rows; r input channels and t output channels have
 
 for E output rows. p is R wherever the PEs suffice for it; with fewer PEs kernel rows take turns. Every such mapping
 is allowed, also those that the chip's 12 x 14 array cannot hold, and the array neither fills nor drains: in its favour.
-Codes that are 0 take their cycle, but the PE does not read, multiply or add (JSSC, section V).
+Codes that are 0 take their cycle, but the PE does not read, multiply or add (JSSC, data gating).
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,8 @@ from penni_escalate.golden.geometry import Geometry
 
 #: PEs of the chip.
 PAPER_PES = 168
-#: Output channels that a PE serves with one read of an input row (JSSC, table II: p is 16 or more but for CONV1).
+#: Output channels that a PE serves with one read of an input row; an assumption: its memory of 224 weights holds 16
+#: kernel rows of 3 weights of four channels.
 _FILTERS_PER_PE = 16
 
 
@@ -60,7 +61,7 @@ class Eyeriss(Baseline):
         counts = AccessCounts(
             multiplications=products,
             additions=products,
-            # Code and weight read, psum read and written (ISCA 2016, section V).
+            # Code and weight read, psum read and written (ISCA 2016).
             register_bits=(8 + 8 + 32 + 32) * products,
             buffer_bytes=dram + mapping.reads + outputs,
             network_bytes=mapping.reads + outputs + hops,

@@ -12,7 +12,6 @@ by side; the paper's machine leaves such PEs idle.
 """
 
 from dataclasses import dataclass
-from math import exp
 
 import numpy as np
 
@@ -28,8 +27,6 @@ from penni_escalate.golden.geometry import Geometry
 SIDE = 4
 #: Sums that a PE's accumulators hold: 32 banks of 32 entries (SCNN, table II).
 ACCUMULATORS = 1024
-#: Arrangements of which the cycles are counted.
-_TRIED = 4
 
 
 class Scnn(Baseline):
@@ -40,9 +37,13 @@ class Scnn(Baseline):
     weights_pruned = True
 
     def run(self, layer: RivalLayer, budget: Budget) -> Outcome:
-        """With the arrangement of PEs that takes the fewest cycles."""
-        runs = [run_on(layer, array, budget) for array in arrangements(layer, budget)[:_TRIED]]
-        return min(runs, key=lambda outcome: outcome.cycles)
+        """With the arrangement of PEs that takes the fewest cycles, of all."""
+        sums = _sums_of(layer)
+        steps = {
+            array: _steps(sums, layer.geometry, array, budget)
+            for array in arrangements(layer.geometry, array_of(budget.multipliers)[0])
+        }
+        return run_on(layer, min(steps, key=lambda array: steps[array]), budget)
 
 
 @dataclass(frozen=True)
@@ -67,31 +68,14 @@ def array_of(multipliers: int) -> tuple[int, int, int]:
     return 1, codes, multipliers // codes
 
 
-def arrangements(layer: RivalLayer, budget: Budget) -> list[Arrangement]:
-    """All that the PEs allow, the one first that is expected to take the fewest cycles if zeros were spread evenly."""
-    g = layer.geometry
-    pes, code_lanes, weight_lanes = array_of(budget.multipliers)
+def arrangements(g: Geometry, pes: int) -> list[Arrangement]:
+    """All that so many PEs allow, but for those that leave PEs idle and save nothing."""
     found = {
         Arrangement(-(-g.height // rows), -(-g.width // columns), min(g.kernels, pes // (rows * columns)))
         for rows in useful_sizes(g.height, pes)
         for columns in useful_sizes(g.width, pes // rows)
     }
-    phases = g.stride**2
-    codes = np.count_nonzero(layer.activations) / layer.activations.size / phases
-    weights = np.count_nonzero(layer.weights) / (g.kernels * g.channels) / phases
-
-    def expected(array: Arrangement) -> float:
-        size = group_size(g, array)
-        rounds = -(-g.kernels // (size * array.copies))
-        here = _steps(codes * array.height * array.width, code_lanes)
-        return rounds * here * _steps(weights * size, weight_lanes)
-
-    return sorted(found, key=lambda array: (expected(array), array.height, array.width))
-
-
-def _steps(mean: float, lanes: int) -> float:
-    """About the mean of ceil(n / lanes) over counts n of a mean."""
-    return mean / lanes + (1 - exp(-mean)) * (lanes - 1) / (2 * lanes)
+    return sorted(found, key=lambda array: (array.height, array.width))
 
 
 def group_size(g: Geometry, array: Arrangement) -> int:
@@ -102,14 +86,12 @@ def group_size(g: Geometry, array: Arrangement) -> int:
 
 def run_on(layer: RivalLayer, array: Arrangement, budget: Budget) -> Outcome:
     """Cycles and accesses on one arrangement."""
-    _, code_lanes, weight_lanes = array_of(budget.multipliers)
-    codes = _codes_of_tiles(layer, array)
-    weights = _weights_of_groups(layer, group_size(layer.geometry, array))
-    code_steps = -(-codes // code_lanes)
-    steps = code_steps.astype(np.float64) @ (-(-weights // weight_lanes)).astype(np.float64)
-    groups = weights.shape[1]
-    slowest = np.maximum.reduceat(steps.max(axis=0), np.arange(0, groups, array.copies))
-    products = int(codes.sum(axis=0) @ weights.sum(axis=1))
+    g = layer.geometry
+    sums = _sums_of(layer)
+    codes = _codes_of_tiles(sums, g, array)
+    vectors = -(-codes // array_of(budget.multipliers)[1])
+    weights = sums.weights[-1]
+    products = int(codes.sum(axis=0) @ weights)
     matched = matched_products(layer)
     dram = coded_dram(layer)
     counts = AccessCounts(
@@ -119,45 +101,63 @@ def run_on(layer: RivalLayer, array: Arrangement, budget: Budget) -> Outcome:
         # Two operands a product; the accumulator of 24 bits is read and written.
         register_bits=16 * products + 48 * matched,
         # The input memory is read for each group, the weight FIFO for each vector of codes; outputs are written.
-        local_bytes=coded_inputs(layer) * groups
-        + int(code_steps.sum(axis=0) @ weights.sum(axis=1))
+        local_bytes=coded_inputs(layer) * -(-g.kernels // group_size(g, array))
+        + int(vectors.sum(axis=0) @ weights)
         + output_bytes(layer),
         buffer_bytes=2 * dram,
         # A sum of 24 bits through the crossbar.
         network_bytes=3 * matched,
         dram_bytes=dram,
     )
-    return Outcome(int(slowest.sum()), counts)
+    return Outcome(_steps(sums, g, array, budget), counts)
 
 
-def _codes_of_tiles(layer: RivalLayer, array: Arrangement) -> np.ndarray:
-    """Non-zero codes, int64 (tiles, phases * C): those of a phase meet the same kernel rows and columns."""
+@dataclass(frozen=True)
+class _Sums:
+    """Non-zero codes and weights, summed up from the first, so that any tile's or group's are differences.
+
+    Attributes:
+        codes: for each phase the rows and the columns of the input that it has, and int32 (rows + 1, columns + 1, C).
+        weights: int64 (K + 1, phases * C).
+    """
+
+    codes: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
+    weights: np.ndarray
+
+
+def _sums_of(layer: RivalLayer) -> _Sums:
     g = layer.geometry
-    rows = np.arange(g.height)
-    columns = np.arange(g.width)
-    counts = []
+    codes, weights = [], []
     for row_phase in range(g.stride):
-        chosen_rows = rows[(rows + g.padding) % g.stride == row_phase]
+        rows = np.arange((row_phase - g.padding) % g.stride, g.height, g.stride)
         for column_phase in range(g.stride):
-            chosen = columns[(columns + g.padding) % g.stride == column_phase]
-            table = np.zeros((-(-g.height // array.height), -(-g.width // array.width), g.channels), np.int64)
-            if chosen.size:
-                tiles, firsts = np.unique(chosen // array.width, return_index=True)
-                for row in chosen_rows:
-                    line = layer.activations[row, chosen]
-                    table[row // array.height, tiles] += np.add.reduceat(line, firsts, axis=0, dtype=np.int64)
-            counts.append(table.reshape(-1, g.channels))
-    return np.concatenate(counts, axis=1)
+            columns = np.arange((column_phase - g.padding) % g.stride, g.width, g.stride)
+            chosen = layer.activations[rows[:, None], columns]
+            sums = chosen.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32)
+            codes.append((rows, columns, np.pad(sums, ((1, 0), (1, 0), (0, 0)))))
+            phase = layer.weights[:, :, row_phase :: g.stride, column_phase :: g.stride]
+            weights.append(phase.sum(axis=(2, 3), dtype=np.int64).cumsum(axis=0))
+    return _Sums(tuple(codes), np.pad(np.concatenate(weights, axis=1), ((1, 0), (0, 0))))
 
 
-def _weights_of_groups(layer: RivalLayer, size: int) -> np.ndarray:
-    """Non-zero weights, int64 (phases * C, groups)."""
-    g = layer.geometry
-    starts = np.arange(0, g.kernels, size)
-    phases = [
-        layer.weights[:, :, row :: g.stride, column :: g.stride].sum(axis=(2, 3), dtype=np.int64)
-        for row in range(g.stride)
-        for column in range(g.stride)
-    ]
-    counts = [np.add.reduceat(phase, starts) for phase in phases]
-    return np.concatenate(counts, axis=1).T
+def _codes_of_tiles(sums: _Sums, g: Geometry, array: Arrangement) -> np.ndarray:
+    """Non-zero codes, int64 (tiles, phases * C): those of a phase meet the same kernel rows and columns."""
+    top = np.arange(0, g.height + array.height, array.height)
+    left = np.arange(0, g.width + array.width, array.width)
+    counts = []
+    for rows, columns, table in sums.codes:
+        rows_of = np.searchsorted(rows, top)
+        columns_of = np.searchsorted(columns, left)
+        tiles = np.diff(np.diff(table[rows_of[:, None], columns_of], axis=0), axis=1)
+        counts.append(tiles.reshape(-1, table.shape[2]))
+    return np.concatenate(counts, axis=1).astype(np.int64)
+
+
+def _steps(sums: _Sums, g: Geometry, array: Arrangement, budget: Budget) -> int:
+    """Cycles: for each round of groups the steps of the PE that has most."""
+    _, code_lanes, weight_lanes = array_of(budget.multipliers)
+    codes = -(-_codes_of_tiles(sums, g, array) // code_lanes)
+    size = group_size(g, array)
+    weights = -(-np.diff(sums.weights[[*range(0, g.kernels, size), g.kernels]], axis=0) // weight_lanes)
+    steps = codes.astype(np.float64) @ weights.astype(np.float64).T
+    return int(np.maximum.reduceat(steps.max(axis=0), np.arange(0, len(weights), array.copies)).sum())

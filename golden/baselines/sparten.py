@@ -1,12 +1,12 @@
 """SparTen: dot products of sparse chunks, with filters balanced over the compute units.
 
 Gondimalla, Chesnut, Thottethodi, Vijaykumar: SparTen, MICRO 2019. Filters and windows of the input are cut into chunks
-of 128 positions, a bit map and the values that are not 0 (section 3.1). A cluster has 32 units, each with a filter; a
-chunk of the input is broadcast to them, and a unit takes a cycle for each position at which both are not 0 (section
-3.2). The units go on together, so a chunk costs the most that any unit has, and at least a cycle.
+of 128 positions, a bit map and the values that are not 0. A cluster has 32 units, each with a filter; a chunk of the
+input is broadcast to them, and a unit takes a cycle for each position at which both are not 0. The units go on
+together, so a chunk costs the most that any unit has, and at least a cycle.
 
-Greedy balancing (section 3.3) gives a unit two filters, the densest with the sparsest: of the whole filters by
-software (GB-S), or anew for each chunk among the filters of the cluster by software and a network (GB-H).
+Greedy balancing gives a unit two filters, the densest with the sparsest: of the whole filters by software (GB-S), or
+anew for each chunk among the filters of the cluster by software and a network (GB-H).
 """
 
 from dataclasses import dataclass

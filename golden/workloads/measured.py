@@ -37,6 +37,22 @@ def counted_form(layer: Layer) -> Convolution | str:
     )
 
 
+def selection_of(layer: Convolution) -> np.ndarray | None:
+    """What a 1 x 1 layer connects that only passes channels on: bool (K, C, 1, 1); None where it is no such layer.
+
+    A network whose shortcuts have no weights has them in its package as pointwise layers with a single 1 for each
+    output channel that is not 0, and no two of the same input channel.
+    """
+    g = layer.geometry
+    if (g.kernel_height, g.kernel_width) != (1, 1) or layer.rows_used != 1:
+        return None
+    table = layer.coefficients[:, :, 0]
+    nonzero = table != 0
+    if (table < 0).any() or nonzero.sum(axis=0).max() > 1 or nonzero.sum(axis=1).max() > 1:
+        return None
+    return nonzero[:, :, None, None]
+
+
 #: Fields that a convolution and a pointwise layer have in common, their kind apart.
 _REQUANTIZED = tuple(name for name in Requantized.__dataclass_fields__ if name not in ("kind", "what", "cure"))
 
@@ -104,7 +120,10 @@ class MeasuredNetwork:
     def rivals(self) -> list[RivalLayer]:
         """The uncompressed layers."""
         kept = densities(self.entry.rivals.densities, self.forms, "rivals.densities")
-        return [RivalLayer(name, self.originals[name], 1, kept[name]) for name in self.forms]
+        return [
+            RivalLayer(name, self.originals[name], 1, kept[name], selection_of(form))
+            for name, form in self.forms.items()
+        ]
 
     @cached_property
     def tensors(self) -> Mapping[str, np.ndarray]:

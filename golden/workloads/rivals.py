@@ -1,7 +1,7 @@
 """Weights of the rivals: those that pruning without structure leaves at the accuracy of the compressed network."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -23,12 +23,18 @@ def weight_shape(geometry: Geometry) -> Shape:
 
 @dataclass(frozen=True)
 class RivalLayer:
-    """A layer of the uncompressed network, and the density that the workload's file assumes for its weights."""
+    """A layer of the uncompressed network, and the density that the workload's file assumes for its weights.
+
+    Attributes:
+        selection: bool (K, C, R, S): what a layer connects that has no weights to train, such as a shortcut that
+            passes some channels on; None where it has weights.
+    """
 
     name: str
     geometry: Geometry
     repeats: int
     density: float
+    selection: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -73,13 +79,18 @@ class Rivals:
 
     @cached_property
     def measured(self) -> PrunedNetwork:
-        """The pruned network; raises UserError where there is none, or its layers are not the workload's."""
+        """The pruned network; raises UserError where there is none, or its layers are not the workload's.
+
+        A layer without weights is not in the file, and is added here.
+        """
         if self.unmeasured is not None or self.pruned is None:
             raise UserError(
                 f"Measured weights of the rivals are not there: {self.unmeasured}; "
                 "use assumption U (uniform) or E (ERK)."
             )
         network = read_pruned(self.pruned)
+        selections = {layer.name: layer.selection for layer in self.layers if layer.selection is not None}
+        network = replace(network, masks={**selections, **network.masks})
         for layer in self.layers:
             found = None if layer.name not in network.masks else network.masks[layer.name].shape
             if found != weight_shape(layer.geometry):

@@ -16,6 +16,7 @@ RUNS = {
     Flow.MUTANTS: ["tb.flows.mutants.campaign"],
     Flow.FORMAL: ["tb.flows.formal.checking"],
     Flow.GATES: ["tb.flows.gates.run"],
+    Flow.EVALUATE: ["evaluate.store"],
     Flow.DSE: ["evaluate.dse.spread"],
 }
 #: Those that run benches.
@@ -38,13 +39,16 @@ def test_a_flow_depends_on_all_that_it_imports(flow: Flow) -> None:
 @pytest.mark.parametrize(
     ("path", "flows"),
     [
-        ("rtl/templates/fifo.v.j2", set(Flow) - {Flow.DSE}),
-        ("golden/cycle/fifo.py", {Flow.REGRESS, Flow.MUTANTS, Flow.GATES, Flow.DSE}),
-        ("golden/area/estimate.py", BENCHED),
-        ("golden/energy.yaml", BENCHED),
+        ("rtl/templates/fifo.v.j2", set(Flow) - {Flow.EVALUATE, Flow.DSE}),
+        ("golden/cycle/fifo.py", {Flow.REGRESS, Flow.MUTANTS, Flow.GATES, Flow.EVALUATE, Flow.DSE}),
+        ("golden/energy.yaml", {Flow.EVALUATE}),
+        ("golden/area/estimate.py", {Flow.EVALUATE}),
+        ("configs/workloads/vgg16-cifar.yaml", {Flow.EVALUATE}),
+        ("configs/dse/full.yaml", set()),
+        ("evaluate/machine.py", {Flow.EVALUATE}),
+        ("evaluate/pages.py", set()),
         ("evaluate/dse/counting.py", {Flow.DSE}),
         ("evaluate/dse/outcome.py", set()),
-        ("configs/workloads/digits.yaml", BENCHED | {Flow.FORMAL}),
         ("tb/units/fifo/fifo_tests.py", {Flow.REGRESS, Flow.MUTANTS, Flow.GATES}),
         ("tb/units/fifo/mutants.yaml", {Flow.MUTANTS}),
         ("tb/units/fifo/formal/proofs.yaml", {Flow.FORMAL}),

@@ -20,6 +20,7 @@ import penni_escalate.compress.summary as summary
 from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.paths import ROOT
 from penni_escalate.common.results import json_text, write_json
+from penni_escalate.common.tables import print_table
 from penni_escalate.compress.cost_model import Cost, ratio
 from penni_escalate.compress.decompose import Decomposed
 from penni_escalate.compress.graph import Role
@@ -28,7 +29,6 @@ from penni_escalate.compress.pages import layer_table, step_table, write_pages
 from penni_escalate.compress.report import Report, Step
 from penni_escalate.compress.rotate import Rotation
 from penni_escalate.compress.steps import STEPS
-from penni_escalate.compress.tables import print_table
 from penni_escalate.compress.view import read_report, view_of_package, view_of_report
 from penni_escalate.golden.functional import layer_input, run_network, score
 from penni_escalate.golden.kinds import Classifier, Convolution, Depthwise, Pointwise

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 from penni_escalate.common.console import wide_console
@@ -32,14 +34,16 @@ LARGEST_ERROR = 0.05
 
 @click.command()
 @click.option("--config", "names", multiple=True, help="Preset, or path of a .yaml file, several times for several.")
-@click.option("--sim", default=Simulator.ICARUS.value, show_default=True, type=click.Choice([s.value for s in Simulator]))
+@click.option(
+    "--sim", default=Simulator.ICARUS.value, show_default=True, type=click.Choice([s.value for s in Simulator])
+)
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of the sketches' benches.")
-@click.option("--fit", "refit", is_flag=True, help="Make the fit anew, from about a hundred configurations.")
+@click.option("--fit", "refit", is_flag=True, help="Make the fit anew, from some sixty configurations.")
 @click.option("--check-fit", "check", is_flag=True, help="Compare the fit with Yosys at ten configurations.")
 def main(names: tuple[str, ...], sim: str, seed: int, refit: bool, check: bool) -> None:
     """Count gates and memory bits of every unit, and of sketches of other machines; all presets where none is named."""
     begin = time.perf_counter()
-    if (refit or check) and names or refit and check:
+    if refit + check + bool(names) > 1:
         raise click.UsageError("Options --fit, --check-fit and --config exclude each other: give one of them.")
     check_yosys()
     configs = [load_accelerator(name) for name in names or preset_names()]
@@ -70,12 +74,16 @@ def main(names: tuple[str, ...], sim: str, seed: int, refit: bool, check: bool) 
     print(f"{seconds:.1f} s; results in {relative(write_json(RESULT_FILE, document))}")
 
 
+def _say(status: Status, where: str, unit: str) -> None:
+    status.update(f"{where}: {unit}")
+
+
 def _count(console: Console, configs: Sequence[Accelerator]) -> list[CoreArea]:
     areas = []
     with console.status("") as status:
         for number, config in enumerate(configs):
             where = f"{config.name} ({number + 1} of {len(configs)})"
-            areas.append(area_of_core(config, lambda unit, where=where: status.update(f"{where}: {unit}")))
+            areas.append(area_of_core(config, partial(_say, status, where)))
     return areas
 
 

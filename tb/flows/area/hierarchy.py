@@ -1,6 +1,6 @@
 """Area of a configuration: its units by themselves, how often each is instantiated, and the sums."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -127,7 +127,5 @@ def area_of_core(config: Accelerator, progress: Progress = lambda unit: None, to
         counts = found[key]
         inside = ((instance.count, (unit_of(instance.module), instance.parameters)) for instance in counts.instances)
         whole[key] = counts.ge + sum(count * whole[inner] for count, inner in inside)
-        areas.append(
-            UnitArea(*key, instances[key], counts.ge, whole[key], counts.memory_bits, counts)
-        )
+        areas.append(UnitArea(*key, instances[key], counts.ge, whole[key], counts.memory_bits, counts))
     return CoreArea(config, tuple(areas))

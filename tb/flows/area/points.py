@@ -10,7 +10,7 @@ from penni_escalate.configs.accelerator import Accelerator, as_fields, load_acce
 CHECK_SEED, CHECK_POINTS = 2, 7
 #: What a field may be drawn as; fields that repeat a value take it more often.
 _CHOICES: dict[str, tuple[int, ...]] = {
-    "blocks": (4, 8, 16, 16, 32, 64),
+    "blocks": (4, 8, 16, 32),
     "rows": (1, 2, 3, 4, 5, 6, 6, 8, 9, 12),
     "group": (4, 8, 16, 32, 64),
     "lanes": (2, 4, 8, 16, 32, 64),
@@ -49,7 +49,7 @@ _VARIATIONS: dict[str, tuple[int, ...]] = {
 #: Presets that are varied, and fields that are not: their units are small, or the smaller preset shows them as well.
 _VARIED: dict[str, tuple[str, ...]] = {
     "small": (),
-    "full": ("blocks", "z_fifo", "out_lanes", "channels_max"),
+    "full": ("blocks", "z_fifo", "out_lanes", "width_max", "channels_max", "z_bits"),
 }
 #: Presets with several fields changed, at which the fit is checked.
 _CHECKED: tuple[tuple[str, dict[str, int]], ...] = (
@@ -62,13 +62,20 @@ _LARGEST_RING = 15_000
 #: The same of variations of a preset: ring * rows.
 _LARGEST_RINGS = 150
 #: The same of a concentration window: lanes * columns * adders * (1 + lookaside).
-_LARGEST_WINDOW = 2_500
+_LARGEST_WINDOW = 1_500
+#: The same of multipliers and of psum memories in a block.
+_MOST_PRODUCTS, _MOST_MEMORIES = 18, 18
 
 
 def _synthesisable_soon(config: Accelerator) -> bool:
     beat = 8 * config.lanes + config.group * config.group.bit_length()
     window = config.lanes * (1 + config.lookahead) * config.adders * (1 + config.lookaside)
-    return config.ring * beat * config.rows <= _LARGEST_RING and window <= _LARGEST_WINDOW
+    return (
+        config.ring * beat * config.rows <= _LARGEST_RING
+        and window <= _LARGEST_WINDOW
+        and config.rows * config.taps <= _MOST_PRODUCTS
+        and config.taps * config.psum_lines <= _MOST_MEMORIES
+    )
 
 
 def drawn(seed: int) -> Iterator[Accelerator]:

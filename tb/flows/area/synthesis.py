@@ -137,6 +137,7 @@ def count_module(
     registers = [f"memory_map t:$mem_v2 r:SIZE<={REGISTER_WORDS} %i"]
     if any(unit == owner for owner, _ in REGISTER_FILES):
         registers.append("memory_map")
+    mapping = f'abc -genlib cells.genlib -script "{_ABC}"'
     commands = [
         f"read_verilog {' '.join(texts)}",
         f"tee -q -o instances.txt dump {module}/c:*",
@@ -150,7 +151,7 @@ def count_module(
         "techmap",
         "opt -fast",
         "opt_clean",
-        f'abc -genlib cells.genlib -script "{_ABC}"',
+        mapping,
         "opt_clean",
         "delete t:$scopeinfo",
         "tee -q -o stat.json stat -json",
@@ -161,7 +162,10 @@ def count_module(
 
     def make(place: Path) -> None:
         begin = time.perf_counter()
-        if not run_yosys(place, script, files_here):
+        # Yosys maps the logic of each clock domain, and of each enable and reset, by itself; where one of these is
+        # empty, its ABC pass may crash. Without the flip-flops in sight it maps all at once.
+        at_once = script.replace(mapping, f"{mapping} t:$_*DFF*_ %n")
+        if not run_yosys(place, script, files_here) and not run_yosys(place, at_once, files_here):
             check_room(place)
             log = failed_folder(folder) / LOG
             raise UserError(f"Yosys does not synthesise module '{module}': see {relative(log)}.")
@@ -197,9 +201,7 @@ def _instantiates(cell: str, others: set[str]) -> bool:
 
 def _cells_in(path: Path) -> list[tuple[str, dict[str, str]]]:
     """Type and parameters of each cell in a dump."""
-    return [
-        (kind.lstrip("\\"), dict(_PARAMETER.findall(body))) for kind, body in _CELL.findall(path.read_text())
-    ]
+    return [(kind.lstrip("\\"), dict(_PARAMETER.findall(body))) for kind, body in _CELL.findall(path.read_text())]
 
 
 def _memory(unit: str, found: tuple[str, dict[str, str]]) -> Memory:

@@ -26,7 +26,7 @@ _DELAY_PS = 1000
 _ABC = "+strash;dc2;balance;map,-B,0.9,{D};topo;buffer,-c;upsize,{D};dnsize,{D}"
 _CONSTRAINTS = f"set_driving_cell {BUFFER}\nset_load 0.02 [all_outputs]\n"
 _NAME = r"(?:\\\S+|[\w$]+)"
-_FLIP_FLOP = re.compile(rf"^  DFF\w+ (?P<cell>{_NAME}) \((?P<pins>.*?)^  \);", re.MULTILINE | re.DOTALL)
+_FLIP_FLOP = re.compile(rf"^  DFF\w+ (?P<cell>{_NAME})\s+\((?P<pins>.*?)^  \);", re.MULTILINE | re.DOTALL)
 _OUTPUT = re.compile(r"\.Q\((.*?)\s*\)")
 _INSTANCE = re.compile(rf"^  (?P<module>{_NAME})\s+(?P<name>u_\w+) \(", re.MULTILINE)
 

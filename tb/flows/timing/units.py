@@ -153,7 +153,7 @@ def signal_of(point: str, top: str, mapped: Mapping[str, MappedModule]) -> str:
     *instances, cell = point.split("/")
     module = mapped[top]
     for instance in instances:
-        inner = module.instances.get(instance)
+        inner = module.instances.get(instance, "")
         if inner not in mapped:
             return point
         module = mapped[inner]

@@ -12,6 +12,7 @@ from penni_escalate.golden.baselines import (
     BASELINES,
     Baseline,
     Budget,
+    Outcome,
     RivalLayer,
     budget_of,
     dense_baselines,
@@ -19,6 +20,7 @@ from penni_escalate.golden.baselines import (
 )
 from penni_escalate.golden.baselines.overlap import matched_products, meeting_codes, window_blocks
 from penni_escalate.golden.baselines.traffic import coded_bytes
+from penni_escalate.golden.counts import AccessCounts
 from penni_escalate.golden.geometry import Geometry
 from tests.golden.baselines import naive
 from tests.golden.baselines.layers import SEEDS, budget, layer, random_layer
@@ -128,6 +130,11 @@ def test_a_layer_of_another_shape_is_refused() -> None:
         UserError, match=r"^Layer 'conv': activations are int8 \(3, 3, 2\): they must be bool \(3, 3, 2\)\.$"
     ):
         RivalLayer("conv", g, weights, codes.astype(np.int8))
+
+
+def test_outcomes_add() -> None:
+    first, second = Outcome(3, AccessCounts(additions=5)), Outcome(4, AccessCounts(additions=1, dram_bytes=2))
+    assert first + second == Outcome(7, AccessCounts(additions=6, dram_bytes=2))
 
 
 def test_nothing_to_do_takes_no_products() -> None:

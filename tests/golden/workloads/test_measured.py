@@ -1,5 +1,6 @@
 """Workloads of packages: the package's own numbers, and the widths before shrinking."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ from penni_escalate.common.paths import PACKAGES
 from penni_escalate.golden.functional import layer_input, run_network
 from penni_escalate.golden.kinds import Convolution, Pointwise
 from penni_escalate.golden.package import Package, read_package
-from penni_escalate.golden.workloads import Workload, load_workload, multiplications
-from penni_escalate.golden.workloads.measured import counted_form
+from penni_escalate.golden.workloads import PruningAssumption, Workload, load_workload, multiplications
+from penni_escalate.golden.workloads.measured import counted_form, selection_of
 
 IMAGE = 90
 
@@ -94,3 +95,19 @@ def test_a_package_s_folder_can_be_named(tmp_path: Path) -> None:
     path.write_text(text.replace("package: digits", f"package: {PACKAGES / 'digits'}"))
     workload = load_workload(str(path))
     assert workload.name == "own" and not workload.drawn and len(workload.names) == 7
+
+
+def test_a_shortcut_without_weights_is_no_layer_of_a_pruned_network() -> None:
+    """photo-10's shortcuts pass every second pixel's 16 channels on to channels 8 to 23 of 32."""
+    workload = load_workload("photo-10")
+    shortcut = workload.layer("layer2_0_shortcut")
+    mask = workload.rival_weights(shortcut, PruningAssumption.MEASURED, original=True)
+    assert mask.shape == (32, 16, 1, 1)
+    np.testing.assert_array_equal(np.argwhere(mask)[:, :2], [(channel + 8, channel) for channel in range(16)])
+    first = workload.layer("layer2_0_conv1")
+    assert selection_of(first.layer) is None
+    # Two output channels of the same input channel, or a sign, take weights.
+    for k, c, value in ((0, 0, 1), (8, 0, -1)):
+        coefficients = shortcut.layer.coefficients.copy()
+        coefficients[k, c] = value
+        assert selection_of(replace(shortcut.layer, coefficients=coefficients)) is None

@@ -50,7 +50,8 @@ def run_sketches(
         only: the one sketch that is run.
     """
     files = files or sketch_files()
-    control = f'`verilator_config\npublic_flat_rw -module "{TOP}" -var "*_i"\npublic_flat_rw -module "{TOP}" -var "*_o"\n'
+    public = "".join(f'public_flat_rw -module "{TOP}" -var "{ports}"\n' for ports in ("*_i", "*_o"))
+    control = f"`verilator_config\n{public}"
     folder = written(FOLDER / "rtl", {**files, f"{TOP}.v": wrapper(files), f"{TOP}.vlt": control})
     design = Design(
         TOP,

@@ -1,0 +1,1 @@
+"""Pruning without structure: the network that a sparse accelerator without basis kernels would run."""
