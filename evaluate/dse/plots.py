@@ -14,8 +14,6 @@ from penni_escalate.evaluate.dse.outcome import Costed, Outcome, Relative
 #: marker or a hatch of its own besides.
 _BLUE, _RED, _GREEN = "#0072b2", "#d55e00", "#009e73"
 _WIDTH = 9.2
-#: Points of a front that are named: more labels would cover one another.
-_NAMED = 9
 
 
 def plots(outcome: Outcome) -> list[Plot]:
@@ -24,17 +22,15 @@ def plots(outcome: Outcome) -> list[Plot]:
     about = f"Relative to preset {outcome.base}; geometric means over {workloads}."
     made = [
         draw_plot(
-            "dse-area",
-            "Speed against area",
-            f"Each point is a configuration; those on the line are on the front. {about}",
-            lambda: _scatter(outcome, Front.AREA),
-        ),
-        draw_plot(
-            "dse-energy",
-            "Speed against energy on the chip",
-            f"Each point is a configuration; those on the line are on the front. {about}",
-            lambda: _scatter(outcome, Front.ENERGY),
-        ),
+            f"dse-{word}",
+            f"Speed against {what}",
+            f"Each point is a configuration. {about} On the front: {_key(outcome, front)}.",
+            lambda front=front: _scatter(outcome, front),  # type: ignore[misc]
+        )
+        for front, word, what in (
+            (Front.AREA, "area", "area"),
+            (Front.ENERGY, "energy", "energy on the chip"),
+        )
     ]
     ablated = [(name, point) for name in outcome.ablations for point in outcome.members(f"ablation: {name}")]
     if ablated:
@@ -60,11 +56,21 @@ def _place(point: Costed, front: Front) -> tuple[float, float]:
     return (found.area if front is Front.AREA else found.energy), found.speed
 
 
+def _best(outcome: Outcome, front: Front) -> list[Costed]:
+    """Points on a front, the least of area or energy first."""
+    return sorted(outcome.front(front), key=lambda point: _place(point, front))
+
+
+def _key(outcome: Outcome, front: Front) -> str:
+    """What the numbers in a plot stand for: the changes are too long to stand there."""
+    return "; ".join(f"{n}: {point.label}" for n, point in enumerate(_best(outcome, front), 1))
+
+
 def _scatter(outcome: Outcome, front: Front) -> Figure:
     figure = Figure(figsize=(_WIDTH, 4.8), layout="constrained")
     axes = figure.subplots()
     counted = [point for point in outcome.points if point.relative is not None]
-    best = sorted((point for point in counted if front in point.fronts), key=lambda point: _place(point, front))
+    best = _best(outcome, front)
     groups = (
         ("others", [p for p in counted if not p.model_only and front not in p.fronts], INK, ".", 0.35),
         ("model only", [p for p in counted if p.model_only], _RED, "x", 1.0),
@@ -79,14 +85,8 @@ def _scatter(outcome: Outcome, front: Front) -> Figure:
     # Between two points of a front nothing is known to be had but the slower one's speed.
     x, y = zip(*(_place(point, front) for point in best), strict=True)
     axes.plot(x, y, drawstyle="steps-post", color=_BLUE, linewidth=1)
-    for n, point in enumerate(_spaced(best)):
-        axes.annotate(
-            point.changes or outcome.base,
-            _place(point, front),
-            textcoords="offset points",
-            xytext=(6, -11 if n % 2 else 7),
-            fontsize=7,
-        )
+    for n, point in enumerate(best, 1):
+        axes.annotate(f"{n}", _place(point, front), textcoords="offset points", xytext=(-4, 6), ha="right", fontsize=8)
     cost = "area" if front is Front.AREA else "energy on the chip"
     axes.set_xlabel(f"{cost}, {outcome.base} = 1")
     axes.set_ylabel(f"speed, {outcome.base} = 1")
@@ -97,13 +97,6 @@ def _scatter(outcome: Outcome, front: Front) -> Figure:
         axis.set_minor_formatter(NullFormatter())
     axes.legend(loc="lower right")
     return figure
-
-
-def _spaced(points: Sequence[Costed]) -> list[Costed]:
-    """Some of the points of a front, the ends with them."""
-    if len(points) <= _NAMED:
-        return list(points)
-    return [points[round(n * (len(points) - 1) / (_NAMED - 1))] for n in range(_NAMED)]
 
 
 def _bars(points: Sequence[tuple[str, Costed]]) -> Figure:

@@ -172,7 +172,7 @@ def sweep_of(entry: SweepEntry, where: str) -> Sweep:
         for config in _sample(entry.sample, base, in_sample, where):
             add(config, "sample")
     points = tuple(Point(config, differences(base, config), tuple(places)) for config, places in found.values())
-    return Sweep(entry, base, points, skipped, in_sample)
+    return Sweep(entry, base, points, skipped, dict(in_sample))
 
 
 def _rule(problem: str) -> str:

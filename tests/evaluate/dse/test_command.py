@@ -58,8 +58,8 @@ def asked(here: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list
     return found
 
 
-def run(folder: Path, *arguments: str) -> dict:
-    name, _ = sweep_in(folder)
+def run(folder: Path, *arguments: str, **fields: object) -> dict:
+    name, _ = sweep_in(folder, **fields)
     main(["--sweep", name, "--results", str(folder), *arguments], standalone_mode=False)
     return json.loads((folder / "dse.json").read_text())
 
@@ -90,6 +90,22 @@ def test_some_of_the_points(asked: list[int], tmp_path: Path) -> None:
     document = run(tmp_path, "--points", "3")
     assert [point["changes"] for point in document["points"]] == ["", "ring 1", "lookahead 0"]
     assert not document["whole"]
+
+
+def test_what_is_skipped_is_said(asked: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of (adders, lanes) the sample may take (1, 1), (1, 2) and (2, 2); the second is the base."""
+    sample = {"points": 3, "seed": 2, "fields": {"adders": [1, 2], "lanes": [1, 2]}}
+    series = {"ring": [{"ring": 4}, {"ring": 3}, {"psum_lines": 99}]}
+    document = run(tmp_path, ablations={}, series=series, sample=sample)
+    assert [point["changes"] for point in document["points"]][:2] == ["", "ring 4"]
+    assert {point["changes"] for point in document["points"]} == {"", "ring 4", "lanes 1", "adders 2"}
+    assert list(document["skipped"]) == ["ring 3", "psum_lines 99"]
+    assert list(document["skipped_in_sample"]) == ["lanes: it must be a multiple of adders"]
+    printed = capsys.readouterr().out
+    assert "Skipped, it breaks a rule: Configuration 'tiny' with ring 3: field 'ring' is 3" in printed
+    assert (
+        f"  {document['skipped_in_sample']['lanes: it must be a multiple of adders']} times lanes: it must" in printed
+    )
 
 
 def test_what_failed_is_said_and_tried_again(

@@ -154,6 +154,7 @@ def test_plots(found: Outcome) -> None:
     assert list(made) == ["dse-area", "dse-energy", "dse-ablations", "dse-series-0"]
     assert "vgg16-cifar (drawn)" in made["dse-area"].caption
     assert "model only" in made["dse-area"].svg
-    assert "lookahead 0" in made["dse-area"].svg and "speed, tiny = 1" in made["dse-area"].svg
+    assert "On the front: 1: lookahead 0; 2: tiny, as it is; 3: lookahead 1." in made["dse-area"].caption
+    assert ">3<" in made["dse-area"].svg and "speed, tiny = 1" in made["dse-area"].svg
     assert "(model only)" in made["dse-ablations"].svg
     assert all(number in made["dse-series-0"].svg for number in ("0.71", "2.00", "1.41"))
