@@ -42,9 +42,9 @@ def _twice(values: tuple[float, ...]) -> float:
 
 #: By recipe. The learning rates are those with which the recipes prune or retrain.
 _PLANS = {
-    "digits": Plan((0.08, 0.05, 0.03), epochs=12, learning_rate=0.002),
+    "digits": Plan((0.08, 0.05, 0.03, 0.02), epochs=12, learning_rate=0.002),
     "photo-10": Plan((0.15, 0.10, 0.07), epochs=7, learning_rate=0.002),
-    "hed": Plan((0.30, 0.20, 0.12), epochs=2, learning_rate=0.01, relative=True),
+    "hed": Plan((0.30, 0.20, 0.12, 0.06), epochs=2, learning_rate=0.01, relative=True),
 }
 _OTHERS = Plan((0.20, 0.10, 0.05), epochs=10, learning_rate=0.002)
 

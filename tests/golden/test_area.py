@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -11,7 +12,7 @@ from penni_escalate.configs.accelerator import Accelerator, load_accelerator
 from penni_escalate.golden.area.estimate import Fit, UnitFit, area_of, shipped_fit
 from penni_escalate.golden.area.rivals import RIVALS, multipliers_in, rival_area, rival_memory_bits
 from penni_escalate.golden.area.terms import UNIT_TERMS, Shape, instances_of, memory_bits_of
-from penni_escalate.rtl.generator import render, render_text
+from penni_escalate.rtl.generator import TEMPLATES, render, render_template, render_text
 from penni_escalate.rtl.names import module_name
 
 TINY, SMALL, FULL = (load_accelerator(name) for name in ("tiny", "small", "full"))
@@ -103,13 +104,16 @@ def test_steps_are_those_of_the_generator(adders: int, lookaside: int, steps: in
     """Lane 0 of 4 reaches 0, 1, 3 in one step and 2 in the next; a third names nobody new."""
     config = replace(SMALL, adders=adders, lookaside=lookaside)
     assert Shape(config).steps == steps
-    text = render(config)["esc_concentration.v"]
+    text = render_template(TEMPLATES, "concentration.v.j2", config)
     assert len(re.findall(r"^    // Step \d+: ", text, re.MULTILINE)) == steps
+
+
+rendered = cache(render)
 
 
 def instances_in_the_verilog(config: Accelerator) -> dict[str, int]:
     """How often each module is in the core, gather networks by the bits of a lane."""
-    files = render(config)
+    files = rendered(config)
     counts = {"stream_core": 1}
     for unit in reversed(UNITS):
         for kind in [name for name in counts if name.split()[0] == unit]:
@@ -124,7 +128,7 @@ def instances_in_the_verilog(config: Accelerator) -> dict[str, int]:
 def memories_in_the_verilog(config: Accelerator) -> dict[str, int]:
     """Bits of arrays of more than two words, of one instance; the ring is flip-flops."""
     found: dict[str, int] = {}
-    files = render(config)
+    files = rendered(config)
     for unit in UNITS:
         if unit != "input_ring":
             text = files[f"{module_name(unit)}.v"]

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from penni_escalate.common.paths import ROOT
 from penni_escalate.configs.accelerator import PRESET_FOLDER, load_accelerator
 from penni_escalate.golden.bound import Resource, bound_of
 from penni_escalate.golden.cycle.account import Cause
@@ -17,7 +18,7 @@ from penni_escalate.golden.fit import unsupported_reason
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.layers import LayerKind
-from penni_escalate.golden.losses import Share, losses_of
+from penni_escalate.golden.losses import MEANING, Share, losses_of
 from penni_escalate.golden.overflow import accumulator_range, z_range
 from penni_escalate.golden.schedule import load_words, passes_of
 from penni_escalate.golden.sparsemap import coded_bits, decode, encode
@@ -223,6 +224,13 @@ def test_bound_and_account_by_hand() -> None:
     # Every value of block 0's row 0 is added while the MAC waits for it, but the first of a pixel whose predecessor
     # is multiplied meanwhile.
     assert 13 <= losses[Share.ADDITIONS] * 6 * 4 * cycles <= 24
+
+
+def test_the_page_says_what_every_share_means() -> None:
+    page = (ROOT / "docs" / "cycle_model.md").read_text()
+    assert [share for share, text in MEANING.items() if f"| {share.value} | {text} |" not in page] == []
+    assert set(MEANING) == set(Share)
+    assert [resource for resource in Resource if f"| {resource.value} |" not in page] == []
 
 
 def test_compiled_and_plain_cycle_model_agree() -> None:

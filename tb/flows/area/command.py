@@ -3,12 +3,10 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.status import Status
 from rich.table import Table
 
 from penni_escalate.common.console import wide_console
@@ -74,16 +72,16 @@ def main(names: tuple[str, ...], sim: str, seed: int, refit: bool, check: bool) 
     print(f"{seconds:.1f} s; results in {relative(write_json(RESULT_FILE, document))}")
 
 
-def _say(status: Status, where: str, unit: str) -> None:
-    status.update(f"{where}: {unit}")
-
-
 def _count(console: Console, configs: Sequence[Accelerator]) -> list[CoreArea]:
     areas = []
     with console.status("") as status:
         for number, config in enumerate(configs):
             where = f"{config.name} ({number + 1} of {len(configs)})"
-            areas.append(area_of_core(config, partial(_say, status, where)))
+
+            def show(unit: str, where: str = where) -> None:
+                status.update(f"{where}: {unit}")
+
+            areas.append(area_of_core(config, show))
     return areas
 
 
@@ -122,8 +120,8 @@ def _table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
 
 def _units_table(area: CoreArea) -> Table:
     title = f"{area.config.name}: gate equivalents (NAND2 = 1, flip-flop = {FLIP_FLOP_GE:.0f})"
-    numbers = ("instances", "GE by itself", "flip-flops", "with its contents", "all instances", "share")
-    table = _table(title, ("unit",), (*numbers, "memory bits", "of all"))
+    numbers = ("instances", "GE", "flip-flops", "with contents", "all GE", "share")
+    table = _table(title, ("unit",), (*numbers, "bits", "all bits"))
     for unit in reversed(area.units):
         table.add_row(
             unit.name,
@@ -164,7 +162,10 @@ def _sketches_table(sketches: Sequence[SketchArea]) -> Table:
 
 def _fit_table(comparisons: Sequence[Comparison]) -> Table:
     names = ("blocks", "rows", "taps", "group", "lanes", "adders", "lookahead", "lookaside", "ring")
-    table = _table("the fit beside Yosys", ("configuration",), (*names, "Yosys, GE", "fit, GE", "error", "mostly of"))
+    headings = (name.removeprefix("look") for name in names)
+    table = _table(
+        "the fit beside Yosys", ("configuration",), (*headings, "Yosys, GE", "fit, GE", "error", "mostly of")
+    )
     for comparison in comparisons:
         config = comparison.counted.config
         table.add_row(
