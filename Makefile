@@ -17,6 +17,8 @@ SCHEDULER ?= local
 LAYER  ?=
 WORKLOAD ?=
 IMAGE  ?=
+SWEEP  ?= full
+POINTS ?=
 WAVES  ?=
 TRAIN  ?=
 
@@ -27,13 +29,14 @@ RUN    := $(VENV)/bin/penni-escalate
 
 
 .DEFAULT_GOAL := help
-.PHONY: help sim predict workloads test lint bench units gates area timing mutants formal coverage regress rerun report compress compress-report unstructured tradeoff evaluate rtl icarus opensta clean
+.PHONY: help sim predict workloads dse test lint bench units gates area timing mutants formal coverage regress rerun report compress compress-report unstructured tradeoff evaluate rtl icarus opensta clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 	@echo
 	@echo "Settings: NET=$(NET) CONFIG=$(CONFIG) (tiny, small, full or a .yaml file) SIM=$(SIM) (verilator, icarus)"
 	@echo "          SUITE=$(SUITE) (smoke, nightly, soak, shapes, coverage) TEST=pattern SEEDS=n JOBS=$(JOBS) SCHEDULER=$(SCHEDULER) (slurm, lsf, address)"
+	@echo "          WORKLOAD=name SWEEP=$(SWEEP) (a name in configs/dse/ or a .yaml file) POINTS=n"
 	@echo "          LAYER=name IMAGES=$(IMAGES) IMAGE=number SEED=$(SEED) WAVES=1 UNIT=$(UNIT) OUT=$(OUT)"
 
 sim: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run a network's layers through the RTL and compare with golden/
@@ -46,6 +49,9 @@ predict: $(VENV)/sim.stamp ## predict the cycles of a network's layers by the cy
 
 workloads: $(VENV)/sim.stamp ## list what the accelerator and its rivals are compared on (WORKLOAD=... for the layers of one)
 	@$(RUN) workloads $(if $(WORKLOAD),--workload "$(WORKLOAD)")
+
+dse: $(VENV)/all.stamp ## sweep the design space: cycles, area and energy of many configurations (SWEEP=..., POINTS=n)
+	@$(RUN) dse --sweep "$(SWEEP)" $(if $(POINTS),--points "$(POINTS)") --jobs "$(JOBS)" --scheduler "$(SCHEDULER)"
 
 test: lint icarus $(VENV)/all.stamp ## everything that proves the project: lint, models, units, stream core, network, a short regression
 	@$(PYTHON) -m pytest

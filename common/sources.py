@@ -17,6 +17,7 @@ class Flow(StrEnum):
     FORMAL = "formal"
     GATES = "gates"
     EVALUATE = "evaluate"
+    DSE = "dse"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,10 @@ _JUDGING = ("*/command.py", "*/testplan.yaml", "*/waivers.yaml", "*/suites/*")
 _MUTANTS = ("*/mutants.yaml", "*/mutant_waivers.yaml")
 _PROOFS = ("*/formal/*",)
 #: What only evaluation uses.
-_EVALUATION = ("golden/workloads/*", "golden/area/*", "golden/energy.*", "golden/access.py", "configs/workloads/*")
+_EVALUATION = (
+    *("golden/workloads/*", "golden/area/*", "golden/energy.*", "golden/access.py"),
+    *("configs/workloads/*", "configs/dse/*"),
+)
 _COMMON = tuple(
     f"common/{name}.py"
     for name in (
@@ -45,11 +49,13 @@ _COMMON = tuple(
         "units",
         "validation",
         "versions",
+        "workers",
     )
 )
 _VERILOG = (*_COMMON, "rtl/*", "configs/*", "tb/__init__.py", "tb/base/*", "tb/flows/__init__.py")
 _BENCHES = (*_VERILOG, "golden/*", *(f"tb/{level.value}/*" for level in Level))
 _STORE = ("tb/flows/result_store.py",)
+_COUNTING = tuple(f"evaluate/dse/{name}.py" for name in ("__init__", "counting", "model_only", "spread", "store"))
 
 #: Of evaluate/: what a layer's results follow from; pages and plots only show them.
 _EVALUATED = ("evaluate/machine.py", "evaluate/rivals.py", "evaluate/store.py")
@@ -66,9 +72,16 @@ _FLOWS = {
         (*_VERILOG, *_STORE, *_PROOFS, "tb/flows/formal/*", "tb/flows/patch.py"), (*_JUDGING, *_MUTANTS, *_EVALUATION)
     ),
     Flow.EVALUATE: _Files(
-        (*_COMMON, "common/tables.py", "configs/*", "golden/*", "evaluate/__init__.py", *_EVALUATED), ("*/command.py",)
+        (*_COMMON, "common/tables.py", "configs/*", "golden/*", "evaluate/__init__.py", *_EVALUATED),
+        ("*/command.py", "configs/dse/*"),
     ),
     Flow.GATES: _Files((*_BENCHES, *_STORE, "tb/flows/gates/*"), (*_JUDGING, *_MUTANTS, *_PROOFS, *_EVALUATION)),
+    # Cycles and accesses alone are kept: area and energy follow from them anew each time. Packages and workloads'
+    # files count where they are used.
+    Flow.DSE: _Files(
+        (*_COMMON, "configs/__init__.py", "configs/accelerator.py", "golden/*", "evaluate/__init__.py", *_COUNTING),
+        (*_JUDGING, "golden/area/*", "golden/energy.*", "golden/tables.py", "golden/baselines/claims.py"),
+    ),
 }
 
 

@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
+from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.area.estimate import area_of
 from penni_escalate.golden.area.rivals import multipliers_in
-
-from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.baselines import BASELINES, Budget, budget_of
 
 #: Whose processing elements each baseline has; the ideal two-sided machine has none.

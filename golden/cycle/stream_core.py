@@ -98,6 +98,7 @@ def simulate(
     loads: list[int],
     stalls: Stalls,
     values: bool = True,
+    zero: np.ndarray | None = None,
 ) -> Trace:
     """Run passes, of one layer or of several, back to back.
 
@@ -108,12 +109,17 @@ def simulate(
         stalls: which cycles the streams may move in.
         values: compute outputs and z, and note when each z is written; without, the trace has no ``outputs``, ``z`` and
             ``z_cycle``, and all else is the same, sooner.
+        zero: without ``values``: as in Trace, where it does not follow from the passes, because their coefficients
+            stand for what takes time alone.
 
     Raises DeadlockError where nothing moves any more.
     """
     s = sizes_of(config)
     z = [combinations(work, tensor) for work, tensor in zip(passes, inputs, strict=True)] if values else []
-    zero: np.ndarray = (np.concatenate(z, axis=2) == 0).all(axis=1) if values else zero_pixels(passes, inputs)
+    if values:
+        zero = (np.concatenate(z, axis=2) == 0).all(axis=1)
+    elif zero is None:
+        zero = zero_pixels(passes, inputs)
     work, groups = work_of(passes, loads, s, zero), groups_of(inputs, s)
     pixels = zero.shape[1]
     out_groups = sum(p.geometry.out_height * p.geometry.out_width for p in passes) * (s.blocks // s.group)

@@ -32,6 +32,7 @@ SUBCOMMANDS = {
     "predict": Subcommand("golden.command", "main", "Predict the cycles of a network's layers."),
     "workloads": Subcommand("golden.workloads.command", "main", "List what the machines are compared on."),
     "evaluate": Subcommand("evaluate.command", "main", "Compare the accelerator with its rivals.", "compress"),
+    "dse": Subcommand("evaluate.dse.command", "main", "Sweep the design space: cycles, area, energy.", "verify"),
     "rtl": Subcommand("rtl.command", "main", "Write the Verilog of a configuration."),
     "compress": Subcommand("compress.command", "compress", "Compress a network into a package.", "compress"),
     "units": Subcommand("tb.units.command", "main", "Run the bench of one unit or of all.", "sim"),

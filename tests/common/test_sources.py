@@ -17,13 +17,16 @@ RUNS = {
     Flow.FORMAL: ["tb.flows.formal.checking"],
     Flow.GATES: ["tb.flows.gates.run"],
     Flow.EVALUATE: ["evaluate.store"],
+    Flow.DSE: ["evaluate.dse.spread"],
 }
+#: Those that run benches.
+BENCHED = {Flow.REGRESS, Flow.MUTANTS, Flow.GATES}
 BENCHES = [f"tb.{level.value}.bench" for level in Level]
 
 
 @pytest.mark.parametrize("flow", Flow)
 def test_a_flow_depends_on_all_that_it_imports(flow: Flow) -> None:
-    waiting, seen = [*RUNS[flow], *([] if flow in (Flow.FORMAL, Flow.EVALUATE) else BENCHES)], set()
+    waiting, seen = [*RUNS[flow], *(BENCHES if flow in BENCHED else [])], set()
     while waiting:
         module = waiting.pop()
         if module not in seen:
@@ -36,12 +39,16 @@ def test_a_flow_depends_on_all_that_it_imports(flow: Flow) -> None:
 @pytest.mark.parametrize(
     ("path", "flows"),
     [
-        ("rtl/templates/fifo.v.j2", set(Flow) - {Flow.EVALUATE}),
-        ("golden/cycle/fifo.py", {Flow.REGRESS, Flow.MUTANTS, Flow.GATES, Flow.EVALUATE}),
+        ("rtl/templates/fifo.v.j2", set(Flow) - {Flow.EVALUATE, Flow.DSE}),
+        ("golden/cycle/fifo.py", {Flow.REGRESS, Flow.MUTANTS, Flow.GATES, Flow.EVALUATE, Flow.DSE}),
         ("golden/energy.yaml", {Flow.EVALUATE}),
+        ("golden/area/estimate.py", {Flow.EVALUATE}),
         ("configs/workloads/vgg16-cifar.yaml", {Flow.EVALUATE}),
+        ("configs/dse/full.yaml", set()),
         ("evaluate/machine.py", {Flow.EVALUATE}),
         ("evaluate/pages.py", set()),
+        ("evaluate/dse/counting.py", {Flow.DSE}),
+        ("evaluate/dse/outcome.py", set()),
         ("tb/units/fifo/fifo_tests.py", {Flow.REGRESS, Flow.MUTANTS, Flow.GATES}),
         ("tb/units/fifo/mutants.yaml", {Flow.MUTANTS}),
         ("tb/units/fifo/formal/proofs.yaml", {Flow.FORMAL}),

@@ -12,13 +12,13 @@ from penni_escalate.common.paths import RESULTS
 from penni_escalate.common.sources import Flow
 from penni_escalate.common.units import UNITS, check_unit
 from penni_escalate.common.versions import simulation_tools, tool_versions
+from penni_escalate.common.workers import connect
 from penni_escalate.tb.base.simulator import Simulator, check_simulator
 from penni_escalate.tb.base.yosys import PACKAGE, check_yosys
 from penni_escalate.tb.flows.mutants.campaign import Parts, run_campaign, tasks_of
 from penni_escalate.tb.flows.mutants.declarations import check_texts, read_curated
 from penni_escalate.tb.flows.mutants.results import RESULT_FILE, Result, Status, tally
 from penni_escalate.tb.flows.mutants.tasks import configuration
-from penni_escalate.tb.flows.regress.runner import connect
 from penni_escalate.tb.flows.result_store import origin_of
 
 #: What can become of a mutant, by whether it was generated.

@@ -17,6 +17,7 @@ from penni_escalate.common.results import append_line, write_json
 from penni_escalate.common.shared_folder import locked
 from penni_escalate.common.sources import Flow, sources_digest
 from penni_escalate.common.versions import simulation_tools, tool_versions
+from penni_escalate.common.workers import connect
 from penni_escalate.tb.base.job import Variant, parse_job
 from penni_escalate.tb.base.reporter import conclude, print_problem, print_results
 from penni_escalate.tb.base.result import Verdict
@@ -25,7 +26,7 @@ from penni_escalate.tb.flows.code_coverage.judge import judge
 from penni_escalate.tb.flows.coverage_json import update_coverage
 from penni_escalate.tb.flows.regress.job_result import JobResult
 from penni_escalate.tb.flows.regress.jobs import build_job, run_job
-from penni_escalate.tb.flows.regress.runner import connect, run_all
+from penni_escalate.tb.flows.regress.runner import run_all
 from penni_escalate.tb.flows.regress.store import Store, folder_of
 from penni_escalate.tb.flows.regress.suite import jobs_of, load_suite
 from penni_escalate.tb.flows.regress.summary import as_document, buckets_of, functional_coverage, write_junit

@@ -10,6 +10,7 @@ import yaml
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.sources import Flow
 from penni_escalate.common.units import UNITS
+from penni_escalate.common.workers import connect
 from penni_escalate.tb.base.finding import ENDLESS, Finding, check_baseline
 from penni_escalate.tb.flows.mutants.campaign import Parts, run_campaign, tasks_of
 from penni_escalate.tb.flows.mutants.command import main
@@ -19,7 +20,6 @@ from penni_escalate.tb.flows.mutants.results import RESULT_FILE, Result, Status,
 from penni_escalate.tb.flows.mutants.tasks import configuration, curated_bench, curated_top
 from penni_escalate.tb.flows.mutants.waived import FILE as MUTANT_WAIVERS
 from penni_escalate.tb.flows.mutants.waived import apply_mutant_waivers, read_mutant_waivers
-from penni_escalate.tb.flows.regress.runner import connect
 from penni_escalate.tb.flows.report.documents import read_results
 from penni_escalate.tb.flows.report.evidence import Share, units_of
 from penni_escalate.tb.flows.report.site import write_site

@@ -23,6 +23,7 @@ from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.paths import ROOT, console_command
 from penni_escalate.common.results import check_room
 from penni_escalate.common.units import UNITS
+from penni_escalate.common.workers import connect
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator
 from penni_escalate.rtl.names import module_name
 from penni_escalate.tb.base.coverage import load_model
@@ -34,7 +35,7 @@ from penni_escalate.tb.flows.regress import command
 from penni_escalate.tb.flows.regress.command import regress, rerun
 from penni_escalate.tb.flows.regress.job_result import JobResult
 from penni_escalate.tb.flows.regress.jobs import build_job, design_of, run_job
-from penni_escalate.tb.flows.regress.runner import Lost, connect, execute, prepare, run_all
+from penni_escalate.tb.flows.regress.runner import Lost, execute, prepare, run_all
 from penni_escalate.tb.flows.regress.store import Store, folder_of
 from penni_escalate.tb.flows.regress.suite import SUITES, jobs_of, load_suite
 from penni_escalate.tb.flows.regress.summary import as_document, buckets_of, write_junit
@@ -560,15 +561,6 @@ def test_a_full_disk_ends_the_regression_in_a_sentence(tmp_path: Path, monkeypat
     jobs = [replace(FIFO, seed=seed) for seed in (1, 2, 3)]
     with connect("local", 1) as client, pytest.raises(UserError, match=r"The disk is full: \d results are kept in"):
         run_all(client, jobs, Store(tmp_path), lambda result: None)
-
-
-def test_schedulers_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_TIMEOUT", 1)
-    with pytest.raises(UserError, match="Scheduler 'slurm' needs the command 'sbatch'"), connect("slurm", 1):
-        pass
-    unreachable = pytest.raises(UserError, match=r"Scheduler 'tcp://127\.0\.0\.1:9' cannot be reached")
-    with unreachable, connect("tcp://127.0.0.1:9", 1):
-        pass
 
 
 #: What a scheduler's commands do: start a copy of a job's script, in a process group
