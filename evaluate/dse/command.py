@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -14,10 +15,11 @@ from penni_escalate.common.options import Folder
 from penni_escalate.common.paths import RESULTS, relative
 from penni_escalate.common.results import write_json
 from penni_escalate.common.sources import Flow, sources_digest
-from penni_escalate.common.versions import tool_versions
+from penni_escalate.common.versions import commit, tool_versions
 from penni_escalate.common.workers import connect
 from penni_escalate.evaluate.dse.fronts import Front
 from penni_escalate.evaluate.dse.outcome import Costed, Outcome, compare, cost, outcome_of
+from penni_escalate.evaluate.dse.pages import write_page
 from penni_escalate.evaluate.dse.spread import Lost, Task, count_all
 from penni_escalate.evaluate.dse.store import Record, Store
 from penni_escalate.evaluate.dse.sweep import Point, Sweep, load_sweep
@@ -60,7 +62,9 @@ def main(name: str, points: int | None, jobs: int, scheduler: str, results: Path
     }
     path = write_json(results / "dse.json", document)
     _print(console, outcome)
-    console.print(f"Results in {relative(path)}.", highlight=False, soft_wrap=True)
+    made = f"Sweep {name}, commit {commit()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
+    page = write_page(results / "dse", outcome, made)
+    console.print(f"Results in {relative(path)}, page {relative(page)}.", highlight=False, soft_wrap=True)
     if lost:
         raise SystemExit(1)
 

@@ -82,6 +82,9 @@ def test_a_sweep(asked: list[int], tmp_path: Path, capsys: pytest.CaptureFixture
     assert document["drawn"] == ["vgg16-cifar"]
     assert document["whole"] and document["lost"] == {}
     assert "ring of 1 (model only)" in capsys.readouterr().out
+    page = (tmp_path / "dse" / "index.html").read_text()
+    assert "5 configurations on digits, vgg16-cifar" in page and "ring of 1" in page
+    assert page.count("<svg") == len(list((tmp_path / "dse").glob("*.svg"))) >= 3
     assert run(tmp_path)["points"] == document["points"]
     assert asked == [10, 4], "counted again"
 
