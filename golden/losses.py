@@ -74,7 +74,7 @@ def losses_of(
         Share.SLOWEST_ROW: (adds * rows_used - float(adding[AddCycles.ROWS])) / config.rows,
         Share.ADDER_LANES: rows_adding - added,
         Share.IDLE_ROWS: (issued + adds) * unused,
-        Share.TAPS: cycles[Cause.MULTIPLY] - issued,
+        Share.TAPS: (cycles[Cause.MULTIPLY] * config.taps - products) / config.taps,
         Share.IDLE_BLOCKS: cycles[Cause.IDLE_BLOCK],
         Share.BEATS: cycles[Cause.BEATS],
         Share.OTHER_BLOCK: cycles[Cause.OTHER_BLOCK],
