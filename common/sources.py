@@ -79,7 +79,11 @@ _FLOWS = {
     # Cycles and accesses alone are kept: area and energy follow from them anew each time. Packages and workloads'
     # files count where they are used.
     Flow.DSE: _Files(
-        (*_COMMON, "configs/__init__.py", "configs/accelerator.py", "golden/*", "evaluate/__init__.py", *_COUNTING),
+        (
+            *_COMMON,
+            *("configs/__init__.py", "configs/accelerator.py", "golden/*", "evaluate/__init__.py"),
+            *("evaluate/machine.py", *_COUNTING),
+        ),
         (*_JUDGING, "golden/area/*", "golden/energy.*", "golden/tables.py", "golden/baselines/claims.py"),
     ),
 }

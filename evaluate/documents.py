@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from penni_escalate.common.tables import Column, fixed, integer, share
@@ -173,13 +174,13 @@ def layer_rows(networks: Sequence[Network]) -> list[LayerRow]:
 def loss_columns(networks: Sequence[Network]) -> tuple[Column, ...]:
     """The network, then what any of them loses a thousandth to."""
     shown = [s for s in Share if any(network.own.shares()[s] >= 0.001 for network in networks)]
-    return (Column("rival", "network", str, left=True), *(Column(s.name, s.value, share, "%") for s in shown))
+    return (Column("network", "network", str, left=True), *(Column(s.name, s.value, share, "%") for s in shown))
 
 
-def loss_rows(networks: Sequence[Network]) -> list[RivalRow]:
-    """Where each network's cycles go."""
+def loss_rows(networks: Sequence[Network]) -> list[SimpleNamespace]:
+    """Where each network's cycles go: an attribute for each column."""
     return [
-        RivalRow(network.workload.name, "", {s.name: max(part, 1e-12) for s, part in network.own.shares().items()})
+        SimpleNamespace(network=network.workload.name, **{s.name: part for s, part in network.own.shares().items()})
         for network in networks
     ]
 

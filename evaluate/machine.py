@@ -1,6 +1,6 @@
 """The accelerator on the layers of a workload: exact cycles, bound, losses, accesses."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -11,11 +11,12 @@ from penni_escalate.golden.access import accesses_of
 from penni_escalate.golden.bound import Resource, bound_of
 from penni_escalate.golden.counts import AccessCounts
 from penni_escalate.golden.cycle.block import BlockCounter
-from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running, simulate
+from penni_escalate.golden.cycle.stream_core import CoreCounter, Trace, free_running, simulate
+from penni_escalate.golden.cycle.values import zero_pixels
 from penni_escalate.golden.fit import exceeds_limits
 from penni_escalate.golden.losses import Share, losses_of
-from penni_escalate.golden.schedule import load_words, passes_of
-from penni_escalate.golden.sparsemap import encode
+from penni_escalate.golden.schedule import Pass, load_words, passes_of
+from penni_escalate.golden.sparsemap import SparseTensor, encode
 from penni_escalate.golden.workloads import WorkloadLayer, with_raised_limits
 
 
@@ -66,23 +67,68 @@ def total(performances: Iterable[Performance]) -> Performance:
     return reduce(add, performances)
 
 
+@dataclass(frozen=True)
+class Run:
+    """A layer on one image, without stalls and values.
+
+    Attributes:
+        config: with no limit of sizes.
+        passes: as they ran.
+        source: the input of each.
+    """
+
+    config: Accelerator
+    passes: list[Pass]
+    source: SparseTensor
+    trace: Trace
+
+    @property
+    def inputs(self) -> list[SparseTensor]:
+        """The input of each pass."""
+        return [self.source] * len(self.passes)
+
+    @property
+    def cycles(self) -> int:
+        """Those in which a pass runs."""
+        return int(self.trace.core_counters[CoreCounter.CYCLES])
+
+
+def problem_of(config: Accelerator, work: WorkloadLayer) -> str | None:
+    """Why a layer cannot run on a configuration whatever its limits; None where it can."""
+    layer = work.layer
+    return exceeds_limits(layer.geometry, layer.rows_used, with_raised_limits(config))
+
+
+def trace_layer(config: Accelerator, work: WorkloadLayer, change: Callable[[Pass], Pass] = lambda p: p) -> Run:
+    """Run a layer, for which ``problem_of`` must find nothing, repeats left aside.
+
+    Args:
+        change: makes what runs of each pass; which pixels' z are 0 stays that of the layer.
+    """
+    runs = with_raised_limits(config)
+    passes = passes_of(work.layer, runs)
+    source = encode(work.activations, config.group)
+    inputs = [source] * len(passes)
+    zero = zero_pixels(passes, inputs)
+    passes = [change(part) for part in passes]
+    words = [load_words(part, runs) for part in passes]
+    trace = simulate(runs, passes, inputs, words, free_running(), values=False, zero=zero)
+    return Run(runs, passes, source, trace)
+
+
 def run_layer(config: Accelerator, work: WorkloadLayer) -> Performance:
     """One of a workload's layers on one image, repeats left aside; no limit of sizes counts.
 
     Raises UserError where the layer cannot run on the configuration whatever its limits.
     """
-    runs = with_raised_limits(config)
-    layer = work.layer
-    problem = exceeds_limits(layer.geometry, layer.rows_used, runs)
+    problem = problem_of(config, work)
     if problem:
         raise UserError(f"Layer '{work.name}' cannot run on configuration '{config.name}': {problem}.")
-    passes = passes_of(layer, runs)
-    source = encode(work.activations, config.group)
-    inputs = [source] * len(passes)
-    trace = simulate(runs, passes, inputs, [load_words(p, runs) for p in passes], free_running(), values=False)
-    cycles = int(trace.core_counters[CoreCounter.CYCLES])
+    layer = work.layer
+    run = trace_layer(config, work)
+    trace, cycles = run.trace, run.cycles
     products = int(trace.block_counters[:, BlockCounter.PRODUCTS].sum())
-    bound = bound_of(runs, layer.rows_used, passes, inputs, trace.zero)
+    bound = bound_of(run.config, layer.rows_used, run.passes, run.inputs, trace.zero)
     losses = losses_of(config, layer.rows_used, products, trace.causes, trace.adding)
     return Performance(
         cycles=cycles,
@@ -90,7 +136,7 @@ def run_layer(config: Accelerator, work: WorkloadLayer) -> Performance:
         balanced_cycles=bound.balanced,
         limited_by={resource: cycles if resource is bound.limit else 0 for resource in Resource},
         losses={share: part * cycles for share, part in losses.items()},
-        counts=accesses_of(config, layer, passes, source, trace),
+        counts=accesses_of(config, layer, run.passes, run.source, trace),
     )
 
 

@@ -5,14 +5,10 @@ from functools import lru_cache
 from penni_escalate.common.errors import UserError
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.evaluate.dse.model_only import ModelOnly, without_dilution
+from penni_escalate.evaluate.machine import problem_of, trace_layer
 from penni_escalate.golden.access import accesses_of
 from penni_escalate.golden.counts import AccessCounts
-from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running, simulate
-from penni_escalate.golden.cycle.values import zero_pixels
-from penni_escalate.golden.fit import exceeds_limits
-from penni_escalate.golden.schedule import load_words, passes_of
-from penni_escalate.golden.sparsemap import encode
-from penni_escalate.golden.workloads import Workload, WorkloadLayer, load_workload, with_raised_limits
+from penni_escalate.golden.workloads import Workload, WorkloadLayer, load_workload
 
 #: Workloads that a process keeps: as many as a sweep has at a time.
 _KEPT = 6
@@ -31,20 +27,12 @@ def count_layer(config: Accelerator, work: WorkloadLayer) -> tuple[int, AccessCo
 
     Raises UserError where the layer cannot run on the configuration whatever its limits.
     """
-    runs = with_raised_limits(config)
-    layer = work.layer
-    problem = exceeds_limits(layer.geometry, layer.rows_used, runs)
+    problem = problem_of(config, work)
     if problem:
         raise UserError(f"layer '{work.name}': {problem}")
-    passes = passes_of(layer, runs)
-    source = encode(work.activations, config.group)
-    inputs = [source] * len(passes)
-    zero = zero_pixels(passes, inputs)
-    if isinstance(config, ModelOnly) and not config.dilution:
-        passes = [without_dilution(part) for part in passes]
-    words = [load_words(part, runs) for part in passes]
-    trace = simulate(runs, passes, inputs, words, free_running(), values=False, zero=zero)
-    return int(trace.core_counters[CoreCounter.CYCLES]), accesses_of(config, layer, passes, source, trace)
+    diluted = not isinstance(config, ModelOnly) or config.dilution
+    run = trace_layer(config, work) if diluted else trace_layer(config, work, without_dilution)
+    return run.cycles, accesses_of(config, work.layer, run.passes, run.source, run.trace)
 
 
 def count_workload(config: Accelerator, name: str) -> tuple[int, AccessCounts]:

@@ -17,7 +17,7 @@ from penni_escalate.common.results import write_json
 from penni_escalate.common.shared_folder import locked
 from penni_escalate.common.versions import simulation_tools
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator, preset_names
-from penni_escalate.golden.cycle.stream_core import free_running
+from penni_escalate.golden.cycle.stream_core import free_running, simulate
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.layers import LayerKind
@@ -60,9 +60,9 @@ def _measure(config: Accelerator) -> dict[str, float | int | bool]:
     layer, activations = bench_layer(config, np.random.default_rng(1))
     passes = passes_of(layer, config)
     work = StreamRun("bench", passes, [encode(activations, config.group)] * len(passes), free_running())
-    predict(config, work)  # the first call compiles the cycle model
+    prediction = predict(config, work)  # the first call compiles the cycle model
     start = time.perf_counter()
-    prediction = predict(config, work)
+    simulate(config, work.passes, work.inputs, prediction.loads, work.stalls, values=False)
     golden_seconds = time.perf_counter() - start
     folder = BUILD / "bench"
     design = replace(stream_design(config, folder / "rtl" / folder_name(config), trace=False), folder=folder / "sim")

@@ -22,6 +22,7 @@ from penni_escalate.evaluate.summary import ImageSize, Network, geomean, network
 from penni_escalate.golden.baselines import BASELINES, budget_of
 from penni_escalate.golden.baselines.claims import Claim
 from penni_escalate.golden.energy import energy_of, read_energy_table
+from penni_escalate.golden.losses import Share
 from penni_escalate.golden.workloads import PruningAssumption, load_workload
 from tests.evaluate.small import small_workload
 
@@ -137,6 +138,10 @@ def test_page_and_files(network: Network, tmp_path: Path) -> None:
     assert sum(entry["losses"].values()) == pytest.approx(1)
     assert set(entry["speedup"]) == {baseline.name for baseline in BASELINES}
     assert set(entry["energy"]) == {"escalate", *entry["speedup"]}
+    (losses,) = csv.DictReader(io.StringIO((folder / "losses.csv").read_text()))
+    assert losses.pop("network") == "mine"
+    shown = {Share[name].value: float(part) for name, part in losses.items()}
+    assert shown == pytest.approx({name: part for name, part in entry["losses"].items() if name in shown}, abs=1e-15)
     assert kept["geomeans"]["all"]["scnn"] == pytest.approx(entry["speedup"]["scnn"])
 
 
