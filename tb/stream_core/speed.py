@@ -21,7 +21,7 @@ from penni_escalate.golden.cycle.stream_core import free_running, simulate
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.layers import LayerKind
-from penni_escalate.golden.schedule import passes_of
+from penni_escalate.golden.schedule import load_words, passes_of
 from penni_escalate.golden.sparsemap import encode
 from penni_escalate.tb.base.simulator import Simulator, build, check_simulator, folder_name
 from penni_escalate.tb.stream_core.stream_run import RECORD, StreamRun, predict, run_batch, stream_design
@@ -61,8 +61,9 @@ def _measure(config: Accelerator) -> dict[str, float | int | bool]:
     passes = passes_of(layer, config)
     work = StreamRun("bench", passes, [encode(activations, config.group)] * len(passes), free_running())
     prediction = predict(config, work)  # the first call compiles the cycle model
+    loads = [load_words(part, config) for part in passes]
     start = time.perf_counter()
-    simulate(config, work.passes, work.inputs, prediction.loads, work.stalls, values=False)
+    simulate(config, passes, work.inputs, loads, work.stalls, values=False)
     golden_seconds = time.perf_counter() - start
     folder = BUILD / "bench"
     design = replace(stream_design(config, folder / "rtl" / folder_name(config), trace=False), folder=folder / "sim")
