@@ -51,6 +51,8 @@ class Accelerator:
     psum_lines: Annotated[int, _size(2, 16)] = 6
     #: Requantizations a cycle.
     out_lanes: Annotated[int, _size(1, 64)] = 8
+    #: Parameter words that the load port takes in a cycle, for as many blocks.
+    load_words: Annotated[int, _size(1, 16)] = 2
     #: Largest kernel height and width.
     kernel_max: Annotated[int, _size(1, 11)] = 5
     #: Largest input and output width, in pixels.
@@ -71,6 +73,7 @@ class Accelerator:
             ("group", "lanes"),
             ("lanes", "adders"),
             ("blocks", "out_lanes"),
+            ("blocks", "load_words"),
             ("group", "out_lanes"),
             ("channels_max", "group"),
         ):

@@ -1,7 +1,7 @@
 """The accelerator on the layers of a workload: exact cycles, bound, losses, accesses."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 
@@ -15,8 +15,8 @@ from penni_escalate.golden.cycle.stream_core import CoreCounter, Trace, free_run
 from penni_escalate.golden.cycle.values import zero_pixels
 from penni_escalate.golden.fit import exceeds_limits
 from penni_escalate.golden.losses import Share, losses_of
-from penni_escalate.golden.schedule import Pass, load_words, passes_of
-from penni_escalate.golden.sparsemap import SparseTensor, encode
+from penni_escalate.golden.schedule import Pass, inputs_of, load_words, passes_of, rows_at_work
+from penni_escalate.golden.sparsemap import SparseTensor
 from penni_escalate.golden.workloads import WorkloadLayer, with_raised_limits
 
 
@@ -74,23 +74,18 @@ class Run:
     Attributes:
         config: with no limit of sizes.
         passes: as they ran.
-        source: the input of each.
+        inputs: of each.
     """
 
     config: Accelerator
     passes: list[Pass]
-    source: SparseTensor
+    inputs: list[SparseTensor]
     trace: Trace
 
     @property
-    def inputs(self) -> list[SparseTensor]:
-        """The input of each pass."""
-        return [self.source] * len(self.passes)
-
-    @property
     def cycles(self) -> int:
-        """Those in which a pass runs."""
-        return int(self.trace.core_counters[CoreCounter.CYCLES])
+        """From the start of the first pass to the end of the last."""
+        return int(self.trace.core_counters[CoreCounter.CYCLES]) + self.trace.gaps
 
 
 def problem_of(config: Accelerator, work: WorkloadLayer) -> str | None:
@@ -106,14 +101,14 @@ def trace_layer(config: Accelerator, work: WorkloadLayer, change: Callable[[Pass
         change: makes what runs of each pass; which pixels' z are 0 stays that of the layer.
     """
     runs = with_raised_limits(config)
-    passes = passes_of(work.layer, runs)
-    source = encode(work.activations, config.group)
-    inputs = [source] * len(passes)
+    # Lines are cut to the width that the configuration has.
+    passes = passes_of(work.layer, replace(runs, width_max=config.width_max))
+    inputs = inputs_of(work.layer, work.activations, config, passes)
     zero = zero_pixels(passes, inputs)
     passes = [change(part) for part in passes]
     words = [load_words(part, runs) for part in passes]
     trace = simulate(runs, passes, inputs, words, free_running(), values=False, zero=zero)
-    return Run(runs, passes, source, trace)
+    return Run(runs, passes, inputs, trace)
 
 
 def run_layer(config: Accelerator, work: WorkloadLayer) -> Performance:
@@ -128,15 +123,15 @@ def run_layer(config: Accelerator, work: WorkloadLayer) -> Performance:
     run = trace_layer(config, work)
     trace, cycles = run.trace, run.cycles
     products = int(trace.block_counters[:, BlockCounter.PRODUCTS].sum())
-    bound = bound_of(run.config, layer.rows_used, run.passes, run.inputs, trace.zero)
-    losses = losses_of(config, layer.rows_used, products, trace.causes, trace.adding)
+    bound = bound_of(run.config, run.passes, run.inputs, trace.zero)
+    losses = losses_of(config, rows_at_work(run.passes), run.passes[0].outputs, products, trace.causes, trace.adding)
     return Performance(
         cycles=cycles,
         bound_cycles=bound.cycles,
         balanced_cycles=bound.balanced,
         limited_by={resource: cycles if resource is bound.limit else 0 for resource in Resource},
         losses={share: part * cycles for share, part in losses.items()},
-        counts=accesses_of(config, layer, run.passes, run.source, trace),
+        counts=accesses_of(config, layer, work.activations, run.passes, run.inputs, trace),
     )
 
 

@@ -44,12 +44,18 @@ def coded_coefficients(layer: Convolution) -> int:
 
 
 def accesses_of(
-    config: Accelerator, layer: Convolution, passes: Sequence[Pass], source: SparseTensor, trace: Trace
+    config: Accelerator,
+    layer: Convolution,
+    activations: np.ndarray,
+    passes: Sequence[Pass],
+    inputs: Sequence[SparseTensor],
+    trace: Trace,
 ) -> AccessCounts:
     """Counts of a layer on one image.
 
     Args:
-        source: the input of every pass.
+        activations: the layer's input codes (..., H, W, C).
+        inputs: what each pass is sent of them.
         trace: of the passes, without stalls.
     """
     g = layer.geometry
@@ -58,13 +64,16 @@ def accesses_of(
     counters = trace.block_counters.sum(axis=0)
     taken, products = int(counters[BlockCounter.TAKEN]), int(counters[BlockCounter.PRODUCTS])
     z_written = int(counters[BlockCounter.Z_WRITTEN])
-    outputs = g.out_height * g.out_width * len(passes) * config.blocks
-    codes = int(np.count_nonzero(source.maps))
+    # All passes of a layer have as many outputs a block.
+    outputs = g.out_height * g.out_width * len(passes) * config.blocks * passes[0].outputs
+    multiplications = products * config.rows // passes[0].outputs
+    codes = int(np.count_nonzero(activations))
     pixels, channels = g.height * g.width, g.channels
     coded_input = coded_bytes(codes, pixels * channels)
     out_slots = g.out_height * g.out_width * g.kernels
     # The output is taken to be as dense as the input, as for the baselines.
     coded_output = coded_bytes(out_slots * codes // (pixels * channels), out_slots)
+    sent = sum(coded_bytes(int(np.count_nonzero(tensor.maps)), tensor.maps.size) for tensor in inputs)
     parameters = coded_coefficients(layer)
     dram = coded_input + parameters + coded_output
     registers = (
@@ -76,15 +85,15 @@ def accesses_of(
         + (3 * 9 + 2 * config.z_bits) * taken
         # z through the FIFO, and held and read in the MAC.
         + 2 * config.z_bits * z_written
-        + (config.z_bits + 8) * config.rows * products
+        + (config.z_bits + 8) * multiplications
     )
     return AccessCounts(
-        wide_multiplications=products * config.rows + outputs,
-        additions=products * config.rows + outputs,
+        wide_multiplications=multiplications + outputs,
+        additions=multiplications + outputs,
         narrow_additions=taken,
         register_bits=registers,
         # Map and signs of a row's group of coefficients for each beat; a psum read and written; a psum drained.
         local_bytes=2 * config.group * beats * rows // 8 + 2 * _PSUM // 8 * products + _PSUM // 8 * outputs,
-        buffer_bytes=dram + coded_input * len(passes) + parameters + coded_output,
+        buffer_bytes=dram + sent + parameters + coded_output,
         dram_bytes=dram,
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.sliced.work import reached
-from penni_escalate.golden.schedule import Pass, load_words
+from penni_escalate.golden.schedule import Pass, load_words, rows_at_work
 from penni_escalate.golden.sparsemap import SparseTensor
 
 #: Numbers of a matrix that is made on the way: it should stay small.
@@ -22,7 +22,7 @@ _BLOCK = 1 << 22
 class Resource(StrEnum):
     """What can be the bottleneck."""
 
-    #: Values that meet a coefficient, over the adder lanes of all rows that the layer's M can use, in all blocks.
+    #: Values that meet a coefficient, over the adder lanes of all blocks' rows that get coefficients.
     ADDERS = "adders"
     #: The same values in the row that has most of them: ADDERS a cycle, and a cycle at least for each pixel.
     SLOWEST_ROW = "slowest row"
@@ -80,21 +80,23 @@ def row_cycles(work: Pass, tensor: SparseTensor, adders: int) -> np.ndarray:
 
 
 def pixel_steps(work: Pass, taps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Steps of the MAC, TAPS columns of one output line each, and products, of each pixel: int64 (H * W,) each."""
+    """Steps of the MAC, TAPS columns of one output line or TAPS outputs each, and products, of each pixel.
+
+    Returns:
+        int64 (H * W,) each.
+    """
     g = work.geometry
     first_y, last_y = reached(g.height, g.kernel_height, g.stride, g.padding, g.out_height)
     first_x, last_x = reached(g.width, g.kernel_width, g.stride, g.padding, g.out_width)
     lines, columns = np.maximum(last_y - first_y + 1, 0), np.maximum(last_x - first_x + 1, 0)
+    columns *= work.outputs
     return np.outer(lines, -(-columns // taps)).reshape(-1), np.outer(lines, columns).reshape(-1)
 
 
-def bound_of(
-    config: Accelerator, rows_used: int, passes: Sequence[Pass], inputs: Sequence[SparseTensor], zero: np.ndarray
-) -> Bound:
+def bound_of(config: Accelerator, passes: Sequence[Pass], inputs: Sequence[SparseTensor], zero: np.ndarray) -> Bound:
     """The bound of a layer.
 
     Args:
-        rows_used: M.
         inputs: the input of each pass.
         zero: bool (BLOCKS, pixels of all passes): all z of the block's pixel are 0.
     """
@@ -109,14 +111,17 @@ def bound_of(
         full = ~zero[:, n * pixels : (n + 1) * pixels]
         of_pixel, products_of_pixel = pixel_steps(work, config.taps)
         steps += full @ of_pixel
-        products += int((full @ products_of_pixel).sum())
+        # A product has the rows of its output.
+        products += int((full @ products_of_pixel).sum()) // work.outputs
         count = tensor.maps.sum(axis=2)
         ends = np.zeros_like(count)
         ends[:, -1] = 1
         beats += int(np.maximum(-(-count // config.lanes), ends).sum())
-        drained += work.geometry.out_height * work.geometry.out_width * (config.blocks // config.out_lanes)
+        drained += (
+            work.geometry.out_height * work.geometry.out_width * work.outputs * (config.blocks // config.out_lanes)
+        )
     terms = {
-        Resource.ADDERS: -(-values // (config.adders * rows_used * config.blocks)),
+        Resource.ADDERS: -(-values // (config.adders * rows_at_work(passes) * config.blocks)),
         Resource.SLOWEST_ROW: int(added.max()),
         Resource.MULTIPLIERS: int(steps.max()),
         Resource.BEATS: beats,

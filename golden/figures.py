@@ -23,6 +23,9 @@ class Counted:
     """One layer on one image.
 
     Attributes:
+        rows_at_work: the most rows of a block that have coefficients.
+        outputs: of a block.
+        gaps: cycles between passes in which none ran.
         activation_density: share of the input codes that are not 0.
         baselines: cycles of each dense baseline, by its name.
         bound: of the same work.
@@ -32,6 +35,9 @@ class Counted:
     """
 
     passes: int
+    rows_at_work: int
+    outputs: int
+    gaps: int
     activation_density: float
     baselines: Mapping[str, int]
     bound: Bound
@@ -139,7 +145,8 @@ def layer_figures(config: Accelerator, layer: Convolution, images: Sequence[Coun
     blocks = sum((image.block_counters for image in images), np.zeros(len(BlockCounter), np.int64))
     core = sum((image.core_counters for image in images), np.zeros(len(CoreCounter), np.int64))
     bound = reduce(add, (image.bound for image in images))
-    cycles = int(core[CoreCounter.CYCLES])
+    # What the core counts, and what lies between its passes.
+    cycles = int(core[CoreCounter.CYCLES]) + sum(image.gaps for image in images)
     return LayerFigures(
         layer=layer,
         passes=images[0].passes,
@@ -154,7 +161,8 @@ def layer_figures(config: Accelerator, layer: Convolution, images: Sequence[Coun
         block_cycles=config.blocks * cycles,
         losses=losses_of(
             config,
-            layer.rows_used,
+            images[0].rows_at_work,
+            images[0].outputs,
             int(blocks[BlockCounter.PRODUCTS]),
             sum((image.causes for image in images), np.zeros(len(Cause), np.int64)),
             sum((image.adding for image in images), np.zeros(len(AddCycles), np.int64)),

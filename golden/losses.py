@@ -38,9 +38,9 @@ MEANING = {
     Share.ADDITIONS: "adder lanes at work while the MAC has nothing to do",
     Share.SLOWEST_ROW: "rows that are ahead, or have no coefficients, while another of their block still adds",
     Share.ADDER_LANES: "adder lanes without a value in the rows that add",
-    Share.IDLE_ROWS: "rows beyond the layer's M",
-    Share.TAPS: "TAPS columns of which a step can use fewer: borders and strides",
-    Share.IDLE_BLOCKS: "blocks without an output channel: K is not a multiple of BLOCKS",
+    Share.IDLE_ROWS: "rows that get no coefficients in any block",
+    Share.TAPS: "multipliers that a step cannot use: columns at borders and strides, rows of other outputs",
+    Share.IDLE_BLOCKS: "blocks without an output channel: K is not a multiple of a pass's channels",
     Share.BEATS: "beats pass, one a cycle, in which nothing is selected, or the next is on its way",
     Share.OTHER_BLOCK: "the next beat waits for room in a slower block",
     Share.INPUT: "no input group is offered",
@@ -53,18 +53,20 @@ MEANING = {
 
 
 def losses_of(
-    config: Accelerator, rows_used: int, products: int, causes: np.ndarray, adding: np.ndarray
+    config: Accelerator, rows_used: int, outputs: int, products: int, causes: np.ndarray, adding: np.ndarray
 ) -> dict[Share, float]:
     """Shares of all blocks' cycles; they add up to 1.
 
     Args:
-        rows_used: M.
+        rows_used: the most rows of a block that have coefficients.
+        outputs: of a block, among which the rows are shared.
         products: outputs added into, over all blocks.
         causes: int64 (11,), by Cause; adding: int64 (2,), by AddCycles.
     """
     cycles = {cause: float(causes[cause]) for cause in Cause}
     unused = 1 - rows_used / config.rows
-    issued = products / config.taps
+    # A product has the rows of its output; multipliers of the others are given zeros.
+    issued = products / config.taps / outputs
     adds = cycles[Cause.ADD]
     rows_adding = float(adding[AddCycles.ROWS]) / config.rows
     added = float(adding[AddCycles.VALUES]) / (config.rows * config.adders)
@@ -74,7 +76,7 @@ def losses_of(
         Share.SLOWEST_ROW: (adds * rows_used - float(adding[AddCycles.ROWS])) / config.rows,
         Share.ADDER_LANES: rows_adding - added,
         Share.IDLE_ROWS: (issued + adds) * unused,
-        Share.TAPS: (cycles[Cause.MULTIPLY] * config.taps - products) / config.taps,
+        Share.TAPS: cycles[Cause.MULTIPLY] - issued,
         Share.IDLE_BLOCKS: cycles[Cause.IDLE_BLOCK],
         Share.BEATS: cycles[Cause.BEATS],
         Share.OTHER_BLOCK: cycles[Cause.OTHER_BLOCK],

@@ -17,8 +17,8 @@ from penni_escalate.golden.figures import Counted, LayerFigures, baselines_of, l
 from penni_escalate.golden.functional import layer_input, run_network
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.package import Package
-from penni_escalate.golden.schedule import Pass, load_words, passes_of
-from penni_escalate.golden.sparsemap import SparseTensor, encode
+from penni_escalate.golden.schedule import Pass, inputs_of, load_words, passes_of, rows_at_work
+from penni_escalate.golden.sparsemap import SparseTensor
 
 #: Runs of the cycle model side by side.
 _THREADS = 2
@@ -31,7 +31,7 @@ class LayerRun:
 
     Attributes:
         image: its number among the held-out images.
-        activations: input codes (H, W, C); source: the same, coded.
+        activations: input codes (H, W, C); inputs: what each pass is sent of them.
         expected: the functional model's output codes (OH, OW, K), as bytes.
         trace: of the passes back to back from reset, without stalls.
     """
@@ -41,29 +41,27 @@ class LayerRun:
     image: int
     passes: list[Pass]
     activations: np.ndarray
-    source: SparseTensor
+    inputs: list[SparseTensor]
     expected: np.ndarray
     trace: Trace
-
-    @property
-    def inputs(self) -> list[SparseTensor]:
-        """The input of each pass."""
-        return [self.source] * len(self.passes)
 
     @property
     def model_mismatches(self) -> int:
         """Outputs in which cycle model and functional model differ; channels beyond K must be 0."""
         kernels = self.layer.geometry.kernels
-        outputs = output_tensor(self.trace.outputs, self.passes, self.config)
+        outputs = output_tensor(self.trace.outputs, self.passes, self.layer.geometry)
         return int(np.count_nonzero(outputs[..., :kernels] != self.expected) + np.count_nonzero(outputs[..., kernels:]))
 
     def counted(self, block_counters: np.ndarray, core_counters: np.ndarray) -> Counted:
         """This layer and image with counters of whoever ran it: int64 (BLOCKS, 7) and (7,)."""
         return Counted(
             passes=len(self.passes),
+            rows_at_work=rows_at_work(self.passes),
+            outputs=self.passes[0].outputs,
+            gaps=self.trace.gaps,
             activation_density=float(np.count_nonzero(self.activations) / self.activations.size),
             baselines=baselines_of(self.layer, self.activations, self.config),
-            bound=bound_of(self.config, self.layer.rows_used, self.passes, self.inputs, self.trace.zero),
+            bound=bound_of(self.config, self.passes, self.inputs, self.trace.zero),
             block_counters=block_counters.sum(axis=0),
             core_counters=core_counters,
             causes=self.trace.causes,
@@ -93,11 +91,11 @@ def predict_runs(
     def run(layer: Convolution, place: int) -> _Result:
         activations = layer_input(layer, tensors)[place]
         passes = passes_of(layer, config)
-        source = encode(activations, config.group)
+        inputs = inputs_of(layer, activations, config, passes)
         loads = [load_words(work, config) for work in passes]
-        trace = simulate(config, passes, [source] * len(passes), loads, free_running())
+        trace = simulate(config, passes, inputs, loads, free_running())
         expected = tensors[layer.name][place].view(np.uint8)
-        return use(LayerRun(config, layer, images[place], passes, activations, source, expected, trace))
+        return use(LayerRun(config, layer, images[place], passes, activations, inputs, expected, trace))
 
     with ThreadPoolExecutor(_THREADS) as pool:
         futures = [pool.submit(run, layer, place) for layer in layers for place in range(len(images))]

@@ -74,7 +74,7 @@ def losses_table(config: Accelerator, layers: Sequence[LayerFigures]) -> Table:
     shown = [share for share in Share if any(layer.losses[share] >= 0.001 for layer in layers)]
     table = Table(
         box=SIMPLE_HEAD,
-        title=f"where the cycles go (% of all blocks' cycles, each line adds up to 100; M of {config.rows} rows used)",
+        title="where the cycles go (% of all blocks' cycles, each line adds up to 100; M kernels)",
         collapse_padding=True,
         pad_edge=False,
     )

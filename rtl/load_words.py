@@ -1,11 +1,11 @@
 """The parameter words of the load port, of which Verilog, what the benches send and the page's table are made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.rtl.fields import Field, clog2, lay_out
+from penni_escalate.rtl.fields import Field, clog2, index_bits, lay_out
 from penni_escalate.rtl.formats import (
     CLAMP_BITS,
     EXPONENT_BITS,
@@ -23,7 +23,7 @@ class LoadKind(IntEnum):
     COEFFICIENTS = 0
     BASIS = 1
     EXPONENTS = 2
-    CHANNEL = 3
+    TABLE = 3
     PASS = 4
 
 
@@ -46,127 +46,194 @@ class LoadField:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Fields that follow one another, from bit 0 upward, once or more often.
+
+    Attributes:
+        each: what there is a copy for, the first lowest; empty for one copy.
+    """
+
+    fields: tuple[LoadField, ...]
+    each: str = ""
+
+    def __str__(self) -> str:
+        return (f"for each {self.each}: " if self.each else "") + ", ".join(map(str, self.fields))
+
+
+@dataclass(frozen=True)
 class Declaration:
     """A word as it is written down, for every configuration.
 
     Attributes:
         index: what ``load_index_i`` means; empty where it means nothing.
         count: how many a pass.
-        fields: from bit 0 upward.
-        every_row: the fields follow one another once for each row, row 0 lowest.
+        parts: from bit 0 upward.
     """
 
     index: str
     count: str
-    fields: tuple[LoadField, ...]
-    every_row: bool = False
+    parts: tuple[Part, ...]
 
+
+#: Parts with a copy for each row: of a basis kernel's row m, or of row m of a block; and for each output of a block.
+_ROW = "row m = 0.."
+_OUTPUT = "output o = 0.."
 
 WORDS: Mapping[LoadKind, Declaration] = {
     LoadKind.COEFFICIENTS: Declaration(
         "group of the pixel",
         "a block and group",
-        (LoadField("map", "GROUP", meaning="T is not 0"), LoadField("sign", "GROUP", meaning="T is -1")),
-        every_row=True,
+        (Part((LoadField("map", "GROUP", meaning="T is not 0"), LoadField("sign", "GROUP", meaning="T is -1")), _ROW),),
     ),
     LoadKind.BASIS: Declaration(
         "r * KERNEL_MAX + s",
         "a kernel position; times BLOCKS where B depends on k",
-        (LoadField("weight", WEIGHT_BITS, signed=True, meaning="B[m][r][s]"),),
-        every_row=True,
+        (Part((LoadField("weight", WEIGHT_BITS, signed=True, meaning="B[m][r][s]"),), _ROW),),
     ),
     LoadKind.EXPONENTS: Declaration(
-        "", "1 (to all blocks)", (LoadField("exponent", EXPONENT_BITS, meaning="exp[m]"),), every_row=True
+        "", "1 (to all blocks)", (Part((LoadField("exponent", EXPONENT_BITS, meaning="exp[m]"),), _ROW),)
     ),
-    LoadKind.CHANNEL: Declaration(
+    LoadKind.TABLE: Declaration(
         "",
-        "a block",
+        "a block, before BASIS and EXPONENTS",
         (
-            LoadField("bias", PSUM_BITS, signed=True),
-            LoadField("multiplier", MULTIPLIER_BITS),
-            LoadField("shift", SHIFT_BITS),
+            Part((LoadField("kernel", "RB", meaning="basis kernel that the row takes"),), _ROW),
+            Part(
+                (
+                    LoadField("bias", PSUM_BITS, signed=True),
+                    LoadField("multiplier", MULTIPLIER_BITS),
+                    LoadField("shift", SHIFT_BITS),
+                ),
+                _OUTPUT,
+            ),
         ),
     ),
     LoadKind.PASS: Declaration(
         "",
         "1, the last",
         (
-            LoadField("height", HEIGHT_BITS),
-            LoadField("width", "WB"),
-            LoadField("out_height", HEIGHT_BITS),
-            LoadField("out_width", "WB"),
-            LoadField("kernel_height", "KB"),
-            LoadField("kernel_width", "KB"),
-            LoadField("stride", "KB"),
-            LoadField("padding", "KB"),
-            LoadField("low", CLAMP_BITS, signed=True),
-            LoadField("high", CLAMP_BITS, signed=True),
-            LoadField("signed", 1),
+            Part(
+                (
+                    LoadField("height", HEIGHT_BITS),
+                    LoadField("width", "WB"),
+                    LoadField("out_height", HEIGHT_BITS),
+                    LoadField("out_width", "WB"),
+                    LoadField("kernel_height", "KB"),
+                    LoadField("kernel_width", "KB"),
+                    LoadField("stride", "KB"),
+                    LoadField("padding", "KB"),
+                    LoadField("low", CLAMP_BITS, signed=True),
+                    LoadField("high", CLAMP_BITS, signed=True),
+                    LoadField("signed", 1),
+                    LoadField("outputs", "OB", meaning="of a block"),
+                )
+            ),
         ),
     ),
 }
 
 
 @dataclass(frozen=True)
-class LoadWord:
-    """A word of one configuration: its fields once for each of ``rows`` rows."""
+class LoadPart:
+    """Fields of one configuration, with offsets in a copy, and how many copies there are."""
 
-    kind: LoadKind
     fields: tuple[Field, ...]
-    rows: int
+    copies: int
+    offset: int
 
     @property
-    def row_bits(self) -> int:
-        """Bits from a row's fields to the next row's."""
+    def step(self) -> int:
+        """Bits from a copy to the next."""
         return sum(field.width for field in self.fields)
+
+
+@dataclass(frozen=True)
+class LoadWord:
+    """A word of one configuration."""
+
+    kind: LoadKind
+    parts: tuple[LoadPart, ...]
 
     @property
     def bits(self) -> int:
         """Bits of the word."""
-        return self.rows * self.row_bits
+        return sum(part.copies * part.step for part in self.parts)
 
-    def field(self, name: str, row: int = 0) -> Field:
-        """Where a field lies. Raises KeyError for a name that the word does not have."""
-        found = {field.name: field for field in self.fields}[name]
-        return replace(found, offset=found.offset + row * self.row_bits)
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The first copy of each field."""
+        return tuple(replace(field, offset=part.offset + field.offset) for part in self.parts for field in part.fields)
 
-    def data(self, rows: Sequence[Mapping[str, int]]) -> int:
-        """The word with the given values, fields by name, a mapping a row; rows that are not given are 0.
+    def copies(self, name: str) -> int:
+        """How many copies of a field there are. Raises KeyError for a name that the word does not have."""
+        return {field.name: part.copies for part in self.parts for field in part.fields}[name]
 
-        Raises ValueError for a value that does not fit its field, and for fields that are not the word's.
+    def field(self, name: str, copy: int = 0) -> Field:
+        """Where a copy of a field lies. Raises KeyError for a name that the word does not have."""
+        part, found = {field.name: (part, field) for part in self.parts for field in part.fields}[name]
+        return replace(found, offset=part.offset + copy * part.step + found.offset)
+
+    def data(self, values: Mapping[str, Sequence[int]]) -> int:
+        """The word with the given values, fields by name, a number a copy; copies that are not given are 0.
+
+        Raises ValueError for a value that does not fit its field, for fields that are not the word's, and for more
+        numbers than copies.
         """
         names = [field.name for field in self.fields]
-        if len(rows) > self.rows or any(values.keys() != set(names) for values in rows):
-            raise ValueError(f"{self.kind.name} has, {self.rows} time(s), the fields {', '.join(names)}")
-        step, word = self.row_bits, 0
-        for row, values in enumerate(rows):
-            word |= sum(field.place(values[field.name]) for field in self.fields) << row * step
+        if values.keys() != set(names):
+            raise ValueError(f"{self.kind.name} has the fields {', '.join(names)}")
+        word = 0
+        for name, numbers in values.items():
+            if len(numbers) > self.copies(name):
+                raise ValueError(f"{self.kind.name} has {name} {self.copies(name)} time(s), not {len(numbers)}")
+            for copy, number in enumerate(numbers):
+                word |= self.field(name, copy).place(int(number))
         return word
+
+
+def outputs_of(config: Accelerator) -> list[int]:
+    """How many outputs a block can have in a pass, fewest first.
+
+    Several share the psum lines: the MAC takes a step for each TAPS of them, and each step needs two lines of its own,
+    one to add into and one to drain.
+    """
+    return [
+        n
+        for n in range(1, config.rows + 1)
+        if config.rows % n == 0 and (n == 1 or config.psum_lines // -(-n // config.taps) >= 2)
+    ]
 
 
 def _sizes(config: Accelerator) -> dict[str, int]:
     """Sizes that a configuration gives, by the names that the page uses."""
-    return {"GROUP": config.group, "WB": config.width_max.bit_length(), "KB": config.kernel_max.bit_length()}
+    return {
+        "GROUP": config.group,
+        "WB": config.width_max.bit_length(),
+        "KB": config.kernel_max.bit_length(),
+        "RB": index_bits(config.rows),
+        "OB": outputs_of(config)[-1].bit_length(),
+    }
 
 
 def load_words(config: Accelerator) -> dict[LoadKind, LoadWord]:
     """The words of a configuration."""
-    sizes = _sizes(config)
+    sizes, copies = _sizes(config), {"": 1, _ROW: config.rows, _OUTPUT: outputs_of(config)[-1]}
 
-    def placed(declared: Declaration) -> tuple[Field, ...]:
-        bits = {field.name: sizes.get(str(field.bits)) or int(field.bits) for field in declared.fields}
-        return lay_out(tuple(Field(field.name, bits[field.name], signed=field.signed) for field in declared.fields))
+    def placed(declared: Declaration) -> Iterator[LoadPart]:
+        offset = 0
+        for part in declared.parts:
+            bits = {field.name: sizes.get(str(field.bits)) or int(field.bits) for field in part.fields}
+            fields = tuple(Field(field.name, bits[field.name], signed=field.signed) for field in part.fields)
+            yield LoadPart(lay_out(fields), copies[part.each], offset)
+            offset += copies[part.each] * sum(bits.values())
 
-    return {
-        kind: LoadWord(kind, placed(declared), config.rows if declared.every_row else 1)
-        for kind, declared in WORDS.items()
-    }
+    return {kind: LoadWord(kind, tuple(placed(declared))) for kind, declared in WORDS.items()}
 
 
 def load_table() -> str:
     """The table of words in docs/architecture.md, its heading not included."""
-    lines = []
-    for kind, declared in WORDS.items():
-        data = ("for each row m = 0.. : " if declared.every_row else "") + ", ".join(map(str, declared.fields))
-        lines.append(f"| {int(kind)} | {kind.name} | {declared.index or '-'} | {data} | {declared.count} |\n")
-    return "".join(lines)
+    return "".join(
+        f"| {int(kind)} | {kind.name} | {declared.index or '-'} | {'; '.join(map(str, declared.parts))} "
+        f"| {declared.count} |\n"
+        for kind, declared in WORDS.items()
+    )

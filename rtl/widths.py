@@ -3,7 +3,7 @@
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.fields import clog2, index_bits, pack
 from penni_escalate.rtl.formats import CODE_BITS
-from penni_escalate.rtl.load_words import LOAD_KIND_BITS, LoadKind, load_words
+from penni_escalate.rtl.load_words import LOAD_KIND_BITS, LoadKind, load_words, outputs_of
 
 
 class Widths:
@@ -33,6 +33,7 @@ class Widths:
         )
         self.beat_bits = self.beat.total
 
+        self.row_bits = index_bits(c.rows)
         self.columns = 1 + c.lookahead
         self.column_bits = index_bits(self.columns)
         self.lane_slots = c.lanes // c.adders
@@ -49,8 +50,21 @@ class Widths:
         self.load_kinds = tuple(LoadKind)
         self.load_kind_bits = LOAD_KIND_BITS
         self.load_bits = max(word.bits for word in self.words.values())
+        # The load port writes a set of neighbouring blocks at once, a word each.
+        self.load_sets = c.blocks // c.load_words
+        self.load_set_bits = index_bits(self.load_sets)
+        self.load_data_bits = c.load_words * self.load_bits
 
         self.line_bits = index_bits(c.psum_lines)
+        # Outputs of a block: which numbers there are, and for each the MAC's steps and the lines of a step.
+        self.outputs = outputs_of(c)
+        self.outputs_max = self.outputs[-1]
+        self.outputs_bits = self.outputs_max.bit_length()
+        self.output_bits = index_bits(self.outputs_max)
+        self.steps = {n: -(-n // c.taps) for n in self.outputs}
+        self.steps_max = max(self.steps.values())
+        self.step_bits = self.steps_max.bit_length()
+        self.step_lines = {n: c.psum_lines // steps for n, steps in self.steps.items()}
         self.way_bits = index_bits(c.taps)
         self.entries = -(-c.width_max // c.taps)
         self.entry_bits = index_bits(self.entries)

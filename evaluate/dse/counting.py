@@ -32,7 +32,7 @@ def count_layer(config: Accelerator, work: WorkloadLayer) -> tuple[int, AccessCo
         raise UserError(f"layer '{work.name}': {problem}")
     diluted = not isinstance(config, ModelOnly) or config.dilution
     run = trace_layer(config, work) if diluted else trace_layer(config, work, without_dilution)
-    return run.cycles, accesses_of(config, work.layer, run.passes, run.source, run.trace)
+    return run.cycles, accesses_of(config, work.layer, work.activations, run.passes, run.inputs, run.trace)
 
 
 def count_workload(config: Accelerator, name: str) -> tuple[int, AccessCounts]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.golden.psum_lines import outputs_max
 
 #: Name of a term to its number.
 Terms = Mapping[str, float]
@@ -93,6 +94,19 @@ class Shape:
     def width_bits(self) -> int:
         """WB."""
         return self.config.width_max.bit_length()
+
+    @property
+    def outputs(self) -> int:
+        """Most outputs of a block."""
+        return outputs_max(self.config.rows, self.config.taps, self.config.psum_lines)
+
+    @property
+    def load(self) -> int:
+        """LOAD, bits of a parameter word."""
+        c = self.config
+        geometry = 45 + 2 * self.width_bits + 4 * self.kernel_bits + self.outputs.bit_length()
+        table = c.rows * _index(c.rows) + 54 * self.outputs
+        return max(2 * c.group * c.rows, table, geometry, 8 * c.rows)
 
     @property
     def psum_ways(self) -> int:
@@ -184,6 +198,8 @@ def _basis_mac(s: Shape) -> Terms:
         "bits of an entry": s.entry_bits,
         "bits of a kernel column": s.kernel_bits,
         "psum lines": c.psum_lines,
+        "kernels to choose from, by rows": c.rows * (c.rows - 1),
+        "weights of a tap that a row may miss": c.taps * c.rows * (s.outputs > 1),
         "constant": 1,
     }
 
@@ -198,6 +214,8 @@ def _psum_line_buffer(s: Shape) -> Terms:
         "ways": c.taps,
         "ways, by inputs of a way": c.taps * (c.taps - 1),
         "psum lines": c.psum_lines,
+        "biases": s.outputs,
+        "ways with a choice of biases": min(c.taps, s.outputs) * (s.outputs > 1),
         "constant": 1,
     }
 
@@ -230,7 +248,9 @@ def _collector(s: Shape) -> Terms:
     c = s.config
     return {
         "blocks": c.blocks,
-        "choice of a block": c.blocks - c.out_lanes,
+        "outputs of blocks": c.blocks * s.outputs,
+        "choice of a block, by outputs": (c.blocks - c.out_lanes) * s.outputs,
+        "output lanes, by outputs": c.out_lanes * (s.outputs - 1),
         "output lanes": c.out_lanes,
         "lanes of a group": c.group,
         "bits of a column": s.width_bits,
@@ -242,7 +262,12 @@ def _collector(s: Shape) -> Terms:
 
 def _stream_core(s: Shape) -> Terms:
     c = s.config
-    return {"blocks": c.blocks, "blocks, by psum lines": c.blocks * c.psum_lines, "constant": 1}
+    return {
+        "blocks": c.blocks,
+        "blocks, by psum lines": c.blocks * c.psum_lines,
+        "bits of further load words": (c.load_words - 1) * s.load,
+        "constant": 1,
+    }
 
 
 #: By the name that a unit has in results: two kinds of gather networks are told apart by the bits of a lane.

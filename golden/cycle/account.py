@@ -27,7 +27,7 @@ class Cause(IntEnum):
     INPUT = 6
     #: What they need is on its way through the registers between the units.
     PIPELINE = 7
-    #: The block has no pass, while parameters of the next are loaded.
+    #: The block has no pass, while parameters of the next are loaded, in the gaps between passes too.
     LOAD = 8
     #: The block has no pass, and outputs of the last ones are still being delivered.
     DRAIN = 9

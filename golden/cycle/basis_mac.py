@@ -11,7 +11,7 @@ from numba import njit
 
 from penni_escalate.golden.cycle.psum_line_buffer import PsumLineBuffer
 from penni_escalate.golden.cycle.sizes import Sizes
-from penni_escalate.golden.cycle.work import Work
+from penni_escalate.golden.cycle.work import Work, psum_line, psum_lines, psum_place
 
 
 class BasisMac(NamedTuple):
@@ -30,6 +30,8 @@ class BasisMac(NamedTuple):
     #: Output row and column that the walk stands at.
     walk_y: np.ndarray
     walk_x: np.ndarray
+    #: Which TAPS of a block's outputs it stands at, where there are several.
+    walk_step: np.ndarray
     #: (BLOCKS, ROWS).
     walk_z: np.ndarray
 
@@ -53,6 +55,7 @@ def make_basis_mac(s: Sizes) -> BasisMac:
         walk_close=zero(),
         walk_y=zero(),
         walk_x=zero(),
+        walk_step=zero(),
         walk_z=np.zeros((s.blocks, s.rows), np.int64),
     )
 
@@ -85,7 +88,7 @@ def closing_lines(work: Work, s: Sizes, p: int, row: int, column: int) -> int:
         for y in range(first, last + 1):
             final_row = min(y * work.stride[p] - work.padding[p] + work.kernel_height[p] - 1, work.height[p] - 1)
             if final_row == row:
-                mask |= 1 << ((work.lines_before[p] + y) % s.psum_lines)
+                mask |= psum_lines(work, p, y)
     return mask
 
 
@@ -115,8 +118,9 @@ def step_basis_mac(
         first_x = first_output(column, work.kernel_width[p], work.stride[p], work.padding[p])
         last_x = last_output(column, work.stride[p], work.padding[p], work.out_width[p])
         last_y = last_output(row, work.stride[p], work.padding[p], work.out_height[p])
-        finish = idle or (y == last_y and x + s.taps > last_x)
-        line = (work.lines_before[p] + y) % s.psum_lines
+        step, outputs = unit.walk_step[b], work.outputs[p]
+        finish = idle or (y == last_y and x + s.taps > last_x and (outputs == 1 or step + 1 == work.steps[p]))
+        line = psum_line(work, p, y, step)
         needed = 0 if idle else 1 << line
         if finish:
             needed |= unit.walk_close[b]
@@ -124,17 +128,24 @@ def step_basis_mac(
         if not line_wait:
             if not idle:
                 kernel_row = row + work.padding[p] - y * work.stride[p]
-                for out in range(x, min(x + s.taps, last_x + 1)):
+                rows = s.rows // outputs
+                # With one output neighbouring columns, with several neighbouring outputs of one column.
+                count = min(s.taps, last_x + 1 - x if outputs == 1 else outputs - step * s.taps)
+                for tap in range(count):
+                    out = x + tap if outputs == 1 else x
+                    first = 0 if outputs == 1 else (step * s.taps + tap) * rows
                     kernel_column = column + work.padding[p] - out * work.stride[p]
                     total = 0
-                    for m in range(s.rows):
+                    for m in range(first, first + rows):
                         total += work.kernels[p, b, kernel_row, kernel_column, m] * unit.walk_z[b, m]
-                    lines.psum[b, line, out] += total
+                    lines.psum[b, line, psum_place(work, s, p, out, tap)] += total
                     products += 1
             if finish:
                 walk_ready = True
                 close = unit.walk_close[b]
                 unit.walk_valid[b] = 0
+            elif outputs > 1 and step + 1 < work.steps[p]:
+                unit.walk_step[b] = step + 1
             elif x + s.taps <= last_x:
                 unit.walk_x[b] = x + s.taps
             else:
@@ -167,6 +178,7 @@ def step_basis_mac(
                 unit.walk_close[b] = closes
                 unit.walk_y[b] = first_y
                 unit.walk_x[b] = first_x
+                unit.walk_step[b] = 0
                 unit.walk_z[b] = z
             unit.column[b] = column + 1
             if unit.column[b] == work.width[p]:

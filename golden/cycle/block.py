@@ -1,4 +1,4 @@
-"""Block: the rows, the basis MAC and the psum line buffer of one output channel, and what it counts."""
+"""Block: the rows, the basis MAC and the psum line buffer of a block's output channels, and what it counts."""
 
 from enum import IntEnum
 

@@ -12,7 +12,7 @@ from numba import njit
 from penni_escalate.golden.cycle.psum_line_buffer import PsumLineBuffer
 from penni_escalate.golden.cycle.requantize import requantized
 from penni_escalate.golden.cycle.sizes import Sizes
-from penni_escalate.golden.cycle.work import Work
+from penni_escalate.golden.cycle.work import Work, psum_line, psum_lines, psum_place
 
 STAGES = 6
 
@@ -20,18 +20,20 @@ STAGES = 6
 class Collector(NamedTuple):
     """Registers, int64 (1,) unless said otherwise.
 
-    ``parts`` is 1 while a column stands at the blocks' outputs, ``part`` which OUT_LANES channels are
-    next; ``stages`` (6,) holds group numbers, -1 for none, the output register last.
+    ``parts`` is 1 while a column of an output stands at the blocks, ``output`` which output of it is read next,
+    ``part`` which OUT_LANES channels are next; ``stages`` (6,) holds group numbers, -1 for none, the output register
+    last.
     """
 
     loaded: np.ndarray
     work: np.ndarray
     row: np.ndarray
     column: np.ndarray
-    line: np.ndarray
+    output: np.ndarray
+    #: Lines, as a bit mask, that are freed at the end of what stands.
+    lines: np.ndarray
     parts: np.ndarray
     part: np.ndarray
-    parts_free: np.ndarray
     entered: np.ndarray
     stages: np.ndarray
     #: uint8 (groups, GROUP): every group of the run, in order, as it is drained.
@@ -49,10 +51,10 @@ def make_collector(groups: int, s: Sizes) -> Collector:
         work=zero(),
         row=zero(),
         column=zero(),
-        line=zero(),
+        output=zero(),
+        lines=zero(),
         parts=zero(),
         part=zero(),
-        parts_free=zero(),
         entered=zero(),
         stages=np.full(STAGES, -1, np.int64),
         outputs=np.zeros((groups, s.group), np.uint8),
@@ -61,12 +63,17 @@ def make_collector(groups: int, s: Sizes) -> Collector:
 
 @njit(cache=True)
 def _drain(unit: Collector, lines: PsumLineBuffer, s: Sizes, work: Work, first_group: int) -> None:
-    """Requantize the column that is being read into the run's output groups."""
-    p, x = unit.work[0], unit.column[0]
-    line = (work.lines_before[p] + unit.row[0]) % s.psum_lines
+    """Requantize the column of the output that is being read into the run's output groups."""
+    p, x, o = unit.work[0], unit.column[0], unit.output[0]
+    line, place = psum_line(work, p, unit.row[0], o // s.taps), psum_place(work, s, p, x, o)
     for b in range(s.blocks):
         value = requantized(
-            lines.psum[b, line, x], work.bias[p, b], work.multiplier[p, b], work.shift[p, b], work.low[p], work.high[p]
+            lines.psum[b, line, place],
+            work.bias[p, b, o],
+            work.multiplier[p, b, o],
+            work.shift[p, b, o],
+            work.low[p],
+            work.high[p],
         )
         unit.outputs[first_group + b // s.group, b % s.group] = value & 255
 
@@ -98,19 +105,20 @@ def step_collector(
             if final:
                 unit.part[0] = 0
                 unit.parts[0] = 0
-                if unit.parts_free[0]:
-                    free = 1 << unit.line[0]
+                free = unit.lines[0]
         p = unit.work[0]
         if p < unit.loaded[0] and not unit.parts[0]:
-            line = (work.lines_before[p] + unit.row[0]) % s.psum_lines
-            if (lines.done >> line & 1).all():
+            mask = psum_lines(work, p, unit.row[0])
+            if (lines.done & mask == mask).all():
                 _drain(unit, lines, s, work, unit.entered[0])
                 unit.parts[0] = 1
-                unit.line[0] = line
-                unit.column[0] += 1
-                unit.parts_free[0] = 0
+                unit.lines[0] = 0
+                unit.output[0] += 1
+                if unit.output[0] == work.outputs[p]:
+                    unit.output[0] = 0
+                    unit.column[0] += 1
                 if unit.column[0] == work.out_width[p]:
-                    unit.parts_free[0] = 1
+                    unit.lines[0] = mask
                     unit.column[0] = 0
                     unit.row[0] += 1
                     if unit.row[0] == work.out_height[p]:

@@ -13,7 +13,7 @@ from penni_escalate.golden.cycle.sizes import Sizes
 
 
 class PsumLineBuffer(NamedTuple):
-    """Registers: psum int64 (BLOCKS, PSUM_LINES, WIDTH_MAX); line sets as bit masks (BLOCKS,)."""
+    """Registers: psum int64 (BLOCKS, PSUM_LINES, entries * TAPS + ways); line sets as bit masks (BLOCKS,)."""
 
     psum: np.ndarray
     closed: np.ndarray
@@ -25,7 +25,7 @@ class PsumLineBuffer(NamedTuple):
 def make_psum_line_buffer(s: Sizes) -> PsumLineBuffer:
     """Registers after reset."""
     return PsumLineBuffer(
-        psum=np.zeros((s.blocks, s.psum_lines, s.width_max), np.int64),
+        psum=np.zeros((s.blocks, s.psum_lines, -(-s.width_max // s.taps) * s.taps), np.int64),
         closed=np.zeros(s.blocks, np.int64),
         done=np.zeros(s.blocks, np.int64),
         closing=np.zeros((s.blocks, 2), np.int64),

@@ -18,6 +18,7 @@ from penni_escalate.golden.cycle.sliced.macs import Macs, make_macs, make_states
 from penni_escalate.golden.cycle.sliced.rows import Rows, make_rows, members_sum
 from penni_escalate.golden.cycle.sliced.work import groups_of, work_of
 from penni_escalate.golden.cycle.values import combinations, output_codes, zero_pixels
+from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.schedule import Pass
 from penni_escalate.golden.sparsemap import SparseTensor
 
@@ -66,7 +67,8 @@ class Trace:
         zero: bool (BLOCKS, pixels): all z of the block's pixel are 0.
         block_counters: int64 (BLOCKS, 7), by BlockCounter.
         core_counters: int64 (7,), by CoreCounter.
-        causes: int64 (11,), by Cause: cycles of all blocks; they add up to BLOCKS times the busy cycles.
+        gaps: cycles between passes, in which none ran: the parameters of the next were not there yet.
+        causes: int64 (11,), by Cause: cycles of all blocks; they add up to BLOCKS times the busy cycles and the gaps.
         adding: int64 (2,), by AddCycles.
         columns: columns that the concentration windows of all rows took.
         cycles: cycles until the last group has left and the input is read to its end.
@@ -81,6 +83,7 @@ class Trace:
     zero: np.ndarray
     block_counters: np.ndarray
     core_counters: np.ndarray
+    gaps: int
     causes: np.ndarray
     adding: np.ndarray
     columns: int
@@ -122,7 +125,7 @@ def simulate(
         zero = zero_pixels(passes, inputs)
     work, groups = work_of(passes, loads, s, zero), groups_of(inputs, s)
     pixels = zero.shape[1]
-    out_groups = sum(p.geometry.out_height * p.geometry.out_width for p in passes) * (s.blocks // s.group)
+    out_groups = sum(output_groups(p, config) for p in passes)
     record = Record(
         output_cycle=np.zeros(out_groups, np.int64),
         input_cycle=np.zeros(len(groups.count), np.int64),
@@ -133,6 +136,7 @@ def simulate(
         causes=np.zeros(len(Cause), np.int64),
         adding=np.zeros(len(AddCycles), np.int64),
         columns=np.zeros(1, np.int64),
+        gaps=np.zeros(1, np.int64),
     )
     # The longest that a design that works can be quiet: one row of pixels in the MAC, stretched by the stalls.
     density = min(float(go.mean()) for go in (stalls.load, stalls.input, stalls.output))
@@ -144,10 +148,9 @@ def simulate(
     cycles = run_core(s, work, groups, gates, rows, macs, scratch, record, timeout)
     if cycles < 0:
         raise DeadlockError(f"nothing moved for {timeout} cycles")
-    per_pixel = (s.blocks // s.group, s.group)
-    outputs = [output_codes(work, mine).reshape(-1, *per_pixel) for work, mine in zip(passes, z, strict=False)]
+    outputs = [output_codes(work, mine).reshape(-1, s.group) for work, mine in zip(passes, z, strict=False)]
     return Trace(
-        outputs=np.concatenate([*outputs, np.zeros((0, *per_pixel), np.uint8)]).reshape(-1, s.group),
+        outputs=np.concatenate([*outputs, np.zeros((0, s.group), np.uint8)]),
         output_cycle=record.output_cycle,
         input_cycle=record.input_cycle,
         start_cycle=record.start_cycle,
@@ -156,6 +159,7 @@ def simulate(
         zero=zero,
         block_counters=_block_counters(s, passes, inputs, rows, macs),
         core_counters=record.core,
+        gaps=int(record.gaps[0]),
         causes=record.causes,
         adding=record.adding,
         columns=int(record.columns[0]),
@@ -178,12 +182,17 @@ def _block_counters(s: Sizes, passes: list[Pass], inputs: list[SparseTensor], ro
     return counters
 
 
-def output_tensor(outputs: np.ndarray, passes: list[Pass], config: Accelerator) -> np.ndarray:
-    """The layer's output codes (OH, OW, passes * BLOCKS), as bytes, from the output groups of its passes.
+def output_groups(work: Pass, config: Accelerator) -> int:
+    """Output groups of a pass: of each pixel those of a block's first output, then those of the next."""
+    return work.geometry.out_height * work.geometry.out_width * work.outputs * config.blocks // config.group
+
+
+def output_tensor(outputs: np.ndarray, passes: list[Pass], g: Geometry) -> np.ndarray:
+    """A layer's output codes (OH, OW, channels of all passes), as bytes, from the output groups of its passes.
 
     Args:
         outputs: uint8 (groups, GROUP), as in Trace.
+        g: the layer's.
     """
-    g = passes[0].geometry
-    shape = (len(passes), g.out_height, g.out_width, config.blocks)
-    return outputs.reshape(shape).transpose(1, 2, 0, 3).reshape(g.out_height, g.out_width, -1)
+    whole = outputs.reshape(len(passes), g.out_height, g.out_width, -1)
+    return whole.transpose(1, 2, 0, 3).reshape(g.out_height, g.out_width, -1)

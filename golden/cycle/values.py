@@ -50,9 +50,10 @@ def combinations(work: Pass, tensor: SparseTensor) -> np.ndarray:
 
 
 def output_codes(work: Pass, z: np.ndarray) -> np.ndarray:
-    """Output codes of a pass as bytes: uint8 (OH * OW, BLOCKS), from z as ``combinations`` gives them.
+    """Output codes of a pass as bytes: uint8 (OH * OW, outputs, BLOCKS), from z as ``combinations`` gives them.
 
-    acc = bias + sum_m sum_rs 2**exp[m] * B[m, r, s] * z[m] at the pixel that meets kernel element (r, s).
+    acc = bias + sum_m sum_rs 2**exp[m] * B[m, r, s] * z[m] at the pixel that meets kernel element (r, s), over the rows
+    m of the output.
     """
     g = work.geometry
     blocks, rows, _ = z.shape
@@ -60,8 +61,9 @@ def output_codes(work: Pass, z: np.ndarray) -> np.ndarray:
     image[:, :, g.padding : g.padding + g.height, g.padding : g.padding + g.width] = z.reshape(
         blocks, rows, g.height, g.width
     )
-    kernels = work.basis.astype(np.int64) << work.exponent.astype(np.int64)[:, None, None]
-    acc = np.repeat(work.bias.astype(np.int64), g.out_height * g.out_width).reshape(blocks, g.out_height, g.out_width)
+    kernels = work.basis.astype(np.int64) << work.exponent.astype(np.int64)[:, :, None, None]
+    shape = (blocks, work.outputs, g.out_height, g.out_width)
+    acc = np.repeat(work.bias.astype(np.int64), g.out_height * g.out_width).reshape(shape)
     for r in range(g.kernel_height):
         for x in range(g.kernel_width):
             met = image[
@@ -71,8 +73,8 @@ def output_codes(work: Pass, z: np.ndarray) -> np.ndarray:
                 x : x + (g.out_width - 1) * g.stride + 1 : g.stride,
             ]
             for m in range(rows):
-                acc += kernels[:, m, r, x, None, None] * met[:, m]
-    shift = work.shift.astype(np.int64)[:, None, None]
-    scaled = (acc * work.multiplier.astype(np.int64)[:, None, None] + (np.int64(1) << (shift - 1))) >> shift
+                acc[:, m // (rows // work.outputs)] += kernels[:, m, r, x, None, None] * met[:, m]
+    shift = work.shift.astype(np.int64)[:, :, None, None]
+    scaled = (acc * work.multiplier.astype(np.int64)[:, :, None, None] + (np.int64(1) << (shift - 1))) >> shift
     codes = np.clip(scaled, work.low, work.high) & 255
-    return codes.reshape(blocks, -1).T.astype(np.uint8)
+    return codes.transpose(2, 3, 1, 0).reshape(-1, work.outputs, blocks).astype(np.uint8)

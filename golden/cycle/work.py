@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from penni_escalate.golden.cycle.sizes import Sizes
+from penni_escalate.golden.psum_lines import first_lines, lines_of, steps_of
 from penni_escalate.golden.schedule import Pass
 
 
@@ -14,10 +16,11 @@ class Work(NamedTuple):
     Attributes:
         coefficients: int8 (P, BLOCKS, ROWS, channels): T.
         kernels: int64 (P, BLOCKS, R, S, ROWS): B * 2**exponent.
-        bias, multiplier, shift: int64 (P, BLOCKS).
+        bias, multiplier, shift: int64 (P, BLOCKS, most outputs).
         low, high: int64 (P,).
         height, width, out_height, out_width, kernel_height, kernel_width, stride, padding: int64 (P,).
-        lines_before: int64 (P,): output rows of all earlier passes.
+        outputs: int64 (P,): output channels of a block. steps: int64 (P,): steps of the MAC that they take.
+        lines, first_line: int64 (P,): psum lines of each, and the one at which the pass begins.
         loads: int64 (P,): transfers on the load port, the last of which starts the pass.
     """
 
@@ -36,8 +39,32 @@ class Work(NamedTuple):
     kernel_width: np.ndarray
     stride: np.ndarray
     padding: np.ndarray
-    lines_before: np.ndarray
+    outputs: np.ndarray
+    steps: np.ndarray
+    lines: np.ndarray
+    first_line: np.ndarray
     loads: np.ndarray
+
+
+@njit(cache=True)
+def psum_line(work: Work, p: int, row: int, step: int) -> int:
+    """The psum line of an output row of a pass, and of a step of its outputs."""
+    return step * work.lines[p] + (work.first_line[p] + row) % work.lines[p]
+
+
+@njit(cache=True)
+def psum_lines(work: Work, p: int, row: int) -> int:
+    """The psum lines of an output row, of all steps, as a bit mask."""
+    mask = 0
+    for step in range(work.steps[p]):
+        mask |= 1 << psum_line(work, p, row, step)
+    return mask
+
+
+@njit(cache=True)
+def psum_place(work: Work, s: Sizes, p: int, column: int, output: int) -> int:
+    """entry * TAPS + way of an output's column."""
+    return column if work.outputs[p] == 1 else column * s.taps + output % s.taps
 
 
 def work_of(passes: list[Pass], loads: list[int], s: Sizes) -> Work:
@@ -49,19 +76,24 @@ def work_of(passes: list[Pass], loads: list[int], s: Sizes) -> Work:
     kernels = np.zeros((len(passes), s.blocks, height, width, s.rows), np.int64)
     for n, p in enumerate(passes):
         coefficients[n, :, :, : p.coefficients.shape[1]] = p.coefficients.transpose(0, 2, 1)
-        scaled = p.basis.astype(np.int64) * (1 << p.exponent.astype(np.int64))[:, None, None]
+        scaled = p.basis.astype(np.int64) << p.exponent.astype(np.int64)[:, :, None, None]
         kernels[n, :, : p.geometry.kernel_height, : p.geometry.kernel_width] = scaled.transpose(0, 2, 3, 1)
 
     def each(values: list[int]) -> np.ndarray:
         return np.array(values, np.int64)
 
+    def of_outputs(values: list[np.ndarray]) -> np.ndarray:
+        most = max(array.shape[1] for array in values)
+        return np.stack([np.pad(array.astype(np.int64), ((0, 0), (0, most - array.shape[1]))) for array in values])
+
     g = [p.geometry for p in passes]
+    lines = [lines_of(p.outputs, s.taps, s.psum_lines) for p in passes]
     return Work(
         coefficients=coefficients,
         kernels=kernels,
-        bias=np.array([p.bias for p in passes], np.int64),
-        multiplier=np.array([p.multiplier for p in passes], np.int64),
-        shift=np.array([p.shift for p in passes], np.int64),
+        bias=of_outputs([p.bias for p in passes]),
+        multiplier=of_outputs([p.multiplier for p in passes]),
+        shift=of_outputs([p.shift for p in passes]),
         low=each([p.low for p in passes]),
         high=each([p.high for p in passes]),
         height=each([x.height for x in g]),
@@ -72,6 +104,9 @@ def work_of(passes: list[Pass], loads: list[int], s: Sizes) -> Work:
         kernel_width=each([x.kernel_width for x in g]),
         stride=each([x.stride for x in g]),
         padding=each([x.padding for x in g]),
-        lines_before=np.cumsum(each([0] + [x.out_height for x in g]))[:-1],
+        outputs=each([p.outputs for p in passes]),
+        steps=each([steps_of(p.outputs, s.taps) for p in passes]),
+        lines=each(lines),
+        first_line=each(first_lines([x.out_height for x in g], lines)),
         loads=each(loads),
     )

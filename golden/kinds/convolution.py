@@ -60,7 +60,8 @@ class Convolution(Requantized):
         g = self.geometry
         scaled = self.basis.astype(np.float64) * np.exp2(self.exponent.astype(np.float64))[:, None, None]
         if not self.shared_basis:
-            return scaled
+            flat = scaled.reshape(g.kernels, self.rows_used, g.kernel_height * g.kernel_width)
+            return (self.coefficients.astype(np.float64) @ flat).reshape(g.kernels, g.channels, *scaled.shape[2:])
         shared = scaled.reshape(self.rows_used, g.kernel_height * g.kernel_width)
         kernels = self.coefficients.astype(np.float64).reshape(-1, self.rows_used) @ shared
         return kernels.reshape(g.kernels, g.channels, g.kernel_height, g.kernel_width)
@@ -112,3 +113,21 @@ class Convolution(Requantized):
 def as_it_is(layer: Convolution) -> Convolution:
     """The form in which the stream core runs a convolution: its own."""
     return layer
+
+
+#: Fields that a layer of another kind and its form as a convolution have in common.
+_IN_COMMON = tuple(name for name in Requantized.__dataclass_fields__ if name not in ("what", "cure"))
+
+
+def as_convolution(layer: Requantized, coefficients: np.ndarray, basis: np.ndarray) -> Convolution:
+    """A layer of another kind that computes what a convolution with these coefficients and kernels does.
+
+    Args:
+        coefficients: int8 (K, C, M); basis: int8 (M, R, S) or (K, M, R, S); exponents are 0.
+    """
+    return Convolution(
+        **{name: getattr(layer, name) for name in _IN_COMMON},
+        coefficients=coefficients,
+        basis=basis,
+        exponent=np.zeros(coefficients.shape[2], np.uint8),
+    )

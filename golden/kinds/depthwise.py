@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from penni_escalate.golden.kinds.convolution import Convolution, as_convolution
 from penni_escalate.golden.kinds.kind import Kind, kernels
 from penni_escalate.golden.kinds.windows import padded, shifted
 from penni_escalate.golden.layers import LayerKind, Requantized, signed_sums
@@ -39,6 +40,17 @@ class Depthwise(Requantized):
         return sums
 
 
+def _on_core(layer: Depthwise) -> Convolution:
+    """One row that takes the output channel's own input channel, with the output channel's own kernel."""
+    channels = np.eye(layer.geometry.kernels, dtype=np.int8)[:, :, None]
+    return as_convolution(layer, channels, layer.basis[:, None])
+
+
 DEPTHWISE = Kind(
-    name=LayerKind.DEPTHWISE, layer=Depthwise, own_arrays=(kernels("KRS"),), fixed={"basis": 1}, channelwise=True
+    name=LayerKind.DEPTHWISE,
+    layer=Depthwise,
+    own_arrays=(kernels("KRS"),),
+    fixed={"basis": 1},
+    channelwise=True,
+    on_core=_on_core,
 )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from penni_escalate.golden.kinds.convolution import Convolution, as_convolution
 from penni_escalate.golden.kinds.kind import Kind, ternary
 from penni_escalate.golden.layers import LayerKind, Requantized
 
@@ -45,9 +46,15 @@ class Pointwise(Requantized):
         return sums.reshape(*chosen.shape[:3], g.kernels)
 
 
+def _on_core(layer: Pointwise) -> Convolution:
+    """One row with a kernel of a single 1."""
+    return as_convolution(layer, layer.coefficients[:, :, None], np.ones((1, 1, 1), np.int8))
+
+
 POINTWISE = Kind(
     name=LayerKind.POINTWISE,
     layer=Pointwise,
     own_arrays=(ternary("KC"),),
     fixed={"kernel_height": 1, "kernel_width": 1, "padding": 0, "basis": 1},
+    on_core=_on_core,
 )

@@ -10,7 +10,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.golden.fit import core_form
 from penni_escalate.golden.functional import layer_input, run_network
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.kinds import Classifier, Convolution, Depthwise, Pointwise
+from penni_escalate.golden.kinds import Classifier, Convolution, Depthwise
 from penni_escalate.golden.layers import Layer, LayerKind, Requantized
 from penni_escalate.golden.package import Package
 from penni_escalate.golden.workloads.entries import MeasuredEntry, densities
@@ -21,20 +21,11 @@ from penni_escalate.golden.workloads.workload import LeftOut, WorkloadLayer, mul
 def counted_form(layer: Layer) -> Convolution | str:
     """A layer as the comparison counts it; where it does not, why.
 
-    Its skip tensor is left out. A pointwise layer is one row with a basis kernel of one 1, which computes the same.
+    Its skip tensor is left out. Depthwise layers count for no machine.
     """
-    plain = replace(layer, skip=None) if layer.skip is not None else layer
-    if not isinstance(plain, Pointwise):
-        return core_form(plain)
-    return core_form(
-        Convolution(
-            **{field: getattr(plain, field) for field in _REQUANTIZED},
-            kind=LayerKind.DECOMPOSED,
-            coefficients=plain.coefficients[:, :, None],
-            basis=np.ones((1, 1, 1), np.int8),
-            exponent=np.zeros(1, np.uint8),
-        )
-    )
+    if layer.kind is LayerKind.DEPTHWISE:
+        return f"layers of kind {layer.kind} are not compared"
+    return core_form(replace(layer, skip=None) if layer.skip is not None else layer)
 
 
 def selection_of(layer: Convolution) -> np.ndarray | None:
@@ -51,10 +42,6 @@ def selection_of(layer: Convolution) -> np.ndarray | None:
     if (table < 0).any() or nonzero.sum(axis=0).max() > 1 or nonzero.sum(axis=1).max() > 1:
         return None
     return nonzero[:, :, None, None]
-
-
-#: Fields that a convolution and a pointwise layer have in common, their kind apart.
-_REQUANTIZED = tuple(name for name in Requantized.__dataclass_fields__ if name not in ("kind", "what", "cure"))
 
 
 @dataclass(frozen=True)

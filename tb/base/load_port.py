@@ -1,6 +1,7 @@
 """The load port's transfers: a pass's parameters as the words that stream_core takes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -32,35 +33,42 @@ class LoadPort:
     def width(self) -> int:
         """Bits of a transfer: kind, all, block, index, data."""
         w = self.widths
-        return w.load_kind_bits + 1 + w.block_bits + w.load_index_bits + w.load_bits
+        return w.load_kind_bits + 1 + w.load_set_bits + w.load_index_bits + w.load_data_bits
 
-    def transfer(self, kind: LoadKind, block: int | None, index: int, data: int) -> int:
-        """One transfer as a number; ``block`` None writes all blocks."""
+    def transfer(self, kind: LoadKind, blocks: int | None, index: int, words: Sequence[int]) -> int:
+        """One transfer as a number.
+
+        Args:
+            blocks: which LOAD_WORDS neighbouring blocks are written; None writes all blocks.
+            words: of these blocks, the first first; one for all.
+        """
         w = self.widths
-        word = (kind << 1) | (block is None)
-        word = (word << w.block_bits) | (block or 0)
-        word = (word << w.load_index_bits) | index
-        return (word << w.load_bits) | data
+        transfer = (kind << 1) | (blocks is None)
+        transfer = (transfer << w.load_set_bits) | (blocks or 0)
+        transfer = (transfer << w.load_index_bits) | index
+        return (transfer << w.load_data_bits) | sum(word << n * w.load_bits for n, word in enumerate(words))
 
     def coefficients(self, work: Pass, block: int, group: int) -> int:
         """Data of a COEFFICIENTS transfer: for each row the group's map, then its signs."""
         size = self.config.group
         part = work.coefficients[block, group * size : (group + 1) * size]
-        rows = [{"map": bits_to_int(row != 0), "sign": bits_to_int(row < 0)} for row in part.T]
-        return self.words[LoadKind.COEFFICIENTS].data(rows)
+        fields = {"map": [bits_to_int(row != 0) for row in part.T], "sign": [bits_to_int(row < 0) for row in part.T]}
+        return self.words[LoadKind.COEFFICIENTS].data(fields)
 
     def basis(self, work: Pass, block: int, r: int, s: int) -> int:
-        """Data of a BASIS transfer: the weight of kernel position (r, s) for each row."""
-        return self.words[LoadKind.BASIS].data([{"weight": int(weight)} for weight in work.basis[block, :, r, s]])
+        """Data of a BASIS transfer: the weight of kernel position (r, s) of each kernel."""
+        return self.words[LoadKind.BASIS].data(
+            {"weight": work.kernels[0 if work.shared_basis else block, :, r, s].tolist()}
+        )
 
     def exponents(self, work: Pass) -> int:
         """Data of an EXPONENTS transfer."""
-        return self.words[LoadKind.EXPONENTS].data([{"exponent": int(exponent)} for exponent in work.exponent])
+        return self.words[LoadKind.EXPONENTS].data({"exponent": work.exponents.tolist()})
 
-    def channel(self, work: Pass, block: int) -> int:
-        """Data of a CHANNEL transfer."""
-        fields = {name: int(getattr(work, name)[block]) for name in ("bias", "multiplier", "shift")}
-        return self.words[LoadKind.CHANNEL].data([fields])
+    def table(self, work: Pass, block: int) -> int:
+        """Data of a TABLE transfer."""
+        fields = {name: getattr(work, name)[block].tolist() for name in ("bias", "multiplier", "shift")}
+        return self.words[LoadKind.TABLE].data(fields | {"kernel": work.selection[block].tolist()})
 
     def geometry(self, work: Pass) -> int:
         """Data of a PASS transfer."""
@@ -77,22 +85,29 @@ class LoadPort:
             "low": work.low,
             "high": work.high,
             "signed": int(work.signed_in),
+            "outputs": work.outputs,
         }
-        return self.words[LoadKind.PASS].data([fields])
+        return self.words[LoadKind.PASS].data({name: [value] for name, value in fields.items()})
 
     def transfers(self, work: Pass) -> Iterator[int]:
-        """All transfers of a pass, the one that starts it last."""
+        """All transfers of a pass: what a block does before its kernels, and last the one that starts the pass."""
         config, g = self.config, work.geometry
-        for block in range(config.blocks):
-            for group in range(work.coefficients.shape[1] // config.group):
-                yield self.transfer(LoadKind.COEFFICIENTS, block, group, self.coefficients(work, block, group))
+        sets = range(config.blocks // config.load_words)
+
+        def each(kind: LoadKind, index: int, word: Callable[[int], int]) -> Iterator[int]:
+            for number in sets:
+                blocks = range(number * config.load_words, (number + 1) * config.load_words)
+                yield self.transfer(kind, number, index, [word(block) for block in blocks])
+
+        yield from each(LoadKind.TABLE, 0, partial(self.table, work))
+        for group in range(work.coefficients.shape[1] // config.group):
+            yield from each(LoadKind.COEFFICIENTS, group, partial(self.coefficients, work, group=group))
         for r in range(g.kernel_height):
             for s in range(g.kernel_width):
                 index = r * config.kernel_max + s
-                for block in range(1 if work.shared_basis else config.blocks):
-                    data = self.basis(work, block, r, s)
-                    yield self.transfer(LoadKind.BASIS, None if work.shared_basis else block, index, data)
-        yield self.transfer(LoadKind.EXPONENTS, None, 0, self.exponents(work))
-        for block in range(config.blocks):
-            yield self.transfer(LoadKind.CHANNEL, block, 0, self.channel(work, block))
-        yield self.transfer(LoadKind.PASS, None, 0, self.geometry(work))
+                if work.shared_basis:
+                    yield self.transfer(LoadKind.BASIS, None, index, [self.basis(work, 0, r, s)])
+                else:
+                    yield from each(LoadKind.BASIS, index, partial(self.basis, work, r=r, s=s))
+        yield self.transfer(LoadKind.EXPONENTS, None, 0, [self.exponents(work)])
+        yield self.transfer(LoadKind.PASS, None, 0, [self.geometry(work)])

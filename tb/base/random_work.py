@@ -10,6 +10,7 @@ from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.layers import LayerKind
 from penni_escalate.golden.overflow import accumulator_range, z_range
+from penni_escalate.golden.schedule import Pass, passes_of, possible_outputs
 
 STALL_LENGTH = 1024
 
@@ -27,6 +28,9 @@ def _geometry(rng: np.random.Generator, config: Accelerator, dense: bool) -> Geo
     while True:
         kernel_height = int(rng.integers(1, largest + 1))
         kernel_width = kernel_height if rng.random() < 0.7 else int(rng.integers(1, largest + 1))
+        # Only of 1x1 layers a block can have several outputs.
+        if rng.random() < 0.2:
+            kernel_height = kernel_width = 1
         stride = int(rng.integers(1, min(config.kernel_max, 4) + 1)) if rng.random() < 0.5 else 1
         if -(-kernel_height // stride) + 1 > config.psum_lines:
             continue
@@ -66,25 +70,33 @@ def random_layer(
         geometry: the layer's, which must fit; a small random one where not given.
         densities: shares of coefficients and of activations that are not 0; random where not given.
     """
+    depthwise = geometry is None and bool(rng.random() < 0.1)
     if geometry is None:
-        dense = bool(rng.random() < 0.25)
+        dense = not depthwise and bool(rng.random() < 0.25)
         g = _geometry(rng, config, dense)
+        g = replace(g, kernels=g.channels) if depthwise else g
     else:
         dense = geometry.channels <= config.rows and bool(rng.random() < 0.5)
         g = geometry
     coefficient_density, activation_density = densities or _densities(rng)
     signed_in = bool(rng.random() < 0.3)
-    rows = g.channels if dense else int(rng.integers(1, config.rows + 1))
+    # 1x1 layers of few basis kernels are those of which a block can have several outputs.
+    most = config.rows
+    if g.kernel_height == g.kernel_width == 1 and rng.random() < 0.8:
+        most = max(1, int(rng.choice([1, config.rows // 3, config.rows // 2])))
+    rows = g.channels if dense else 1 if depthwise else int(rng.integers(1, most + 1))
     k = g.kernels
     if dense:
         coefficients = np.broadcast_to(np.eye(rows, dtype=np.int8), (k, rows, rows))
+    elif depthwise:
+        coefficients = np.eye(k, dtype=np.int8)[:, :, None]
     else:
         signs = rng.choice(np.array([-1, 1], np.int8), (k, g.channels, rows))
         coefficients = signs * (rng.random(signs.shape) < coefficient_density).astype(np.int8)
         limit = 2 ** (config.z_bits - 1)
         while max(abs(v).max() for v in z_range(coefficients, signed_in)) >= limit:
             coefficients = coefficients * (rng.random(signs.shape) < 0.5).astype(np.int8)
-    shape = (k, rows) if dense else (rows,)
+    shape = (k, rows) if dense or depthwise else (rows,)
     basis = rng.integers(-128, 128, (*shape, g.kernel_height, g.kernel_width)).astype(np.int8)
     if rng.random() < 0.2:
         basis[...] = rng.choice(np.array([-128, 127], np.int8), basis.shape)
@@ -95,7 +107,7 @@ def random_layer(
     layer = Convolution(
         name=name,
         sources=("input",),
-        kind=LayerKind.DENSE if dense else LayerKind.DECOMPOSED,
+        kind=LayerKind.DENSE if dense else LayerKind.DEPTHWISE if depthwise else LayerKind.DECOMPOSED,
         geometry=g,
         coefficients=coefficients,
         basis=basis,
@@ -120,6 +132,12 @@ def random_layer(
     if rng.random() < 0.3:
         codes = codes * (rng.random((1, g.height, g.width, 1)) < 0.5)
     return RandomLayer(layer, codes.astype(np.int8 if signed_in else np.uint8))
+
+
+def random_passes(rng: np.random.Generator, layer: Convolution, config: Accelerator) -> list[Pass]:
+    """The passes of a layer, with as many outputs a block as chance has it, not as is fastest."""
+    choices = possible_outputs(layer, config)
+    return passes_of(layer, config, choices[-1] if rng.random() < 0.5 else int(rng.choice(choices)))
 
 
 def random_stalls(rng: np.random.Generator) -> Stalls:

@@ -226,7 +226,9 @@ def _summarise(config: Accelerator, layer: Convolution, done: list[tuple[_Job, C
     counted = [job.run.counted(comparison.block_counters, comparison.core_counters) for job, comparison in done]
     return LayerResult(
         rtl=layer_figures(config, layer, counted),
-        golden_cycles=sum(int(job.prediction.trace.core_counters[CoreCounter.CYCLES]) for job, _ in done),
+        golden_cycles=sum(
+            int(job.prediction.trace.core_counters[CoreCounter.CYCLES]) + job.run.trace.gaps for job, _ in done
+        ),
         compared=sum(comparison.values for _, comparison in done),
         z_compared=sum(comparison.z for _, comparison in done),
         mismatches=sum(comparison.value_mismatches for _, comparison in done),
@@ -236,20 +238,21 @@ def _summarise(config: Accelerator, layer: Convolution, done: list[tuple[_Job, C
 
 def _mismatches(done: list[tuple[_Job, Comparison]]) -> list[Mismatch]:
     return [
-        Mismatch(
-            job.run.layer.name, job.run.image, tuple(map(describe_in_layer(job.prediction), comparison.differences))
-        )
+        Mismatch(job.run.layer.name, job.run.image, tuple(map(describe_in_layer(job.run), comparison.differences)))
         for job, comparison in done
         if not comparison.ok
     ]
 
 
-def describe_in_layer(prediction: Prediction) -> Callable[[Difference], str]:
+def describe_in_layer(run: LayerRun) -> Callable[[Difference], str]:
     """How to say a difference in the layer's terms: row, column, output channel."""
-    blocks = len(prediction.run.passes[0].bias)
+    first = run.passes[0]
 
     def place(number: int, row: int, column: int, channel: int) -> str:
-        return f"row {row}, column {column}, channel {number * blocks + channel}"
+        # A pass may cut the same pixels into other lines.
+        pixel = row * first.geometry.out_width + column
+        y, x = divmod(pixel, run.layer.geometry.out_width)
+        return f"row {y}, column {x}, channel {number * first.bias.size + channel}"
 
     return lambda difference: describe(difference, place)
 
@@ -266,5 +269,5 @@ def _score(request: Request, images: tuple[int, ...], done: list[tuple[_Job, Com
 
 def _codes(config: Accelerator, job: _Job, comparison: Comparison) -> np.ndarray:
     """The RTL's output codes (OH, OW, K)."""
-    outputs = output_tensor(comparison.outputs, job.prediction.run.passes, config)
+    outputs = output_tensor(comparison.outputs, job.prediction.run.passes, job.run.layer.geometry)
     return outputs[..., : job.run.layer.geometry.kernels].view(code_dtype(job.run.layer.signed_out))

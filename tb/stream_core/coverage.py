@@ -6,6 +6,7 @@ from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.tb.base.coverage import Collector, CoverageModel, Cross, Ignored, Point
 from penni_escalate.tb.base.geometry_classes import BORDERS, IMAGES, KERNELS, PADDINGS, STRIDES
 from penni_escalate.tb.base.geometry_cross import IMPOSSIBLE_KERNELS
+from penni_escalate.tb.base.outputs import one_a_row, several_of_several_rows
 from penni_escalate.tb.stream_core.sampling import STREAMS, SampledRun, overlaps_of, sample_hits
 from penni_escalate.tb.stream_core.stream_run import Comparison, Prediction
 
@@ -132,8 +133,25 @@ MODEL = CoverageModel(
                 "more": lambda config: config.rows > len(_ROWS) - 1,
             },
         ),
+        Point(
+            "row table",
+            "Rows of a block that are left over take coefficients of a kernel that another row has too.",
+            ("a kernel each", "kernels shared"),
+            only={"kernels shared": _has_rows(2)},
+        ),
+        Point(
+            "outputs of a block",
+            "Several share rows, psum lines and collector: each needs its own sums, its own bias and its own scale.",
+            ("one", "several", "one a row"),
+            only={"several": several_of_several_rows, "one a row": one_a_row},
+        ),
         Point("blocks used", "Blocks without a channel must give zeros.", ("all", "some")),
         Point("groups of a pixel", "Coefficients are chosen by the number of the group.", ("one", "two", "more")),
+        Point(
+            "groups sent",
+            "Groups that meet no coefficient in the pass are left out: the others keep their coefficients.",
+            ("all", "some"),
+        ),
         Point("channels", "Whether the last group of a pixel is filled up with zeros.", ("full groups", "padded")),
         Point(
             "empty pixel",

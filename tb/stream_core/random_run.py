@@ -11,10 +11,10 @@ import numpy as np
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.stream_core import free_running
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.schedule import Pass, passes_of
-from penni_escalate.golden.sparsemap import SparseTensor, encode
+from penni_escalate.golden.schedule import Pass, inputs_of
+from penni_escalate.golden.sparsemap import SparseTensor
 from penni_escalate.tb.base.geometry_classes import kernels_of, random_geometry
-from penni_escalate.tb.base.random_work import RandomLayer, random_layer, random_stalls
+from penni_escalate.tb.base.random_work import RandomLayer, random_layer, random_passes, random_stalls
 from penni_escalate.tb.stream_core.stream_run import StreamRun
 
 #: Most layers of a run.
@@ -36,9 +36,9 @@ def random_run(seed: int, config: Accelerator) -> StreamRun:
     passes: list[Pass] = []
     inputs: list[SparseTensor] = []
     for work in layers:
-        layer_passes = passes_of(work.layer, config)
+        layer_passes = random_passes(rng, work.layer, config)
         passes += layer_passes
-        inputs += [encode(work.activations, config.group)] * len(layer_passes)
+        inputs += inputs_of(work.layer, work.activations[0], config, layer_passes)
     stalls = random_stalls(rng) if seed % 2 else free_running()
     return StreamRun(f"seed{seed}", passes, inputs, stalls, trace_z=True, layers=len(layers))
 
@@ -63,9 +63,10 @@ def lagging_layers(rng: np.random.Generator, config: Accelerator, block: int) ->
     """
     stride = min(config.kernel_max, 4)
     channels = min(config.rows + int(rng.integers(1, 2 * config.group)), config.channels_max)
-    fields = {"kernels": config.blocks, "kernel_height": 1, "kernel_width": 1, "padding": 0}
+    # Of 1x1 layers pixels that no output reaches are not sent at all.
+    fields = {"kernels": config.blocks, "kernel_height": 1, "kernel_width": min(config.kernel_max, 2), "padding": 0}
     long = Geometry(channels=channels, height=2 * stride, width=int(rng.integers(3, 9)), stride=stride, **fields)
-    pixel = Geometry(channels=channels, height=1, width=1, stride=1, **fields)
+    pixel = Geometry(channels=channels, height=1, width=fields["kernel_width"], stride=1, **fields)
     first, *others = (
         random_layer(rng, config, f"lagging{number}", geometry, densities=(1.0, 1.0))
         for number, geometry in enumerate((long, pixel, long))

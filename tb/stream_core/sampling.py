@@ -7,7 +7,7 @@ import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.block import BlockCounter
-from penni_escalate.golden.cycle.stream_core import CoreCounter, Trace
+from penni_escalate.golden.cycle.stream_core import CoreCounter, Trace, output_groups
 from penni_escalate.golden.fit import HEIGHT_MAX
 from penni_escalate.golden.schedule import Pass
 from penni_escalate.golden.sparsemap import SparseTensor
@@ -57,9 +57,9 @@ def sample_hits(collector: Collector, config: Accelerator, run: SampledRun) -> N
     passes = len(run.passes)
     collector.sample(stalls | {"passes of a run": str(passes) if passes < 3 else "more", "regime": run.regime})
     _sample_counters(collector, run)
-    per_pixel, first = config.blocks // config.group, 0
+    first = 0
     for number, (work, tensor) in enumerate(zip(run.passes, run.inputs, strict=True)):
-        count = work.geometry.out_height * work.geometry.out_width * per_pixel
+        count = output_groups(work, config)
         hits = _of_pass(work, tensor, config)
         collector.sample(stalls | hits)
         _sample_pixels(collector, work, tensor, hits)
@@ -91,12 +91,12 @@ def _sample_counters(collector: Collector, run: SampledRun) -> None:
 
 
 def _of_pass(work: Pass, tensor: SparseTensor, config: Accelerator) -> dict[str, str]:
-    """Bins of a pass by itself. Rows beyond M have a basis of zeros, blocks without a channel multiplier 0."""
+    """Bins of a pass by itself. Kernels beyond M are zeros, blocks without a channel have multiplier 0."""
     g = work.geometry
     pixels, groups, _ = tensor.maps.shape
     used = work.multiplier > 0
-    rows = np.flatnonzero(work.basis.any(axis=(0, 2, 3)))
-    rows_used = int(rows[-1]) + 1 if len(rows) else 1
+    kernels = np.flatnonzero(work.kernels.any(axis=(0, 2, 3)))
+    count = int(kernels[-1]) + 1 if len(kernels) else 1
     hits = classes_of(g) | {
         "width": "largest" if g.width == config.width_max else "below the largest",
         "height": "largest" if g.height == HEIGHT_MAX else "below the largest",
@@ -105,15 +105,28 @@ def _of_pass(work: Pass, tensor: SparseTensor, config: Accelerator) -> dict[str,
         "activations": density_bin(float(tensor.maps.sum()) / (pixels * g.channels)),
         "input codes": "signed" if work.signed_in else "unsigned",
         "output codes": _range(work),
-        "basis kernels": str(rows_used) if rows_used <= 6 else "more",
+        "basis kernels": str(count) if count <= 6 else "more",
+        "row table": _table(work),
         "blocks used": "all" if used.all() else "some",
+        "outputs of a block": "one" if work.outputs == 1 else "several" if work.outputs < config.rows else "one a row",
+        "groups sent": "all" if len(work.groups) == -(-g.channels // config.group) else "some",
         "groups of a pixel": ("one", "two", "more")[min(groups, 3) - 1],
         "channels": "padded" if g.channels % config.group else "full groups",
     }
     if work.shared_basis and used.any():
-        coefficients = work.coefficients[used][:, : g.channels, :rows_used]
-        hits["coefficients"] = density_bin(np.count_nonzero(coefficients) / coefficients.size)
+        places = np.count_nonzero(used) * g.channels * count
+        hits["coefficients"] = density_bin(np.count_nonzero(work.coefficients) / places)
     return hits
+
+
+def _table(work: Pass) -> str:
+    """Whether rows of an output share a basis kernel; rows without coefficients do not count."""
+    own = (-1, work.selection.shape[1] // work.outputs)
+    working = np.asarray(work.coefficients.any(axis=1)).reshape(own)
+    for kernels, rows in zip(work.selection.reshape(own), working, strict=True):
+        if len(set(kernels[rows].tolist())) < np.count_nonzero(rows):
+            return "kernels shared"
+    return "a kernel each"
 
 
 def _layer(work: Pass) -> str:
@@ -148,7 +161,7 @@ def _sample_pixels(collector: Collector, work: Pass, tensor: SparseTensor, hits:
 def _sample_codes(collector: Collector, work: Pass, outputs: np.ndarray, config: Accelerator) -> None:
     """Output codes against their range, and how many of a group are not 0."""
     used = work.multiplier > 0
-    codes = np.unique(outputs.reshape(-1, config.blocks)[:, used])
+    codes = np.unique(outputs.reshape(-1, work.outputs, config.blocks)[:, used.T])
     low, high = work.low & 255, work.high & 255
     for name, met in (
         ("lower end", (codes == low).any()),

@@ -174,7 +174,7 @@ def bench_design(
 
 def exceeds_bench_memory(config: Accelerator, passes: Sequence[Pass]) -> str | None:
     """Why the bench cannot hold a run of these passes; None where it can."""
-    groups = sum(p.geometry.height * p.geometry.width * -(-p.geometry.channels // config.group) for p in passes)
+    groups = sum(p.geometry.height * p.geometry.width * len(p.groups) for p in passes)
     transfers = sum(load_words(p, config) for p in passes)
     if max(groups, transfers) <= REPLAY_DEPTH:
         return None
@@ -375,7 +375,7 @@ def _places(config: Accelerator, prediction: Prediction) -> list[tuple[int, int,
         for number, p in enumerate(prediction.run.passes)
         for y in range(p.geometry.out_height)
         for x in range(p.geometry.out_width)
-        for group in range(config.blocks // config.group)
+        for group in range(p.outputs * config.blocks // config.group)
     ]
 
 
@@ -389,13 +389,13 @@ def _compare_outputs(
         tally.note(Difference("groups", "", expected, len(lines), -1), value=True)
     places = _places(config, prediction)
     last_groups = {n for n, place in enumerate(places) if n + 1 == len(places) or places[n + 1][0] != place[0]}
-    per_pixel = config.blocks // config.group
+    last_of_pixel = {n for n, place in enumerate(places) if n + 1 == len(places) or places[n + 1][:3] != place[:3]}
     cycles = []
     for n, line in enumerate(lines[: len(trace.outputs)]):
         text_cycle, text_map, text_values, eop, last = line.split()
         cycle = int(text_cycle)
         cycles.append(cycle)
-        flags = (str(int(n % per_pixel == per_pixel - 1)), str(int(n in last_groups)))
+        flags = (str(int(n in last_of_pixel)), str(int(n in last_groups)))
         if (eop, last) != flags:
             tally.note(Difference("flags", places[n], f"{flags}", f"{(eop, last)}", cycle), value=True)
         try:

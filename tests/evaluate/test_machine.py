@@ -54,17 +54,17 @@ def test_layers_add_up(tmp_path: Path) -> None:
 def test_accesses_by_hand() -> None:
     """4 pixels of 4 channels, all 1, on tiny: 4 blocks of 6 rows, groups of 4 in beats of 2, z of 16 bits.
 
-    Block 0 has 4 values in row 0 and 1 in row 1 of each pixel, block 1 has 1 in row 0. Each pixel is 2 beats, each
-    read by 24 rows and written into 4 rings; a pixel's end goes into every window, and block 0's row 0 takes both
-    beats: 24 + 1 columns; the 1 of row 1 and of block 1 comes with channel 0 and 2, the first and second beat: row 1's
-    first beat is one column more. 8 pixels have products, one each, on 6 rows; 16 outputs, 2 of 4 channels used.
+    Block 0 has 4 values of one kernel, dealt to 4 rows, and 1 of another in each pixel, block 1 has 1. Each pixel is 2
+    beats, each read by 24 rows and written into 4 rings; a pixel's end, the second beat, goes into every window: 24
+    columns. The first beat has channels 0 and 1: of the 4 values those of two rows, and the other kernel's: 3 columns
+    more. 8 pixels have products, one each, on 6 rows; 16 outputs, 2 of 4 channels used.
     """
     layer = layer_by_hand([[[1, 1], [1, 0], [1, 0], [1, 0]], [[0, 0], [0, 0], [1, 0], [0, 0]]])
     passes = passes_of(layer, TINY)
     source = encode(np.ones((1, 1, 4, 4), np.uint8), TINY.group)
     trace = simulate(TINY, passes, [source], [load_words(p, TINY) for p in passes], free_running())
-    assert trace.columns == 4 * 26
-    counts = accesses_of(TINY, layer, passes, source, trace)
+    assert trace.columns == 4 * 27
+    counts = accesses_of(TINY, layer, np.ones((1, 4, 4), np.uint8), passes, [source], trace)
     assert counts.multiplications == 0
     assert counts.wide_multiplications == counts.additions == 8 * 6 + 16
     assert counts.narrow_additions == 24
@@ -75,7 +75,7 @@ def test_accesses_by_hand() -> None:
     assert counts.dram_bytes == 16 + 8 + (3 + 2 + 2 + 14)
     assert counts.buffer_bytes == 2 * counts.dram_bytes
     ring = 37 * 8 * (4 + 24)
-    columns, values, z = 3 * 9 * 2 * 104, (27 + 32) * 24, 2 * 16 * 4 * 24
+    columns, values, z = 3 * 9 * 2 * 108, (27 + 32) * 24, 2 * 16 * 4 * 24
     assert counts.register_bits == ring + columns + values + z + (16 + 8) * 6 * 8
 
 

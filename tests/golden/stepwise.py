@@ -18,7 +18,7 @@ from penni_escalate.golden.cycle.input_ring import make_input_ring, ring_has_roo
 from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer
 from penni_escalate.golden.cycle.row import make_rows
 from penni_escalate.golden.cycle.sizes import sizes_of
-from penni_escalate.golden.cycle.stream_core import CoreCounter, Stalls
+from penni_escalate.golden.cycle.stream_core import CoreCounter, Stalls, output_groups
 from penni_escalate.golden.cycle.work import work_of
 from penni_escalate.golden.schedule import Pass
 from penni_escalate.golden.sparsemap import SparseTensor
@@ -50,7 +50,7 @@ def run_stepwise(
     beats = sum(parts_of(groups, s, n) for n in range(len(groups.count)))
     beat_group, beat_part, beat_final = np.zeros(beats, np.int64), np.zeros(beats, np.int64), np.zeros(beats, np.bool_)
     pixels = sum(p.geometry.height * p.geometry.width for p in passes)
-    per_pass = [p.geometry.out_height * p.geometry.out_width * (s.blocks // s.group) for p in passes]
+    per_pass = [output_groups(p, config) for p in passes]
     last_groups = (np.cumsum(per_pass) - 1).tolist()
     total = sum(per_pass)
     feeder, ring, rows, mac = make_feeder(), make_input_ring(s), make_rows(s), make_basis_mac(s)
@@ -94,7 +94,7 @@ def run_stepwise(
             s, work, groups, ring, rows, mac, lines, beat_group, beat_part, beat_final, pass_starts, free, cycle,
             z, z_cycle, z_count, counters,
         )  # fmt: skip
-        if busy:
+        if load_pass > 0:
             without_pass += int(np.count_nonzero(~has_pass))
             for b in np.flatnonzero(has_pass):
                 if not used[at[b]][b]:

@@ -1,7 +1,7 @@
 """The registries of kinds and roles: complete, and what the package's page says of them."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -9,9 +9,11 @@ import pytest
 from penni_escalate.common.paths import ROOT
 from penni_escalate.compress.graph import Role
 from penni_escalate.compress.kinds import ROLES, role_of_kind
+from penni_escalate.golden.functional import layer_input
 from penni_escalate.golden.kinds import KINDS, Array
 from penni_escalate.golden.kinds.kind import SKIP
 from penni_escalate.golden.layers import LayerKind, Requantized, Weighted
+from tests.golden.random_layers import random_layer_of
 
 
 def test_every_kind_and_role_is_registered() -> None:
@@ -34,13 +36,27 @@ def test_a_kind_agrees_with_its_layer(kind: LayerKind) -> None:
     assert entry.on_core is None or entry.requantized
 
 
+@pytest.mark.parametrize("kind", [kind for kind, entry in KINDS.items() if entry.on_core is not None])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_form_on_the_core_computes_the_same(kind: LayerKind, seed: int) -> None:
+    """The layer's own codes, and the same sums for the proof against overflow."""
+    layer, tensors = random_layer_of(np.random.default_rng(seed), kind)
+    layer = replace(layer, skip=None)
+    form = KINDS[kind].on_core
+    assert form is not None and isinstance(layer, Weighted)
+    convolution, codes = form(layer), layer_input(layer, tensors)
+    np.testing.assert_array_equal(convolution.compute(codes), layer.compute(codes))
+    for own, other in zip(layer.weight_sums(), convolution.weight_sums(), strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
 def test_what_each_kind_is() -> None:
     """Facts that the manifest's rules, and what the stream core runs, follow from."""
     facts = {
         "decomposed": {"requantized", "on core"},
         "first": {"requantized", "on core"},
-        "depthwise": {"requantized", "channelwise"},
-        "pointwise": {"requantized"},
+        "depthwise": {"requantized", "channelwise", "on core"},
+        "pointwise": {"requantized", "on core"},
         "max_pool": {"hands on", "channelwise"},
         "upsample": {"hands on", "channelwise", "enlarges"},
         "classifier": {"logits"},

@@ -13,12 +13,17 @@ from penni_escalate.rtl.widths import Widths
 TINY = load_accelerator("tiny")
 WORDS = load_words(TINY)
 
-#: Kind, values of a row, what they give in row 1 (or alone) as a number: GROUP 4, WB 6, KB 2.
+#: Kind, values of each copy, what they give as a number: GROUP 4, WB 6, KB 2, RB 3, OB 2.
 WRITTEN = [
-    (LoadKind.COEFFICIENTS, {"map": 0b1010, "sign": 0b0010}, 0b0010_1010 << 8),
-    (LoadKind.BASIS, {"weight": -2}, 0xFE << 8),
-    (LoadKind.EXPONENTS, {"exponent": 5}, 5 << 3),
-    (LoadKind.CHANNEL, {"bias": -1, "multiplier": 0xABCD, "shift": 47}, 47 << 48 | 0xABCD << 32 | 0xFFFFFFFF),
+    (LoadKind.COEFFICIENTS, {"map": [0, 0b1010], "sign": [0, 0b0010]}, 0b0010_1010 << 8),
+    (LoadKind.BASIS, {"weight": [1, -2]}, 0xFE << 8 | 1),
+    (LoadKind.EXPONENTS, {"exponent": [0, 5]}, 5 << 3),
+    (
+        LoadKind.TABLE,
+        {"kernel": [5, 4, 3, 2, 1], "bias": [3, -1], "multiplier": [0, 0xABCD], "shift": [0, 47]},
+        # Six rows of 3 bits, then two outputs of 54.
+        (47 << 48 | 0xABCD << 32 | 0xFFFFFFFF) << 72 | 3 << 18 | 0b001_010_011_100_101,
+    ),
 ]
 PASS = {
     "height": (28, 0),
@@ -32,34 +37,34 @@ PASS = {
     "low": (-128, 44),
     "high": (255, 54),
     "signed": (1, 64),
+    "outputs": (2, 65),
 }
 
 
 @pytest.mark.parametrize(("kind", "values", "word"), WRITTEN, ids=[kind.name for kind, _, _ in WRITTEN])
-def test_fields_lie_where_the_format_says(kind: LoadKind, values: dict[str, int], word: int) -> None:
-    rows = WORDS[kind].rows
-    assert rows == (1 if kind is LoadKind.CHANNEL else TINY.rows)
-    before = [] if rows == 1 else [dict.fromkeys(values, 0)]
-    assert WORDS[kind].data([*before, values]) == word
+def test_fields_lie_where_the_format_says(kind: LoadKind, values: dict[str, list[int]], word: int) -> None:
+    assert WORDS[kind].data(values) == word
+    for name in values:
+        assert WORDS[kind].copies(name) == (2 if name in ("bias", "multiplier", "shift") else TINY.rows)
 
 
 def test_a_pass_lies_where_the_format_says() -> None:
     word = sum((value & 0x3FF) << offset for value, offset in PASS.values())
-    assert WORDS[LoadKind.PASS].data([{name: value for name, (value, _) in PASS.items()}]) == word
+    assert WORDS[LoadKind.PASS].data({name: [value] for name, (value, _) in PASS.items()}) == word
 
 
 @pytest.mark.parametrize(
-    ("kind", "rows", "sentence"),
+    ("kind", "values", "sentence"),
     [
-        (LoadKind.EXPONENTS, [{"exponent": 8}], "exponent is 8: it must be 0 to 7"),
-        (LoadKind.BASIS, [{"weight": -129}], "weight is -129: it must be -128 to 127"),
-        (LoadKind.BASIS, [{"weight": 0}] * 7, "BASIS has, 6 time(s), the fields weight"),
-        (LoadKind.CHANNEL, [{"bias": 0}], "CHANNEL has, 1 time(s), the fields bias, multiplier, shift"),
+        (LoadKind.EXPONENTS, {"exponent": [8]}, "exponent is 8: it must be 0 to 7"),
+        (LoadKind.BASIS, {"weight": [-129]}, "weight is -129: it must be -128 to 127"),
+        (LoadKind.BASIS, {"weight": [0] * 7}, "BASIS has weight 6 time(s), not 7"),
+        (LoadKind.TABLE, {"bias": [0]}, "TABLE has the fields kernel, bias, multiplier, shift"),
     ],
 )
-def test_what_does_not_fit_is_refused(kind: LoadKind, rows: list[dict[str, int]], sentence: str) -> None:
+def test_what_does_not_fit_is_refused(kind: LoadKind, values: dict[str, list[int]], sentence: str) -> None:
     with pytest.raises(ValueError, match=re.escape(sentence)):
-        WORDS[kind].data(rows)
+        WORDS[kind].data(values)
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -74,4 +79,4 @@ def test_sizes_are_those_of_the_generator(name: str) -> None:
 def test_the_verilog_tells_the_kinds_apart_by_their_numbers() -> None:
     text = render(TINY)[file_name("stream_core")]
     found = re.findall(r"localparam \[2:0\] (\w+) = 3'd(\d);", text)
-    assert found == [("COEFFICIENTS", "0"), ("BASIS", "1"), ("EXPONENTS", "2"), ("CHANNEL", "3"), ("PASS", "4")]
+    assert found == [("COEFFICIENTS", "0"), ("BASIS", "1"), ("EXPONENTS", "2"), ("TABLE", "3"), ("PASS", "4")]

@@ -11,7 +11,7 @@ from penni_escalate.golden.cycle.sizes import Sizes
 from penni_escalate.golden.cycle.sliced.macs import (
     Macs,
     States,
-    free_line,
+    free_lines,
     line_is_done,
     pending_passes,
     step_macs,
@@ -38,7 +38,7 @@ class Record(NamedTuple):
         output_cycle, input_cycle, start_cycle: as in Trace.
         z_cycle: (BLOCKS, ROWS, pixels), or without pixels, where nobody asks: as in Trace.
         z_written: (BLOCKS, ROWS): how many so far.
-        core: (7,), by CoreCounter. causes: (11,), by Cause. adding: (2,), by AddCycles. columns: (1,).
+        core: (7,), by CoreCounter. causes: (11,), by Cause. adding: (2,), by AddCycles. columns, gaps: (1,).
     """
 
     output_cycle: np.ndarray
@@ -50,6 +50,7 @@ class Record(NamedTuple):
     causes: np.ndarray
     adding: np.ndarray
     columns: np.ndarray
+    gaps: np.ndarray
 
 
 class Scratch(NamedTuple):
@@ -140,8 +141,8 @@ def run_core(
     states, z_valid, stages = scratch.states, scratch.z_valid, scratch.stages
     passes = len(work.loads)
     all_groups = len(record.output_cycle)
-    per_pixel = s.blocks // s.group
-    column_parts, group_parts = s.blocks // s.out_lanes, s.group // s.out_lanes
+    per_output = s.blocks // s.group
+    output_parts, group_parts = s.blocks // s.out_lanes, s.group // s.out_lanes
     follow_z = record.z_cycle.shape[2] > 0
     # Load port: item of a pass that is offered. Passes started are macs.loaded.
     load_item, load_held = 0, False
@@ -150,9 +151,10 @@ def run_core(
     taken, sending, part = -1, -1, 0
     # Ring: beats written, and the oldest that some row has not read.
     written, oldest = 0, 0
-    # Collector: pass, line and column to be read next; parts of a column that are left; psum line it is of.
+    # Collector: pass, line and column to be read next, and the line's psum line; parts of a column done, of how many;
+    # psum lines that its end frees.
     p, line, column, psum = 0, 0, 0, 0
-    reading, parts_done, frees, read_psum, entered = False, 0, False, 0, 0
+    reading, parts_done, parts, frees, entered = False, 0, 0, 0, 0
     left_passes, left_groups, left_of_pass = 0, 0, 0
     cycle = quiet = 0
     while True:
@@ -179,7 +181,7 @@ def run_core(
         record.core[4] += leaving >= 0 and not out_ready
 
         # Collector.
-        freed = -1
+        freed = 0
         leaves = leaving >= 0 and out_ready
         if leaving < 0 or out_ready:
             for stage in range(STAGES - 1, 0, -1):
@@ -190,37 +192,43 @@ def run_core(
                 if parts_done % group_parts == 0:
                     stages[0] = entered
                     entered += 1
-                if parts_done == column_parts:
+                if parts_done == parts:
                     parts_done = 0
                     reading = False
-                    if frees:
-                        freed = read_psum
+                    freed = frees
             if p < loaded and not reading and line_is_done(macs, psum, cycle):
                 reading = True
-                read_psum = psum
+                parts = work.outputs[p] * output_parts
                 column += 1
-                frees = column == work.out_width[p]
-                if frees:
+                frees = 0
+                if column == work.out_width[p]:
+                    for step in range(work.steps[p]):
+                        frees |= 1 << (step * work.lines[p] + psum)
                     column = 0
                     line += 1
-                    psum = psum + 1 if psum + 1 < s.psum_lines else 0
+                    psum = psum + 1 if psum + 1 < work.lines[p] else 0
                     if line == work.out_height[p]:
                         line = 0
                         p += 1
+                        if p < len(work.lines):
+                            psum = work.first_line[p]
         if leaves:
             record.output_cycle[leaving] = cycle
             record.core[6] += 1
             left_groups += 1
             left_of_pass += 1
-            if left_of_pass == work.out_height[left_passes] * work.out_width[left_passes] * per_pixel:
+            if (
+                left_of_pass
+                == work.out_height[left_passes] * work.out_width[left_passes] * work.outputs[left_passes] * per_output
+            ):
                 left_of_pass = 0
                 left_passes += 1
 
         # MACs and rows.
         look_at_fifos(rows, z_valid)
         step_macs(macs, s, work, z_valid, states, cycle)
-        if freed >= 0:
-            free_line(macs, s, freed)
+        if freed != 0:
+            free_lines(macs, s, freed)
         step_rows(rows, s, work.everyone, written, written - oldest, states.takes)
         for n in range(len(rows.accepted)):
             record.columns[0] += population(rows.accepted[n])
@@ -233,7 +241,8 @@ def run_core(
         else:
             waits_for = Cause.INPUT if starved else Cause.PIPELINE
         without_pass = Cause.LOAD if load_ready and loaded < passes else Cause.DRAIN
-        if running > 0 or pending > 0:
+        if loaded > 0:
+            record.gaps[0] += running == 0 and pending == 0
             _note_causes(rows, s, work, states, record, waits_for, without_pass)
 
         # Ring and feeder.

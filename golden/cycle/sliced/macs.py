@@ -21,7 +21,8 @@ class Macs(NamedTuple):
         pixel: its number, counted over all passes.
         walking: a pixel is walked: walk_work, walk_line, walk_column. walk_idle: it adds nothing.
         walk_close: psum lines, as a bit mask, that it closes.
-        walk_y, walk_x: output line and column that the walk stands at. walk_psum: the line's psum line.
+        walk_y, walk_x, walk_step: output line, column and step of the outputs that the walk stands at.
+        walk_psum: the psum line of line and step.
         closed: psum lines, as a bit mask, that wait to be drained.
         unclosed: (PSUM_LINES,): blocks that have not closed the line. done: (PSUM_LINES,): cycle in which the
             collector may read it, if all have.
@@ -41,6 +42,7 @@ class Macs(NamedTuple):
     walk_close: np.ndarray
     walk_y: np.ndarray
     walk_x: np.ndarray
+    walk_step: np.ndarray
     walk_psum: np.ndarray
     closed: np.ndarray
     unclosed: np.ndarray
@@ -96,11 +98,13 @@ def line_is_done(macs: Macs, line: int, cycle: int) -> bool:
 
 
 @njit(cache=True, _nrt=False)
-def free_line(macs: Macs, s: Sizes, line: int) -> None:
-    """The collector has drained a psum line."""
-    macs.unclosed[line] = s.blocks
+def free_lines(macs: Macs, s: Sizes, lines: int) -> None:
+    """The collector has drained psum lines, given as a bit mask."""
+    for line in range(s.psum_lines):
+        if lines >> line & 1:
+            macs.unclosed[line] = s.blocks
     for b in range(s.blocks):
-        macs.closed[b] &= ~(1 << line)
+        macs.closed[b] &= ~lines
 
 
 @njit(cache=True, _nrt=False)
@@ -123,7 +127,10 @@ def step_macs(macs: Macs, s: Sizes, work: Work, z_valid: np.ndarray, states: Sta
                 column, x = macs.walk_column[b], macs.walk_x[b]
                 idle = macs.walk_idle[b]
                 last_x = work.last_x[p, column]
-                finish = idle or (x + s.taps > last_x and macs.walk_y[b] == work.last_y[p, macs.walk_line[b]])
+                step, ends_line = macs.walk_step[b], x + s.taps > last_x
+                if work.outputs[p] > 1:
+                    ends_line = step + 1 == work.steps[p]
+                finish = idle or (ends_line and macs.walk_y[b] == work.last_y[p, macs.walk_line[b]])
                 psum = macs.walk_psum[b]
                 needed = 0 if idle else 1 << psum
                 if finish:
@@ -135,7 +142,10 @@ def step_macs(macs: Macs, s: Sizes, work: Work, z_valid: np.ndarray, states: Sta
                 else:
                     if not idle:
                         issues |= bit
-                        macs.products[b] += min(x + s.taps, last_x + 1) - x
+                        if work.outputs[p] > 1:
+                            macs.products[b] += min(s.taps, work.outputs[p] - step * s.taps)
+                        else:
+                            macs.products[b] += min(x + s.taps, last_x + 1) - x
                     if finish:
                         ready = True
                         close = macs.walk_close[b]
@@ -148,6 +158,10 @@ def step_macs(macs: Macs, s: Sizes, work: Work, z_valid: np.ndarray, states: Sta
                             close >>= 1
                             line += 1
                         macs.walking[b] = 0
+                    elif work.outputs[p] > 1:
+                        # A pixel adds into one column of one line of each output.
+                        macs.walk_step[b] = step + 1
+                        macs.walk_psum[b] = psum + work.lines[p]
                     elif x + s.taps <= last_x:
                         macs.walk_x[b] = x + s.taps
                     else:
@@ -184,7 +198,8 @@ def step_macs(macs: Macs, s: Sizes, work: Work, z_valid: np.ndarray, states: Sta
                             macs.walk_close[b] = close
                             macs.walk_y[b] = first_y
                             macs.walk_x[b] = first_x
-                            macs.walk_psum[b] = (work.lines_before[p] + first_y) % s.psum_lines
+                            macs.walk_step[b] = 0
+                            macs.walk_psum[b] = (work.first_line[p] + first_y) % work.lines[p]
                         macs.column[b] = column + 1
                         if last_column:
                             macs.column[b] = 0

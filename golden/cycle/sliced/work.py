@@ -6,7 +6,7 @@ import numpy as np
 
 from penni_escalate.golden.cycle.bits import WORD, words_of
 from penni_escalate.golden.cycle.sizes import Sizes
-from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.psum_lines import first_lines, line_mask, lines_of, steps_of
 from penni_escalate.golden.schedule import Pass
 from penni_escalate.golden.sparsemap import SparseTensor
 
@@ -22,7 +22,8 @@ class Work(NamedTuple):
             first is above last. first_x, last_x: int64 (P, largest width): likewise, columns.
         closes: int64 (P, largest height): psum lines, as a bit mask, that get their last product from the last pixel
             of an input line.
-        lines_before: int64 (P,): output lines of all earlier passes.
+        outputs: int64 (P,): output channels of a block. steps: int64 (P,): steps of the MAC that they take.
+        lines, first_line: int64 (P,): psum lines of each, and the one at which the pass begins.
         loads: int64 (P,): transfers on the load port, the last of which starts the pass.
         everyone: int64 (N,): all rows that there are.
         zero: bool (BLOCKS, pixels of all passes): all z of the block's pixel are 0.
@@ -39,7 +40,10 @@ class Work(NamedTuple):
     first_x: np.ndarray
     last_x: np.ndarray
     closes: np.ndarray
-    lines_before: np.ndarray
+    outputs: np.ndarray
+    steps: np.ndarray
+    lines: np.ndarray
+    first_line: np.ndarray
     loads: np.ndarray
     everyone: np.ndarray
     zero: np.ndarray
@@ -55,12 +59,14 @@ def reached(positions: int, kernel: int, stride: int, padding: int, outputs: int
     return first, np.minimum(outputs - 1, padded // stride)
 
 
-def closed_lines(g: Geometry, lines_before: int, psum_lines: int) -> np.ndarray:
+def closed_lines(work: Pass, first_line: int, s: Sizes) -> np.ndarray:
     """Psum lines, as bit masks (H,), whose last product comes from the end of each input line."""
+    g = work.geometry
+    lines = lines_of(work.outputs, s.taps, s.psum_lines)
     masks = np.zeros(g.height, np.int64)
     for y in range(g.out_height):
         final = min(y * g.stride - g.padding + g.kernel_height - 1, g.height - 1)
-        masks[final] |= 1 << ((lines_before + y) % psum_lines)
+        masks[final] |= line_mask((first_line + y) % lines, work.outputs, s.taps, s.psum_lines)
     return masks
 
 
@@ -78,7 +84,8 @@ def work_of(passes: list[Pass], loads: list[int], s: Sizes, zero: np.ndarray) ->
     height, width = max(g.height for g in shapes), max(g.width for g in shapes)
     rows, columns = np.zeros((2, count, height), np.int64), np.zeros((2, count, width), np.int64)
     closes = np.zeros((count, height), np.int64)
-    lines_before = np.cumsum([0] + [g.out_height for g in shapes])[:-1]
+    lines = [lines_of(p.outputs, s.taps, s.psum_lines) for p in passes]
+    first = first_lines([g.out_height for g in shapes], lines)
     used = np.zeros((count, s.blocks), np.bool_)
     for n, (p, g) in enumerate(zip(passes, shapes, strict=True)):
         nonzero = p.coefficients != 0
@@ -86,7 +93,7 @@ def work_of(passes: list[Pass], loads: list[int], s: Sizes, zero: np.ndarray) ->
         used[n] = nonzero.any(axis=(1, 2))
         rows[:, n, : g.height] = reached(g.height, g.kernel_height, g.stride, g.padding, g.out_height)
         columns[:, n, : g.width] = reached(g.width, g.kernel_width, g.stride, g.padding, g.out_width)
-        closes[n, : g.height] = closed_lines(g, int(lines_before[n]), s.psum_lines)
+        closes[n, : g.height] = closed_lines(p, first[n], s)
 
     def each(values: list[int]) -> np.ndarray:
         return np.array(values, np.int64)
@@ -103,7 +110,10 @@ def work_of(passes: list[Pass], loads: list[int], s: Sizes, zero: np.ndarray) ->
         first_x=columns[0],
         last_x=columns[1],
         closes=closes,
-        lines_before=lines_before,
+        outputs=each([p.outputs for p in passes]),
+        steps=each([steps_of(p.outputs, s.taps) for p in passes]),
+        lines=each(lines),
+        first_line=each(first),
         loads=each(loads),
         everyone=row_words(np.ones((s.rows, s.blocks), np.bool_)),
         zero=zero,

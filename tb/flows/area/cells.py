@@ -52,9 +52,15 @@ CELLS = {
 
 
 def genlib() -> str:
-    """The cells as ABC reads them; every pin has the same delay, so that area alone decides."""
-    pin = "PIN * UNKNOWN 1 999 1.0 0.0 1.0 0.0"
-    return "".join(f"GATE {cell.name} {cell.ge} Y={cell.function}; {pin}\n" for cell in CELLS.values())
+    """The cells as ABC reads them; every pin has the same delay, so that area alone decides.
+
+    A constant must not have pins: ABC would not know it for one, and abort over a network with such an output.
+    """
+    pin = " PIN * UNKNOWN 1 999 1.0 0.0 1.0 0.0"
+    return "".join(
+        f"GATE {cell.name} {cell.ge} Y={cell.function};{'' if cell.function.startswith('CONST') else pin}\n"
+        for cell in CELLS.values()
+    )
 
 
 def is_flip_flop(cell: str) -> bool:

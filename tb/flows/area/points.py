@@ -22,6 +22,7 @@ _CHOICES: dict[str, tuple[int, ...]] = {
     "taps": (1, 1, 2, 3, 3, 4, 5, 8),
     "psum_lines": (2, 3, 4, 6, 8, 10, 12),
     "out_lanes": (2, 4, 8, 16, 32, 64),
+    "load_words": (1, 2, 4),
     "kernel_max": (1, 3, 3, 5, 7, 11),
     "width_max": (16, 32, 48, 64, 100, 128, 224, 256),
     "channels_max": (64, 128, 256, 512, 1024, 2048, 4096),
@@ -41,6 +42,7 @@ _VARIATIONS: dict[str, tuple[int, ...]] = {
     "taps": (1, 2, 4, 8),
     "psum_lines": (3, 12),
     "out_lanes": (2, 16, 64),
+    "load_words": (1, 8),
     "kernel_max": (1, 11),
     "width_max": (16, 256),
     "channels_max": (128, 4096),
@@ -54,7 +56,7 @@ _VARIED: dict[str, tuple[str, ...]] = {
 #: Presets with several fields changed, at which the fit is checked.
 _CHECKED: tuple[tuple[str, dict[str, int]], ...] = (
     ("full", {"lanes": 16, "adders": 8, "lookahead": 3, "ring": 8, "taps": 2, "rows": 5, "z_bits": 16}),
-    ("full", {"adders": 16, "lookaside": 2, "ring": 4, "rows": 3, "psum_lines": 8, "kernel_max": 5}),
+    ("full", {"adders": 8, "lookaside": 2, "ring": 8, "rows": 3, "psum_lines": 8, "kernel_max": 5}),
     ("small", {"rows": 5, "lanes": 16, "adders": 4, "ring": 32, "taps": 3, "width_max": 100, "z_bits": 18}),
 )
 #: Bits that the rows can choose from, ring * beat * rows, above which Yosys takes minutes for a ring.

@@ -142,7 +142,7 @@ class LoadDriver(uvm_driver):
 
 
 class ConfigurationDriver(LoadDriver):
-    """Drives PASS and CHANNEL words."""
+    """Drives PASS and TABLE words."""
 
 
 class WeightDriver(LoadDriver):
@@ -212,9 +212,9 @@ class KindMonitor(uvm_monitor):
 
 
 class ConfigurationMonitor(KindMonitor):
-    """PASS and CHANNEL words."""
+    """PASS and TABLE words."""
 
-    kinds = frozenset({LoadKind.PASS, LoadKind.CHANNEL})
+    kinds = frozenset({LoadKind.PASS, LoadKind.TABLE})
 
 
 class WeightMonitor(KindMonitor):
@@ -251,7 +251,7 @@ class StreamAgent(uvm_agent):
 
 
 class ConfigurationAgent(StreamAgent):
-    """PASS and CHANNEL transfers."""
+    """PASS and TABLE transfers."""
 
     label, stream = "configuration", "load"
     driver_type = ConfigurationDriver

@@ -76,9 +76,9 @@ def flipped(work: Work) -> Work:
 def misweighted(work: Work) -> Work:
     """The work as WrongWeightDriver drives it."""
     first = work.passes[0]
-    basis = first.basis.copy()
-    basis[:, 0] = ~basis[:, 0]
-    return replace(work, passes=(replace(first, basis=basis), *work.passes[1:]))
+    kernels = first.kernels.copy()
+    kernels[:, 0] = ~kernels[:, 0]
+    return replace(work, passes=(replace(first, kernels=kernels), *work.passes[1:]))
 
 
 class OnceActivationDriver(ActivationDriver):
@@ -110,21 +110,21 @@ class DroppingDriver(OnceActivationDriver):
 
 
 class TrailingDriver(ConfigurationDriver):
-    """Sends a CHANNEL word behind each PASS word: the last belongs to no pass."""
+    """Sends a TABLE word behind each PASS word: the last belongs to no pass."""
 
     def build_phase(self) -> None:
         """The load port."""
         super().build_phase()
         self._load = context_of(self).streams["load"]
-        self._channel = 0
+        self._table = 0
 
     def words(self, item: Burst) -> Sequence[int]:
-        """The item's words, and after PASS the last CHANNEL word before it."""
-        channels = [word for word in item.words if kind_of(self._load, word) == LoadKind.CHANNEL]
-        if channels:
-            self._channel = channels[-1]
+        """The item's words, and after PASS the last TABLE word before it."""
+        tables = [word for word in item.words if kind_of(self._load, word) == LoadKind.TABLE]
+        if tables:
+            self._table = tables[-1]
             return item.words
-        return (*item.words, self._channel)
+        return (*item.words, self._table)
 
 
 class RepeatingDriver(OnceActivationDriver):
@@ -154,10 +154,11 @@ class WrongWeightDriver(WeightDriver):
 
     def words(self, item: Burst) -> Sequence[int]:
         """The item's words, those of its basis inverted in row 0."""
-        if self._done:
+        kernels = [kind_of(self.stream, word) == LoadKind.BASIS for word in item.words]
+        if self._done or not any(kernels):
             return item.words
         self._done = True
-        return [word ^ 0xFF if kind_of(self.stream, word) == LoadKind.BASIS else word for word in item.words]
+        return [word ^ 0xFF if kernel else word for word, kernel in zip(item.words, kernels, strict=True)]
 
 
 class OnceStreamDriver(StreamDriver):

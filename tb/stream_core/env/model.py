@@ -8,7 +8,7 @@ from pyuvm import uvm_analysis_port, uvm_subscriber
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.block import BlockCounter
-from penni_escalate.golden.cycle.stream_core import CoreCounter, Trace, simulate
+from penni_escalate.golden.cycle.stream_core import CoreCounter, Trace, output_groups, simulate
 from penni_escalate.golden.schedule import load_words
 from penni_escalate.golden.sparsemap import encode
 from penni_escalate.tb.base import load_port
@@ -53,14 +53,14 @@ def expect(config: Accelerator, work: Work) -> Expectation:
     loads = tuple(tuple(port.transfers(p)) for p in work.passes)
     counts = [load_words(p, config) for p in work.passes]
     trace = simulate(config, list(work.passes), list(work.inputs), counts, work.stalls)
-    per_pixel = config.blocks // config.group
     outputs: list[int] = []
     places: list[tuple[int, int, int, int]] = []
     first = 0
     for number, p in enumerate(work.passes):
         g = p.geometry
-        count = g.out_height * g.out_width * per_pixel
-        codes = trace.outputs[first : first + count].reshape(-1, config.blocks)
+        per_pixel = p.outputs * config.blocks // config.group
+        count = output_groups(p, config)
+        codes = trace.outputs[first : first + count].reshape(-1, p.outputs * config.blocks)
         outputs += group_words(encode(np.ascontiguousarray(codes), config.group))
         places += [
             (number, y, x, group * config.group)

@@ -11,7 +11,8 @@ from penni_escalate.tb.stream_core.env.model import Expectation
 from penni_escalate.tb.stream_core.env.pins import StallPattern
 from penni_escalate.tb.stream_core.env.streams import Stream, kind_of
 
-_CONFIGURATION = (LoadKind.PASS, LoadKind.CHANNEL)
+#: Kernels are chosen by the tables, so they come behind them.
+_KERNELS = (LoadKind.BASIS, LoadKind.EXPONENTS)
 
 
 class BurstSequence(uvm_sequence):
@@ -47,7 +48,7 @@ class ReadySequence(uvm_sequence):
 class RunSequence(uvm_sequence):
     """Virtual sequence of a run, begun at the edge at which cycle 0 begins; ends when the last word is taken.
 
-    The words of a pass come from two agents at once, and then its PASS word.
+    Tables and coefficients of a pass come from two agents at once, then its kernels, and then its PASS word.
     """
 
     def __init__(self, expectation: Expectation, sequencers: Mapping[str, uvm_sequencer], load: Stream) -> None:
@@ -77,9 +78,13 @@ class RunSequence(uvm_sequence):
 
     async def _start_pass(self, words: Sequence[int], stall_pattern: StallPattern | None) -> None:
         *parameters, start = words
-        weights = [word for word in parameters if kind_of(self._load, word) not in _CONFIGURATION]
-        channels = [word for word in parameters if kind_of(self._load, word) in _CONFIGURATION]
-        both = cocotb.start_soon(BurstSequence("weights", [weights], stall_pattern).start(self._to["weights"]))
-        await BurstSequence("channels", [channels], stall_pattern).start(self._to["configuration"])
+        kinds = [kind_of(self._load, word) for word in parameters]
+        tables, coefficients, kernels = (
+            [word for word, kind in zip(parameters, kinds, strict=True) if kind in chosen]
+            for chosen in ((LoadKind.TABLE,), (LoadKind.COEFFICIENTS,), _KERNELS)
+        )
+        both = cocotb.start_soon(BurstSequence("weights", [coefficients], stall_pattern).start(self._to["weights"]))
+        await BurstSequence("tables", [tables], stall_pattern).start(self._to["configuration"])
         await both
+        await BurstSequence("kernels", [kernels], stall_pattern).start(self._to["weights"])
         await BurstSequence("pass", [[start]], stall_pattern).start(self._to["configuration"])

@@ -59,9 +59,9 @@ def load_stream(config: Accelerator) -> Stream:
     fields = (
         ("kind", w.load_kind_bits),
         ("all", 1),
-        ("block", w.block_bits),
+        ("set", w.load_set_bits),
         ("index", w.load_index_bits),
-        ("data", w.load_bits),
+        ("data", w.load_data_bits),
     )
     return Stream("load", True, fields)
 
@@ -119,5 +119,5 @@ def describe_load(stream: Stream, word: int) -> str:
         kind = LoadKind(fields["kind"]).name
     except ValueError:
         kind = f"kind {fields['kind']}"
-    block = "all" if fields["all"] else fields["block"]
+    block = "all" if fields["all"] else fields["set"]
     return f"{kind:12} block {block} index {fields['index']} data {fields['data']:x}"

@@ -9,9 +9,9 @@ import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.stream_core import Stalls, free_running
-from penni_escalate.golden.schedule import Pass, passes_of
-from penni_escalate.golden.sparsemap import SparseTensor, encode
-from penni_escalate.tb.base.random_work import RandomLayer, random_layer, random_stalls
+from penni_escalate.golden.schedule import Pass, inputs_of
+from penni_escalate.golden.sparsemap import SparseTensor
+from penni_escalate.tb.base.random_work import RandomLayer, random_layer, random_passes, random_stalls
 from penni_escalate.tb.base.stimulus import Throttle
 from penni_escalate.tb.stream_core.env.pins import StallPattern
 
@@ -131,8 +131,8 @@ def work_of(
     passes: list[Pass] = []
     inputs: list[SparseTensor] = []
     for drawn in layers:
-        layer_passes = passes_of(drawn.layer, config)
+        layer_passes = random_passes(rng, drawn.layer, config)
         passes += layer_passes
-        inputs += [encode(drawn.activations, config.group)] * len(layer_passes)
+        inputs += inputs_of(drawn.layer, drawn.activations[0], config, layer_passes)
     stalls = random_stalls(rng) if regime is Regime.RECORDED else free_running()
     return Work(name, tuple(layers), tuple(passes), tuple(inputs), regime, stalls, seed=int(rng.integers(1 << 31)))

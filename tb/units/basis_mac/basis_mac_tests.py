@@ -19,7 +19,7 @@ from penni_escalate.golden.cycle.basis_mac import (
     step_basis_mac,
 )
 from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer, step_psum_line_buffer
-from penni_escalate.golden.cycle.work import work_of
+from penni_escalate.golden.cycle.work import psum_line, psum_lines, psum_place, work_of
 from penni_escalate.golden.schedule import Pass
 from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, border_of, classes_of, place_of
@@ -30,8 +30,13 @@ from penni_escalate.tb.units.lockstep.block_loads import BlockLoads
 from penni_escalate.tb.units.lockstep.passes import one_block, random_pass, transfers_of
 from penni_escalate.tb.units.lockstep.signals import Sample
 
-KINDS = {LoadKind.BASIS, LoadKind.EXPONENTS}
-PORTS = {LoadKind.BASIS: "load_basis_i", LoadKind.EXPONENTS: "load_exponent_i", LoadKind.PASS: "load_pass_i"}
+KINDS = {LoadKind.TABLE, LoadKind.BASIS, LoadKind.EXPONENTS}
+PORTS = {
+    LoadKind.TABLE: "load_table_i",
+    LoadKind.BASIS: "load_basis_i",
+    LoadKind.EXPONENTS: "load_exponent_i",
+    LoadKind.PASS: "load_pass_i",
+}
 WORD = (1 << 32) - 1
 #: Share of pixels whose z are 0, and how coverage names it.
 ZERO_SHARES = {0.0: "dense", 0.3: "mixed", 0.9: "sparse"}
@@ -39,28 +44,31 @@ WEIGHTS = {-128: "lowest", 127: "highest"}
 
 
 class Walk(NamedTuple):
-    """Where the walk stands: pass, pixel, and the output that tap 0 adds into."""
+    """Where the walk stands: pass, pixel, the output that tap 0 adds into, and the step of several outputs."""
 
     work: int
     row: int
     column: int
     y: int
     x: int
+    step: int
 
     @classmethod
     def of(cls, mac: BasisMac) -> Self:
         """The model's registers."""
-        return cls(*(int(n[0]) for n in (mac.walk_work, mac.walk_row, mac.walk_column, mac.walk_y, mac.walk_x)))
+        registers = (mac.walk_work, mac.walk_row, mac.walk_column, mac.walk_y, mac.walk_x, mac.walk_step)
+        return cls(*(int(register[0]) for register in registers))
 
 
 class Target:
     """What the RTL must show a cycle after an issue, and a cycle later."""
 
-    def __init__(self, line: int, column: int, sums: list[int], parameters: int) -> None:
+    def __init__(self, line: int, place: int, sums: list[int], parameters: int, step: int) -> None:
         self.line = line
-        self.column = column
+        self.place = place
         self.sums = sums
         self.parameters = parameters
+        self.step = step
 
 
 class BasisMacBench(BlockLoads, UnitBench):
@@ -121,6 +129,10 @@ class BasisMacBench(BlockLoads, UnitBench):
         self.late_starts = self.random.random() < 0.3
         self.zero_share = self.random.choice(tuple(ZERO_SHARES))
         self.z = self._new_z()
+        for work in passes:
+            self._note_table(work.selection[0].tolist())
+            several = "several" if work.outputs < self.config.rows else "one a row"
+            self.coverage.sample({"outputs": "one" if work.outputs == 1 else several})
         for g in (work.geometry for work in passes):
             self.coverage.met("stride above kernel", g.stride > g.kernel_height)
 
@@ -132,12 +144,27 @@ class BasisMacBench(BlockLoads, UnitBench):
         if before is None or self.random.random() < 0.8:
             work = one_block(random_pass(self.numbers, self.config, self.deck).work)
         else:
-            work = replace(before, basis=self.numbers.integers(-128, 128, before.basis.shape, np.int8))
+            work = replace(before, kernels=self.numbers.integers(-128, 128, before.kernels.shape, np.int8))
+        # Any row may take any kernel, whatever the schedule makes of it.
+        if self.random.random() < 0.5:
+            rows = self.config.rows
+            drawn = self.random.choices(range(rows), k=rows) if self.random.random() < 0.5 else self._shuffled(rows)
+            selection = np.array([drawn], np.uint8)
+            work = replace(work, selection=selection)
         if self.random.random() < 0.7:
             return work
-        basis = self.numbers.choice(np.array([-128, 127], np.int8), work.basis.shape)
-        exponent = self.numbers.choice(np.array([0, 3, 7], np.uint8), work.exponent.shape)
-        return replace(work, basis=basis, exponent=exponent)
+        kernels = self.numbers.choice(np.array([-128, 127], np.int8), work.kernels.shape)
+        exponents = self.numbers.choice(np.array([0, 3, 7], np.uint8), work.exponents.shape)
+        return replace(work, kernels=kernels, exponents=exponents)
+
+    def _shuffled(self, count: int) -> list[int]:
+        return self.random.sample(range(count), count)
+
+    def _note_table(self, kernels: list[int]) -> None:
+        """Which kernel each row takes."""
+        shared = len(set(kernels)) < len(kernels)
+        taken = "shared" if shared else "exchanged" if kernels != sorted(kernels) else "in order"
+        self.coverage.sample({"row table": taken})
 
     def _new_z(self) -> np.ndarray:
         """z of every row: all 0, all extreme, or anything."""
@@ -159,14 +186,14 @@ class BasisMacBench(BlockLoads, UnitBench):
         if p == len(self.unfreed):
             return 0
         row = int(self.work.out_height[p]) - self.unfreed[p]
-        line = int(self.work.lines_before[p] + row) % self.config.psum_lines
-        if not (int(self.lines.done[0]) >> line) & 1 or not self.free_throttle():
+        lines = int(psum_lines(self.work, p, row))
+        if int(self.lines.done[0]) & lines != lines or not self.free_throttle():
             return 0
         if self.drain_left:
             self.drain_left -= 1
             return 0
         self.drain_left = self.drain_time
-        return 1 << line
+        return lines
 
     def _load(self) -> dict[str, int]:
         """The next parameters; in some episodes a pass starts, where it can, as the one before ends."""
@@ -193,8 +220,9 @@ class BasisMacBench(BlockLoads, UnitBench):
         self.expect(sample, "target_done_o", self.closing)
         if target is not None:
             self.expect(sample, "target_line_o", target.line)
-            self.expect(sample, "target_entry_o", target.column // taps)
-            self.expect(sample, "target_way_o", target.column % taps)
+            self.expect(sample, "target_entry_o", target.place // taps)
+            self.expect(sample, "target_way_o", target.place % taps)
+            self.expect(sample, "target_step_o", target.step)
             self.expect(sample, "target_mask_o", (1 << len(target.sums)) - 1)
             self.expect(sample, "target_parameters_o", target.parameters)
         if self.added is not None:
@@ -210,7 +238,7 @@ class BasisMacBench(BlockLoads, UnitBench):
         self.coverage.met("two passes pending", int(mac.loaded[0] - mac.work[0]) == 2)
         walk = Walk.of(mac)
         walking, idle = bool(mac.walk_valid[0]), bool(mac.walk_idle[0])
-        line = int(work.lines_before[walk.work] + walk.y) % self.config.psum_lines
+        line = int(psum_line(work, walk.work, walk.y, walk.step))
         before = self.lines.psum[0, line].copy()
         p, row, column = int(mac.work[0]), int(mac.row[0]), int(mac.column[0])
         starts, valid = bool(inputs.get("load_pass_i")), bool(inputs["z_valid_i"])
@@ -227,11 +255,14 @@ class BasisMacBench(BlockLoads, UnitBench):
         self.expect(sample, "line_wait_o", wait)
         self.added, self.issued, self.closing = self.issued, None, close
         if products:
-            sums = self.lines.psum[0, line, walk.x : walk.x + products] - before[walk.x : walk.x + products]
-            self.issued = Target(line, walk.x, [int(value) for value in sums], walk.work % 2)
+            several = bool(work.outputs[walk.work] > 1)
+            place = int(psum_place(work, self.one, walk.work, walk.x, 0))
+            sums = (self.lines.psum[0, line] - before)[place : place + products]
+            step = walk.step + 1 if several else 0
+            self.issued = Target(line, place, [int(value) for value in sums], walk.work % 2, step)
             self._note_products(walk, products)
         self.coverage.met("dropped", dropped)
-        self.coverage.met("several lines close at once", close.bit_count() > 1)
+        self.coverage.met("several lines close at once", close.bit_count() > int(work.steps[walk.work]))
         self.coverage.met("line wait", wait)
         self.coverage.met("starved", starved)
         state = "line wait" if wait else "starved" if starved else "works"
@@ -259,6 +290,10 @@ class BasisMacBench(BlockLoads, UnitBench):
     def _note_products(self, walk: Walk, products: int) -> None:
         """Ways and taps of a step, and its products of extremes."""
         config, work = self.config, self.passes[walk.work]
+        if work.outputs > 1:
+            last = "last" if walk.step + 1 == self.work.steps[walk.work] else "before the last"
+            self.coverage.sample({"step of the outputs": last})
+            return
         if config.taps > 1:
             way = walk.x % config.taps
             self.coverage.sample(
@@ -270,7 +305,7 @@ class BasisMacBench(BlockLoads, UnitBench):
         g = work.geometry
         kernel_row = walk.row + g.padding - walk.y * g.stride
         for m, factor in self.extremes:
-            exponent = int(work.exponent[m])
+            exponent = int(work.exponent[0, m])
             for out in range(walk.x, walk.x + products):
                 weight = int(work.basis[0, m, kernel_row, walk.column + g.padding - out * g.stride])
                 if weight in WEIGHTS:
@@ -291,14 +326,15 @@ class BasisMacBench(BlockLoads, UnitBench):
         columns = last_output(column, stride, padding, g.out_width) - first_output(
             column, g.kernel_width, stride, padding
         )
-        closes = closing_lines(work, self.one, p, row, column).bit_count()
+        closes = closing_lines(work, self.one, p, row, column).bit_count() // int(work.steps[p])
         zero = not self.z.any()
         reaches = rows >= 0 and columns >= 0
         self.coverage.met("pixel that reaches no output", not reaches and not zero)
         self.coverage.met("edge under padding", padding > 0 and 0 in (row, column))
         self.coverage.met("idle pixel that closes lines", not dropped and zero)
         vertical, horizontal = place_of(row, g.height), place_of(column, g.width)
-        busy = "one step" if rows <= 0 and columns < self.config.taps else "several steps"
+        one_step = rows <= 0 and columns < self.config.taps and work.steps[p] == 1
+        busy = "one step" if one_step else "several steps"
         closing = "none" if not closes else "one line" if closes == 1 else "several lines"
         hits = self.classes[p] | {
             "border": border_of(vertical, horizontal),
@@ -321,8 +357,10 @@ class BasisMacBench(BlockLoads, UnitBench):
         old, new = g.kernel_height * g.kernel_width, following.kernel_height * following.kernel_width
         first = first_output(row, g.kernel_height, g.stride, g.padding)
         left = g.out_height - first
-        lines = self.config.psum_lines
-        line = int(self.work.lines_before[p] + first) % lines
+        lines, following_lines = int(self.work.lines[p]), int(self.work.lines[p + 1])
+        line = int(psum_line(self.work, p, first, 0))
+        change = "fewer" if following_lines < lines else "more" if following_lines > lines else "as many"
+        self.coverage.sample({"lines of the next pass": change})
         self.coverage.sample(
             {
                 "next pass": "loaded" if self.mac.loaded[0] > p + 1 else "not loaded",
@@ -350,7 +388,7 @@ class BasisMacBench(BlockLoads, UnitBench):
             return
         row, column = int(mac.row[0]), int(mac.column[0])
         first = first_output(row, work.kernel_height[p], work.stride[p], work.padding[p])
-        line = int(work.lines_before[p] + first) % self.config.psum_lines
+        line = int(psum_line(work, p, first, 0))
         for name, held in (
             ("column", column),
             ("image line", row),

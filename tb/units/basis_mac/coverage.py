@@ -1,8 +1,15 @@
 """Functional coverage of basis_mac."""
 
+from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Ignored, Point, cover_point
 from penni_escalate.tb.base.geometry_classes import BORDERS, IMAGES, KERNELS, PADDINGS, PLACES, STRIDES
 from penni_escalate.tb.base.geometry_cross import IMPOSSIBLE_KERNELS
+from penni_escalate.tb.base.outputs import has_several, one_a_row, several_of_several_rows, several_steps
+
+
+def _two_rows(config: Accelerator) -> bool:
+    return config.rows > 1
+
 
 MODEL = CoverageModel(
     "basis_mac",
@@ -118,6 +125,30 @@ MODEL = CoverageModel(
             "z factor",
             "The ends of the range of z: a product that is a bit too narrow is right for any other.",
             ("lowest", "highest"),
+        ),
+        Point(
+            "outputs",
+            "Rows that work for one output or for several: a tap must not add the rows of another output.",
+            ("one", "several", "one a row"),
+            only={"several": several_of_several_rows, "one a row": one_a_row},
+        ),
+        Point(
+            "step of the outputs",
+            "More outputs than taps take several steps, each with lines of its own; the last may have fewer taps.",
+            ("before the last", "last"),
+            only={"before the last": several_steps, "last": has_several},
+        ),
+        Point(
+            "lines of the next pass",
+            "A pass turns the line at which it begins into its own range, which may be smaller or larger.",
+            ("fewer", "as many", "more"),
+            only={"fewer": several_steps, "more": several_steps},
+        ),
+        Point(
+            "row table",
+            "What rows take of the kernels that are loaded: one each, in order or not, or one and the same.",
+            ("in order", "exchanged", "shared"),
+            only={"exchanged": _two_rows, "shared": _two_rows},
         ),
         Point("weight", "The ends of the range of a weight, and of its sign.", ("lowest", "highest")),
         Point(

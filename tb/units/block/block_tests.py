@@ -15,7 +15,7 @@ from penni_escalate.golden.cycle.block import BlockCounter, step_blocks
 from penni_escalate.golden.cycle.input_ring import make_input_ring, ring_has_room
 from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer
 from penni_escalate.golden.cycle.row import make_rows
-from penni_escalate.golden.cycle.work import work_of
+from penni_escalate.golden.cycle.work import psum_line, psum_lines, psum_place, work_of
 from penni_escalate.golden.schedule import Pass
 from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, classes_of
@@ -27,12 +27,12 @@ from penni_escalate.tb.units.lockstep.groups import beats_of
 from penni_escalate.tb.units.lockstep.passes import PIXELS, one_block, random_pass, transfers_of
 from penni_escalate.tb.units.lockstep.signals import Sample
 
-KINDS = {LoadKind.COEFFICIENTS, LoadKind.BASIS, LoadKind.EXPONENTS, LoadKind.CHANNEL}
+KINDS = {LoadKind.COEFFICIENTS, LoadKind.BASIS, LoadKind.EXPONENTS, LoadKind.TABLE}
 PORTS = {
     LoadKind.COEFFICIENTS: "load_coefficients_i",
     LoadKind.BASIS: "load_basis_i",
     LoadKind.EXPONENTS: "load_exponent_i",
-    LoadKind.CHANNEL: "load_channel_i",
+    LoadKind.TABLE: "load_table_i",
     LoadKind.PASS: "load_pass_i",
 }
 WORD = (1 << 32) - 1
@@ -101,6 +101,7 @@ class BlockBench(BlockLoads, UnitBench):
         #: Output lines not freed yet, of each pass; the column to read next, the psum that is shown.
         self.unfreed = [int(rows) for rows in self.work.out_height]
         self.column = 0
+        self.output = 0
         self.shown: int | None = None
         self.write_throttle, self.drain_throttle, self.load_throttle = (Throttle(self.random) for _ in range(3))
         for density in self.densities:
@@ -145,6 +146,8 @@ class BlockBench(BlockLoads, UnitBench):
             }
             if rows:
                 hits["rows used"] = "one" if rows == 1 else "all" if rows == self.config.rows else "some"
+            several = "several" if work.outputs < self.config.rows else "one a row"
+            hits["outputs"] = "one" if work.outputs == 1 else several
             self.coverage.sample(hits)
 
     def _write(self) -> dict[str, int]:
@@ -162,21 +165,24 @@ class BlockBench(BlockLoads, UnitBench):
         p = self.oldest_pass()
         if p == len(self.unfreed):
             return {}
-        line = int(self.work.lines_before[p] + self.work.out_height[p] - self.unfreed[p]) % self.config.psum_lines
-        if not (int(self.lines.done[0]) >> line) & 1 or not self.drain_throttle():
+        row = int(self.work.out_height[p]) - self.unfreed[p]
+        lines = int(psum_lines(self.work, p, row))
+        if int(self.lines.done[0]) & lines != lines or not self.drain_throttle():
             return {}
         if self.drain_left:
             self.drain_left -= 1
             return {}
         self.drain_left = self.drain_time
         if self.column == self.work.out_width[p]:
-            return {"drain_free_i": 1 << line}
+            return {"drain_free_i": lines}
         taps = self.config.taps
+        place = int(psum_place(self.work, self.one, p, self.column, self.output))
         return {
             "drain_read_i": 1,
-            "drain_line_i": line,
-            "drain_entry_i": self.column // taps,
-            "drain_way_i": self.column % taps,
+            "drain_line_i": int(psum_line(self.work, p, row, self.output // taps)),
+            "drain_entry_i": place // taps,
+            "drain_way_i": place % taps,
+            "drain_output_i": self.output,
             "drain_parameters_i": p % 2,
         }
 
@@ -230,9 +236,13 @@ class BlockBench(BlockLoads, UnitBench):
         """The psum that a read will show, and the line that is freed."""
         p = self.oldest_pass()
         if inputs.get("drain_read_i"):
-            psum = int(self.lines.psum[0, inputs["drain_line_i"], self.column])
-            self.shown = (psum + int(self.work.bias[p, 0])) & WORD
-            self.column += 1
+            place = inputs["drain_entry_i"] * self.config.taps + inputs["drain_way_i"]
+            psum = int(self.lines.psum[0, inputs["drain_line_i"], place])
+            self.shown = (psum + int(self.work.bias[p, 0, self.output])) & WORD
+            self.output += 1
+            if self.output == self.work.outputs[p]:
+                self.output = 0
+                self.column += 1
             self.transactions += 1
             walking = bool(self.mac.walk_valid[0])
             self.coverage.met("line read while the MAC works", walking)

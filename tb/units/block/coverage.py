@@ -3,6 +3,7 @@
 from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Ignored, Point, cover_point
 from penni_escalate.tb.base.geometry_classes import KERNELS, PADDINGS, STRIDES
 from penni_escalate.tb.base.geometry_cross import IMPOSSIBLE_KERNELS
+from penni_escalate.tb.base.outputs import one_a_row, several_of_several_rows
 
 MODEL = CoverageModel(
     "block",
@@ -61,6 +62,12 @@ MODEL = CoverageModel(
             "drain a pass behind the MAC",
             "Lines of the pass before are read while the MAC adds: the bias is that of the line.",
             (MET,),
+        ),
+        Point(
+            "outputs",
+            "Rows work for one output of the block or for several, through MAC and psum lines to the drain.",
+            ("one", "several", "one a row"),
+            only={"several": several_of_several_rows, "one a row": one_a_row},
         ),
         Point(
             "rows used",

@@ -10,7 +10,7 @@ from cocotb.handle import HierarchyObject
 
 from penni_escalate.golden.cycle.collector import STAGES, make_collector, step_collector
 from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer
-from penni_escalate.golden.cycle.work import work_of
+from penni_escalate.golden.cycle.work import psum_line, psum_lines, psum_place, work_of
 from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, place_of
 from penni_escalate.tb.base.load_port import LoadPort
@@ -51,14 +51,21 @@ class CollectorBench(UnitBench):
         self.loads = [
             (p, transfer)
             for p, work in enumerate(passes)
-            for transfer in transfers_of(port, work, {LoadKind.CHANNEL}, self.random)
+            for transfer in transfers_of(port, work, {LoadKind.TABLE}, self.random)
         ]
         self.loaded = 0
-        per_column = config.blocks // config.group
-        columns = self.work.out_height * self.work.out_width
-        self.last_groups = set((np.cumsum(columns * per_column) - 1).tolist())
-        self.pass_of_group = np.repeat(np.arange(len(passes)), columns * per_column).tolist()
-        self.total = int(columns.sum()) * per_column
+        #: Groups of a pixel of each pass.
+        self.per_pixel = self.work.outputs * (config.blocks // config.group)
+        groups = self.work.out_height * self.work.out_width * self.per_pixel
+        self.last_groups = set((np.cumsum(groups) - 1).tolist())
+        self.pass_of_group = np.repeat(np.arange(len(passes)), groups).tolist()
+        self.first_group = np.cumsum(groups) - groups
+        self.total = int(groups.sum())
+        #: Lines of all earlier passes.
+        self.rows_before = np.cumsum(self.work.out_height) - self.work.out_height
+        for work in passes:
+            several = "several" if work.outputs < config.rows else "one a row"
+            self.coverage.sample({"outputs": "one" if work.outputs == 1 else several})
         self.model = make_collector(self.total, self.sizes)
         self.lines = make_psum_line_buffer(self.sizes)
         #: Lines begun by each block, counted over all passes.
@@ -75,36 +82,45 @@ class CollectorBench(UnitBench):
 
     def _pass_of_row(self, row: int) -> int:
         """The pass that an output line, counted over all passes, belongs to."""
-        return int(np.searchsorted(self.work.lines_before, row, side="right")) - 1
+        return int(np.searchsorted(self.rows_before, row, side="right")) - 1
+
+    def _lines_of_row(self, row: int) -> int:
+        """Its psum lines, as a bit mask."""
+        p = self._pass_of_row(row)
+        return int(psum_lines(self.work, p, row - int(self.rows_before[p])))
 
     def _finish_lines(self) -> None:
-        """Blocks finish lines: each in its own time, at most PSUM_LINES ahead of the one freed last."""
+        """Blocks finish lines: each in its own time, where the psum lines are free."""
         if not self.done_throttle():
             return
         for b in range(self.config.blocks):
             row = self.begun[b]
             if b == self.slow_block and self.random.random() < 0.9:
                 continue
-            if row == self.rows or row - self.freed >= self.config.psum_lines or self.random.random() < 0.3:
+            if row == self.rows or self.random.random() < 0.3:
                 continue
-            p = self._pass_of_row(row)
-            if p >= self.model.loaded[0]:
+            p, mask = self._pass_of_row(row), self._lines_of_row(row)
+            if p >= self.model.loaded[0] or any(mask & self._lines_of_row(n) for n in range(self.freed, row)):
                 continue
-            line = row % self.config.psum_lines
-            psums = self._new_psums(p, b)
-            self.lines.psum[b, line] = psums - self.work.bias[p, b]
-            self.lines.done[b] |= 1 << line
+            for output in range(int(self.work.outputs[p])):
+                line = int(psum_line(self.work, p, row - int(self.rows_before[p]), output // self.config.taps))
+                several = bool(self.work.outputs[p] > 1)
+                ways = slice(output % self.config.taps, None, self.config.taps) if several else slice(None)
+                psums = self._new_psums(p, b, output)[ways]
+                self.lines.psum[b, line, ways] = psums - self.work.bias[p, b, output]
+            self.lines.done[b] |= mask
             self.begun[b] += 1
 
-    def _new_psums(self, p: int, b: int) -> np.ndarray:
+    def _new_psums(self, p: int, b: int, output: int) -> np.ndarray:
         """Psums of a line: some near the codes' range, some anything."""
-        width = self.config.width_max
-        shift, multiplier = int(self.work.shift[p, b]), max(int(self.work.multiplier[p, b]), 1)
+        width = self.lines.psum.shape[2]
+        shift, multiplier = int(self.work.shift[p, b, output]), max(int(self.work.multiplier[p, b, output]), 1)
         reach = min(2**31 - 1, (400 << shift) // multiplier + 1)
-        psums = self.numbers.integers(-reach, reach + 1, width)
+        psums = np.asarray(self.numbers.integers(-reach, reach + 1, width))
         if self.random.random() < 0.2:
             extremes = np.array([-(2**31), 2**31 - 1, 0])
-            psums = np.where(self.numbers.random(width) < 0.5, self.numbers.choice(extremes, width), psums)
+            chosen = self.numbers.random(width) < 0.5
+            psums = np.where(chosen, self.numbers.choice(extremes, width), psums)
         return psums
 
     def _load(self) -> dict[str, int]:
@@ -114,7 +130,10 @@ class CollectorBench(UnitBench):
         number, transfer = self.loads[self.loaded]
         if number - self.passes_left >= 2 or not self.load_throttle():
             return {}
-        inputs = {"load_bank_i": number % 2, "load_data_i": transfer.data}
+        words = self.widths.words.values()
+        word = max(word.bits for word in words if word.kind in (LoadKind.TABLE, LoadKind.PASS))
+        place = (transfer.block or 0) % self.config.load_words * word
+        inputs = {"load_bank_i": number % 2, "load_data_i": transfer.data << place}
         if transfer.kind is LoadKind.PASS:
             model, work = self.model, self.work
             p = int(model.work[0])
@@ -123,7 +142,7 @@ class CollectorBench(UnitBench):
                 return {}
             return inputs | {"load_pass_i": 1}
         assert transfer.block is not None
-        return inputs | {"load_channel_i": 1 << transfer.block}
+        return inputs | {"load_table_i": 1 << transfer.block}
 
     def drive(self) -> Inputs:
         """Load, finish lines, show psums, take groups or not."""
@@ -141,39 +160,43 @@ class CollectorBench(UnitBench):
         group = int(model.stages[OUTPUT])
         self.expect(sample, "values_valid_o", group >= 0)
         if group >= 0:
-            per_column = self.config.blocks // self.config.group
+            of = self.pass_of_group[group]
+            in_pixel = (group - int(self.first_group[of])) % int(self.per_pixel[of])
             self.expect(sample, "values_o", pack(model.outputs[group], 8))
-            self.expect(sample, "values_eop_o", group % per_column == per_column - 1)
+            self.expect(sample, "values_eop_o", in_pixel == self.per_pixel[of] - 1)
             self.expect(sample, "values_last_o", group in self.last_groups)
             self.transactions += inputs["values_ready_i"]
         self.coverage.met("stalled", not inputs["values_ready_i"])
         self.coverage.met("two passes loaded", int(model.loaded[0]) - self.passes_left == 2)
-        place = p, row, column = int(model.work[0]), int(model.row[0]), int(model.column[0])
+        place = p, row, column, output = self._to_read()
         starts = bool(inputs.get("load_pass_i"))
         takes = bool(inputs["values_ready_i"])
         self._note_pipe(inputs["done_i"], takes, group)
         free, leaving = self._step(bool(inputs["values_ready_i"]), starts)
-        reads = place != (int(model.work[0]), int(model.row[0]), int(model.column[0]))
+        reads = place != self._to_read()
         self.expect(sample, "drain_read_o", reads)
         self.expect(sample, "drain_free_o", free)
         if free:
             self.lines.done[:] &= ~free
             self.freed += 1
-            following = 1 << self.freed % self.config.psum_lines
-            self.coverage.sample({"next line": "done" if inputs["done_i"] & following else "not done"})
+            following = self._lines_of_row(self.freed) if self.freed < self.rows else 0
+            there = following and inputs["done_i"] & following == following
+            self.coverage.sample({"next line": "done" if there else "not done"})
             self.shown = None
         if reads:
-            line = int(self.work.lines_before[p] + row) % self.config.psum_lines
+            line = int(psum_line(self.work, p, row, output // taps))
+            at = int(psum_place(self.work, self.sizes, p, column, output))
             self.expect(sample, "drain_line_o", line)
-            self.expect(sample, "drain_entry_o", column // taps)
-            self.expect(sample, "drain_way_o", column % taps)
+            self.expect(sample, "drain_entry_o", at // taps)
+            self.expect(sample, "drain_way_o", at % taps)
+            self.expect(sample, "drain_output_o", output)
             self.expect(sample, "drain_parameters_o", p % 2)
-            psums = self.lines.psum[:, line, column] + self.work.bias[p]
+            psums = self.lines.psum[:, line, at] + self.work.bias[p, :, output]
             self.shown = [int(value) & WORD for value in psums]
             self.coverage.met("largest psum", 2**31 - 1 in psums)
             self.coverage.met("pass after pass", p != int(model.work[0]) and model.work[0] < model.loaded[0])
             self.coverage.met("one-column line", self.work.out_width[p] == 1)
-            self._note_column(p, row, column, line, starts)
+            self._note_column(p, row, column, output, starts)
         if leaving >= 0:
             self.left += 1
             self.passes_left += leaving in self.last_groups
@@ -184,14 +207,23 @@ class CollectorBench(UnitBench):
             return "signed"
         return "unsigned" if self.work.high[p] == 255 else "with a ceiling"
 
-    def _note_column(self, p: int, row: int, column: int, line: int, starts: bool) -> None:
+    def _to_read(self) -> tuple[int, int, int, int]:
+        """Pass, row, column and output that are read next."""
+        model = self.model
+        return int(model.work[0]), int(model.row[0]), int(model.column[0]), int(model.output[0])
+
+    def _note_column(self, p: int, row: int, column: int, output: int, starts: bool) -> None:
         """The column that is read, its codes, and what follows where it is the last of its pass."""
         config, work, model = self.config, self.work, self.model
         width, height = int(work.out_width[p]), int(work.out_height[p])
-        at = "first" if line == 0 else "last" if line == config.psum_lines - 1 else "between"
+        line = int(psum_line(work, p, row, 0))
+        at = "first" if line == 0 else "last" if line == work.lines[p] - 1 else "between"
+        several = work.outputs[p] > 1
+        of_column = "the only one" if not several else "last" if output + 1 == work.outputs[p] else "before the last"
+        self.coverage.sample({"output of the column": of_column})
         self.coverage.sample({"line of the pass": place_of(row, height), "column": place_of(column, width), "line": at})
         self.coverage.met("widest line", width == config.width_max and column == width - 1)
-        used = work.multiplier[p] > 0
+        used = work.multiplier[p, :, output] > 0
         first = int(model.entered[0])
         codes = model.outputs[first : first + config.blocks // config.group].reshape(-1)[used].tolist()
         low, high = int(work.low[p]) & 255, int(work.high[p]) & 255
@@ -210,7 +242,7 @@ class CollectorBench(UnitBench):
                 "channels": "all blocks" if used.all() else "some blocks",
             }
         )
-        if row < height - 1 or column < width - 1:
+        if row < height - 1 or column < width - 1 or output < work.outputs[p] - 1:
             return
         self.coverage.met("pass starts as one ends", starts)
         if p + 1 < len(work.out_width):
@@ -231,8 +263,8 @@ class CollectorBench(UnitBench):
         elif model.work[0] == model.loaded[0]:
             select = "no pass"
         else:
-            line = self._row_to_read() % config.psum_lines
-            select = "column to read" if done >> line & 1 else "no line"
+            lines = self._lines_of_row(self._row_to_read())
+            select = "column to read" if done & lines == lines else "no line"
         self.coverage.sample(
             {
                 "select": select,
@@ -240,7 +272,7 @@ class CollectorBench(UnitBench):
                 "output": "full" if group >= 0 else "empty",
             }
         )
-        self.coverage.met("free refused", bool(model.parts[0] and final and model.parts_free[0] and not takes))
+        self.coverage.met("free refused", bool(model.parts[0] and final and model.lines[0] and not takes))
         if max(self.begun) - min(self.begun) == config.psum_lines:
             self.coverage.sample({"blocks apart": "all lines"})
         inside = [self.pass_of_group[number] for number in model.stages[: OUTPUT + 1].tolist() if number >= 0]
@@ -250,9 +282,9 @@ class CollectorBench(UnitBench):
 
     def _row_to_read(self) -> int:
         """The output line that is read next, counted over all passes."""
-        model, work = self.model, self.work
+        model = self.model
         p = int(model.work[0])
-        return int(work.lines_before[p] + model.row[0]) if p < len(work.lines_before) else self.rows
+        return int(self.rows_before[p] + model.row[0]) if p < len(self.rows_before) else self.rows
 
     def _note_reset(self) -> None:
         """What the episode before left in the registers, if it was aborted."""
@@ -262,7 +294,8 @@ class CollectorBench(UnitBench):
         for name, held in (
             ("column", model.column[0]),
             ("line of the pass", model.row[0]),
-            ("line", self._row_to_read() % self.config.psum_lines),
+            ("line", int(psum_line(self.work, int(model.work[0]), int(model.row[0]), 0))),
+            ("output", model.output[0]),
             ("odd bank", model.work[0] % 2),
             ("part", model.part[0]),
             ("group in the pipe", (model.stages[: OUTPUT + 1] >= 0).any()),

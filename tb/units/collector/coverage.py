@@ -2,6 +2,7 @@
 
 from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Point, cover_point
 from penni_escalate.tb.base.geometry_classes import PLACES
+from penni_escalate.tb.base.outputs import has_several, one_a_row, several_of_several_rows
 
 MODEL = CoverageModel(
     "collector",
@@ -95,6 +96,18 @@ MODEL = CoverageModel(
             (MET,),
         ),
         Point(
+            "outputs",
+            "Columns are read once for each output of a block: parameters and psum lines change with it.",
+            ("one", "several", "one a row"),
+            only={"several": several_of_several_rows, "one a row": one_a_row},
+        ),
+        Point(
+            "output of the column",
+            "The last output alone ends the pixel, the line and the pass.",
+            ("the only one", "before the last", "last"),
+            only={"before the last": has_several, "last": has_several},
+        ),
+        Point(
             "channels",
             "A pass with fewer channels than blocks: the rest must give 0 whatever is in their lines.",
             ("all blocks", "some blocks"),
@@ -103,7 +116,8 @@ MODEL = CoverageModel(
             "reset",
             "A register that reset does not clear drains the next run from another place, or gives groups of the "
             "last one.",
-            ("column", "line of the pass", "line", "odd bank", "part", "group in the pipe"),
+            ("column", "line of the pass", "line", "output", "odd bank", "part", "group in the pipe"),
+            only={"output": has_several},
         ),
     ),
 )

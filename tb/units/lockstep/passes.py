@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.golden.schedule import Pass, passes_of
-from penni_escalate.golden.sparsemap import SparseTensor, encode
+from penni_escalate.golden.schedule import Pass, inputs_of
+from penni_escalate.golden.sparsemap import SparseTensor
 from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.base.geometry_classes import GeometryDeck
 from penni_escalate.tb.base.load_port import LoadPort
-from penni_escalate.tb.base.random_work import random_layer
+from penni_escalate.tb.base.random_work import random_layer, random_passes
 
 #: Output columns and rows of a small pass stay below a run's length.
 PIXELS = 60
@@ -40,12 +40,16 @@ def random_pass(
 ) -> RandomPass:
     """One pass of a random layer: at most ``pixels`` pixels, or two rows of any width, and about ``beats`` groups."""
     g = deck.draw(numbers, pixels if pixels < PIXELS else max(PIXELS, 2 * config.width_max))
+    if numbers.random() < 0.2:
+        # Only of 1x1 layers a block can have several outputs.
+        g = replace(g, kernel_height=1, kernel_width=1, padding=0)
     # Fewer channels rather than another geometry: else large kernels would be rare.
     while g.channels > config.group and g.height * g.width * -(-g.channels // config.group) > beats:
         g = replace(g, channels=g.channels // 2)
     drawn = random_layer(numbers, config, geometry=g)
-    works = passes_of(drawn.layer, config)
-    return RandomPass(works[int(numbers.integers(len(works)))], encode(drawn.activations[0], config.group))
+    works = random_passes(numbers, drawn.layer, config)
+    chosen = works[int(numbers.integers(len(works)))]
+    return RandomPass(chosen, inputs_of(drawn.layer, drawn.activations[0], config, [chosen])[0])
 
 
 def one_block(work: Pass) -> Pass:
@@ -53,7 +57,8 @@ def one_block(work: Pass) -> Pass:
     return replace(
         work,
         coefficients=work.coefficients[:1],
-        basis=work.basis[:1],
+        kernels=work.kernels[:1],
+        selection=work.selection[:1],
         bias=work.bias[:1],
         multiplier=work.multiplier[:1],
         shift=work.shift[:1],
@@ -61,22 +66,23 @@ def one_block(work: Pass) -> Pass:
 
 
 def _parameters(port: LoadPort, work: Pass) -> Iterator[Transfer]:
-    """Everything but the geometry, for each block that the pass has."""
+    """Everything but the geometry and the tables, for each block that the pass has."""
     g, config = work.geometry, port.config
-    blocks = range(len(work.bias))
-    for block in blocks:
+    for block in range(len(work.bias)):
         for group in range(work.coefficients.shape[1] // config.group):
             yield Transfer(LoadKind.COEFFICIENTS, block, group, port.coefficients(work, block, group))
         for r in range(g.kernel_height):
             for s in range(g.kernel_width):
                 index = r * config.kernel_max + s
                 yield Transfer(LoadKind.BASIS, block, index, port.basis(work, block, r, s))
-        yield Transfer(LoadKind.CHANNEL, block, 0, port.channel(work, block))
     yield Transfer(LoadKind.EXPONENTS, None, 0, port.exponents(work))
 
 
 def transfers_of(port: LoadPort, work: Pass, kinds: set[LoadKind], source: random.Random) -> list[Transfer]:
-    """The transfers of some kinds in random order, and the one that starts the pass last."""
+    """The transfers of some kinds in random order, but the tables first, and the one that starts the pass last."""
+    blocks = range(len(work.bias)) if LoadKind.TABLE in kinds else ()
+    tables = [Transfer(LoadKind.TABLE, block, 0, port.table(work, block)) for block in blocks]
     chosen = [transfer for transfer in _parameters(port, work) if transfer.kind in kinds]
+    source.shuffle(tables)
     source.shuffle(chosen)
-    return [*chosen, Transfer(LoadKind.PASS, None, 0, port.geometry(work))]
+    return [*tables, *chosen, Transfer(LoadKind.PASS, None, 0, port.geometry(work))]

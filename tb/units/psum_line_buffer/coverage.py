@@ -1,6 +1,7 @@
 """Functional coverage of psum_line_buffer."""
 
 from penni_escalate.tb.base.coverage import CoverageModel, Cross, Ignored, Point, cover_point
+from penni_escalate.tb.base.outputs import has_several, several_steps
 
 _FRESH = "an entry that is not written has not been added to since its line was freed."
 
@@ -50,6 +51,23 @@ MODEL = CoverageModel(
         Point("added column", "The first and the last column of the memories.", ("first", "between", "last")),
         Point(
             "sum", "A psum may leave 32 bits on the way and come back: it must wrap, not saturate.", ("stays", "wraps")
+        ),
+        Point(
+            "added for",
+            "Ways hold columns of one output, or outputs, of which each step has its own: the bias follows.",
+            ("one output", "before the last", "last step"),
+            only={"before the last": several_steps, "last step": has_several},
+        ),
+        Point(
+            "drained output",
+            "Every output has a bias of its own, which counts where nothing was added.",
+            ("the only one", "first", "others"),
+            only={"first": has_several, "others": has_several},
+        ),
+        Cross(
+            "biases of outputs",
+            "An entry that was never added to is the bias of its output, one that was contains it once.",
+            ("drained output", "drained entry"),
         ),
         Point("bank", "Biases of two passes are held: additions and drains name theirs.", ("0", "1")),
         Point(

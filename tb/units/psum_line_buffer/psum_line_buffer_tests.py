@@ -44,7 +44,7 @@ class PsumLineBufferBench(UnitBench):
         if self.episode > 1:
             self._note_reset()
         self.model = make_psum_line_buffer(self.sizes._replace(blocks=1))
-        self.bias = [0, 0]
+        self.bias = [[0], [0]]
         self.to_load = [0, 1]
         self.bank: list[int] = []
         lines = self.config.psum_lines
@@ -56,6 +56,8 @@ class PsumLineBufferBench(UnitBench):
         self.held: tuple[int, int] | None = None
         self.drained = 0
         self.left = self.random.randrange(20, 400)
+        #: Of each line: 0 where the pass has one output, else the step, whose ways hold outputs of their own.
+        self.step = [self._new_step() for _ in range(lines)]
         #: Issues of the last two cycles, NOTHING where there was none.
         self.recent = [NOTHING, NOTHING]
         #: Cycles that the psum at the output stands; cycle in which each line was freed.
@@ -65,6 +67,17 @@ class PsumLineBufferBench(UnitBench):
         self.close_share = self.random.choice((0.01, 0.05, 0.3))
         #: Few reads of a line, or so many that nearly every column is among them.
         self.free_share = self.random.choice((0.02, 0.2))
+
+    def _new_step(self) -> int:
+        return self.random.choice((0, *range(1, self.widths.steps_max + 1))) if self.widths.outputs_max > 1 else 0
+
+    def _outputs_of(self, line: int) -> range:
+        """The outputs whose sums the ways of a line hold; all ways are of output 0 where the pass has one."""
+        step, taps = self.step[line], self.config.taps
+        return range((step - 1) * taps, min(step * taps, self.widths.outputs_max)) if step else range(1)
+
+    def _output_at(self, line: int, way: int) -> int:
+        return self._outputs_of(line)[way if self.step[line] else 0]
 
     def _choose_load(self) -> dict[str, int]:
         """A bias for a bank that no line uses."""
@@ -76,8 +89,11 @@ class PsumLineBufferBench(UnitBench):
             self.coverage.met("bias changes")
         else:
             return {}
-        self.bias[bank] = self.random.choice(EXTREMES) if self.random.random() < 0.3 else self.random.getrandbits(32)
-        return {"load_i": 1, "load_bank_i": bank, "load_bias_i": self.bias[bank]}
+        self.bias[bank] = [
+            self.random.choice(EXTREMES) if self.random.random() < 0.3 else self.random.getrandbits(32)
+            for _ in range(self.widths.outputs_max)
+        ]
+        return {"load_i": 1, "load_bank_i": bank, "load_bias_i": pack(self.bias[bank], 32)}
 
     def _choose_issue(self) -> Issue:
         """An addition near the last ones, and lines that close with it."""
@@ -91,7 +107,7 @@ class PsumLineBufferBench(UnitBench):
             near = [(issue.line, issue.column) for issue in self.recent if issue.sums and issue.line in lines]
             if near and self.random.random() < 0.6:
                 line, column = self.random.choice(near)
-                if self.random.random() < 0.2:
+                if self.random.random() < 0.4:
                     line = self.random.choice(lines)
                 elif self.random.random() < 0.2:
                     column = max(0, column - self.random.randrange(self.config.taps))
@@ -100,6 +116,9 @@ class PsumLineBufferBench(UnitBench):
                 if self.random.random() < 0.2:
                     column = self.random.choice((0, self.config.width_max - 1))
             most = min(self.config.taps, self.config.width_max - column)
+            if self.step[line]:
+                column -= column % self.config.taps
+                most = len(self._outputs_of(line))
             count = self.random.randint(1, most)
             sums = tuple(
                 self.random.choice(EXTREMES) if self.random.random() < 0.3 else self.random.getrandbits(32)
@@ -124,13 +143,17 @@ class PsumLineBufferBench(UnitBench):
         column = self.random.choice((0, self.config.width_max - 1, self.random.randrange(self.config.width_max)))
         if columns and self.random.random() < 0.7:
             column = self.random.choice(columns)
+        way = column % self.config.taps
+        if self.step[line] and way >= len(self._outputs_of(line)):
+            way = 0
         bank = self.uses[line]
         assert bank is not None
         return {
             "drain_read_i": 1,
             "drain_line_i": line,
             "drain_entry_i": column // self.config.taps,
-            "drain_way_i": column % self.config.taps,
+            "drain_way_i": way,
+            "drain_output_i": self._output_at(line, way),
             "drain_parameters_i": bank,
         }
 
@@ -155,6 +178,7 @@ class PsumLineBufferBench(UnitBench):
                 "target_entry_i": target.column // self.config.taps,
                 "target_way_i": target.column % self.config.taps,
                 "target_mask_i": (1 << len(target.sums)) - 1,
+                "target_step_i": self.step[target.line],
                 "target_parameters_i": bank,
             }
         inputs["sum_i"] = pack(addition.sums, 32) if addition.sums else self.random.getrandbits(32 * self.config.taps)
@@ -187,7 +211,7 @@ class PsumLineBufferBench(UnitBench):
             column = inputs["drain_entry_i"] * self.config.taps + inputs["drain_way_i"]
             bank = inputs["drain_parameters_i"]
             self.held = (line, column)
-            self.drained = (int(model.psum[0, line, column]) + self.bias[bank]) & WORD
+            self.drained = (int(model.psum[0, line, column]) + self.bias[bank][inputs["drain_output_i"]]) & WORD
             self.coverage.met("entry never written", column not in self.written[line])
             self.coverage.met("line never written", not self.written[line])
             self.transactions += 1
@@ -196,6 +220,7 @@ class PsumLineBufferBench(UnitBench):
             self.freed[self.held[0]] = self.cycle
             self.uses[self.held[0]] = None
             self.written[self.held[0]] = set()
+            self.step[self.held[0]] = self._new_step()
             self.held = None
         step_psum_line_buffer(model, self.sizes, 0, issue.close, free)
         self.pipe = [issue, self.pipe[0]]
@@ -227,6 +252,9 @@ class PsumLineBufferBench(UnitBench):
             if taps > 1:
                 other = repeat == "next cycle" and column - last.column != column - issue.column
                 self.coverage.met("same entry through another tap", other)
+        step = self.step[issue.line]
+        ways = "one output" if not step else "last step" if step == self.widths.steps_max else "before the last"
+        self.coverage.sample({"added for": ways})
         if taps > 1:
             turns = issue.column % taps + len(issue.sums) > taps
             self.coverage.sample({"taps": "turn around" if turns else "in order"})
@@ -248,6 +276,11 @@ class PsumLineBufferBench(UnitBench):
                 "drained entry": entry if self.written[line] else "of an untouched line",
                 "drained column": self._place(column),
                 "bank": str(inputs["drain_parameters_i"]),
+                "drained output": "the only one"
+                if not self.step[line]
+                else "first"
+                if not inputs["drain_output_i"]
+                else "others",
             }
         )
         self._note_held()

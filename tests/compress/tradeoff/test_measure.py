@@ -30,11 +30,10 @@ def test_layers_with_a_skip_tensor_are_counted_on_what_they_read(package: Packag
     """
     found = predict(package, TINY, 2)
     skipping = [layer.name for layer in package.layers if isinstance(layer, Convolution) and layer.skip is not None]
-    assert {layer.name: layer.skip_left_out for layer in found.layers} == {"first0": False, "decomposed1": True}
-    assert set(skipping) >= {"decomposed1"} and set(found.host) == {layer.name for layer in package.layers} - {
-        "first0",
-        "decomposed1",
-    }
+    runs = {"first0": False, "decomposed1": True, "depthwise2": False, "pointwise4": False}
+    assert {layer.name: layer.skip_left_out for layer in found.layers} == runs
+    assert set(skipping) >= {"decomposed1"}
+    assert set(found.host) == {layer.name for layer in package.layers} - set(runs)
     plain, left = select_layers(package, TINY, None)
     assert "decomposed1" in {layer.name for layer in left}
     known = {figures.layer.name: figures for figures in predict_network(package, TINY, plain, range(2)).layers}
@@ -43,8 +42,9 @@ def test_layers_with_a_skip_tensor_are_counted_on_what_they_read(package: Packag
     alone, _ = select_layers(without, TINY, "decomposed1")
     (figures,) = predict_network(without, TINY, alone, range(2)).layers
     assert found.layers[1].cycles == figures.cycles > 0
-    assert found.cycles == (found.layers[0].cycles + found.layers[1].cycles) / 2
-    assert all(layer.load_words > 0 and layer.counters["cycles"] == layer.cycles for layer in found.layers)
+    assert found.cycles == sum(layer.cycles for layer in found.layers) / 2
+    # The core counts no cycle between passes.
+    assert all(layer.load_words > 0 and 0 < layer.counters["cycles"] <= layer.cycles for layer in found.layers)
 
 
 def test_a_model_that_is_wrong_is_no_result(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ def column(changes: str, workload: str) -> str:
 @pytest.mark.parametrize(
     ("changes", "fields"),
     [
-        ("adders 16", {"adders": 16}),
+        ("adders 4", {"adders": 4}),
         ("ring 1 (model only)", {"ring": 1}),
         ("out_lanes 8", {"out_lanes": 8}),
         ("no dilution, model only", {"dilution": False}),

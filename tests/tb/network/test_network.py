@@ -96,9 +96,10 @@ def test_a_network_of_every_kind(tmp_path: Path, measure: str) -> None:
     result = sim(tmp_path, "--net", str(package.folder), "--config", "tiny", "--sim", "icarus", "--images", "2")
     assert result.returncode == 0, result.stdout + result.stderr
     document = json.loads((tmp_path / "sim.json").read_text())
-    assert [layer["name"] for layer in document["layers"]] == ["first0"]
+    runs = ["first0", "depthwise2", "pointwise4"]
+    assert [layer["name"] for layer in document["layers"]] == runs
     left = document["host_fallback"]
-    assert [layer["name"] for layer in left] == [layer.name for layer in package.layers[1:]]
+    assert [layer["name"] for layer in left] == [layer.name for layer in package.layers if layer.name not in runs]
     assert left[0] == {
         "name": "decomposed1",
         "kind": "decomposed",
@@ -132,6 +133,7 @@ def test_a_difference_is_printed_with_what_repeats_it(
 
     monkeypatch.setattr(network_sim, "predict_runs", wrong)
     names = ["--net", str(package.folder), "--config", str(configuration), "--sim", "icarus", "--images", "2"]
+    names += ["--layer", "first0"]
     with pytest.raises(SystemExit) as ended:
         command.sim(["--results", str(tmp_path), *names], standalone_mode=False)
     assert ended.value.code == 1

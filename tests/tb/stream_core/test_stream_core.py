@@ -86,7 +86,7 @@ def change_z(path: Path, prediction: Prediction) -> list[str]:
 def test_every_kind_of_difference_is_reported(tmp_path: Path) -> None:
     """A recorded run in which one of each is changed by hand: what the core gives, what it counts, and z."""
     config = load_accelerator("tiny")
-    prediction = short_prediction(2)
+    prediction = short_prediction(6)
     prediction = replace(prediction, run=replace(prediction.run, trace_z=True))
     design = design_of("tiny")
     build(design, Simulator.ICARUS)

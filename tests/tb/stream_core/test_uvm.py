@@ -226,6 +226,6 @@ def test_words_of_groups() -> None:
 
 def test_words_of_the_load_port() -> None:
     """The stream's fields lie as tb.base.load_port lays them."""
-    word = LoadPort(TINY).transfer(LoadKind.CHANNEL, 2, 3, 5)
+    word = LoadPort(TINY).transfer(LoadKind.TABLE, 2, 3, [5])
     fields = load_stream(TINY).unpack(word)
-    assert fields == {"kind": LoadKind.CHANNEL, "all": 0, "block": 2, "index": 3, "data": 5}
+    assert fields == {"kind": LoadKind.TABLE, "all": 0, "set": 2, "index": 3, "data": 5}
