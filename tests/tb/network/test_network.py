@@ -97,6 +97,8 @@ def test_a_network_of_every_kind(tmp_path: Path, measure: str) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     document = json.loads((tmp_path / "sim.json").read_text())
     runs = ["first0", "depthwise2", "pointwise4"]
+    if measure == "correlation":
+        runs.append("pointwise9")
     assert [layer["name"] for layer in document["layers"]] == runs
     left = document["host_fallback"]
     assert [layer["name"] for layer in left] == [layer.name for layer in package.layers if layer.name not in runs]

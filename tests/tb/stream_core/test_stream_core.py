@@ -20,11 +20,14 @@ RUNS = [
     ("tiny", Simulator.ICARUS, 0, 16),
     ("tiny", Simulator.VERILATOR, 100, 150),
     ("small", Simulator.VERILATOR, 1000, 60),
+    # As many adders as preset full: compilers add that many comparisons as a vector.
+    ("configs/shapes/whole_group.yaml", Simulator.VERILATOR, 2000, 12),
 ]
 
 
 def design_of(name: str, folder: Path = BUILD / "rtl") -> Design:
-    return stream_design(load_accelerator(name), folder / name)
+    config = load_accelerator(name)
+    return stream_design(config, folder / config.name)
 
 
 @pytest.mark.parametrize(("name", "simulator", "first", "count"), RUNS)
@@ -34,7 +37,7 @@ def test_random_layers_agree(name: str, simulator: Simulator, first: int, count:
     design = design_of(name)
     build(design, simulator)
     predictions = [predict(config, random_run(seed, config)) for seed in range(first, first + count)]
-    folder = BUILD / "work" / f"random_{name}_{simulator}"
+    folder = BUILD / "work" / f"random_{config.name}_{simulator}"
     outcome, comparisons = run_batch(design, simulator, predictions, folder, seed=1)
     assert (outcome.tests, outcome.failed) == (1, 0)
     for prediction, comparison in zip(predictions, comparisons, strict=True):
