@@ -2,6 +2,7 @@
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.input_groups import groups_problem
 from penni_escalate.golden.kinds import KINDS, Convolution
 from penni_escalate.golden.layers import Layer
 from penni_escalate.golden.overflow import z_problem
@@ -12,17 +13,11 @@ HEIGHT_MAX = 4095
 def core_form(layer: Layer) -> Convolution | str:
     """A layer in the form that the stream core runs, whatever its configuration; where it runs it in none, why.
 
-    It runs layers of some kinds that have one source, no skip tensor and are not flattened.
+    It runs layers of some kinds.
     """
     form = KINDS[layer.kind].on_core
     if form is None:
         return f"the stream core does not run kind {layer.kind}"
-    if len(layer.sources) > 1:
-        return f"the stream core takes one source, it has {len(layer.sources)}"
-    if layer.skip is not None:
-        return f"the stream core adds no skip tensor, its is '{layer.skip.source}'"
-    if layer.flatten:
-        return "the stream core does not flatten"
     return form(layer)
 
 
@@ -32,7 +27,7 @@ def unsupported_reason(layer: Layer, config: Accelerator) -> str | None:
     if isinstance(form, str):
         return form
     problem = exceeds_limits(form.geometry, form.rows_used, config)
-    return problem or z_problem(form.coefficients, form.signed_in, config.z_bits)
+    return problem or groups_problem(form, config) or z_problem(form.coefficients, form.signed_in, config.z_bits)
 
 
 def exceeds_limits(g: Geometry, rows_used: int, config: Accelerator) -> str | None:

@@ -61,6 +61,7 @@ class Layer(ABC):
 
     Attributes:
         sources: tensors whose channels, in this order, are the layer's input.
+        source_channels: channels of each source; empty for one with all of them.
         flatten: the sources (H, W, C) are read as one pixel of H * W * C channels: row, column, channel.
         geometry: of the concatenated, flattened input.
         signed_in: the input codes are -128..127 rather than 0..255.
@@ -70,6 +71,7 @@ class Layer(ABC):
     name: str
     kind: LayerKind
     sources: tuple[str, ...]
+    source_channels: tuple[int, ...] = ()
     flatten: bool = False
     geometry: Geometry
     signed_in: bool
@@ -84,6 +86,13 @@ class Layer(ABC):
     def out_width(self) -> int:
         """Output columns."""
         return self.geometry.out_width
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Channels of each pixel of a source that makes up a pixel of the input, in order."""
+        if not self.source_channels:
+            return (self.geometry.channels,)
+        return self.source_channels * (self.geometry.channels // sum(self.source_channels))
 
     @property
     def needs(self) -> set[str]:

@@ -214,6 +214,7 @@ def _layer(folder: Path, entry: LayerEntry, types: Mapping[str, TensorType], rea
     fields: dict[str, Any] = {
         "name": entry.name,
         "sources": tuple(entry.sources),
+        "source_channels": tuple(types[source].channels for source in entry.sources),
         "flatten": entry.flatten,
         "geometry": geometry_of(entry),
         "signed_in": types[entry.sources[0]].signed,

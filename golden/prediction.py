@@ -91,7 +91,8 @@ def predict_runs(
     def run(layer: Convolution, place: int) -> _Result:
         activations = layer_input(layer, tensors)[place]
         passes = passes_of(layer, config)
-        inputs = inputs_of(layer, activations, config, passes)
+        skip = None if layer.skip is None else tensors[layer.skip.source][place]
+        inputs = inputs_of(layer, activations, config, passes, skip)
         loads = [load_words(work, config) for work in passes]
         trace = simulate(config, passes, inputs, loads, free_running())
         expected = tensors[layer.name][place].view(np.uint8)

@@ -10,6 +10,13 @@ import numpy as np
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.fit import HEIGHT_MAX
 from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.input_groups import (
+    groups_max,
+    groups_of_pixel,
+    own_groups,
+    padded_input,
+    row_coefficients,
+)
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.psum_lines import LINES_MIN, lines_of, steps_of
 from penni_escalate.golden.sparsemap import SparseTensor, encode
@@ -26,22 +33,27 @@ class Pass:
         geometry: of what is sent. That of a 1x1 layer has no pixels that no output reaches, and where a block has
             several outputs its lines are cut to fit the psum lines: it has as many pixels, in the same order.
         outputs: output channels of a block. Row m works for output m // (ROWS / outputs).
-        groups: int64 (G,): the groups of the layer's channels that are sent: those with a coefficient in the pass.
+        groups: int64 (G,): the groups of the layer's channels, and then of its skip tensor's, that are sent: those
+            with a coefficient in the pass.
         coefficients: int8 (BLOCKS, G * GROUP, ROWS).
-        kernels: int8 (1, ROWS, R, S) where all blocks share them, or (BLOCKS, ROWS, R, S): what is loaded.
-        exponents: uint8 (ROWS,): what is loaded, an exponent a kernel.
+        shared_basis: every output channel has the same basis kernels; a skip tensor's are its own all the same.
+        kernels: int8 (1, ROWS, R, S) where all blocks have the same, or (BLOCKS, ROWS, R, S): what is loaded.
+        exponents: uint8 (1, ROWS) or (BLOCKS, ROWS): what is loaded, an exponent a kernel.
         selection: uint8 (BLOCKS, ROWS), the row table: which of the kernels each row takes.
         bias: int32 (BLOCKS, outputs).
         multiplier: uint16 (BLOCKS, outputs).
         shift: uint8 (BLOCKS, outputs).
         low, high: clamp of the output codes.
         signed_in: the input codes are signed.
+        skip_groups: how many of the groups, the last, are a skip tensor's.
+        skip_signed: its codes are signed.
     """
 
     geometry: Geometry
     outputs: int
     groups: np.ndarray
     coefficients: np.ndarray
+    shared_basis: bool
     kernels: np.ndarray
     exponents: np.ndarray
     selection: np.ndarray
@@ -51,22 +63,38 @@ class Pass:
     low: int
     high: int
     signed_in: bool
-
-    @property
-    def shared_basis(self) -> bool:
-        """Every block has the same basis kernels."""
-        return len(self.kernels) == 1 < len(self.bias)
+    skip_groups: int = 0
+    skip_signed: bool = False
 
     @cached_property
     def basis(self) -> np.ndarray:
         """The kernel of each row, int8 (BLOCKS, ROWS, R, S)."""
-        blocks = np.arange(len(self.bias))[:, None] if len(self.kernels) > 1 else 0
-        return self.kernels[blocks, self.selection]
+        return self._taken(self.kernels)
 
     @cached_property
     def exponent(self) -> np.ndarray:
         """Its exponent, uint8 (BLOCKS, ROWS)."""
-        return self.exponents[self.selection]
+        return self._taken(self.exponents)
+
+    def _taken(self, loaded: np.ndarray) -> np.ndarray:
+        """What each row takes by the row table of what is loaded."""
+        blocks = np.arange(len(self.bias))[:, None] if len(loaded) > 1 else 0
+        return loaded[blocks, self.selection]
+
+    @property
+    def signed_groups(self) -> np.ndarray:
+        """Whether the codes of each group that is sent are signed, bool (G,)."""
+        return np.repeat([self.signed_in, self.skip_signed], [len(self.groups) - self.skip_groups, self.skip_groups])
+
+    @cached_property
+    def same_kernels(self) -> np.ndarray:
+        """Whether all blocks have the same weights at a kernel position, bool (R, S)."""
+        return np.asarray((self.kernels == self.kernels[:1]).all(axis=(0, 1)))
+
+    @cached_property
+    def same_exponents(self) -> bool:
+        """Whether all blocks have the same exponents."""
+        return bool((self.exponents == self.exponents[:1]).all())
 
 
 def rows_at_work(passes: Sequence[Pass]) -> int:
@@ -124,15 +152,26 @@ def _point(layer: Convolution) -> bool:
 
 def sent(layer: Convolution, activations: np.ndarray) -> np.ndarray:
     """The pixels of a layer's input codes (H, W, C) that are sent: of a 1x1 layer those that an output reaches."""
-    stride = layer.geometry.stride if _point(layer) else 1
-    return activations[::stride, ::stride]
+    step = layer.geometry.stride if _point(layer) else 1
+    return activations[::step, ::step]
 
 
 def inputs_of(
-    layer: Convolution, activations: np.ndarray, config: Accelerator, passes: Sequence[Pass]
+    layer: Convolution,
+    activations: np.ndarray,
+    config: Accelerator,
+    passes: Sequence[Pass],
+    skip: np.ndarray | None = None,
 ) -> list[SparseTensor]:
-    """What is sent in each pass of a layer, coded, from its input codes (H, W, C); one object where it is the same."""
-    whole = encode(np.ascontiguousarray(sent(layer, activations)), config.group)
+    """What is sent in each pass of a layer, coded; one object where it is the same.
+
+    Args:
+        activations: input codes (H, W, C).
+        skip: codes (OH, OW, K) of the skip tensor, where the layer has one.
+    """
+    assert (skip is None) == (layer.skip is None)
+    stride = 1 if _point(layer) else layer.geometry.stride
+    whole = encode(padded_input(layer, sent(layer, activations), skip, stride, config.group), config.group)
     parts: dict[tuple[int, ...], SparseTensor] = {tuple(range(whole.maps.shape[1])): whole}
     found = []
     for work in passes:
@@ -168,12 +207,15 @@ def possible_outputs(layer: Convolution, config: Accelerator) -> list[int]:
     """
     if not layer.shared_basis:
         return [1]
-    most = int(np.count_nonzero(layer.coefficients.any(axis=1), axis=1).max())
-    return [
-        n
-        for n in range(1, config.rows + 1)
-        if config.rows % n == 0 and (n == 1 or (most <= config.rows // n and _geometry(layer, config, n) is not None))
-    ]
+    skips = layer.skip is not None
+    most = int(np.count_nonzero(layer.coefficients.any(axis=1), axis=1).max()) + skips
+
+    def possible(n: int) -> bool:
+        rows, kernels = most * n, layer.coefficients.shape[2] + skips * n
+        fits = max(rows, kernels) <= config.rows and groups_of_pixel(layer, config, n) <= groups_max(config)
+        return fits and _geometry(layer, config, n) is not None
+
+    return [n for n in range(1, config.rows + 1) if config.rows % n == 0 and (n == 1 or possible(n))]
 
 
 #: Share of the activations that are not 0, where the schedule weighs passes against rows without knowing them.
@@ -212,39 +254,49 @@ def passes_of(layer: Convolution, config: Accelerator, outputs: int | None = Non
 def _passes(layer: Convolution, config: Accelerator, outputs: int) -> list[Pass]:
     g = _geometry(layer, config, outputs)
     assert g is not None
-    k, c, m = layer.coefficients.shape
+    k, _, m = layer.coefficients.shape
     in_pass, rows = config.blocks * outputs, config.rows // outputs
     count = -(-k // in_pass)
-    channels = -(-c // config.group) * config.group
-    coefficients = np.zeros((count * in_pass, channels, rows), np.int8)
-    selection = np.zeros((count * in_pass, rows), np.uint8)
-    coefficients[:k, :c], selection[:k] = _split(layer.coefficients, rows)
+    table, taken = _split(row_coefficients(layer, config.group), rows)
+    if layer.skip is not None:
+        # Each output of a block has a kernel of its own for the skip tensor.
+        output = (np.arange(k) // config.blocks % outputs).astype(np.uint8)
+        taken += (taken == m) * output[:, None]
 
-    def padded(values: np.ndarray, rest: int) -> np.ndarray:
-        return np.concatenate([values, np.full(count * in_pass - k, rest, values.dtype)])
+    def padded(values: np.ndarray, rest: int = 0) -> np.ndarray:
+        return np.concatenate([values, np.full((count * in_pass - k, *values.shape[1:]), rest, values.dtype)])
 
     def of_blocks(values: np.ndarray, axis: int = 1) -> np.ndarray:
         """A pass's channels (outputs * BLOCKS, ...) to (BLOCKS, ...), the outputs in front of, or into, ``axis``."""
         return np.concatenate(np.split(values, outputs), axis=axis)
 
-    kernels = np.zeros((1 if layer.shared_basis else count * in_pass, config.rows, *layer.basis.shape[-2:]), np.int8)
-    kernels[: 1 if layer.shared_basis else k, :m] = layer.basis
-    exponents = np.zeros(config.rows, np.uint8)
-    exponents[:m] = layer.exponent
-    bias, multiplier, shift = padded(layer.bias, 0), padded(layer.multiplier, 0), padded(layer.shift, 1)
+    coefficients, selection = padded(table), padded(taken)
+    basis = layer.basis[None] if layer.shared_basis else padded(layer.basis)
+    bias, multiplier, shift = padded(layer.bias), padded(layer.multiplier), padded(layer.shift, 1)
+    skip = None if layer.skip is None else (padded(layer.skip.value), padded(layer.skip.exponent))
     result = []
     for first in range(0, count * in_pass, in_pass):
         chosen = slice(first, first + in_pass)
         by_group = coefficients[chosen].reshape(in_pass, -1, config.group, rows)
         # Every pass has a group, so that its pixels end.
         groups = np.flatnonzero(by_group.any(axis=(0, 2, 3))) if by_group.any() else np.zeros(1, np.int64)
+        own = basis if layer.shared_basis else basis[chosen]
+        kernels = np.zeros((len(own) if skip is None else config.blocks, config.rows, *own.shape[2:]), np.int8)
+        kernels[:, :m] = own
+        exponents = np.zeros((1 if skip is None else config.blocks, config.rows), np.uint8)
+        exponents[:, :m] = layer.exponent
+        if skip is not None:
+            value, exponent = (of_blocks(values[chosen, None]) for values in skip)
+            kernels[:, m : m + outputs, g.padding, g.padding] = value
+            exponents[:, m : m + outputs] = exponent
         result.append(
             Pass(
                 geometry=g,
                 outputs=outputs,
                 groups=groups,
                 coefficients=of_blocks(by_group[:, groups].reshape(in_pass, -1, rows), 2),
-                kernels=kernels if layer.shared_basis else kernels[chosen],
+                shared_basis=layer.shared_basis,
+                kernels=kernels,
                 exponents=exponents,
                 selection=of_blocks(selection[chosen]),
                 bias=of_blocks(bias[chosen, None]),
@@ -253,6 +305,8 @@ def _passes(layer: Convolution, config: Accelerator, outputs: int) -> list[Pass]
                 low=layer.low,
                 high=layer.high,
                 signed_in=layer.signed_in,
+                skip_groups=int((groups >= own_groups(layer, config.group)).sum()),
+                skip_signed=layer.skip is not None and layer.skip.signed,
             )
         )
     return result
@@ -261,11 +315,10 @@ def _passes(layer: Convolution, config: Accelerator, outputs: int) -> list[Pass]
 def load_words(work: Pass, config: Accelerator) -> int:
     """Transfers of a pass on the load port, the last of which starts it; each has a word for LOAD_WORDS blocks.
 
-    Coefficients a block and group of channels; basis kernels a place, once where all blocks have the same, else once
-    a block; the exponents; a block's bias, requantization and row table; the geometry.
+    Coefficients a block and group of channels; basis kernels a place, and exponents, once where all blocks have the
+    same, else once a block; a block's bias, requantization and row table; the geometry.
     """
-    g = work.geometry
     sets = config.blocks // config.load_words
     coefficients = sets * (work.coefficients.shape[1] // config.group)
-    basis = g.kernel_height * g.kernel_width * (1 if work.shared_basis else sets)
-    return coefficients + basis + 1 + sets + 1
+    basis = int(np.where(work.same_kernels, 1, sets).sum())
+    return coefficients + basis + (1 if work.same_exponents else sets) + sets + 1

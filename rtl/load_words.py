@@ -87,11 +87,13 @@ WORDS: Mapping[LoadKind, Declaration] = {
     ),
     LoadKind.BASIS: Declaration(
         "r * KERNEL_MAX + s",
-        "a kernel position; times BLOCKS where B depends on k",
+        "a kernel position; times BLOCKS where B depends on k there",
         (Part((LoadField("weight", WEIGHT_BITS, signed=True, meaning="B[m][r][s]"),), _ROW),),
     ),
     LoadKind.EXPONENTS: Declaration(
-        "", "1 (to all blocks)", (Part((LoadField("exponent", EXPONENT_BITS, meaning="exp[m]"),), _ROW),)
+        "",
+        "1; times BLOCKS where exp depends on k",
+        (Part((LoadField("exponent", EXPONENT_BITS, meaning="exp[m]"),), _ROW),),
     ),
     LoadKind.TABLE: Declaration(
         "",
@@ -126,6 +128,8 @@ WORDS: Mapping[LoadKind, Declaration] = {
                     LoadField("high", CLAMP_BITS, signed=True),
                     LoadField("signed", 1),
                     LoadField("outputs", "OB", meaning="of a block"),
+                    LoadField("skip_signed", 1, meaning="of groups from skip_group on"),
+                    LoadField("skip_group", "GB"),
                 )
             ),
         ),
@@ -211,6 +215,7 @@ def _sizes(config: Accelerator) -> dict[str, int]:
         "WB": config.width_max.bit_length(),
         "KB": config.kernel_max.bit_length(),
         "RB": index_bits(config.rows),
+        "GB": index_bits(config.channels_max // config.group),
         "OB": outputs_of(config)[-1].bit_length(),
     }
 

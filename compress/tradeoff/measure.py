@@ -24,7 +24,8 @@ SHIPPED_IMAGES = 8
 def predict(package: Package, config: Accelerator, images: int, only: str | None = None) -> Prediction:
     """Cycles of every layer that the configuration can run once its skip tensor is left out, on the first images.
 
-    No cycle depends on a skip tensor: it is added when a line is complete. What the layers read is the whole network's.
+    What a skip tensor would cost is left out for every point: one with M = ROWS has no row for it. What the layers
+    read is the whole network's.
 
     Args:
         only: one layer's name, for that layer alone.

@@ -46,7 +46,7 @@ class LayerCycles:
     """A layer on a configuration; cycles and counters are sums over the images.
 
     Attributes:
-        skip_left_out: the layer adds a skip tensor, which the core does not; no cycle depends on it.
+        skip_left_out: the layer adds a skip tensor, which is not counted.
         load_words: words over the load port, for one image.
         counters: of blocks and core, by name, see docs/architecture.md; from them energies follow.
     """

@@ -1,5 +1,6 @@
 """The beats of a stream of SparseMap groups."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,15 +28,15 @@ class Groups(NamedTuple):
     work: np.ndarray
 
 
-def groups_of(tensors: list[SparseTensor], signed: list[bool]) -> Groups:
-    """Chain the input of each pass: a tensor and whether its codes are signed."""
+def groups_of(tensors: Sequence[SparseTensor], signed: Sequence[np.ndarray]) -> Groups:
+    """Chain the input of each pass: a tensor, and whether the codes of each group of a pixel are signed, bool (G,)."""
     fields: list[tuple[np.ndarray, ...]] = []
     for work, (tensor, is_signed) in enumerate(zip(tensors, signed, strict=True)):
         pixels, groups, group = tensor.maps.shape
         channel = np.arange(groups * group).reshape(1, groups, group)
         order = np.argsort(~tensor.maps, axis=-1, kind="stable")
         channels = np.take_along_axis(np.broadcast_to(channel, tensor.maps.shape), order, axis=-1)
-        values = tensor.values.view(np.int8) if is_signed else tensor.values
+        values = np.where(is_signed[:, None], tensor.values.view(np.int8), tensor.values.astype(np.int16))
         eop = np.zeros((pixels, groups), np.bool_)
         eop[:, -1] = True
         last = np.zeros((pixels, groups), np.bool_)

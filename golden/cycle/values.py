@@ -9,10 +9,11 @@ from penni_escalate.golden.sparsemap import SparseTensor, decode
 _PIXELS = 1 << 12
 
 
-def _codes(tensor: SparseTensor, signed: bool) -> np.ndarray:
-    """A tensor's codes as numbers, float32 (pixels, C)."""
+def _codes(tensor: SparseTensor, signed: np.ndarray) -> np.ndarray:
+    """A tensor's codes as numbers, float32 (pixels, G * GROUP); ``signed``: of each group, bool (G,)."""
     _, groups, group = tensor.maps.shape
-    return decode(tensor, groups * group, signed).astype(np.float32)
+    codes = decode(tensor, groups * group, signed=False)
+    return np.where(signed.repeat(group), codes.view(np.int8), codes.astype(np.float32))
 
 
 def zero_pixels(passes: list[Pass], inputs: list[SparseTensor]) -> np.ndarray:
@@ -22,10 +23,10 @@ def zero_pixels(passes: list[Pass], inputs: list[SparseTensor]) -> np.ndarray:
         bool (BLOCKS, pixels of all passes).
     """
     found = []
-    codes, coded = np.zeros((0, 0), np.float32), None
+    codes, coded = np.zeros((0, 0), np.float32), (0, b"")
     for work, tensor in zip(passes, inputs, strict=True):
-        if (id(tensor), work.signed_in) != coded:
-            codes, coded = _codes(tensor, work.signed_in), (id(tensor), work.signed_in)
+        if (id(tensor), work.signed_groups.tobytes()) != coded:
+            codes, coded = _codes(tensor, work.signed_groups), (id(tensor), work.signed_groups.tobytes())
         blocks, channels, rows = work.coefficients.shape
         zero = np.ones((blocks, len(codes)), np.bool_)
         table = work.coefficients.transpose(0, 2, 1).reshape(blocks * rows, channels)
@@ -45,7 +46,7 @@ def combinations(work: Pass, tensor: SparseTensor) -> np.ndarray:
     """z[k, m] = sum_c T[k, c, m] * a[c] at every pixel: int64 (BLOCKS, ROWS, pixels)."""
     blocks, channels, rows = work.coefficients.shape
     table = work.coefficients.transpose(0, 2, 1).reshape(blocks * rows, channels).astype(np.float32)
-    z = table @ _codes(tensor, work.signed_in).T
+    z = table @ _codes(tensor, work.signed_groups).T
     return z.astype(np.int64).reshape(blocks, rows, -1)
 
 

@@ -21,10 +21,13 @@ from penni_escalate.golden.workloads.workload import LeftOut, WorkloadLayer, mul
 def counted_form(layer: Layer) -> Convolution | str:
     """A layer as the comparison counts it; where it does not, why.
 
-    Its skip tensor is left out. Depthwise layers count for no machine.
+    Its skip tensor is left out. Depthwise layers, and layers of several sources or of a flattened one, count for no
+    machine.
     """
     if layer.kind is LayerKind.DEPTHWISE:
         return f"layers of kind {layer.kind} are not compared"
+    if len(layer.sources) > 1 or layer.flatten:
+        return "layers of several sources, or of a flattened one, are not compared"
     return core_form(replace(layer, skip=None) if layer.skip is not None else layer)
 
 

@@ -21,6 +21,11 @@ def bytes_to_int(values: np.ndarray) -> int:
     return int.from_bytes(np.ascontiguousarray(values).tobytes(), "little")
 
 
+def _of_block(loaded: np.ndarray, block: int) -> np.ndarray:
+    """A block's part of what is loaded for all alike, or for each."""
+    return np.asarray(loaded[block if len(loaded) > 1 else 0])
+
+
 class LoadPort:
     """Encodes transfers for one configuration."""
 
@@ -57,13 +62,11 @@ class LoadPort:
 
     def basis(self, work: Pass, block: int, r: int, s: int) -> int:
         """Data of a BASIS transfer: the weight of kernel position (r, s) of each kernel."""
-        return self.words[LoadKind.BASIS].data(
-            {"weight": work.kernels[0 if work.shared_basis else block, :, r, s].tolist()}
-        )
+        return self.words[LoadKind.BASIS].data({"weight": _of_block(work.kernels, block)[:, r, s].tolist()})
 
-    def exponents(self, work: Pass) -> int:
+    def exponents(self, work: Pass, block: int) -> int:
         """Data of an EXPONENTS transfer."""
-        return self.words[LoadKind.EXPONENTS].data({"exponent": work.exponents.tolist()})
+        return self.words[LoadKind.EXPONENTS].data({"exponent": _of_block(work.exponents, block).tolist()})
 
     def table(self, work: Pass, block: int) -> int:
         """Data of a TABLE transfer."""
@@ -85,6 +88,9 @@ class LoadPort:
             "low": work.low,
             "high": work.high,
             "signed": int(work.signed_in),
+            "skip_signed": int(work.signed_groups[-1]),
+            # Without a skip tensor, the group behind the last or, where no number is left for it, the last.
+            "skip_group": min(len(work.groups) - work.skip_groups, self.widths.groups - 1),
             "outputs": work.outputs,
         }
         return self.words[LoadKind.PASS].data({name: [value] for name, value in fields.items()})
@@ -99,15 +105,19 @@ class LoadPort:
                 blocks = range(number * config.load_words, (number + 1) * config.load_words)
                 yield self.transfer(kind, number, index, [word(block) for block in blocks])
 
+        def once_or_each(kind: LoadKind, index: int, word: Callable[[int], int]) -> Iterator[int]:
+            words = {word(block) for block in range(config.blocks)}
+            if len(words) == 1:
+                yield self.transfer(kind, None, index, [words.pop()])
+            else:
+                yield from each(kind, index, word)
+
         yield from each(LoadKind.TABLE, 0, partial(self.table, work))
         for group in range(work.coefficients.shape[1] // config.group):
             yield from each(LoadKind.COEFFICIENTS, group, partial(self.coefficients, work, group=group))
         for r in range(g.kernel_height):
             for s in range(g.kernel_width):
                 index = r * config.kernel_max + s
-                if work.shared_basis:
-                    yield self.transfer(LoadKind.BASIS, None, index, [self.basis(work, 0, r, s)])
-                else:
-                    yield from each(LoadKind.BASIS, index, partial(self.basis, work, r=r, s=s))
-        yield self.transfer(LoadKind.EXPONENTS, None, 0, [self.exponents(work)])
+                yield from once_or_each(LoadKind.BASIS, index, partial(self.basis, work, r=r, s=s))
+        yield from once_or_each(LoadKind.EXPONENTS, 0, partial(self.exponents, work))
         yield self.transfer(LoadKind.PASS, None, 0, [self.geometry(work)])

@@ -1,5 +1,6 @@
 """Random layers and streams; everything follows from one generator."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,20 +8,33 @@ import numpy as np
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.stream_core import Stalls
 from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.input_groups import groups_problem
 from penni_escalate.golden.kinds import Convolution
-from penni_escalate.golden.layers import LayerKind
+from penni_escalate.golden.layers import LayerKind, Skip
 from penni_escalate.golden.overflow import accumulator_range, z_range
-from penni_escalate.golden.schedule import Pass, passes_of, possible_outputs
+from penni_escalate.golden.schedule import Pass, inputs_of, passes_of, possible_outputs
+from penni_escalate.golden.sparsemap import SparseTensor
 
 STALL_LENGTH = 1024
 
 
 @dataclass(frozen=True)
 class RandomLayer:
-    """A layer and one input tensor for it: codes (1, H, W, C)."""
+    """A layer and one input tensor for it.
+
+    Attributes:
+        activations: codes (1, H, W, C).
+        skip: codes (1, OH, OW, K), where the layer has a skip tensor.
+    """
 
     layer: Convolution
     activations: np.ndarray
+    skip: np.ndarray | None = None
+
+    def inputs(self, config: Accelerator, passes: Sequence[Pass]) -> list[SparseTensor]:
+        """What is sent in each pass."""
+        skip = None if self.skip is None else self.skip[0]
+        return inputs_of(self.layer, self.activations[0], config, passes, skip)
 
 
 def _geometry(rng: np.random.Generator, config: Accelerator, dense: bool) -> Geometry:
@@ -124,14 +138,50 @@ def random_layer(
     )
     while max(abs(v).max() for v in accumulator_range(layer)) >= 2**31:
         layer = replace(layer, exponent=layer.exponent // 2)
-    lowest, highest = (-128, 128) if signed_in else (0, 256)
-    codes = rng.integers(lowest, highest, (1, g.height, g.width, g.channels))
+    codes = _codes(rng, (g.height, g.width, g.channels), signed_in, activation_density)
+    # By numbers of their own: what follows from the layer's does not depend on them.
+    (numbers,) = rng.spawn(1)
+    if numbers.random() < 0.2:
+        sizes = _sources(numbers, g.channels)
+        names = tuple(f"source{n}" for n in range(len(sizes)))
+        divided = replace(layer, sources=names, source_channels=sizes)
+        layer = layer if groups_problem(divided, config) else divided
+    if numbers.random() < 0.3:
+        signed = bool(numbers.random() < 0.5)
+        added = replace(layer, skip=_skip(numbers, k, signed))
+        ends = max(abs(v).max() for v in accumulator_range(added))
+        if ends < 2**31 and groups_problem(added, config) is None:
+            density = float(numbers.choice([0.0, 0.3, 0.9]))
+            return RandomLayer(added, codes, _codes(numbers, (g.out_height, g.out_width, k), signed, density))
+    return RandomLayer(layer, codes)
+
+
+def _skip(rng: np.random.Generator, kernels: int, signed: bool) -> Skip:
+    """A skip tensor of which some, all or none of the channels count."""
+    value = rng.integers(0, 128, kernels) * (rng.random(kernels) < rng.choice([0.0, 0.8, 1.0]))
+    exponent = rng.integers(0, 8, kernels) * (rng.random() < 0.5)
+    return Skip(source="skip", value=value.astype(np.uint8), exponent=exponent.astype(np.uint8), signed=signed)
+
+
+def _sources(rng: np.random.Generator, channels: int) -> tuple[int, ...]:
+    """Sources with so many channels together; now and then of equal ones, as a flattened tensor has."""
+    count = int(rng.integers(1, min(channels, 4) + 1))
+    if channels % count == 0 and rng.random() < 0.3:
+        return (channels // count,) * count
+    ends = sorted(rng.choice(np.arange(1, channels), count - 1, replace=False).tolist())
+    return tuple(np.diff([0, *ends, channels]).tolist())
+
+
+def _codes(rng: np.random.Generator, shape: tuple[int, ...], signed: bool, density: float) -> np.ndarray:
+    """A tensor (1, H, W, C), now and then of extremes, now and then with pixels that are empty."""
+    lowest, highest = (-128, 128) if signed else (0, 256)
+    codes = rng.integers(lowest, highest, (1, *shape))
     if rng.random() < 0.2:
         codes = rng.choice([lowest, highest - 1], codes.shape)
-    codes = codes * (rng.random(codes.shape) < activation_density)
+    codes = codes * (rng.random(codes.shape) < density)
     if rng.random() < 0.3:
-        codes = codes * (rng.random((1, g.height, g.width, 1)) < 0.5)
-    return RandomLayer(layer, codes.astype(np.int8 if signed_in else np.uint8))
+        codes = codes * (rng.random((1, *shape[:2], 1)) < 0.5)
+    return codes.astype(np.int8 if signed else np.uint8)
 
 
 def random_passes(rng: np.random.Generator, layer: Convolution, config: Accelerator) -> list[Pass]:

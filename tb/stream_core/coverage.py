@@ -121,6 +121,23 @@ MODEL = CoverageModel(
         ),
         Cross("kind and sign", "Both are flags of a pass, and travel apart.", ("layer", "input codes")),
         Cross("codes", "Input and output are signed or not apart from one another.", ("input codes", "output codes")),
+        Point(
+            "skip tensor",
+            "Its groups follow the input's, and its codes are signed or not apart from them.",
+            ("none", "unsigned", "signed"),
+            only=dict.fromkeys(("unsigned", "signed"), lambda config: config.rows > 1),
+        ),
+        Cross(
+            "codes of both sources",
+            "The flag turns within each pixel where the two differ, and must not where they are alike.",
+            ("input codes", "skip tensor"),
+        ),
+        Point(
+            "outputs with a skip tensor",
+            "A skip tensor's kernels and exponents are those of a block alone, one for each of its outputs.",
+            ("one", "several"),
+            only={"one": lambda config: config.rows > 1, "several": several_of_several_rows},
+        ),
         Point("code", "What output codes are to their range.", ("lower end", "inside", "upper end")),
         Cross("clamping", "Values on both sides of each range are cut to its end.", ("output codes", "code")),
         Point("shift", "Requantization rounds at any place of the product.", ("small", "usual", "large")),

@@ -10,7 +10,7 @@ from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.stream_core import Stalls, free_running
 from penni_escalate.golden.fit import HEIGHT_MAX
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.schedule import Pass, inputs_of, passes_of
+from penni_escalate.golden.schedule import Pass, passes_of
 from penni_escalate.golden.sparsemap import SparseTensor
 from penni_escalate.tb.base.random_work import STALL_LENGTH, random_layer
 from penni_escalate.tb.stream_core.stream_run import REPLAY_DEPTH, StreamRun
@@ -96,6 +96,6 @@ def limit_run(number: int, config: Accelerator) -> StreamRun:
         work = random_layer(rng, config, f"{name}{place}", geometry, limit.densities)
         mine = passes_of(work.layer, config, outputs=1)
         passes += mine
-        inputs += inputs_of(work.layer, work.activations[0], config, mine)
+        inputs += work.inputs(config, mine)
     stalls = Stalls(free_running().load, _share(rng, limit.input), _share(rng, limit.output))
     return StreamRun(f"{name}_{number}", passes, inputs, stalls, layers=len(limit.geometries))

@@ -11,7 +11,7 @@ import numpy as np
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.stream_core import free_running
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.schedule import Pass, inputs_of
+from penni_escalate.golden.schedule import Pass
 from penni_escalate.golden.sparsemap import SparseTensor
 from penni_escalate.tb.base.geometry_classes import kernels_of, random_geometry
 from penni_escalate.tb.base.random_work import RandomLayer, random_layer, random_passes, random_stalls
@@ -38,7 +38,7 @@ def random_run(seed: int, config: Accelerator) -> StreamRun:
     for work in layers:
         layer_passes = random_passes(rng, work.layer, config)
         passes += layer_passes
-        inputs += inputs_of(work.layer, work.activations[0], config, layer_passes)
+        inputs += work.inputs(config, layer_passes)
     stalls = random_stalls(rng) if seed % 2 else free_running()
     return StreamRun(f"seed{seed}", passes, inputs, stalls, trace_z=True, layers=len(layers))
 
@@ -73,4 +73,4 @@ def lagging_layers(rng: np.random.Generator, config: Accelerator, block: int) ->
     )
     coefficients = first.layer.coefficients.copy()
     coefficients[np.arange(config.blocks) != block] = 0
-    return [replace(first, layer=replace(first.layer, coefficients=coefficients)), *others]
+    return [replace(first, layer=replace(first.layer, coefficients=coefficients, skip=None), skip=None), *others]

@@ -102,17 +102,20 @@ def _of_pass(work: Pass, tensor: SparseTensor, config: Accelerator) -> dict[str,
         "height": "largest" if g.height == HEIGHT_MAX else "below the largest",
         "depth": "largest" if g.channels == config.channels_max else "below the largest",
         "layer": _layer(work),
-        "activations": density_bin(float(tensor.maps.sum()) / (pixels * g.channels)),
+        "activations": density_bin(float(tensor.maps[:, : groups - work.skip_groups].sum()) / (pixels * g.channels)),
         "input codes": "signed" if work.signed_in else "unsigned",
         "output codes": _range(work),
+        "skip tensor": _skip(work),
         "basis kernels": str(count) if count <= 6 else "more",
         "row table": _table(work),
         "blocks used": "all" if used.all() else "some",
         "outputs of a block": "one" if work.outputs == 1 else "several" if work.outputs < config.rows else "one a row",
-        "groups sent": "all" if len(work.groups) == -(-g.channels // config.group) else "some",
+        "groups sent": "all" if len(work.groups) - work.skip_groups >= -(-g.channels // config.group) else "some",
         "groups of a pixel": ("one", "two", "more")[min(groups, 3) - 1],
         "channels": "padded" if g.channels % config.group else "full groups",
     }
+    if work.skip_groups:
+        return hits | {"outputs with a skip tensor": "one" if work.outputs == 1 else "several"}
     if work.shared_basis and used.any():
         places = np.count_nonzero(used) * g.channels * count
         hits["coefficients"] = density_bin(np.count_nonzero(work.coefficients) / places)
@@ -131,6 +134,10 @@ def _table(work: Pass) -> str:
 
 def _layer(work: Pass) -> str:
     return "decomposed" if work.shared_basis else "dense"
+
+
+def _skip(work: Pass) -> str:
+    return "none" if not work.skip_groups else "signed" if work.skip_signed else "unsigned"
 
 
 def _range(work: Pass) -> str:

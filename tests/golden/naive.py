@@ -14,9 +14,9 @@ from penni_escalate.golden.layers import Layer, Requantized
 from penni_escalate.golden.package import Package
 
 
-def naive_convolution(layer: Convolution, activations: np.ndarray) -> np.ndarray:
-    """Output codes (OH, OW, K), int64, of input codes (H, W, C); for layers without a skip tensor."""
-    return np.array(_requantized(layer, activations.tolist(), None), np.int64)
+def naive_convolution(layer: Convolution, activations: np.ndarray, skip: np.ndarray | None = None) -> np.ndarray:
+    """Output codes (OH, OW, K), int64, of input codes (H, W, C) and of the skip tensor's (OH, OW, K)."""
+    return np.array(_requantized(layer, activations.tolist(), None if skip is None else skip.tolist()), np.int64)
 
 
 def naive_layer(layer: Layer, tensors: dict[str, np.ndarray]) -> np.ndarray:

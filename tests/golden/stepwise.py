@@ -46,7 +46,7 @@ def run_stepwise(
     """As golden.cycle.stream_core.simulate."""
     s = sizes_of(config)
     work = work_of(passes, loads, s)
-    groups = groups_of(inputs, [p.signed_in for p in passes])
+    groups = groups_of(inputs, [p.signed_groups for p in passes])
     beats = sum(parts_of(groups, s, n) for n in range(len(groups.count)))
     beat_group, beat_part, beat_final = np.zeros(beats, np.int64), np.zeros(beats, np.int64), np.zeros(beats, np.bool_)
     pixels = sum(p.geometry.height * p.geometry.width for p in passes)

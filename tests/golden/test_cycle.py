@@ -20,7 +20,7 @@ from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.layers import LayerKind
 from penni_escalate.golden.losses import MEANING, Share, losses_of
 from penni_escalate.golden.overflow import accumulator_range, z_range
-from penni_escalate.golden.schedule import inputs_of, load_words, passes_of, rows_at_work, sent
+from penni_escalate.golden.schedule import load_words, passes_of, rows_at_work, sent
 from penni_escalate.golden.sparsemap import coded_bits, decode, encode
 from penni_escalate.tb.base.random_work import RandomLayer, random_layer, random_passes, random_stalls
 from tests.golden.naive import naive_convolution
@@ -47,14 +47,14 @@ def small_random_layer(seed: int) -> RandomLayer:
 @pytest.mark.parametrize("seed", range(30))
 def test_functional_model_equals_nested_loops(seed: int) -> None:
     work = small_random_layer(seed)
-    expected = naive_convolution(work.layer, work.activations[0])
-    np.testing.assert_array_equal(work.layer.compute(work.activations)[0].astype(np.int64), expected)
+    expected = naive_convolution(work.layer, work.activations[0], None if work.skip is None else work.skip[0])
+    np.testing.assert_array_equal(work.layer.compute(work.activations, work.skip)[0].astype(np.int64), expected)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_ranges_contain_what_is_computed_and_are_reached(seed: int) -> None:
     """z's extremes are reached by the inputs that choose each sign's extreme; the accumulator's likewise."""
-    layer = small_random_layer(seed).layer
+    layer = replace(small_random_layer(seed).layer, skip=None)
     low, high = (-128, 127) if layer.signed_in else (0, 255)
     lowest, highest = z_range(layer.coefficients, layer.signed_in)
     k, m = 0, layer.rows_used - 1
@@ -93,12 +93,13 @@ def test_cycle_model_computes_what_the_functional_model_does(seed: int) -> None:
     rng = np.random.default_rng(seed)
     work = random_layer(rng, TINY)
     passes = random_passes(rng, work.layer, TINY)
-    inputs = inputs_of(work.layer, work.activations[0], TINY, passes)
+    inputs = work.inputs(TINY, passes)
     stalls = random_stalls(rng) if seed % 2 else free_running()
     trace = simulate(TINY, passes, inputs, [5] * len(passes), stalls)
     g = work.layer.geometry
     outputs = output_tensor(trace.outputs, passes, g)
-    np.testing.assert_array_equal(outputs[..., : g.kernels], work.layer.compute(work.activations)[0].view(np.uint8))
+    expected = work.layer.compute(work.activations, work.skip)[0].view(np.uint8)
+    np.testing.assert_array_equal(outputs[..., : g.kernels], expected)
     assert not outputs[..., g.kernels :].any()
     pixels_sent = sent(work.layer, work.activations[0])
     z = work.layer.combine(pixels_sent[None])[0].reshape(g.kernels, work.layer.rows_used, -1)
@@ -109,12 +110,21 @@ def test_cycle_model_computes_what_the_functional_model_does(seed: int) -> None:
         output, block = divmod(channel, TINY.blocks)
         own = slice(output * rows, (output + 1) * rows)
         mine = trace.z[block, own, number * pixels : (number + 1) * pixels]
+        taken = passes[number].selection[block, own]
         for m in range(work.layer.rows_used):
             # Rows that share a basis kernel add up to its z; rows without coefficients give 0.
-            np.testing.assert_array_equal(mine[passes[number].selection[block, own] == m].sum(axis=0), z[k, m])
+            np.testing.assert_array_equal(mine[taken == m].sum(axis=0), z[k, m])
+        if work.skip is not None:
+            z_of_skip = mine[taken == work.layer.rows_used + output].sum(axis=0).reshape(pixels_sent.shape[:2])
+            step = g.stride if pixels_sent.shape[:2] == (g.height, g.width) else 1
+            met = work.skip[0, :, :, k].astype(np.int64) * (work.layer.skip.value[k] > 0)
+            np.testing.assert_array_equal(z_of_skip[::step, ::step][: g.out_height, : g.out_width], met)
+            assert np.count_nonzero(z_of_skip) == np.count_nonzero(met)
     assert np.all(np.diff(trace.output_cycle) > 0)
     assert np.all(np.diff(trace.z_cycle, axis=-1) > 0)
     matched = (work.layer.coefficients != 0).sum(axis=(0, 2)) @ (pixels_sent != 0).sum(axis=(0, 1))
+    if work.skip is not None:
+        matched += (work.layer.skip.value != 0) @ (work.skip[0] != 0).sum(axis=(0, 1))
     assert trace.block_counters[:, BlockCounter.TAKEN].sum() == matched
     assert trace.core_counters[CoreCounter.GROUPS_IN] == sum(t.maps.shape[0] * t.maps.shape[1] for t in inputs)
 
@@ -129,11 +139,11 @@ def test_core_is_its_units_joined_together(seed: int) -> None:
     config = load_accelerator(names[seed % len(names)])
     rng = np.random.default_rng(seed)
     while True:
-        layer, activations = (drawn := random_layer(rng, config)).layer, drawn.activations
-        if layer.geometry.height * layer.geometry.width <= 40:
+        drawn = random_layer(rng, config)
+        if drawn.layer.geometry.height * drawn.layer.geometry.width <= 40:
             break
-    passes = random_passes(rng, layer, config)
-    inputs = inputs_of(layer, activations[0], config, passes)
+    passes = random_passes(rng, drawn.layer, config)
+    inputs = drawn.inputs(config, passes)
     loads = rng.integers(1, 40, len(passes)).tolist()
     stalls = random_stalls(rng) if seed % 2 else free_running()
     expected = run_stepwise(config, passes, inputs, loads, stalls)
@@ -159,7 +169,7 @@ def test_core_is_its_units_joined_together(seed: int) -> None:
 def test_cycles_are_not_below_the_bound_and_all_have_a_cause(seed: int) -> None:
     work = random_layer(np.random.default_rng(seed), TINY)
     passes = passes_of(work.layer, TINY)
-    inputs = inputs_of(work.layer, work.activations[0], TINY, passes)
+    inputs = work.inputs(TINY, passes)
     trace = simulate(TINY, passes, inputs, [load_words(p, TINY) for p in passes], free_running())
     bound = bound_of(TINY, passes, inputs, trace.zero)
     cycles = int(trace.core_counters[CoreCounter.CYCLES])
@@ -250,10 +260,10 @@ def test_compiled_and_plain_cycle_model_agree() -> None:
         "import numpy as np, hashlib\n"
         "from configs.accelerator import load_accelerator\n"
         "from golden.cycle.stream_core import free_running, simulate\n"
-        "from golden.schedule import inputs_of, passes_of\n"
+        "from golden.schedule import passes_of\n"
         "from tests.golden.test_cycle import TINY, small_random_layer\n"
         "w = small_random_layer(3); p = passes_of(w.layer, TINY)\n"
-        "e = inputs_of(w.layer, w.activations[0], TINY, p)\n"
+        "e = w.inputs(TINY, p)\n"
         "t = simulate(TINY, p, e, [5] * len(p), free_running())\n"
         "d = b''.join(a.tobytes() for a in (t.outputs, t.output_cycle, t.z, t.z_cycle, t.block_counters))\n"
         "print(t.cycles, hashlib.sha256(d).hexdigest())\n"
@@ -302,7 +312,7 @@ def fitting_layer():
     """A layer of 8 channels, 5 x 5 pixels and 2 rows that tiny runs."""
     for seed in range(1000):
         layer = random_layer(np.random.default_rng(seed), TINY).layer
-        if layer.basis.ndim == 3 and not layer.signed_in:
+        if layer.basis.ndim == 3 and not layer.signed_in and layer.skip is None:
             break
     g = Geometry(channels=8, height=5, width=5, kernels=4, kernel_height=3, kernel_width=3, stride=1, padding=1)
     return replace(

@@ -45,7 +45,7 @@ def verilator(*arguments: str, folder: Path) -> str:
 def test_verilator_lint_is_clean(name: str, tmp_path: Path) -> None:
     paths = generate(SHAPES[name], tmp_path)
     report = verilator(
-        "--lint-only", "-Wall", "--top-module", module_name(TOP), *(path.name for path in paths), folder=tmp_path
+        "--lint-only", "-Wall", "-O0", "--top-module", module_name(TOP), *(path.name for path in paths), folder=tmp_path
     )
     assert "%" not in report, report
     assert "exit status" not in report

@@ -38,6 +38,8 @@ PASS = {
     "high": (255, 54),
     "signed": (1, 64),
     "outputs": (2, 65),
+    "skip_signed": (1, 67),
+    "skip_group": (17, 68),
 }
 
 

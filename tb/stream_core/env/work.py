@@ -9,7 +9,7 @@ import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.stream_core import Stalls, free_running
-from penni_escalate.golden.schedule import Pass, inputs_of
+from penni_escalate.golden.schedule import Pass
 from penni_escalate.golden.sparsemap import SparseTensor
 from penni_escalate.tb.base.random_work import RandomLayer, random_layer, random_passes, random_stalls
 from penni_escalate.tb.base.stimulus import Throttle
@@ -133,6 +133,6 @@ def work_of(
     for drawn in layers:
         layer_passes = random_passes(rng, drawn.layer, config)
         passes += layer_passes
-        inputs += inputs_of(drawn.layer, drawn.activations[0], config, layer_passes)
+        inputs += drawn.inputs(config, layer_passes)
     stalls = random_stalls(rng) if regime is Regime.RECORDED else free_running()
     return Work(name, tuple(layers), tuple(passes), tuple(inputs), regime, stalls, seed=int(rng.integers(1 << 31)))

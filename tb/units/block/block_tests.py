@@ -74,7 +74,7 @@ class BlockBench(BlockLoads, UnitBench):
         ]
         passes = [self._with_slow_rows(one_block(entry.work)) for entry in drawn]
         self._note_passes(passes, [float(entry.tensor.maps.sum()) / entry.tensor.maps.shape[0] for entry in drawn])
-        signed = [work.signed_in for work in passes]
+        signed = [work.signed_groups for work in passes]
         self.work = work_of(passes, [0] * len(passes), self.one)
         self.groups = groups_of([entry.tensor for entry in drawn], signed)
         self.beats = beats_of(self.groups, signed, self.config, self.random)

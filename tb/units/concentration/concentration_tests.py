@@ -20,7 +20,6 @@ SOURCES = {0: "own", 1: "next lane", -1: "lane before"}
 class ConcentrationBench(UnitBench):
     """Columns of every density, signed and unsigned, ends of pixels near and far. A transaction is a column taken.
 
-    Assumption: the columns of a pixel are all signed or all unsigned.
     Dilution sends no empty column but at an end-of-pixel; the bench sends such columns too.
     """
 
@@ -40,6 +39,7 @@ class ConcentrationBench(UnitBench):
         density = self.random.choice((*DENSITIES, None, None))
         ends = self.random.choice((0.05, 0.3, 0.9))
         signed = self.random.random() < 0.5
+        turns = self.random.choice((0.0, 0.2))
         empty = self.random.random() < 0.3
         allowed = (1 << lanes) - 1
         kind = self.random.randrange(4)
@@ -61,7 +61,7 @@ class ConcentrationBench(UnitBench):
                 continue
             values = [extreme_byte(self.random) for _ in range(lanes)]
             self.work.append((mask, self.random.getrandbits(lanes), values, signed, eop))
-            if eop and self.random.random() < 0.2:
+            if self.random.random() < turns:
                 signed = not signed
         self.work.reverse()
         self.after_end = False
@@ -171,7 +171,8 @@ class ConcentrationBench(UnitBench):
                     "coefficient": "-1" if (inputs["column_sign_i"] >> slot) & 1 else "+1",
                 }
             )
-        self.coverage.met("signedness changes in the window", bool(self.window) and self.window[-1] != signed)
+        if self.window and self.window[-1] != signed:
+            self.coverage.sample({"signedness changes": "in a pixel" if self.pixel else "between pixels"})
         self.window.append(signed)
         self.pixel += 1
         if eop:

@@ -165,9 +165,11 @@ MODEL = CoverageModel(
             "-(-128) is +128 and -255 needs all 9 bits: a sign that is lost, or extended where it must not be.",
             ("code", "signed", "coefficient"),
         ),
-        cover_point(
-            "signedness changes in the window",
-            "The next pass may have other codes while columns of the last one wait: each must keep its own.",
+        Point(
+            "signedness changes",
+            "A column of other codes behind one that waits: a skip tensor's in the same pixel, where lanes take from "
+            "both at once, or the next pass's. Each must keep its own.",
+            ("in a pixel", "between pixels"),
             applies=_has_window,
         ),
         Point(

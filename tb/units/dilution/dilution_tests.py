@@ -55,7 +55,7 @@ class DilutionBench(UnitBench):
         width, lanes = self.config.group, self.config.lanes
         selected, part = inputs["map_i"], inputs["part_i"]
         active = np.array([[[(selected >> c) & 1 for c in range(width)]]], np.bool_)
-        groups = groups_of([SparseTensor(active, active.astype(np.uint8))], [False])
+        groups = groups_of([SparseTensor(active, active.astype(np.uint8))], [np.zeros(1, np.bool_)])
         coefficients = np.zeros((1, 1, 1, width), np.int8)
         for c in range(width):
             if (inputs["coefficient_map_i"] >> c) & 1:

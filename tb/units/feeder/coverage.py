@@ -13,6 +13,11 @@ MODEL = CoverageModel(
         cover_point("starved", "Without a group nothing moves but what has been taken."),
         cover_point("signedness changes", "The flag belongs to the pass of the group, not to the one that is loaded."),
         Point(
+            "skip tensor",
+            "Codes of a skip tensor behind codes of the other kind: the flag turns at its first group, in every pixel.",
+            ("signed", "unsigned"),
+        ),
+        Point(
             "values",
             "Values of a group against those of a beat: the number of beats is a division, rounded up.",
             ("none", "below a beat", "one beat", "above a beat", "all"),

@@ -1,6 +1,7 @@
 """Feeder against the cycle model: groups in, beats out, with the settings that pack each group."""
 
 import cocotb
+import numpy as np
 from cocotb.handle import HierarchyObject
 
 from penni_escalate.golden.cycle.beats import groups_of
@@ -9,7 +10,15 @@ from penni_escalate.tb.base.geometry_classes import place_of
 from penni_escalate.tb.base.stimulus import Throttle, ValidSource
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.gather_network import exchange, gather, lower_lanes
-from penni_escalate.tb.units.lockstep.groups import beats_of, map_of, parts_of, random_tensor, values_of
+from penni_escalate.tb.units.lockstep.groups import (
+    beats_of,
+    index_of,
+    map_of,
+    parts_of,
+    random_signs,
+    random_tensor,
+    values_of,
+)
 from penni_escalate.tb.units.lockstep.signals import Sample
 
 
@@ -31,13 +40,14 @@ class FeederBench(UnitBench):
         count = self.random.randint(1, 5)
         self.depth = config.channels_max // config.group
         few = min(6, self.depth)
-        self.signed = [self.random.random() < 0.5 for _ in range(count)]
+        self.signed = []
         tensors = []
-        for signed in self.signed:
+        for _ in range(count):
             pixels, groups = self.random.randint(1, 8), self.random.randint(1, few)
             if self.random.random() < 0.2:
                 pixels, groups = 1, self.random.choice((1, self.depth, self.depth))
-            tensors.append(random_tensor(self.numbers, config, pixels, groups, signed))
+            self.signed.append(random_signs(self.random, groups))
+            tensors.append(random_tensor(self.numbers, config, pixels, self.signed[-1]))
         self.sizes_of_passes = [tensor.maps.shape[:2] for tensor in tensors]
         self.groups = groups_of(tensors, self.signed)
         self.beats = {
@@ -65,7 +75,8 @@ class FeederBench(UnitBench):
             starts = False
         inputs = {"beat_ready_i": int(self.throttle()), "pass_i": int(starts)}
         if starts:
-            inputs |= {"pass_bank_i": self.started % 2, "pass_signed_i": int(self.signed[self.started])}
+            inputs |= {"pass_bank_i": self.started % 2}
+            inputs |= self._signs(self.signed[self.started])
         if offered:
             inputs |= {
                 "group_valid_i": 1,
@@ -75,6 +86,16 @@ class FeederBench(UnitBench):
                 "group_last_i": int(self.groups.last[self.next]),
             }
         return inputs
+
+    def _signs(self, signed: np.ndarray) -> Inputs:
+        """What a pass says of its codes; where all are alike, any group may be called the skip tensor's first."""
+        changes = np.flatnonzero(signed != signed[0])
+        skip_group = int(changes[0]) if len(changes) else self.random.randrange(len(signed))
+        return {
+            "pass_signed_i": int(signed[0]),
+            "pass_skip_signed_i": int(signed[-1]),
+            "pass_skip_group_i": skip_group,
+        }
 
     def _check_beat(self, word: int, number: int, part: int) -> None:
         beat = self.beats[number, part]
@@ -116,7 +137,10 @@ class FeederBench(UnitBench):
             self.coverage.met("empty group that ends a pixel", empty and self.groups.eop[number])
             self.coverage.met("dense group", self.groups.count[number] == self.config.group)
             work = self.groups.work[number]
-            self.coverage.met("signedness changes", work > 0 and self.signed[work] != self.signed[work - 1])
+            signed, place = self.signed[work], index_of(self.groups, number)
+            self.coverage.met("signedness changes", work > 0 and signed[0] != self.signed[work - 1][-1])
+            if place and signed[place] != signed[place - 1]:
+                self.coverage.sample({"skip tensor": "signed" if signed[place] else "unsigned"})
             self._note_group(number, pending, starts)
             self.next += 1
             self.valid_source.taken()
@@ -162,7 +186,7 @@ class FeederBench(UnitBench):
         size = "several pixels" if pixels > 1 else "one pixel" if depth > 1 else "one group"
         self.coverage.sample({"size of a pass": size})
         if work + 1 < len(self.signed):
-            old, new = self.signed[work], self.signed[work + 1]
+            old, new = self.signed[work][-1], self.signed[work + 1][0]
             change = "both signed" if new else "both unsigned"
             if old != new:
                 change = "becomes signed" if new else "becomes unsigned"

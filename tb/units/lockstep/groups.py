@@ -1,6 +1,7 @@
 """Random streams of SparseMap groups, and the beats that the feeder makes of them."""
 
 import random
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,16 +24,22 @@ class Beat(NamedTuple):
     fields: dict[str, int]
 
 
-def random_tensor(
-    numbers: np.random.Generator, config: Accelerator, pixels: int, groups: int, signed: bool
-) -> SparseTensor:
-    """Pixels of so many groups, each group of a density of its own, half of the values extreme."""
+def random_signs(source: random.Random, groups: int) -> np.ndarray:
+    """Whether the codes of each group of a pixel are signed, bool (G,): of some passes the last ones are otherwise."""
+    skip_group = source.randrange(groups) if source.random() < 0.4 else groups
+    return (np.arange(groups) < skip_group) == (source.random() < 0.5)
+
+
+def random_tensor(numbers: np.random.Generator, config: Accelerator, pixels: int, signed: np.ndarray) -> SparseTensor:
+    """Pixels of as many groups as ``signed`` has, each group of a density of its own, half of the values extreme."""
+    groups = len(signed)
     shape = (pixels, groups, config.group)
-    low, high = (-128, 127) if signed else (0, 255)
-    codes = numbers.integers(low, high + 1, shape)
-    codes = np.where(numbers.random(shape) < 0.5, numbers.choice([low, high, 1, high // 2], shape), codes)
+    low = np.where(signed, -128, 0)[:, None]
+    codes = numbers.integers(low, low + 256, shape)
+    extreme = low + numbers.choice([0, 255, 129, 127], shape)
+    codes = np.where(numbers.random(shape) < 0.5, extreme, codes)
     codes = codes * (numbers.random(shape) < numbers.choice(DENSITIES, (pixels, groups, 1)))
-    return encode(codes.reshape(pixels, -1).astype(np.int8 if signed else np.uint8), config.group)
+    return encode((codes & 255).astype(np.uint8).reshape(pixels, -1), config.group)
 
 
 def map_of(groups: Groups, number: int, width: int) -> int:
@@ -57,8 +64,8 @@ def parts_of(groups: Groups, number: int, lanes: int) -> int:
     return 1 if parts == 0 and groups.eop[number] else parts
 
 
-def beats_of(groups: Groups, signed: list[bool], config: Accelerator, source: random.Random) -> list[Beat]:
-    """All beats of a stream; ``signed``: of each pass. Settings of switches that do not matter are random."""
+def beats_of(groups: Groups, signed: Sequence[np.ndarray], config: Accelerator, source: random.Random) -> list[Beat]:
+    """All beats of a stream; ``signed``: as in ``groups_of``. Settings of switches that do not matter are random."""
     beats = []
     lanes = config.lanes
     for number in range(len(groups.count)):
@@ -74,7 +81,7 @@ def beats_of(groups: Groups, signed: list[bool], config: Accelerator, source: ra
                 "map": selected,
                 "group": index_of(groups, number),
                 "part": part,
-                "signed": int(signed[groups.work[number]]),
+                "signed": int(signed[groups.work[number]][index_of(groups, number)]),
                 "eop": int(groups.eop[number] and final),
                 "last": int(groups.last[number] and final),
             }

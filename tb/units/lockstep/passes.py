@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.golden.schedule import Pass, inputs_of
+from penni_escalate.golden.schedule import Pass
 from penni_escalate.golden.sparsemap import SparseTensor
 from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.base.geometry_classes import GeometryDeck
@@ -49,7 +49,7 @@ def random_pass(
     drawn = random_layer(numbers, config, geometry=g)
     works = random_passes(numbers, drawn.layer, config)
     chosen = works[int(numbers.integers(len(works)))]
-    return RandomPass(chosen, inputs_of(drawn.layer, drawn.activations[0], config, [chosen])[0])
+    return RandomPass(chosen, drawn.inputs(config, [chosen])[0])
 
 
 def one_block(work: Pass) -> Pass:
@@ -58,6 +58,7 @@ def one_block(work: Pass) -> Pass:
         work,
         coefficients=work.coefficients[:1],
         kernels=work.kernels[:1],
+        exponents=work.exponents[:1],
         selection=work.selection[:1],
         bias=work.bias[:1],
         multiplier=work.multiplier[:1],
@@ -75,7 +76,7 @@ def _parameters(port: LoadPort, work: Pass) -> Iterator[Transfer]:
             for s in range(g.kernel_width):
                 index = r * config.kernel_max + s
                 yield Transfer(LoadKind.BASIS, block, index, port.basis(work, block, r, s))
-    yield Transfer(LoadKind.EXPONENTS, None, 0, port.exponents(work))
+        yield Transfer(LoadKind.EXPONENTS, block, 0, port.exponents(work, block))
 
 
 def transfers_of(port: LoadPort, work: Pass, kinds: set[LoadKind], source: random.Random) -> list[Transfer]:

@@ -12,7 +12,7 @@ from penni_escalate.golden.cycle.row import make_rows, step_row
 from penni_escalate.tb.base.stimulus import Throttle, ValidSource, pack
 from penni_escalate.tb.units.lockstep.base import Inputs, UnitBench
 from penni_escalate.tb.units.lockstep.bins import place_bin
-from penni_escalate.tb.units.lockstep.groups import Beat, beats_of, parts_of, random_tensor
+from penni_escalate.tb.units.lockstep.groups import Beat, beats_of, parts_of, random_signs, random_tensor
 from penni_escalate.tb.units.lockstep.signals import Sample
 
 #: Most groups of a pixel, but where the memory of the coefficients is to be used to its end.
@@ -46,11 +46,8 @@ class RowBench(UnitBench):
         depth = whole if deep else min(GROUPS, whole)
         count = min(count, 3) if deep else count
         groups = [depth if deep and self.random.random() < 0.7 else self.random.randint(1, depth) for _ in range(count)]
-        signed = [self.random.random() < 0.5 for _ in range(count)]
-        tensors = [
-            random_tensor(self.numbers, config, self.random.randint(1, 2 if deep else 8), n, s)
-            for n, s in zip(groups, signed, strict=True)
-        ]
+        signed = [random_signs(self.random, n) for n in groups]
+        tensors = [random_tensor(self.numbers, config, self.random.randint(1, 2 if deep else 8), s) for s in signed]
         self.groups = groups_of(tensors, signed)
         self.beats = beats_of(self.groups, signed, config, self.random)
         density = self.numbers.choice([0.0, 0.05, 0.2, 0.5, 1.0], (count, 1))
@@ -147,7 +144,7 @@ class RowBench(UnitBench):
             self.expect(sample, "z_sum_o", z)
         self._sample(inputs, beat, reads, level, full)
         if written:
-            code = "signed" if self.signed[self.pixels.popleft()] else "unsigned"
+            code = "signed" if self.signed[self.pixels.popleft()][0] else "unsigned"
             self.coverage.sample({"code": code, "sum": "below 0" if z < 0 else "above 0" if z else "0"})
         if inputs.get("load_i"):
             self.loaded += 1
@@ -215,8 +212,8 @@ class RowBench(UnitBench):
         """How the pass behind ``work`` differs from it."""
         groups, signed = self.shapes, self.signed
         changes = []
-        if signed[work] != signed[work + 1]:
-            changes.append("signed follows unsigned" if signed[work + 1] else "unsigned follows signed")
+        if signed[work][-1] != signed[work + 1][0]:
+            changes.append("signed follows unsigned" if signed[work + 1][0] else "unsigned follows signed")
         if groups[work] != groups[work + 1]:
             changes.append("more groups" if groups[work + 1] > groups[work] else "fewer groups")
         return changes or ["the same shape"]

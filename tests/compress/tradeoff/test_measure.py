@@ -30,12 +30,12 @@ def test_layers_with_a_skip_tensor_are_counted_on_what_they_read(package: Packag
     """
     found = predict(package, TINY, 2)
     skipping = [layer.name for layer in package.layers if isinstance(layer, Convolution) and layer.skip is not None]
-    runs = {"first0": False, "decomposed1": True, "depthwise2": False, "pointwise4": False}
+    on_host = ("max_pool", "upsample", "classifier")
+    runs = {layer.name: layer.name in skipping for layer in package.layers if layer.kind not in on_host}
     assert {layer.name: layer.skip_left_out for layer in found.layers} == runs
-    assert set(skipping) >= {"decomposed1"}
+    assert set(skipping) == {"decomposed1", "decomposed6"}
     assert set(found.host) == {layer.name for layer in package.layers} - set(runs)
-    plain, left = select_layers(package, TINY, None)
-    assert "decomposed1" in {layer.name for layer in left}
+    plain, _ = select_layers(package, TINY, None)
     known = {figures.layer.name: figures for figures in predict_network(package, TINY, plain, range(2)).layers}
     assert found.layers[0].cycles == known["first0"].cycles and found.layers[0].counters == known["first0"].counters
     without = replace(package, layers=tuple(replace(layer, skip=None) for layer in package.layers))

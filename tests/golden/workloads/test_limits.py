@@ -61,6 +61,7 @@ def traces() -> tuple[Trace, Trace]:
     codes, whole = layer.activations[:3, :3, :8], layer.layer
     core = replace(
         whole,
+        source_channels=(8,),
         geometry=replace(whole.geometry, channels=8, height=3, width=3, kernels=4),
         coefficients=whole.coefficients[:4, :8],
         bias=whole.bias[:4],

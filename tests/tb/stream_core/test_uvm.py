@@ -79,7 +79,7 @@ def test_an_error_is_seen(test: str, built: Callable[[Simulator], Design], tmp_p
 FAULTS = [
     ("requantize", "product_q + half", "product_q", "value"),
     ("row", "if (take && beat_last_i) bank_q <= !bank_q;", "if (1'b0) bank_q <= !bank_q;", "counter"),
-    ("input_ring", "level_0[3]", "level_0[1]", "cycle"),
+    ("stream_core", "!running_q[1] && !both_pending", "running_q == 2'd0 && !both_pending", "cycle"),
     ("sparsemap_encoder", "wire advance = !group_valid_q || group_ready_i;", "wire advance = 1'b1;", "stability"),
 ]
 
