@@ -52,6 +52,8 @@ class Design:
         random_initial: every register begins with a value that follows from a run's seed, where 0 is
             the rule (see ``initial_values``); Verilator alone, whose registers know no X.
         coverage: runs leave what they covered of the Verilog; Verilator alone.
+        long_runs: the simulation runs long enough to be worth a slower compilation; where Python plays the streams, its
+            own time counts most.
     """
 
     top: str
@@ -63,6 +65,7 @@ class Design:
     waves: bool = False
     random_initial: bool = False
     coverage: bool = False
+    long_runs: bool = False
     folder: Path = field(default=BUILD / "sim")
 
     def build_folder(self, simulator: Simulator) -> Path:
@@ -76,7 +79,8 @@ class Design:
         kind = "".join(suffix for suffix, on in kinds if on)
         place = self.folder / folder_name(self.config) / f"{self.top}_{simulator}{kind}"
         texts = [(source.name, source.read_text()) for source in self.inputs(simulator)]
-        return keyed(place, _tools(simulator), _arguments(self, simulator), self.defines, self.waves, texts)
+        make = _make_flags(self) if simulator is Simulator.VERILATOR else ""
+        return keyed(place, _tools(simulator), _arguments(self, simulator), make, self.defines, self.waves, texts)
 
     def inputs(self, simulator: Simulator) -> tuple[Path, ...]:
         """The files that a simulator gets, in order."""
@@ -96,10 +100,6 @@ def _prepare_environment() -> None:
     verilator = Path(sysconfig.get_paths()["purelib"]) / "verilator"
     os.environ["VERILATOR_ROOT"] = str(verilator)
     os.environ["PATH"] = f"{verilator / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    # The package's makefile was configured without the compiler's -include, which large designs need.
-    # What runs every cycle is optimized; set-up code, half of the text, is not. g++ 12.2 miscompiles a sum of
-    # sixteen comparisons as a vector: it adds -1, the mask, for each that holds.
-    os.environ["MAKEFLAGS"] = r"CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O2\ -fno-tree-slp-vectorize"
     # A make that called us must not hand its job server on.
     for name in ("MAKELEVEL", "MFLAGS"):
         os.environ.pop(name, None)
@@ -110,6 +110,17 @@ def _prepare_environment() -> None:
     if shutil.which("ccache"):
         os.environ["OBJCACHE"] = "ccache"
         os.environ["CCACHE_DIR"] = str(BUILD / "ccache")
+
+
+def _make_flags(design: Design) -> str:
+    """What the makefile of a Verilated design is told.
+
+    It was configured without the compiler's -include, which large designs need. What runs every cycle is optimized;
+    set-up code, half of the text, is not. g++ 12.2 miscompiles a sum of sixteen comparisons as a vector: it adds -1,
+    the mask, for each that holds.
+    """
+    optimization = r"-O2\ -fno-tree-slp-vectorize" if design.long_runs else "-O1"
+    return f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST={optimization}"
 
 
 def check_simulator(simulator: Simulator) -> None:
@@ -180,6 +191,7 @@ def _compile(design: Design, simulator: Simulator, folder: Path, failed: Path) -
     """Compile into ``folder``, which will be ``failed`` where that fails."""
     log = folder / "build.log"
     _prepare_environment()
+    os.environ["MAKEFLAGS"] = _make_flags(design)
     try:
         get_runner(simulator.value).build(
             sources=[str(source) for source in design.inputs(simulator)],

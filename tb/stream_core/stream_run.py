@@ -169,6 +169,7 @@ def bench_design(
         defines=("TRACE_Z",) if trace else (),
         waves=waves,
         coverage=coverage,
+        long_runs=True,
     )
 
 
