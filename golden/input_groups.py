@@ -33,7 +33,7 @@ def groups_of_pixel(layer: Convolution, config: Accelerator, outputs: int = 1) -
 
 
 def groups_problem(layer: Convolution, config: Accelerator) -> str | None:
-    """What keeps a layer of one source, and without a skip tensor, that fits from running as it is; None: nothing."""
+    """What keeps a layer whose sizes fit from running with its several sources and its skip tensor; None: nothing."""
     g = layer.geometry
     if layer.skip is not None:
         name = layer.skip.source

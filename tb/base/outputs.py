@@ -1,7 +1,8 @@
-"""What outputs of a block a configuration makes possible, for coverage models."""
+"""Outputs of a block in coverage models: what a configuration makes possible."""
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.load_words import outputs_of
+from penni_escalate.tb.base.coverage import Point
 
 
 def has_several(config: Accelerator) -> bool:
@@ -22,3 +23,13 @@ def one_a_row(config: Accelerator) -> bool:
 def several_steps(config: Accelerator) -> bool:
     """A block can have more outputs than taps, so that the MAC takes several steps."""
     return outputs_of(config)[-1] > config.taps
+
+
+def outputs_point(why: str) -> Point:
+    """How many outputs of a block share out its rows; ``why``: what that changes in a unit."""
+    return Point(
+        "outputs",
+        why,
+        ("one", "several", "one a row"),
+        only={"several": several_of_several_rows, "one a row": one_a_row},
+    )

@@ -4,7 +4,7 @@ from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Ignored, Point, cover_point
 from penni_escalate.tb.base.geometry_classes import BORDERS, IMAGES, KERNELS, PADDINGS, PLACES, STRIDES
 from penni_escalate.tb.base.geometry_cross import IMPOSSIBLE_KERNELS
-from penni_escalate.tb.base.outputs import has_several, one_a_row, several_of_several_rows, several_steps
+from penni_escalate.tb.base.outputs import has_several, outputs_point, several_steps
 
 
 def _two_rows(config: Accelerator) -> bool:
@@ -126,12 +126,7 @@ MODEL = CoverageModel(
             "The ends of the range of z: a product that is a bit too narrow is right for any other.",
             ("lowest", "highest"),
         ),
-        Point(
-            "outputs",
-            "Rows that work for one output or for several: a tap must not add the rows of another output.",
-            ("one", "several", "one a row"),
-            only={"several": several_of_several_rows, "one a row": one_a_row},
-        ),
+        outputs_point("Rows that work for one output or for several: a tap must not add the rows of another output."),
         Point(
             "step of the outputs",
             "More outputs than taps take several steps, each with lines of its own; the last may have fewer taps.",

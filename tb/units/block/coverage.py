@@ -3,7 +3,7 @@
 from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Ignored, Point, cover_point
 from penni_escalate.tb.base.geometry_classes import KERNELS, PADDINGS, STRIDES
 from penni_escalate.tb.base.geometry_cross import IMPOSSIBLE_KERNELS
-from penni_escalate.tb.base.outputs import one_a_row, several_of_several_rows
+from penni_escalate.tb.base.outputs import outputs_point
 
 MODEL = CoverageModel(
     "block",
@@ -63,12 +63,7 @@ MODEL = CoverageModel(
             "Lines of the pass before are read while the MAC adds: the bias is that of the line.",
             (MET,),
         ),
-        Point(
-            "outputs",
-            "Rows work for one output of the block or for several, through MAC and psum lines to the drain.",
-            ("one", "several", "one a row"),
-            only={"several": several_of_several_rows, "one a row": one_a_row},
-        ),
+        outputs_point("Rows work for one output of the block or for several, through MAC and psum lines to the drain."),
         Point(
             "rows used",
             "Rows without coefficients give zeros, and keep up with the others.",

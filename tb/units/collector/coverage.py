@@ -2,7 +2,7 @@
 
 from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Point, cover_point
 from penni_escalate.tb.base.geometry_classes import PLACES
-from penni_escalate.tb.base.outputs import has_several, one_a_row, several_of_several_rows
+from penni_escalate.tb.base.outputs import has_several, outputs_point
 
 MODEL = CoverageModel(
     "collector",
@@ -95,12 +95,7 @@ MODEL = CoverageModel(
             "The counter goes up and down at the same edge: either alone loses a pass, or drains one too many.",
             (MET,),
         ),
-        Point(
-            "outputs",
-            "Columns are read once for each output of a block: parameters and psum lines change with it.",
-            ("one", "several", "one a row"),
-            only={"several": several_of_several_rows, "one a row": one_a_row},
-        ),
+        outputs_point("Columns are read once for each output of a block: parameters and psum lines change with it."),
         Point(
             "output of the column",
             "The last output alone ends the pixel, the line and the pass.",
