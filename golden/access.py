@@ -65,7 +65,7 @@ def accesses_of(
     taken, products = int(counters[BlockCounter.TAKEN]), int(counters[BlockCounter.PRODUCTS])
     z_written = int(counters[BlockCounter.Z_WRITTEN])
     # All passes of a layer have as many outputs a block.
-    outputs = g.out_height * g.out_width * len(passes) * config.blocks * passes[0].outputs
+    outputs = g.out_height * g.out_width * len(passes) * config.blocks * passes[0].codes
     multiplications = products * config.rows // passes[0].outputs
     codes = int(np.count_nonzero(activations))
     pixels, channels = g.height * g.width, g.channels

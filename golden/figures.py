@@ -1,7 +1,7 @@
 """What is said of a layer's cycles, whoever counted them: the cycle model or the Verilog."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -129,9 +129,14 @@ class LayerFigures(Figures):
 def baselines_of(layer: Convolution, activations: np.ndarray, config: Accelerator) -> dict[str, int]:
     """Each dense baseline's cycles for a layer and its input codes (H, W, C), with the resources of a configuration.
 
-    A compressed layer has no pruned weights, which the sparse baselines need.
+    A compressed layer has no pruned weights, which the sparse baselines need. A sum over all pixels is made before it
+    is multiplied, and costs them nothing.
     """
-    dense = dense_layer(layer.name, layer.geometry, activations)
+    g = layer.geometry
+    if layer.summed:
+        g = replace(g, height=1, width=1, kernel_height=1, kernel_width=1, stride=1)
+        activations = activations.max(axis=(0, 1), keepdims=True)
+    dense = dense_layer(layer.name, g, activations)
     return {baseline.name: baseline.run(dense, budget_of(config)).cycles for baseline in dense_baselines()}
 
 

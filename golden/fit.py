@@ -15,6 +15,8 @@ def core_form(layer: Layer) -> Convolution | str:
 
     It runs layers of some kinds.
     """
+    if isinstance(layer, Convolution):
+        return layer
     form = KINDS[layer.kind].on_core
     if form is None:
         return f"the stream core does not run kind {layer.kind}"
@@ -26,25 +28,31 @@ def unsupported_reason(layer: Layer, config: Accelerator) -> str | None:
     form = core_form(layer)
     if isinstance(form, str):
         return form
-    problem = exceeds_limits(form.geometry, form.rows_used, config)
+    problem = exceeds_limits(form.geometry, form.rows_used, config, form.summed)
     return problem or groups_problem(form, config) or z_problem(form.coefficients, form.signed_in, config.z_bits)
 
 
-def exceeds_limits(g: Geometry, rows_used: int, config: Accelerator) -> str | None:
-    """The limit of an accelerator that a convolution's size exceeds; None where there is none."""
+def exceeds_limits(g: Geometry, rows_used: int, config: Accelerator, summed: bool = False) -> str | None:
+    """The limit of an accelerator that a convolution's size exceeds; None where there is none.
+
+    Args:
+        summed: it sums over all pixels, and needs one element of its kernels and one line.
+    """
     lines = -(-g.kernel_height // g.stride) + 1
-    limits = (
+    of_kernel = (
         ("kernel_height", g.kernel_height, "kernel_max", config.kernel_max),
         ("kernel_width", g.kernel_width, "kernel_max", config.kernel_max),
         ("stride", g.stride, "kernel_max", config.kernel_max),
+        ("output rows in flight", lines, "psum_lines", config.psum_lines),
+    )
+    limits = (
         ("width", g.width, "width_max", config.width_max),
         ("output width", g.out_width, "width_max", config.width_max),
         ("height", g.height, "height limit", HEIGHT_MAX),
         ("channels", g.channels, "channels_max", config.channels_max),
         ("basis", rows_used, "rows", config.rows),
-        ("output rows in flight", lines, "psum_lines", config.psum_lines),
     )
-    for field, value, limit, allowed in limits:
+    for field, value, limit, allowed in limits if summed else of_kernel + limits:
         if value > allowed:
             return f"{field} is {value}, {limit} allows {allowed}"
     return None

@@ -32,7 +32,7 @@ class LayerRun:
     Attributes:
         image: its number among the held-out images.
         activations: input codes (H, W, C); inputs: what each pass is sent of them.
-        expected: the functional model's output codes (OH, OW, K), as bytes.
+        expected: the functional model's output codes (OH, OW, K), as bytes; a classifier's logits int32 (1, 1, K).
         trace: of the passes back to back from reset, without stalls.
     """
 
@@ -95,7 +95,8 @@ def predict_runs(
         inputs = inputs_of(layer, activations, config, passes, skip)
         loads = [load_words(work, config) for work in passes]
         trace = simulate(config, passes, inputs, loads, free_running())
-        expected = tensors[layer.name][place].view(np.uint8)
+        result = tensors[layer.name][place]
+        expected = result.reshape(1, 1, -1) if layer.logits else result.view(np.uint8)
         return use(LayerRun(config, layer, images[place], passes, activations, inputs, expected, trace))
 
     with ThreadPoolExecutor(_THREADS) as pool:

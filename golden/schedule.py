@@ -21,6 +21,9 @@ from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.psum_lines import LINES_MIN, lines_of, steps_of
 from penni_escalate.golden.sparsemap import SparseTensor, encode
 
+#: Of an accumulator.
+BYTES_OF_LOGIT = 4
+
 
 @dataclass(frozen=True)
 class Pass:
@@ -32,24 +35,28 @@ class Pass:
     Attributes:
         geometry: of what is sent. That of a 1x1 layer has no pixels that no output reaches, and where a block has
             several outputs its lines are cut to fit the psum lines: it has as many pixels, in the same order.
+        summed: the kernels cover the image and are the same at every place, so that one place is loaded.
         outputs: output channels of a block. Row m works for output m // (ROWS / outputs).
         groups: int64 (G,): the groups of the layer's channels, and then of its skip tensor's, that are sent: those
             with a coefficient in the pass.
         coefficients: int8 (BLOCKS, G * GROUP, ROWS).
         shared_basis: every output channel has the same basis kernels; a skip tensor's are its own all the same.
-        kernels: int8 (1, ROWS, R, S) where all blocks have the same, or (BLOCKS, ROWS, R, S): what is loaded.
+        kernels: int8 (1, ROWS, R, S) where all blocks have the same, or (BLOCKS, ROWS, R, S): what is loaded. R and S
+            are 1 in a pass that is summed.
         exponents: uint8 (1, ROWS) or (BLOCKS, ROWS): what is loaded, an exponent a kernel.
         selection: uint8 (BLOCKS, ROWS), the row table: which of the kernels each row takes.
         bias: int32 (BLOCKS, outputs).
         multiplier: uint16 (BLOCKS, outputs).
         shift: uint8 (BLOCKS, outputs).
         low, high: clamp of the output codes.
+        logits: an output channel's codes are the four bytes of its accumulator, lowest first, each requantized.
         signed_in: the input codes are signed.
         skip_groups: how many of the groups, the last, are a skip tensor's.
         skip_signed: its codes are signed.
     """
 
     geometry: Geometry
+    summed: bool
     outputs: int
     groups: np.ndarray
     coefficients: np.ndarray
@@ -62,14 +69,21 @@ class Pass:
     shift: np.ndarray
     low: int
     high: int
+    logits: bool
     signed_in: bool
     skip_groups: int = 0
     skip_signed: bool = False
 
+    @property
+    def codes(self) -> int:
+        """Codes that a block gives for a pixel: one an output, or four of a logit."""
+        return BYTES_OF_LOGIT if self.logits else self.outputs
+
     @cached_property
     def basis(self) -> np.ndarray:
         """The kernel of each row, int8 (BLOCKS, ROWS, R, S)."""
-        return self._taken(self.kernels)
+        taken, g = self._taken(self.kernels), self.geometry
+        return np.broadcast_to(taken, (*taken.shape[:2], g.kernel_height, g.kernel_width))
 
     @cached_property
     def exponent(self) -> np.ndarray:
@@ -88,7 +102,7 @@ class Pass:
 
     @cached_property
     def same_kernels(self) -> np.ndarray:
-        """Whether all blocks have the same weights at a kernel position, bool (R, S)."""
+        """Whether all blocks have the same weights at a kernel position that is loaded, bool (R, S)."""
         return np.asarray((self.kernels == self.kernels[:1]).all(axis=(0, 1)))
 
     @cached_property
@@ -185,6 +199,8 @@ def inputs_of(
 def _geometry(layer: Convolution, config: Accelerator, outputs: int) -> Geometry | None:
     """That of the passes; None where the psum lines have no room for so many outputs of a block."""
     g = layer.geometry
+    if layer.summed:
+        g = replace(g, stride=1)
     if not _point(layer):
         return g if outputs == 1 else None
     sent_size = {"height": g.out_height, "width": g.out_width, "stride": 1}
@@ -205,7 +221,7 @@ def possible_outputs(layer: Convolution, config: Accelerator) -> list[int]:
     Several only in a 1x1 layer: a pixel then adds into one column of each, so that the ways of the psum lines can hold
     outputs instead of columns. All of a block's rows choose among the same kernels, so these are shared by the layer.
     """
-    if not layer.shared_basis:
+    if not layer.shared_basis or layer.logits:
         return [1]
     skips = layer.skip is not None
     most = int(np.count_nonzero(layer.coefficients.any(axis=1), axis=1).max()) + skips
@@ -233,7 +249,7 @@ def _cycles(passes: Sequence[Pass], config: Accelerator) -> float:
             groups * math.ceil(_DENSITY * config.group / config.lanes),
             math.ceil(_DENSITY * heaviest / config.adders),
             steps_of(work.outputs, config.taps),
-            work.outputs * config.blocks / config.out_lanes,
+            work.codes * config.blocks / config.out_lanes,
         )
         total += max(g.height * g.width * of_pixel, load_words(work, config))
     return total
@@ -271,7 +287,8 @@ def _passes(layer: Convolution, config: Accelerator, outputs: int) -> list[Pass]
         return np.concatenate(np.split(values, outputs), axis=axis)
 
     coefficients, selection = padded(table), padded(taken)
-    basis = layer.basis[None] if layer.shared_basis else padded(layer.basis)
+    loaded = layer.basis[..., :1, :1] if layer.summed else layer.basis
+    basis = loaded[None] if layer.shared_basis else padded(loaded)
     bias, multiplier, shift = padded(layer.bias), padded(layer.multiplier), padded(layer.shift, 1)
     skip = None if layer.skip is None else (padded(layer.skip.value), padded(layer.skip.exponent))
     result = []
@@ -292,6 +309,7 @@ def _passes(layer: Convolution, config: Accelerator, outputs: int) -> list[Pass]
         result.append(
             Pass(
                 geometry=g,
+                summed=layer.summed,
                 outputs=outputs,
                 groups=groups,
                 coefficients=of_blocks(by_group[:, groups].reshape(in_pass, -1, rows), 2),
@@ -304,6 +322,7 @@ def _passes(layer: Convolution, config: Accelerator, outputs: int) -> list[Pass]
                 shift=of_blocks(shift[chosen, None]),
                 low=layer.low,
                 high=layer.high,
+                logits=layer.logits,
                 signed_in=layer.signed_in,
                 skip_groups=int((groups >= own_groups(layer, config.group)).sum()),
                 skip_signed=layer.skip is not None and layer.skip.signed,

@@ -2,7 +2,7 @@
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.fields import clog2, index_bits, pack
-from penni_escalate.rtl.formats import CODE_BITS
+from penni_escalate.rtl.formats import CODE_BITS, PSUM_BITS
 from penni_escalate.rtl.load_words import LOAD_KIND_BITS, LoadKind, load_words, outputs_of
 
 
@@ -73,3 +73,6 @@ class Widths:
         self.group_parts = c.group // c.out_lanes
         self.column_parts = c.blocks // c.out_lanes
         self.out_part_bits = index_bits(self.column_parts)
+        # Bytes of a logit.
+        self.bytes = PSUM_BITS // CODE_BITS
+        self.byte_bits = clog2(self.bytes)

@@ -104,7 +104,13 @@ class Shape:
     def load(self) -> int:
         """LOAD, bits of a parameter word."""
         c = self.config
-        geometry = 45 + 2 * self.width_bits + 4 * self.kernel_bits + self.outputs.bit_length()
+        geometry = (
+            48
+            + _index(c.channels_max // c.group)
+            + 2 * self.width_bits
+            + 4 * self.kernel_bits
+            + self.outputs.bit_length()
+        )
         table = c.rows * _index(c.rows) + 54 * self.outputs
         return max(2 * c.group * c.rows, table, geometry, 8 * c.rows)
 

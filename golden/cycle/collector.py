@@ -20,7 +20,8 @@ STAGES = 6
 class Collector(NamedTuple):
     """Registers, int64 (1,) unless said otherwise.
 
-    ``parts`` is 1 while a column of an output stands at the blocks, ``output`` which output of it is read next,
+    ``parts`` is 1 while a column of an output stands at the blocks, ``code`` which of a block's codes is made of the
+    next: the number of the output, or of the byte of a logit,
     ``part`` which OUT_LANES channels are next; ``stages`` (6,) holds group numbers, -1 for none, the output register
     last.
     """
@@ -29,7 +30,7 @@ class Collector(NamedTuple):
     work: np.ndarray
     row: np.ndarray
     column: np.ndarray
-    output: np.ndarray
+    code: np.ndarray
     #: Lines, as a bit mask, that are freed at the end of what stands.
     lines: np.ndarray
     parts: np.ndarray
@@ -51,7 +52,7 @@ def make_collector(groups: int, s: Sizes) -> Collector:
         work=zero(),
         row=zero(),
         column=zero(),
-        output=zero(),
+        code=zero(),
         lines=zero(),
         parts=zero(),
         part=zero(),
@@ -64,12 +65,13 @@ def make_collector(groups: int, s: Sizes) -> Collector:
 @njit(cache=True)
 def _drain(unit: Collector, lines: PsumLineBuffer, s: Sizes, work: Work, first_group: int) -> None:
     """Requantize the column of the output that is being read into the run's output groups."""
-    p, x, o = unit.work[0], unit.column[0], unit.output[0]
+    p, x, code = unit.work[0], unit.column[0], unit.code[0]
+    o, shown = (0, 8 * code) if work.logits[p] else (code, -1)
     line, place = psum_line(work, p, unit.row[0], o // s.taps), psum_place(work, s, p, x, o)
     for b in range(s.blocks):
+        acc = lines.psum[b, line, place] + work.bias[p, b, o]
         value = requantized(
-            lines.psum[b, line, place],
-            work.bias[p, b, o],
+            acc if shown < 0 else (acc >> shown) & 255,
             work.multiplier[p, b, o],
             work.shift[p, b, o],
             work.low[p],
@@ -113,9 +115,9 @@ def step_collector(
                 _drain(unit, lines, s, work, unit.entered[0])
                 unit.parts[0] = 1
                 unit.lines[0] = 0
-                unit.output[0] += 1
-                if unit.output[0] == work.outputs[p]:
-                    unit.output[0] = 0
+                unit.code[0] += 1
+                if unit.code[0] == work.codes[p]:
+                    unit.code[0] = 0
                     unit.column[0] += 1
                 if unit.column[0] == work.out_width[p]:
                     unit.lines[0] = mask

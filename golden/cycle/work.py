@@ -19,6 +19,7 @@ class Work(NamedTuple):
         bias, multiplier, shift: int64 (P, BLOCKS, most outputs).
         low, high: int64 (P,).
         height, width, out_height, out_width, kernel_height, kernel_width, stride, padding: int64 (P,).
+        codes: int64 (P,): codes that a block gives for a pixel. logits: bool (P,): they are the bytes of a logit.
         outputs: int64 (P,): output channels of a block. steps: int64 (P,): steps of the MAC that they take.
         lines, first_line: int64 (P,): psum lines of each, and the one at which the pass begins.
         loads: int64 (P,): transfers on the load port, the last of which starts the pass.
@@ -39,6 +40,8 @@ class Work(NamedTuple):
     kernel_width: np.ndarray
     stride: np.ndarray
     padding: np.ndarray
+    codes: np.ndarray
+    logits: np.ndarray
     outputs: np.ndarray
     steps: np.ndarray
     lines: np.ndarray
@@ -104,6 +107,8 @@ def work_of(passes: list[Pass], loads: list[int], s: Sizes) -> Work:
         kernel_width=each([x.kernel_width for x in g]),
         stride=each([x.stride for x in g]),
         padding=each([x.padding for x in g]),
+        codes=each([p.codes for p in passes]),
+        logits=np.array([p.logits for p in passes], np.bool_),
         outputs=each([p.outputs for p in passes]),
         steps=each([steps_of(p.outputs, s.taps) for p in passes]),
         lines=each(lines),

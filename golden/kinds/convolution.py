@@ -1,6 +1,7 @@
 """The convolution as the stream core runs it: T, B and exponents; kinds decomposed and dense have it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -10,6 +11,19 @@ from penni_escalate.golden.layers import Requantized, signed_sums
 
 #: Numbers of a matrix that is made on the way: it should stay in the cache.
 _BLOCK = 1 << 20
+#: Requantization that leaves a byte as it is: times 2, rounded, shifted by 1.
+LOGITS = {"multiplier": 2, "shift": 1, "low": 0, "high": 255}
+
+
+def logit_fields(kernels: int) -> dict[str, Any]:
+    """Fields of a convolution that gives the accumulators of its K output channels."""
+    return {
+        **LOGITS,
+        "multiplier": np.full(kernels, LOGITS["multiplier"], np.uint16),
+        "shift": np.full(kernels, LOGITS["shift"], np.uint8),
+        "signed_out": False,
+        "logits": True,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +34,14 @@ class Convolution(Requantized):
         coefficients: T, int8 (K, C, M), values -1, 0, +1. The identity in a dense layer.
         basis: B, int8 (K, M, R, S) in a dense layer, else (M, R, S).
         exponent: uint8 (M,), 0..7: row m's basis kernel is basis[m] * 2**exponent[m].
+        logits: the result is the accumulator itself. Its bytes are what is requantized, so that they must be left as
+            they are, see ``LOGITS``.
     """
 
     coefficients: np.ndarray
     basis: np.ndarray
     exponent: np.ndarray
+    logits: bool = False
 
     @property
     def rows_used(self) -> int:
@@ -40,6 +57,13 @@ class Convolution(Requantized):
     def shared_basis(self) -> bool:
         """All output channels have the same basis kernels."""
         return self.basis.ndim == 3
+
+    @property
+    def summed(self) -> bool:
+        """It sums over all pixels: its kernels cover the image and are the same at every place."""
+        g = self.geometry
+        whole = g.padding == 0 and (g.kernel_height, g.kernel_width) == (g.height, g.width) != (1, 1)
+        return whole and bool((self.basis == self.basis[..., :1, :1]).all())
 
     @property
     def ternary(self) -> bool:
@@ -69,6 +93,11 @@ class Convolution(Requantized):
     def weight_sums(self) -> tuple[np.ndarray, np.ndarray]:
         """Of the effective kernels."""
         return signed_sums(self.effective_kernels())
+
+    def compute(self, activations: np.ndarray, skip: np.ndarray | None = None) -> np.ndarray:
+        """Codes of codes; logits int32 (N, OH, OW, K), where the layer gives these."""
+        acc = self.accumulate(activations, skip)
+        return acc.astype(np.int32) if self.logits else self.requantize(acc)
 
     def combine(self, activations: np.ndarray) -> np.ndarray:
         """z[k, m] = sum_c T[k, c, m] * a[c] at every pixel (ESCALATE, reorganised computation).

@@ -81,10 +81,11 @@ class LoadPort:
             "width": g.width,
             "out_height": g.out_height,
             "out_width": g.out_width,
-            "kernel_height": g.kernel_height,
-            "kernel_width": g.kernel_width,
+            "kernel_height": work.kernels.shape[2],
+            "kernel_width": work.kernels.shape[3],
             "stride": g.stride,
             "padding": g.padding,
+            "summed": int(work.summed),
             "low": work.low,
             "high": work.high,
             "signed": int(work.signed_in),
@@ -92,12 +93,14 @@ class LoadPort:
             # Without a skip tensor, the group behind the last or, where no number is left for it, the last.
             "skip_group": min(len(work.groups) - work.skip_groups, self.widths.groups - 1),
             "outputs": work.outputs,
+            "logits": int(work.logits),
         }
         return self.words[LoadKind.PASS].data({name: [value] for name, value in fields.items()})
 
     def transfers(self, work: Pass) -> Iterator[int]:
         """All transfers of a pass: what a block does before its kernels, and last the one that starts the pass."""
-        config, g = self.config, work.geometry
+        config = self.config
+        _, _, height, width = work.kernels.shape
         sets = range(config.blocks // config.load_words)
 
         def each(kind: LoadKind, index: int, word: Callable[[int], int]) -> Iterator[int]:
@@ -115,8 +118,8 @@ class LoadPort:
         yield from each(LoadKind.TABLE, 0, partial(self.table, work))
         for group in range(work.coefficients.shape[1] // config.group):
             yield from each(LoadKind.COEFFICIENTS, group, partial(self.coefficients, work, group=group))
-        for r in range(g.kernel_height):
-            for s in range(g.kernel_width):
+        for r in range(height):
+            for s in range(width):
                 index = r * config.kernel_max + s
                 yield from once_or_each(LoadKind.BASIS, index, partial(self.basis, work, r=r, s=s))
         yield from once_or_each(LoadKind.EXPONENTS, 0, partial(self.exponents, work))

@@ -10,6 +10,7 @@ from penni_escalate.golden.cycle.stream_core import Stalls
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.input_groups import groups_problem
 from penni_escalate.golden.kinds import Convolution
+from penni_escalate.golden.kinds.convolution import logit_fields
 from penni_escalate.golden.layers import LayerKind, Skip
 from penni_escalate.golden.overflow import accumulator_range, z_range
 from penni_escalate.golden.schedule import Pass, inputs_of, passes_of, possible_outputs
@@ -140,7 +141,12 @@ def random_layer(
         layer = replace(layer, exponent=layer.exponent // 2)
     codes = _codes(rng, (g.height, g.width, g.channels), signed_in, activation_density)
     # By numbers of their own: what follows from the layer's does not depend on them.
-    (numbers,) = rng.spawn(1)
+    numbers, sums = rng.spawn(2)
+    if geometry is None and sums.random() < 0.12:
+        layer = summed(layer)
+        g = layer.geometry
+    if sums.random() < 0.08:
+        layer = replace(layer, **logit_fields(k))
     if numbers.random() < 0.2:
         sizes = _sources(numbers, g.channels)
         names = tuple(f"source{n}" for n in range(len(sizes)))
@@ -154,6 +160,21 @@ def random_layer(
             density = float(numbers.choice([0.0, 0.3, 0.9]))
             return RandomLayer(added, codes, _codes(numbers, (g.out_height, g.out_width, k), signed, density))
     return RandomLayer(layer, codes)
+
+
+def summed(layer: Convolution) -> Convolution:
+    """The layer as a sum over all pixels, each weighed as by its kernels' first place; the same if that overflows."""
+    g = layer.geometry
+    whole = replace(g, kernel_height=g.height, kernel_width=g.width, stride=1, padding=0)
+    kernels = layer.basis[..., :1, :1]
+    found = replace(
+        layer, geometry=whole, basis=np.broadcast_to(kernels, (*kernels.shape[:-2], g.height, g.width)).copy()
+    )
+    while max(abs(v).max() for v in accumulator_range(found)) >= 2**31:
+        if not found.exponent.any():
+            return layer
+        found = replace(found, exponent=found.exponent // 2)
+    return found
 
 
 def _skip(rng: np.random.Generator, kernels: int, signed: bool) -> Skip:

@@ -268,6 +268,9 @@ def _score(request: Request, images: tuple[int, ...], done: list[tuple[_Job, Com
 
 
 def _codes(config: Accelerator, job: _Job, comparison: Comparison) -> np.ndarray:
-    """The RTL's output codes (OH, OW, K)."""
-    outputs = output_tensor(comparison.outputs, job.prediction.run.passes, job.run.layer.geometry)
-    return outputs[..., : job.run.layer.geometry.kernels].view(code_dtype(job.run.layer.signed_out))
+    """The RTL's output codes (OH, OW, K), or logits (K,)."""
+    layer = job.run.layer
+    outputs = output_tensor(comparison.outputs, job.prediction.run.passes, layer.geometry)[
+        ..., : layer.geometry.kernels
+    ]
+    return outputs[0, 0] if layer.logits else outputs.view(code_dtype(layer.signed_out))

@@ -162,6 +162,17 @@ MODEL = CoverageModel(
             ("one", "several", "one a row"),
             only={"several": several_of_several_rows, "one a row": one_a_row},
         ),
+        Point(
+            "sum over all pixels",
+            "A kernel that covers the image is loaded as one place, and its only line closes with the last pixel.",
+            ("no", "yes"),
+        ),
+        Point("results", "Logits leave as four codes, the bytes of the accumulators.", ("codes", "logits")),
+        Cross(
+            "results of sums",
+            "The classifier has both flags; each must work without the other.",
+            ("sum over all pixels", "results"),
+        ),
         Point("blocks used", "Blocks without a channel must give zeros.", ("all", "some")),
         Point("groups of a pixel", "Coefficients are chosen by the number of the group.", ("one", "two", "more")),
         Point(

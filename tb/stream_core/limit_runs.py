@@ -2,7 +2,7 @@
 width, number of channels, kernel and stride, and runs long enough for the upper bits of the counters.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from penni_escalate.golden.fit import HEIGHT_MAX
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.schedule import Pass, passes_of
 from penni_escalate.golden.sparsemap import SparseTensor
-from penni_escalate.tb.base.random_work import STALL_LENGTH, random_layer
+from penni_escalate.tb.base.random_work import STALL_LENGTH, random_layer, summed
 from penni_escalate.tb.stream_core.stream_run import REPLAY_DEPTH, StreamRun
 
 #: Shares of coefficients and activations that are not 0.
@@ -31,11 +31,13 @@ class _Limit:
 
     Attributes:
         densities: shares of coefficients and activations that are not 0.
+        summed: the last layer sums over all pixels.
         input, output: share of the cycles in which these streams may move.
     """
 
     geometries: list[Geometry]
     densities: tuple[float, float]
+    summed: bool = False
     input: float = 1
     output: float = 1
 
@@ -77,8 +79,9 @@ def _limit(name: str, config: Accelerator) -> _Limit:
         case "deepest":
             return _Limit([_square(config, 2, channels=config.channels_max, height=2, width=3)] * 6, HALF)
         case "tallest":
-            tall = [(1, 1), (top, top)]
-            return _Limit([_square(config, k, s, height=HEIGHT_MAX, width=k) for k, s in tall], DENSE, input=0.5)
+            tall = [(1, 1), (top, top), (2, 1)]
+            geometries = [_square(config, k, s, height=HEIGHT_MAX, width=k) for k, s in tall]
+            return _Limit(geometries, DENSE, summed=True, input=0.5)
         case "long_sparse":
             return _Limit(long, NOTHING, input=0.2)
         case _:
@@ -94,6 +97,8 @@ def limit_run(number: int, config: Accelerator) -> StreamRun:
     inputs: list[SparseTensor] = []
     for place, geometry in enumerate(limit.geometries):
         work = random_layer(rng, config, f"{name}{place}", geometry, limit.densities)
+        if limit.summed and geometry is limit.geometries[-1] and work.skip is None:
+            work = replace(work, layer=summed(work.layer))
         mine = passes_of(work.layer, config, outputs=1)
         passes += mine
         inputs += work.inputs(config, mine)

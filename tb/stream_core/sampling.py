@@ -97,23 +97,27 @@ def _of_pass(work: Pass, tensor: SparseTensor, config: Accelerator) -> dict[str,
     used = work.multiplier > 0
     kernels = np.flatnonzero(work.kernels.any(axis=(0, 2, 3)))
     count = int(kernels[-1]) + 1 if len(kernels) else 1
-    hits = classes_of(g) | {
+    # A kernel that covers the image is loaded as one of a single place.
+    hits = ({} if work.summed else classes_of(g)) | {
         "width": "largest" if g.width == config.width_max else "below the largest",
         "height": "largest" if g.height == HEIGHT_MAX else "below the largest",
         "depth": "largest" if g.channels == config.channels_max else "below the largest",
         "layer": _layer(work),
         "activations": density_bin(float(tensor.maps[:, : groups - work.skip_groups].sum()) / (pixels * g.channels)),
         "input codes": "signed" if work.signed_in else "unsigned",
-        "output codes": _range(work),
         "skip tensor": _skip(work),
         "basis kernels": str(count) if count <= 6 else "more",
         "row table": _table(work),
         "blocks used": "all" if used.all() else "some",
+        "sum over all pixels": "yes" if work.summed else "no",
+        "results": "logits" if work.logits else "codes",
         "outputs of a block": "one" if work.outputs == 1 else "several" if work.outputs < config.rows else "one a row",
         "groups sent": "all" if len(work.groups) - work.skip_groups >= -(-g.channels // config.group) else "some",
         "groups of a pixel": ("one", "two", "more")[min(groups, 3) - 1],
         "channels": "padded" if g.channels % config.group else "full groups",
     }
+    if not work.logits:
+        hits["output codes"] = _range(work)
     if work.skip_groups:
         return hits | {"outputs with a skip tensor": "one" if work.outputs == 1 else "several"}
     if work.shared_basis and used.any():
@@ -152,7 +156,7 @@ def _sample_pixels(collector: Collector, work: Pass, tensor: SparseTensor, hits:
         border_of(place_of(n // g.width, g.height), place_of(n % g.width, g.width))
         for n in np.flatnonzero(~empty).tolist()
     }
-    geometry = {name: hits[name] for name in ("kernel", "stride", "padding")}
+    geometry = {name: hits[name] for name in ("kernel", "stride", "padding") if name in hits}
     for border in sorted(borders):
         collector.sample(geometry | {"border": border})
     for name, met in (
@@ -166,7 +170,17 @@ def _sample_pixels(collector: Collector, work: Pass, tensor: SparseTensor, hits:
 
 
 def _sample_codes(collector: Collector, work: Pass, outputs: np.ndarray, config: Accelerator) -> None:
-    """Output codes against their range, and how many of a group are not 0."""
+    """How many codes of a group are not 0; and, unless they are bytes of logits, what they are to their range."""
+    ones = (outputs != 0).sum(axis=1)
+    for name, met in (
+        ("empty", (ones == 0).any()),
+        ("some", ((ones > 0) & (ones < config.group)).any()),
+        ("dense", (ones == config.group).any()),
+    ):
+        if met:
+            collector.sample({"output group": name})
+    if work.logits:
+        return
     used = work.multiplier > 0
     codes = np.unique(outputs.reshape(-1, work.outputs, config.blocks)[:, used.T])
     low, high = work.low & 255, work.high & 255
@@ -177,14 +191,6 @@ def _sample_codes(collector: Collector, work: Pass, outputs: np.ndarray, config:
     ):
         if met:
             collector.sample({"output codes": _range(work), "code": name})
-    ones = (outputs != 0).sum(axis=1)
-    for name, met in (
-        ("empty", (ones == 0).any()),
-        ("some", ((ones > 0) & (ones < config.group)).any()),
-        ("dense", (ones == config.group).any()),
-    ):
-        if met:
-            collector.sample({"output group": name})
     for shift in np.unique(work.shift[used]).tolist():
         collector.sample({"shift": "small" if shift < 20 else "usual" if shift < 34 else "large"})
 

@@ -376,7 +376,7 @@ def _places(config: Accelerator, prediction: Prediction) -> list[tuple[int, int,
         for number, p in enumerate(prediction.run.passes)
         for y in range(p.geometry.out_height)
         for x in range(p.geometry.out_width)
-        for group in range(p.outputs * config.blocks // config.group)
+        for group in range(p.codes * config.blocks // config.group)
     ]
 
 

@@ -80,6 +80,8 @@ def _requantized(layer: Requantized, image: list, skip: list | None) -> list:
         acc = int(layer.bias[k]) + _sum(layer, image, k, y, x)
         if layer.skip is not None:
             acc += 2 ** int(layer.skip.exponent[k]) * int(layer.skip.value[k]) * int(skip[y][x][k])
+        if getattr(layer, "logits", False):
+            return acc
         shift = int(layer.shift[k])
         scaled = (acc * int(layer.multiplier[k]) + (1 << (shift - 1))) >> shift
         return min(max(scaled, layer.low), layer.high)

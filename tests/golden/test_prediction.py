@@ -185,7 +185,10 @@ def test_a_package_is_read_without_asking_what_runs_it() -> None:
         (["--net", "lenet"], "Network 'lenet' is not known: use one of digits"),
         (["--config", "huge"], "Configuration 'huge' is not known: use one of full, small, tiny"),
         (["--layer", "conv9"], "Layer 'conv9' is not a layer of network 'digits': use one of conv1, conv2"),
-        (["--layer", "classifier"], "Layer 'classifier' does not fit configuration 'small': the stream core does not"),
+        (
+            ["--net", "hed", "--layer", "interpolate"],
+            "Layer 'interpolate' does not fit configuration 'small': the stream core does not run kind upsample",
+        ),
         (["--images", "0"], "IMAGES is 0: it must be in 1..1000"),
         (["--image", "1000"], "IMAGE is 1000: it must be in 0..999"),
         (["--seed", "-1"], "Invalid value for '--seed'"),

@@ -36,10 +36,12 @@ PASS = {
     "padding": (1, 42),
     "low": (-128, 44),
     "high": (255, 54),
-    "signed": (1, 64),
-    "outputs": (2, 65),
-    "skip_signed": (1, 67),
-    "skip_group": (17, 68),
+    "summed": (1, 64),
+    "signed": (1, 65),
+    "logits": (1, 66),
+    "outputs": (2, 67),
+    "skip_signed": (1, 69),
+    "skip_group": (17, 70),
 }
 
 

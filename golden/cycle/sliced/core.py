@@ -198,7 +198,7 @@ def run_core(
                     freed = frees
             if p < loaded and not reading and line_is_done(macs, psum, cycle):
                 reading = True
-                parts = work.outputs[p] * output_parts
+                parts = work.codes[p] * output_parts
                 column += 1
                 frees = 0
                 if column == work.out_width[p]:
@@ -219,7 +219,7 @@ def run_core(
             left_of_pass += 1
             if (
                 left_of_pass
-                == work.out_height[left_passes] * work.out_width[left_passes] * work.outputs[left_passes] * per_output
+                == work.out_height[left_passes] * work.out_width[left_passes] * work.codes[left_passes] * per_output
             ):
                 left_of_pass = 0
                 left_passes += 1

@@ -22,6 +22,7 @@ class Work(NamedTuple):
             first is above last. first_x, last_x: int64 (P, largest width): likewise, columns.
         closes: int64 (P, largest height): psum lines, as a bit mask, that get their last product from the last pixel
             of an input line.
+        codes: int64 (P,): codes that a block gives for a pixel.
         outputs: int64 (P,): output channels of a block. steps: int64 (P,): steps of the MAC that they take.
         lines, first_line: int64 (P,): psum lines of each, and the one at which the pass begins.
         loads: int64 (P,): transfers on the load port, the last of which starts the pass.
@@ -40,6 +41,7 @@ class Work(NamedTuple):
     first_x: np.ndarray
     last_x: np.ndarray
     closes: np.ndarray
+    codes: np.ndarray
     outputs: np.ndarray
     steps: np.ndarray
     lines: np.ndarray
@@ -110,6 +112,7 @@ def work_of(passes: list[Pass], loads: list[int], s: Sizes, zero: np.ndarray) ->
         first_x=columns[0],
         last_x=columns[1],
         closes=closes,
+        codes=each([p.codes for p in passes]),
         outputs=each([p.outputs for p in passes]),
         steps=each([steps_of(p.outputs, s.taps) for p in passes]),
         lines=each(lines),

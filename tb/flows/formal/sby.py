@@ -123,6 +123,8 @@ def read_log(text: str, folder: Path) -> Finding:
         return Finding(Answer.ERROR, problem="sby ended without a verdict")
     # Names are paths: the label is the last part, of an unlabelled statement a name that Yosys made up.
     reached = re.findall(r"summary:\s+reached cover statement \S*?([^\s.]+) at ", text)
+    # The summary has no more than five traces: smtbmc says each.
+    reached += re.findall(r"Reached cover statement in step \d+ at [^:\n]*: \S*?([^\s.]+)$", text, re.MULTILINE)
     unreached = re.findall(r"summary:\s+unreached cover statement \S*?([^\s.]+) at ", text)
     failed = re.search(r"summary:\s+failed assertion (\S*?([^\s.]+)) at (\S+) in step (\d+)", text) or re.search(
         r"summary:\s+failed assertion (\S*?([^\s.]+)) at (\S+) step (\d+)", text

@@ -58,9 +58,9 @@ def expect(config: Accelerator, work: Work) -> Expectation:
     first = 0
     for number, p in enumerate(work.passes):
         g = p.geometry
-        per_pixel = p.outputs * config.blocks // config.group
+        per_pixel = p.codes * config.blocks // config.group
         count = output_groups(p, config)
-        codes = trace.outputs[first : first + count].reshape(-1, p.outputs * config.blocks)
+        codes = trace.outputs[first : first + count].reshape(-1, p.codes * config.blocks)
         outputs += group_words(encode(np.ascontiguousarray(codes), config.group))
         places += [
             (number, y, x, group * config.group)

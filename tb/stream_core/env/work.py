@@ -99,9 +99,13 @@ def extreme_sparsity(drawn: RandomLayer, before: RandomLayer | None) -> bool:
 
 
 def dense(drawn: RandomLayer, before: RandomLayer | None) -> bool:
-    """Many coefficients and activations are not 0, input and output have several groups: errors must show."""
+    """Many coefficients and activations are not 0, input and output have several groups: errors must show.
+
+    So must a requantization that is wrong, which leaves the bytes of logits as they are.
+    """
     g = drawn.layer.geometry
-    return min(densities(drawn)) > 0.3 and g.height * g.width > 8 and g.out_height * g.out_width > 4
+    several = g.height * g.width > 8 and g.out_height * g.out_width > 4
+    return several and min(densities(drawn)) > 0.3 and not drawn.layer.logits
 
 
 def draw_work(

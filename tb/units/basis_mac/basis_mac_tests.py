@@ -101,7 +101,8 @@ class BasisMacBench(BlockLoads, UnitBench):
         for _ in range(count):
             passes.append(self._new_pass(passes[-1] if passes else None))
         self.passes = passes
-        self.classes = [classes_of(work.geometry) for work in passes]
+        # A kernel that covers the image is loaded as one of a single place.
+        self.classes = [{} if work.summed else classes_of(work.geometry) for work in passes]
         self.work = work_of(passes, [0] * count, self.one)
         self.loads = [
             (p, transfer) for p, work in enumerate(passes) for transfer in transfers_of(port, work, KINDS, self.random)
@@ -133,6 +134,10 @@ class BasisMacBench(BlockLoads, UnitBench):
             self._note_table(work.selection[0].tolist())
             several = "several" if work.outputs < self.config.rows else "one a row"
             self.coverage.sample({"outputs": "one" if work.outputs == 1 else several})
+            if work.summed:
+                g = work.geometry
+                lines = "several lines" if g.height > 1 else "one line"
+                self.coverage.sample({"sum over all pixels": lines if g.width > 1 else "one column"})
         for g in (work.geometry for work in passes):
             self.coverage.met("stride above kernel", g.stride > g.kernel_height)
 

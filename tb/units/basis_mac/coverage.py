@@ -126,6 +126,11 @@ MODEL = CoverageModel(
             "The ends of the range of z: a product that is a bit too narrow is right for any other.",
             ("lowest", "highest"),
         ),
+        Point(
+            "sum over all pixels",
+            "Every pixel adds into one output: neither the end of a line nor the next column may move on to another.",
+            ("one line", "one column", "several lines"),
+        ),
         outputs_point("Rows that work for one output or for several: a tap must not add the rows of another output."),
         Point(
             "step of the outputs",

@@ -138,8 +138,8 @@ class BlockBench(BlockLoads, UnitBench):
             rows = int(work.coefficients.any(axis=(0, 1)).sum())
             channels = work.geometry.channels
             self.densities.append(_density(values / channels))
-            hits = classes_of(work.geometry)
-            del hits["image"]
+            hits = {} if work.summed else classes_of(work.geometry)
+            hits.pop("image", None)
             hits |= {
                 "activations": self.densities[-1],
                 "coefficients": _density(np.count_nonzero(work.coefficients) / (channels * max(rows, 1))),

@@ -11,6 +11,7 @@ from cocotb.handle import HierarchyObject
 from penni_escalate.golden.cycle.collector import STAGES, make_collector, step_collector
 from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer
 from penni_escalate.golden.cycle.work import psum_line, psum_lines, psum_place, work_of
+from penni_escalate.golden.schedule import BYTES_OF_LOGIT
 from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, place_of
 from penni_escalate.tb.base.load_port import LoadPort
@@ -55,7 +56,7 @@ class CollectorBench(UnitBench):
         ]
         self.loaded = 0
         #: Groups of a pixel of each pass.
-        self.per_pixel = self.work.outputs * (config.blocks // config.group)
+        self.per_pixel = self.work.codes * (config.blocks // config.group)
         groups = self.work.out_height * self.work.out_width * self.per_pixel
         self.last_groups = set((np.cumsum(groups) - 1).tolist())
         self.pass_of_group = np.repeat(np.arange(len(passes)), groups).tolist()
@@ -117,6 +118,8 @@ class CollectorBench(UnitBench):
         shift, multiplier = int(self.work.shift[p, b, output]), max(int(self.work.multiplier[p, b, output]), 1)
         reach = min(2**31 - 1, (400 << shift) // multiplier + 1)
         psums = np.asarray(self.numbers.integers(-reach, reach + 1, width))
+        if self.work.logits[p]:
+            psums = np.asarray(self.numbers.integers(-(2**31), 2**31, width))
         if self.random.random() < 0.2:
             extremes = np.array([-(2**31), 2**31 - 1, 0])
             chosen = self.numbers.random(width) < 0.5
@@ -168,7 +171,8 @@ class CollectorBench(UnitBench):
             self.transactions += inputs["values_ready_i"]
         self.coverage.met("stalled", not inputs["values_ready_i"])
         self.coverage.met("two passes loaded", int(model.loaded[0]) - self.passes_left == 2)
-        place = p, row, column, output = self._to_read()
+        place = p, row, column, code = self._to_read()
+        output = 0 if p < len(self.work.logits) and self.work.logits[p] else code
         starts = bool(inputs.get("load_pass_i"))
         takes = bool(inputs["values_ready_i"])
         self._note_pipe(inputs["done_i"], takes, group)
@@ -196,7 +200,7 @@ class CollectorBench(UnitBench):
             self.coverage.met("largest psum", 2**31 - 1 in psums)
             self.coverage.met("pass after pass", p != int(model.work[0]) and model.work[0] < model.loaded[0])
             self.coverage.met("one-column line", self.work.out_width[p] == 1)
-            self._note_column(p, row, column, output, starts)
+            self._note_column(p, row, column, code, starts)
         if leaving >= 0:
             self.left += 1
             self.passes_left += leaving in self.last_groups
@@ -208,19 +212,23 @@ class CollectorBench(UnitBench):
         return "unsigned" if self.work.high[p] == 255 else "with a ceiling"
 
     def _to_read(self) -> tuple[int, int, int, int]:
-        """Pass, row, column and output that are read next."""
+        """Pass, row, column, and output or byte of a logit, that are read next."""
         model = self.model
-        return int(model.work[0]), int(model.row[0]), int(model.column[0]), int(model.output[0])
+        return int(model.work[0]), int(model.row[0]), int(model.column[0]), int(model.code[0])
 
-    def _note_column(self, p: int, row: int, column: int, output: int, starts: bool) -> None:
+    def _note_column(self, p: int, row: int, column: int, code: int, starts: bool) -> None:
         """The column that is read, its codes, and what follows where it is the last of its pass."""
         config, work, model = self.config, self.work, self.model
         width, height = int(work.out_width[p]), int(work.out_height[p])
         line = int(psum_line(work, p, row, 0))
         at = "first" if line == 0 else "last" if line == work.lines[p] - 1 else "between"
-        several = work.outputs[p] > 1
-        of_column = "the only one" if not several else "last" if output + 1 == work.outputs[p] else "before the last"
-        self.coverage.sample({"output of the column": of_column})
+        output, last_code = 0 if work.logits[p] else code, code + 1 == work.codes[p]
+        if work.logits[p]:
+            self.coverage.sample({"byte of a logit": place_of(code, BYTES_OF_LOGIT)})
+        else:
+            several = work.outputs[p] > 1
+            of_column = "the only one" if not several else "last" if last_code else "before the last"
+            self.coverage.sample({"output of the column": of_column})
         self.coverage.sample({"line of the pass": place_of(row, height), "column": place_of(column, width), "line": at})
         self.coverage.met("widest line", width == config.width_max and column == width - 1)
         used = work.multiplier[p, :, output] > 0
@@ -242,11 +250,14 @@ class CollectorBench(UnitBench):
                 "channels": "all blocks" if used.all() else "some blocks",
             }
         )
-        if row < height - 1 or column < width - 1 or output < work.outputs[p] - 1:
+        if row < height - 1 or column < width - 1 or not last_code:
             return
         self.coverage.met("pass starts as one ends", starts)
         if p + 1 < len(work.out_width):
             following = int(work.out_width[p + 1])
+            kinds = ("codes", "logits")
+            change = f"{kinds[int(work.logits[p])]}, {kinds[int(work.logits[p + 1])]}"
+            self.coverage.sample({"results of the next pass": change})
             self.coverage.sample(
                 {
                     "next pass": "loaded" if model.loaded[0] > p + 1 + starts else "not loaded",
@@ -295,7 +306,8 @@ class CollectorBench(UnitBench):
             ("column", model.column[0]),
             ("line of the pass", model.row[0]),
             ("line", int(psum_line(self.work, int(model.work[0]), int(model.row[0]), 0))),
-            ("output", model.output[0]),
+            ("output", model.code[0] and not self.work.logits[int(model.work[0])]),
+            ("byte", model.code[0] and self.work.logits[int(model.work[0])]),
             ("odd bank", model.work[0] % 2),
             ("part", model.part[0]),
             ("group in the pipe", (model.stages[: OUTPUT + 1] >= 0).any()),

@@ -103,6 +103,16 @@ MODEL = CoverageModel(
             only={"before the last": has_several, "last": has_several},
         ),
         Point(
+            "byte of a logit",
+            "A column is read four times, and the last byte alone ends the pixel, the line and the pass.",
+            ("first", "between", "last"),
+        ),
+        Point(
+            "results of the next pass",
+            "A pass of logits between others: a stale flag reads columns four times, or cuts logits off.",
+            ("codes, codes", "codes, logits", "logits, codes", "logits, logits"),
+        ),
+        Point(
             "channels",
             "A pass with fewer channels than blocks: the rest must give 0 whatever is in their lines.",
             ("all blocks", "some blocks"),
@@ -111,7 +121,7 @@ MODEL = CoverageModel(
             "reset",
             "A register that reset does not clear drains the next run from another place, or gives groups of the "
             "last one.",
-            ("column", "line of the pass", "line", "output", "odd bank", "part", "group in the pipe"),
+            ("column", "line of the pass", "line", "output", "byte", "odd bank", "part", "group in the pipe"),
             only={"output": has_several},
         ),
     ),

@@ -13,7 +13,7 @@ from penni_escalate.golden.sparsemap import SparseTensor
 from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.base.geometry_classes import GeometryDeck
 from penni_escalate.tb.base.load_port import LoadPort
-from penni_escalate.tb.base.random_work import random_layer, random_passes
+from penni_escalate.tb.base.random_work import random_layer, random_passes, summed
 
 #: Output columns and rows of a small pass stay below a run's length.
 PIXELS = 60
@@ -40,13 +40,17 @@ def random_pass(
 ) -> RandomPass:
     """One pass of a random layer: at most ``pixels`` pixels, or two rows of any width, and about ``beats`` groups."""
     g = deck.draw(numbers, pixels if pixels < PIXELS else max(PIXELS, 2 * config.width_max))
-    if numbers.random() < 0.2:
+    if numbers.random() < 0.35:
         # Only of 1x1 layers a block can have several outputs.
         g = replace(g, kernel_height=1, kernel_width=1, padding=0)
     # Fewer channels rather than another geometry: else large kernels would be rare.
     while g.channels > config.group and g.height * g.width * -(-g.channels // config.group) > beats:
         g = replace(g, channels=g.channels // 2)
     drawn = random_layer(numbers, config, geometry=g)
+    # By numbers of their own: what follows does not depend on them.
+    (sums,) = numbers.spawn(1)
+    if drawn.skip is None and sums.random() < 0.15:
+        drawn = replace(drawn, layer=summed(drawn.layer))
     works = random_passes(numbers, drawn.layer, config)
     chosen = works[int(numbers.integers(len(works)))]
     return RandomPass(chosen, drawn.inputs(config, [chosen])[0])
@@ -68,12 +72,13 @@ def one_block(work: Pass) -> Pass:
 
 def _parameters(port: LoadPort, work: Pass) -> Iterator[Transfer]:
     """Everything but the geometry and the tables, for each block that the pass has."""
-    g, config = work.geometry, port.config
+    config = port.config
+    _, _, height, width = work.kernels.shape
     for block in range(len(work.bias)):
         for group in range(work.coefficients.shape[1] // config.group):
             yield Transfer(LoadKind.COEFFICIENTS, block, group, port.coefficients(work, block, group))
-        for r in range(g.kernel_height):
-            for s in range(g.kernel_width):
+        for r in range(height):
+            for s in range(width):
                 index = r * config.kernel_max + s
                 yield Transfer(LoadKind.BASIS, block, index, port.basis(work, block, r, s))
         yield Transfer(LoadKind.EXPONENTS, block, 0, port.exponents(work, block))

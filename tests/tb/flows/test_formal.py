@@ -268,6 +268,16 @@ def test_a_task_without_a_verdict_is_an_error(tmp_path: Path) -> None:
     assert read_log(unknown, tmp_path).answer is Answer.UNKNOWN
 
 
+def test_a_cover_that_the_summary_leaves_out_is_reached(tmp_path: Path) -> None:
+    """The summary of sby shows five traces at most."""
+    text = """engine_0: ##   0:00:02  Reached cover statement in step 14 at checker: sixth
+summary:   reached cover statement checker.first at checker.sv:239.13-239.99 step 8
+summary: and 1 further trace
+[task] DONE (PASS, rc=0)
+"""
+    assert read_log(text, tmp_path).reached == ("first", "sixth")
+
+
 def test_abc_is_asked_for_a_status_after_each_prover() -> None:
     commands = "read_aiger x.aig; fold; iprove; pdr -v -l; write_cex -a y"
     assert script_of(commands, "s_") == [
