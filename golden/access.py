@@ -65,12 +65,12 @@ def accesses_of(
     taken, products = int(counters[BlockCounter.TAKEN]), int(counters[BlockCounter.PRODUCTS])
     z_written = int(counters[BlockCounter.Z_WRITTEN])
     # All passes of a layer have as many outputs a block.
-    outputs = g.out_height * g.out_width * len(passes) * config.blocks * passes[0].codes
+    outputs = layer.out_height * layer.out_width * len(passes) * config.blocks * passes[0].codes
     multiplications = products * config.rows // passes[0].outputs
     codes = int(np.count_nonzero(activations))
     pixels, channels = g.height * g.width, g.channels
     coded_input = coded_bytes(codes, pixels * channels)
-    out_slots = g.out_height * g.out_width * g.kernels
+    out_slots = layer.out_height * layer.out_width * g.kernels
     # The output is taken to be as dense as the input, as for the baselines.
     coded_output = coded_bytes(out_slots * codes // (pixels * channels), out_slots)
     sent = sum(coded_bytes(int(np.count_nonzero(tensor.maps)), tensor.maps.size) for tensor in inputs)

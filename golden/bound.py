@@ -117,7 +117,7 @@ def bound_of(config: Accelerator, passes: Sequence[Pass], inputs: Sequence[Spars
         ends = np.zeros_like(count)
         ends[:, -1] = 1
         beats += int(np.maximum(-(-count // config.lanes), ends).sum())
-        drained += work.geometry.out_height * work.geometry.out_width * work.codes * (config.blocks // config.out_lanes)
+        drained += work.drain_reads * (config.blocks // config.out_lanes)
     terms = {
         Resource.ADDERS: -(-values // (config.adders * rows_at_work(passes) * config.blocks)),
         Resource.SLOWEST_ROW: int(added.max()),

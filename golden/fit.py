@@ -6,6 +6,7 @@ from penni_escalate.golden.input_groups import groups_problem
 from penni_escalate.golden.kinds import KINDS, Convolution
 from penni_escalate.golden.layers import Layer
 from penni_escalate.golden.overflow import z_problem
+from penni_escalate.golden.pooling import NO_POOL, Pool
 
 HEIGHT_MAX = 4095
 
@@ -28,17 +29,21 @@ def unsupported_reason(layer: Layer, config: Accelerator) -> str | None:
     form = core_form(layer)
     if isinstance(form, str):
         return form
-    problem = exceeds_limits(form.geometry, form.rows_used, config, form.summed)
+    problem = exceeds_limits(form.geometry, form.rows_used, config, form.summed, form.pool)
     return problem or groups_problem(form, config) or z_problem(form.coefficients, form.signed_in, config.z_bits)
 
 
-def exceeds_limits(g: Geometry, rows_used: int, config: Accelerator, summed: bool = False) -> str | None:
+def exceeds_limits(
+    g: Geometry, rows_used: int, config: Accelerator, summed: bool = False, pool: Pool = NO_POOL
+) -> str | None:
     """The limit of an accelerator that a convolution's size exceeds; None where there is none.
 
     Args:
         summed: it sums over all pixels, and needs one element of its kernels and one line.
+        pool: the collector holds lines until their windows are complete.
     """
-    lines = -(-g.kernel_height // g.stride) + 1
+    # The MAC works on a line while the collector drains another, or waits for those of a window.
+    lines = -(-g.kernel_height // g.stride) + max(1, pool.lines - 1)
     of_kernel = (
         ("kernel_height", g.kernel_height, "kernel_max", config.kernel_max),
         ("kernel_width", g.kernel_width, "kernel_max", config.kernel_max),

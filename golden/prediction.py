@@ -49,7 +49,7 @@ class LayerRun:
     def model_mismatches(self) -> int:
         """Outputs in which cycle model and functional model differ; channels beyond K must be 0."""
         kernels = self.layer.geometry.kernels
-        outputs = output_tensor(self.trace.outputs, self.passes, self.layer.geometry)
+        outputs = output_tensor(self.trace.outputs, self.passes, self.layer)
         return int(np.count_nonzero(outputs[..., :kernels] != self.expected) + np.count_nonzero(outputs[..., kernels:]))
 
     def counted(self, block_counters: np.ndarray, core_counters: np.ndarray) -> Counted:

@@ -18,6 +18,7 @@ from penni_escalate.golden.input_groups import (
     row_coefficients,
 )
 from penni_escalate.golden.kinds import Convolution
+from penni_escalate.golden.pooling import NO_POOL, Pool
 from penni_escalate.golden.psum_lines import LINES_MIN, lines_of, steps_of
 from penni_escalate.golden.sparsemap import SparseTensor, encode
 
@@ -50,6 +51,7 @@ class Pass:
         shift: uint8 (BLOCKS, outputs).
         low, high: clamp of the output codes.
         logits: an output channel's codes are the four bytes of its accumulator, lowest first, each requantized.
+        pool: of whose windows of accumulators the largest counts.
         signed_in: the input codes are signed.
         skip_groups: how many of the groups, the last, are a skip tensor's.
         skip_signed: its codes are signed.
@@ -70,6 +72,7 @@ class Pass:
     low: int
     high: int
     logits: bool
+    pool: Pool
     signed_in: bool
     skip_groups: int = 0
     skip_signed: bool = False
@@ -78,6 +81,22 @@ class Pass:
     def codes(self) -> int:
         """Codes that a block gives for a pixel: one an output, or four of a logit."""
         return BYTES_OF_LOGIT if self.logits else self.outputs
+
+    @property
+    def result_height(self) -> int:
+        """Lines that leave."""
+        return self.pool.results(self.geometry.out_height)
+
+    @property
+    def result_width(self) -> int:
+        """Pixels of a line that leave."""
+        return self.pool.results(self.geometry.out_width)
+
+    @property
+    def drain_reads(self) -> int:
+        """Reads of the collector: each OUT_LANES blocks, for every output of each window and every code."""
+        g = self.geometry
+        return int(self.pool.windows(g.out_height)[1].sum() * self.pool.windows(g.out_width)[1].sum()) * self.codes
 
     @cached_property
     def basis(self) -> np.ndarray:
@@ -221,7 +240,7 @@ def possible_outputs(layer: Convolution, config: Accelerator) -> list[int]:
     Several only in a 1x1 layer: a pixel then adds into one column of each, so that the ways of the psum lines can hold
     outputs instead of columns. All of a block's rows choose among the same kernels, so these are shared by the layer.
     """
-    if not layer.shared_basis or layer.logits:
+    if not layer.shared_basis or layer.logits or layer.pool != NO_POOL:
         return [1]
     skips = layer.skip is not None
     most = int(np.count_nonzero(layer.coefficients.any(axis=1), axis=1).max()) + skips
@@ -249,9 +268,9 @@ def _cycles(passes: Sequence[Pass], config: Accelerator) -> float:
             groups * math.ceil(_DENSITY * config.group / config.lanes),
             math.ceil(_DENSITY * heaviest / config.adders),
             steps_of(work.outputs, config.taps),
-            work.codes * config.blocks / config.out_lanes,
         )
-        total += max(g.height * g.width * of_pixel, load_words(work, config))
+        drain = work.drain_reads * config.blocks / config.out_lanes
+        total += max(g.height * g.width * of_pixel, drain, load_words(work, config))
     return total
 
 
@@ -323,6 +342,7 @@ def _passes(layer: Convolution, config: Accelerator, outputs: int) -> list[Pass]
                 low=layer.low,
                 high=layer.high,
                 logits=layer.logits,
+                pool=layer.pool,
                 signed_in=layer.signed_in,
                 skip_groups=int((groups >= own_groups(layer, config.group)).sum()),
                 skip_signed=layer.skip is not None and layer.skip.signed,

@@ -20,6 +20,8 @@ ROUNDED_BITS = PSUM_BITS + MULTIPLIER_BITS + 1
 CLAMP_BITS = CODE_BITS + 2
 #: A count of lines: heights up to 4095.
 HEIGHT_BITS = 12
+#: The size or the stride of a pool, up to 3.
+POOL_BITS = 2
 #: A count of the passes that are loaded at once: 0 to 2, as many as there are banks.
 PENDING_BITS = 2
 #: A performance counter.

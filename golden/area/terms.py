@@ -105,11 +105,11 @@ class Shape:
         """LOAD, bits of a parameter word."""
         c = self.config
         geometry = (
-            48
-            + _index(c.channels_max // c.group)
-            + 2 * self.width_bits
+            65
+            + 3 * self.width_bits
             + 4 * self.kernel_bits
             + self.outputs.bit_length()
+            + _index(c.channels_max // c.group)
         )
         table = c.rows * _index(c.rows) + 54 * self.outputs
         return max(2 * c.group * c.rows, table, geometry, 8 * c.rows)

@@ -18,7 +18,7 @@ from penni_escalate.golden.cycle.sliced.macs import Macs, make_macs, make_states
 from penni_escalate.golden.cycle.sliced.rows import Rows, make_rows, members_sum
 from penni_escalate.golden.cycle.sliced.work import groups_of, work_of
 from penni_escalate.golden.cycle.values import combinations, output_codes, zero_pixels
-from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.schedule import BYTES_OF_LOGIT, Pass
 from penni_escalate.golden.sparsemap import SparseTensor
 
@@ -184,20 +184,19 @@ def _block_counters(s: Sizes, passes: list[Pass], inputs: list[SparseTensor], ro
 
 def output_groups(work: Pass, config: Accelerator) -> int:
     """Output groups of a pass: of each pixel those of the blocks' first codes, then those of the next."""
-    return work.geometry.out_height * work.geometry.out_width * work.codes * config.blocks // config.group
+    return work.result_height * work.result_width * work.codes * config.blocks // config.group
 
 
-def output_tensor(outputs: np.ndarray, passes: list[Pass], g: Geometry) -> np.ndarray:
+def output_tensor(outputs: np.ndarray, passes: list[Pass], layer: Convolution) -> np.ndarray:
     """A layer's output codes (OH, OW, channels of all passes), as bytes, from the output groups of its passes.
 
     Where these are logits, they are int32.
 
     Args:
         outputs: uint8 (groups, GROUP), as in Trace.
-        g: the layer's.
     """
-    whole = outputs.reshape(len(passes), g.out_height, g.out_width, -1)
+    whole = outputs.reshape(len(passes), layer.out_height, layer.out_width, -1)
     if passes[0].logits:
         by_block = whole.reshape(*whole.shape[:3], BYTES_OF_LOGIT, -1).swapaxes(3, 4)
         whole = np.ascontiguousarray(by_block).view("<i4")[..., 0]
-    return whole.transpose(1, 2, 0, 3).reshape(g.out_height, g.out_width, -1)
+    return whole.transpose(1, 2, 0, 3).reshape(layer.out_height, layer.out_width, -1)

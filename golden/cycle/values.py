@@ -51,10 +51,10 @@ def combinations(work: Pass, tensor: SparseTensor) -> np.ndarray:
 
 
 def output_codes(work: Pass, z: np.ndarray) -> np.ndarray:
-    """Codes of a pass as bytes: uint8 (OH * OW, codes of a block, BLOCKS), from z as ``combinations`` gives them.
+    """Codes of a pass as bytes: uint8 (results, codes of a block, BLOCKS), from z as ``combinations`` gives them.
 
     acc = bias + sum_m sum_rs 2**exp[m] * B[m, r, s] * z[m] at the pixel that meets kernel element (r, s), over the rows
-    m of the output. Of logits the bytes of acc are requantized.
+    m of the output. Of each window of a pool the largest counts. Of logits the bytes of acc are requantized.
     """
     g = work.geometry
     blocks, rows, _ = z.shape
@@ -75,6 +75,7 @@ def output_codes(work: Pass, z: np.ndarray) -> np.ndarray:
             ]
             for m in range(rows):
                 acc[:, m // (rows // work.outputs)] += kernels[:, m, r, x, None, None] * met[:, m]
+    acc = work.pool.largest(acc)
     if work.logits:
         acc = (acc >> 8 * np.arange(work.codes)[:, None, None]) & 255
     shift = work.shift.astype(np.int64)[:, :, None, None]

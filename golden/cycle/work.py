@@ -19,6 +19,8 @@ class Work(NamedTuple):
         bias, multiplier, shift: int64 (P, BLOCKS, most outputs).
         low, high: int64 (P,).
         height, width, out_height, out_width, kernel_height, kernel_width, stride, padding: int64 (P,).
+        pool_size, pool_stride, pool_padding: int64 (P,): windows of outputs, of which the largest counts.
+        result_height, result_width: int64 (P,): what leaves.
         codes: int64 (P,): codes that a block gives for a pixel. logits: bool (P,): they are the bytes of a logit.
         outputs: int64 (P,): output channels of a block. steps: int64 (P,): steps of the MAC that they take.
         lines, first_line: int64 (P,): psum lines of each, and the one at which the pass begins.
@@ -40,6 +42,11 @@ class Work(NamedTuple):
     kernel_width: np.ndarray
     stride: np.ndarray
     padding: np.ndarray
+    pool_size: np.ndarray
+    pool_stride: np.ndarray
+    pool_padding: np.ndarray
+    result_height: np.ndarray
+    result_width: np.ndarray
     codes: np.ndarray
     logits: np.ndarray
     outputs: np.ndarray
@@ -61,6 +68,39 @@ def psum_lines(work: Work, p: int, row: int) -> int:
     mask = 0
     for step in range(work.steps[p]):
         mask |= 1 << psum_line(work, p, row, step)
+    return mask
+
+
+@njit(cache=True)
+def window(work: Work, p: int, place: int, outputs: int) -> tuple[int, int]:
+    """First output of a window along an axis with so many outputs, and how many it has."""
+    start = place * work.pool_stride[p] - work.pool_padding[p]
+    first = max(0, start)
+    return first, min(start + work.pool_size[p], outputs) - first
+
+
+@njit(cache=True)
+def awaited_lines(work: Work, p: int, row: int) -> int:
+    """The psum lines, as a bit mask, that must be done for a line of results: for the last, all that are left."""
+    first, count = window(work, p, row, work.out_height[p])
+    if row == work.result_height[p] - 1:
+        count = work.out_height[p] - first
+    mask = 0
+    for y in range(first, first + count):
+        mask |= psum_lines(work, p, y)
+    return mask
+
+
+@njit(cache=True)
+def freed_lines(work: Work, p: int, row: int) -> int:
+    """The psum lines, as a bit mask, that no later line of results needs."""
+    first, _ = window(work, p, row, work.out_height[p])
+    end = work.out_height[p]
+    if row < work.result_height[p] - 1:
+        end, _ = window(work, p, row + 1, work.out_height[p])
+    mask = 0
+    for y in range(first, end):
+        mask |= psum_lines(work, p, y)
     return mask
 
 
@@ -107,6 +147,11 @@ def work_of(passes: list[Pass], loads: list[int], s: Sizes) -> Work:
         kernel_width=each([x.kernel_width for x in g]),
         stride=each([x.stride for x in g]),
         padding=each([x.padding for x in g]),
+        pool_size=each([p.pool.size for p in passes]),
+        pool_stride=each([p.pool.stride for p in passes]),
+        pool_padding=each([p.pool.padding for p in passes]),
+        result_height=each([p.result_height for p in passes]),
+        result_width=each([p.result_width for p in passes]),
         codes=each([p.codes for p in passes]),
         logits=np.array([p.logits for p in passes], np.bool_),
         outputs=each([p.outputs for p in passes]),

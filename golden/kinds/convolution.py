@@ -8,6 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from penni_escalate.golden.kinds.windows import padded
 from penni_escalate.golden.layers import Requantized, signed_sums
+from penni_escalate.golden.pooling import NO_POOL, Pool
 
 #: Numbers of a matrix that is made on the way: it should stay in the cache.
 _BLOCK = 1 << 20
@@ -36,12 +37,24 @@ class Convolution(Requantized):
         exponent: uint8 (M,), 0..7: row m's basis kernel is basis[m] * 2**exponent[m].
         logits: the result is the accumulator itself. Its bytes are what is requantized, so that they must be left as
             they are, see ``LOGITS``.
+        pool: of whose windows of outputs the largest counts.
     """
 
     coefficients: np.ndarray
     basis: np.ndarray
     exponent: np.ndarray
     logits: bool = False
+    pool: Pool = NO_POOL
+
+    @property
+    def out_height(self) -> int:
+        """Windows along the outputs."""
+        return self.pool.results(self.geometry.out_height)
+
+    @property
+    def out_width(self) -> int:
+        """Windows along the outputs."""
+        return self.pool.results(self.geometry.out_width)
 
     @property
     def rows_used(self) -> int:
@@ -96,7 +109,8 @@ class Convolution(Requantized):
 
     def compute(self, activations: np.ndarray, skip: np.ndarray | None = None) -> np.ndarray:
         """Codes of codes; logits int32 (N, OH, OW, K), where the layer gives these."""
-        acc = self.accumulate(activations, skip)
+        # Requantization is monotone: the largest accumulator gives the largest code.
+        acc = self.pool.largest(self.accumulate(activations, skip).transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
         return acc.astype(np.int32) if self.logits else self.requantize(acc)
 
     def combine(self, activations: np.ndarray) -> np.ndarray:

@@ -86,7 +86,7 @@ class Kind:
         channelwise: output channel k comes from input channel k.
         enlarges: it has a factor.
         logits: it gives the logits, and is the last layer.
-        on_core: a layer in the form that the stream core runs; None where it does not run the kind.
+        on_core: a layer in the form that the stream core runs, or why it does not; None where it does not run the kind.
     """
 
     name: LayerKind
@@ -99,7 +99,7 @@ class Kind:
     channelwise: bool = False
     enlarges: bool = False
     logits: bool = False
-    on_core: Callable[[Any], Convolution] | None = None
+    on_core: Callable[[Any], Convolution | str] | None = None
 
     @property
     def requantized(self) -> bool:

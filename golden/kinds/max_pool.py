@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from penni_escalate.golden.codes import code_range
+from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.kinds.convolution import LOGITS, Convolution
 from penni_escalate.golden.kinds.kind import Kind
 from penni_escalate.golden.kinds.windows import padded, shifted
 from penni_escalate.golden.layers import Layer, LayerKind
+from penni_escalate.golden.pooling import Pool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,4 +30,37 @@ class MaxPool(Layer):
         return largest
 
 
-MAX_POOL = Kind(name=LayerKind.MAX_POOL, layer=MaxPool, fixed={"basis": 0}, channelwise=True)
+def _on_core(layer: MaxPool) -> Convolution | str:
+    """Windows of a 1x1 layer that passes each channel on."""
+    g = layer.geometry
+    if g.kernel_height != g.kernel_width:
+        return f"the stream core pools square windows, not {g.kernel_height} x {g.kernel_width}"
+    try:
+        pool = Pool(g.kernel_height, g.stride, g.padding)
+    except ValueError as error:
+        return str(error)
+    low, high = code_range(layer.signed_in)
+    return Convolution(
+        name=layer.name,
+        kind=layer.kind,
+        sources=layer.sources,
+        source_channels=layer.source_channels,
+        flatten=layer.flatten,
+        geometry=Geometry(
+            channels=g.channels, height=g.height, width=g.width, kernels=g.kernels, kernel_height=1, kernel_width=1
+        ),
+        signed_in=layer.signed_in,
+        coefficients=np.eye(g.kernels, dtype=np.int8)[:, :, None],
+        basis=np.ones((1, 1, 1), np.int8),
+        exponent=np.zeros(1, np.uint8),
+        bias=np.zeros(g.kernels, np.int32),
+        multiplier=np.full(g.kernels, LOGITS["multiplier"], np.uint16),
+        shift=np.full(g.kernels, LOGITS["shift"], np.uint8),
+        low=low,
+        high=high,
+        signed_out=layer.signed_in,
+        pool=pool,
+    )
+
+
+MAX_POOL = Kind(name=LayerKind.MAX_POOL, layer=MaxPool, fixed={"basis": 0}, channelwise=True, on_core=_on_core)

@@ -21,10 +21,10 @@ from penni_escalate.golden.workloads.workload import LeftOut, WorkloadLayer, mul
 def counted_form(layer: Layer) -> Convolution | str:
     """A layer as the comparison counts it; where it does not, why.
 
-    Its skip tensor is left out. Depthwise layers, classifiers, and layers of several sources or of a flattened one,
-    count for no machine.
+    Its skip tensor is left out. Depthwise layers, pools, classifiers, and layers of several sources or of a flattened
+    one, count for no machine.
     """
-    if layer.kind in (LayerKind.DEPTHWISE, LayerKind.CLASSIFIER):
+    if layer.kind in (LayerKind.DEPTHWISE, LayerKind.CLASSIFIER, LayerKind.MAX_POOL):
         return f"layers of kind {layer.kind} are not compared"
     if len(layer.sources) > 1 or layer.flatten:
         return "layers of several sources, or of a flattened one, are not compared"

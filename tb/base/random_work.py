@@ -7,12 +7,14 @@ import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.stream_core import Stalls
+from penni_escalate.golden.fit import exceeds_limits
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.input_groups import groups_problem
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.kinds.convolution import logit_fields
 from penni_escalate.golden.layers import LayerKind, Skip
 from penni_escalate.golden.overflow import accumulator_range, z_range
+from penni_escalate.golden.pooling import PADDINGS, STRIDES, Pool
 from penni_escalate.golden.schedule import Pass, inputs_of, passes_of, possible_outputs
 from penni_escalate.golden.sparsemap import SparseTensor
 
@@ -141,12 +143,14 @@ def random_layer(
         layer = replace(layer, exponent=layer.exponent // 2)
     codes = _codes(rng, (g.height, g.width, g.channels), signed_in, activation_density)
     # By numbers of their own: what follows from the layer's does not depend on them.
-    numbers, sums = rng.spawn(2)
+    numbers, sums, pools = rng.spawn(3)
     if geometry is None and sums.random() < 0.12:
         layer = summed(layer)
         g = layer.geometry
     if sums.random() < 0.08:
         layer = replace(layer, **logit_fields(k))
+    elif pools.random() < 0.15:
+        layer = _pooled(pools, layer, config)
     if numbers.random() < 0.2:
         sizes = _sources(numbers, g.channels)
         names = tuple(f"source{n}" for n in range(len(sizes)))
@@ -160,6 +164,19 @@ def random_layer(
             density = float(numbers.choice([0.0, 0.3, 0.9]))
             return RandomLayer(added, codes, _codes(numbers, (g.out_height, g.out_width, k), signed, density))
     return RandomLayer(layer, codes)
+
+
+def _pooled(rng: np.random.Generator, layer: Convolution, config: Accelerator) -> Convolution:
+    """The layer with a pool that fits its outputs and the psum lines; as it is where none does."""
+    g = layer.geometry
+    pools = [Pool(size, stride, padding) for size in (2, 3) for stride in STRIDES for padding in PADDINGS]
+    fitting = [
+        pool
+        for pool in pools
+        if min(pool.results(g.out_height), pool.results(g.out_width)) > 0
+        and exceeds_limits(g, layer.rows_used, config, layer.summed, pool) is None
+    ]
+    return replace(layer, pool=fitting[int(rng.integers(len(fitting)))]) if fitting else layer
 
 
 def summed(layer: Convolution) -> Convolution:

@@ -250,8 +250,8 @@ def describe_in_layer(run: LayerRun) -> Callable[[Difference], str]:
 
     def place(number: int, row: int, column: int, channel: int) -> str:
         # A pass may cut the same pixels into other lines.
-        pixel = row * first.geometry.out_width + column
-        y, x = divmod(pixel, run.layer.geometry.out_width)
+        pixel = row * first.result_width + column
+        y, x = divmod(pixel, run.layer.out_width)
         return f"row {y}, column {x}, channel {number * first.bias.size + channel}"
 
     return lambda difference: describe(difference, place)
@@ -270,7 +270,5 @@ def _score(request: Request, images: tuple[int, ...], done: list[tuple[_Job, Com
 def _codes(config: Accelerator, job: _Job, comparison: Comparison) -> np.ndarray:
     """The RTL's output codes (OH, OW, K), or logits (K,)."""
     layer = job.run.layer
-    outputs = output_tensor(comparison.outputs, job.prediction.run.passes, layer.geometry)[
-        ..., : layer.geometry.kernels
-    ]
+    outputs = output_tensor(comparison.outputs, job.prediction.run.passes, layer)[..., : layer.geometry.kernels]
     return outputs[0, 0] if layer.logits else outputs.view(code_dtype(layer.signed_out))

@@ -173,6 +173,12 @@ MODEL = CoverageModel(
             "The classifier has both flags; each must work without the other.",
             ("sum over all pixels", "results"),
         ),
+        Point(
+            "pool",
+            "Lines are held for windows of 2 or 3, while the MAC works on others and the next pass begins.",
+            ("none", "2", "3"),
+            only={"2": lambda config: config.psum_lines >= 3, "3": lambda config: config.psum_lines >= 4},
+        ),
         Point("blocks used", "Blocks without a channel must give zeros.", ("all", "some")),
         Point("groups of a pixel", "Coefficients are chosen by the number of the group.", ("one", "two", "more")),
         Point(

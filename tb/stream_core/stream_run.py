@@ -374,8 +374,8 @@ def _places(config: Accelerator, prediction: Prediction) -> list[tuple[int, int,
     return [
         (number, y, x, group * config.group)
         for number, p in enumerate(prediction.run.passes)
-        for y in range(p.geometry.out_height)
-        for x in range(p.geometry.out_width)
+        for y in range(p.result_height)
+        for x in range(p.result_width)
         for group in range(p.codes * config.blocks // config.group)
     ]
 

@@ -12,6 +12,7 @@ from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.kinds import Classifier, Convolution, Depthwise, MaxPool, Pointwise, Upsample
 from penni_escalate.golden.layers import Layer, Requantized
 from penni_escalate.golden.package import Package
+from penni_escalate.golden.pooling import Pool
 
 
 def naive_convolution(layer: Convolution, activations: np.ndarray, skip: np.ndarray | None = None) -> np.ndarray:
@@ -86,7 +87,22 @@ def _requantized(layer: Requantized, image: list, skip: list | None) -> list:
         scaled = (acc * int(layer.multiplier[k]) + (1 << (shift - 1))) >> shift
         return min(max(scaled, layer.low), layer.high)
 
-    return [[[code(k, y, x) for k in range(g.kernels)] for x in range(g.out_width)] for y in range(g.out_height)]
+    codes = [[[code(k, y, x) for k in range(g.kernels)] for x in range(g.out_width)] for y in range(g.out_height)]
+    return _pooled(layer.pool, codes) if isinstance(layer, Convolution) else codes
+
+
+def _pooled(pool: Pool, codes: list) -> list:
+    """The largest code of every window, place by place."""
+    height, width = len(codes), len(codes[0])
+
+    def largest(y: int, x: int, k: int) -> int:
+        rows = [y * pool.stride - pool.padding + r for r in range(pool.size)]
+        columns = [x * pool.stride - pool.padding + s for s in range(pool.size)]
+        return max(codes[i][j][k] for i in rows if 0 <= i < height for j in columns if 0 <= j < width)
+
+    down = (height + 2 * pool.padding - pool.size) // pool.stride + 1
+    across = (width + 2 * pool.padding - pool.size) // pool.stride + 1
+    return [[[largest(y, x, k) for k in range(len(codes[0][0]))] for x in range(across)] for y in range(down)]
 
 
 def _max_pool(g: Geometry, image: list) -> list:

@@ -61,7 +61,7 @@ def test_logits_by_hand() -> None:
     trace = simulate(TINY, passes, inputs_of(form, codes[0], TINY, passes), [3], free_running())
     # Bytes of the four blocks' logits, the lowest first; 37327 is 0x91CF.
     assert trace.outputs.tolist() == [[0xCF, 1, 0, 0], [0x91, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
-    assert output_tensor(trace.outputs, passes, form.geometry).tolist() == [[[37327, 1, 0, 0]]]
+    assert output_tensor(trace.outputs, passes, form).tolist() == [[[37327, 1, 0, 0]]]
 
 
 def test_a_negative_logit_keeps_its_sign() -> None:
@@ -71,7 +71,7 @@ def test_a_negative_logit_keeps_its_sign() -> None:
     passes = passes_of(form, TINY)
     trace = simulate(TINY, passes, inputs_of(form, codes[0], TINY, passes), [3], free_running())
     assert layer.compute(codes).tolist() == [[-(2**31)]]
-    assert output_tensor(trace.outputs, passes, form.geometry)[0, 0, 0] == -(2**31)
+    assert output_tensor(trace.outputs, passes, form)[0, 0, 0] == -(2**31)
 
 
 def test_the_image_may_be_larger_than_a_kernel() -> None:

@@ -97,7 +97,7 @@ def test_cycle_model_computes_what_the_functional_model_does(seed: int) -> None:
     stalls = random_stalls(rng) if seed % 2 else free_running()
     trace = simulate(TINY, passes, inputs, [5] * len(passes), stalls)
     g = work.layer.geometry
-    outputs = output_tensor(trace.outputs, passes, g)
+    outputs = output_tensor(trace.outputs, passes, work.layer)
     expected = work.layer.compute(work.activations, work.skip)[0]
     np.testing.assert_array_equal(outputs[..., : g.kernels], expected if work.layer.logits else expected.view(np.uint8))
     assert not outputs[..., g.kernels :].any()

@@ -88,7 +88,7 @@ def test_outputs_are_those_of_nested_loops(kernel: int, m: int, stride: int, sig
         passes = passes_of(layer, config, outputs)
         inputs = inputs_of(layer, activations, config, passes, skip)
         trace = simulate(config, passes, inputs, [load_words(p, config) for p in passes], free_running())
-        found = output_tensor(trace.outputs, passes, g)[..., :11].view(np.int8)
+        found = output_tensor(trace.outputs, passes, layer)[..., :11].view(np.int8)
         np.testing.assert_array_equal(found, expected)
 
 
@@ -140,5 +140,5 @@ def test_a_flattened_tensor_is_sent_pixel_by_pixel() -> None:
     np.testing.assert_array_equal(sent.maps, pixel_by_pixel.maps.reshape(1, 4, 4))
     np.testing.assert_array_equal(sent.values, pixel_by_pixel.values.reshape(1, 4, 4))
     trace = simulate(TINY, [work], [sent], [load_words(work, TINY)], free_running())
-    found = output_tensor(trace.outputs, [work], g)[..., :4].view(np.int8)
+    found = output_tensor(trace.outputs, [work], layer)[..., :4].view(np.int8)
     np.testing.assert_array_equal(found, naive_convolution(layer, codes))

@@ -151,10 +151,11 @@ def run_core(
     taken, sending, part = -1, -1, 0
     # Ring: beats written, and the oldest that some row has not read.
     written, oldest = 0, 0
-    # Collector: pass, line and column to be read next, and the line's psum line; parts of a column done, of how many;
-    # psum lines that its end frees.
-    p, line, column, psum = 0, 0, 0, 0
-    reading, parts_done, parts, frees, entered = False, 0, 0, 0, 0
+    # Collector: pass, line and column of the results to be read next; outputs of its window that have been read for the
+    # part at hand, and parts that are done; whether a read stands, and ends its window; psum lines that it frees; parts
+    # of a group that have been taken.
+    p, line, column, seen, drained = 0, 0, 0, 0, 0
+    reading, ends_window, frees, parts, entered = False, False, 0, 0, 0
     left_passes, left_groups, left_of_pass = 0, 0, 0
     cycle = quiet = 0
     while True:
@@ -188,30 +189,34 @@ def run_core(
                 stages[stage] = stages[stage - 1]
             stages[0] = -1
             if reading:
-                parts_done += 1
-                if parts_done % group_parts == 0:
-                    stages[0] = entered
-                    entered += 1
-                if parts_done == parts:
-                    parts_done = 0
-                    reading = False
-                    freed = frees
-            if p < loaded and not reading and line_is_done(macs, psum, cycle):
-                reading = True
-                parts = work.codes[p] * output_parts
-                column += 1
+                reading = False
+                freed = frees
                 frees = 0
-                if column == work.out_width[p]:
-                    for step in range(work.steps[p]):
-                        frees |= 1 << (step * work.lines[p] + psum)
-                    column = 0
-                    line += 1
-                    psum = psum + 1 if psum + 1 < work.lines[p] else 0
-                    if line == work.out_height[p]:
-                        line = 0
-                        p += 1
-                        if p < len(work.lines):
-                            psum = work.first_line[p]
+                if ends_window:
+                    parts += 1
+                    if parts == group_parts:
+                        parts = 0
+                        stages[0] = entered
+                        entered += 1
+            # A line that is freed now still counts as done.
+            awaited = work.awaited[p, line] if p < loaded else 0
+            if p < loaded and not freed >> awaited & 1 and line_is_done(macs, awaited, cycle):
+                reading = True
+                seen += 1
+                ends_window = seen == work.rows[p, line] * work.columns[p, column]
+                if ends_window:
+                    seen = 0
+                    drained += 1
+                    if drained == work.codes[p] * output_parts:
+                        drained = 0
+                        column += 1
+                        if column == work.result_width[p]:
+                            frees = work.frees[p, line]
+                            column = 0
+                            line += 1
+                            if line == work.result_height[p]:
+                                line = 0
+                                p += 1
         if leaves:
             record.output_cycle[leaving] = cycle
             record.core[6] += 1
@@ -219,7 +224,10 @@ def run_core(
             left_of_pass += 1
             if (
                 left_of_pass
-                == work.out_height[left_passes] * work.out_width[left_passes] * work.codes[left_passes] * per_output
+                == work.result_height[left_passes]
+                * work.result_width[left_passes]
+                * work.codes[left_passes]
+                * per_output
             ):
                 left_of_pass = 0
                 left_passes += 1

@@ -22,6 +22,10 @@ class Work(NamedTuple):
             first is above last. first_x, last_x: int64 (P, largest width): likewise, columns.
         closes: int64 (P, largest height): psum lines, as a bit mask, that get their last product from the last pixel
             of an input line.
+        result_height, result_width: int64 (P,): what leaves.
+        rows, columns: int64 (P, largest result height), (P, largest result width): outputs of each window of a pool.
+        awaited: int64 (P, largest result height): the last psum line that must be done for a line of results.
+        frees: int64 (P, largest result height): psum lines, as a bit mask, that no later line of results needs.
         codes: int64 (P,): codes that a block gives for a pixel.
         outputs: int64 (P,): output channels of a block. steps: int64 (P,): steps of the MAC that they take.
         lines, first_line: int64 (P,): psum lines of each, and the one at which the pass begins.
@@ -41,6 +45,12 @@ class Work(NamedTuple):
     first_x: np.ndarray
     last_x: np.ndarray
     closes: np.ndarray
+    result_height: np.ndarray
+    result_width: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+    awaited: np.ndarray
+    frees: np.ndarray
     codes: np.ndarray
     outputs: np.ndarray
     steps: np.ndarray
@@ -72,6 +82,24 @@ def closed_lines(work: Pass, first_line: int, s: Sizes) -> np.ndarray:
     return masks
 
 
+def _window_lines(work: Pass, first_line: int, s: Sizes) -> tuple[np.ndarray, np.ndarray]:
+    """Of each line of results, the last psum line that must be done for it, and those that it frees; int64 (RH,) each.
+
+    The last line of results waits for all lines of its pass, and frees them.
+    """
+    height = work.geometry.out_height
+    lines = lines_of(work.outputs, s.taps, s.psum_lines)
+    first, count = work.pool.windows(height)
+    last = first + count - 1
+    last[-1] = height - 1
+    ends = np.append(first[1:], height)
+    frees = [
+        sum(line_mask((first_line + y) % lines, work.outputs, s.taps, s.psum_lines) for y in range(start, end))
+        for start, end in zip(first.tolist(), ends.tolist(), strict=True)
+    ]
+    return (first_line + last) % lines, np.array(frees, np.int64)
+
+
 def row_words(rows: np.ndarray) -> np.ndarray:
     """Sets of rows: bool (..., ROWS, BLOCKS) to int64 (..., N)."""
     words = words_of(rows)
@@ -89,6 +117,9 @@ def work_of(passes: list[Pass], loads: list[int], s: Sizes, zero: np.ndarray) ->
     lines = [lines_of(p.outputs, s.taps, s.psum_lines) for p in passes]
     first = first_lines([g.out_height for g in shapes], lines)
     used = np.zeros((count, s.blocks), np.bool_)
+    results = max(p.result_height for p in passes)
+    window_rows, awaited, frees = np.zeros((3, count, results), np.int64)
+    window_columns = np.zeros((count, max(p.result_width for p in passes)), np.int64)
     for n, (p, g) in enumerate(zip(passes, shapes, strict=True)):
         nonzero = p.coefficients != 0
         holders[n, : nonzero.shape[1]] = row_words(nonzero.transpose(1, 2, 0))
@@ -96,6 +127,9 @@ def work_of(passes: list[Pass], loads: list[int], s: Sizes, zero: np.ndarray) ->
         rows[:, n, : g.height] = reached(g.height, g.kernel_height, g.stride, g.padding, g.out_height)
         columns[:, n, : g.width] = reached(g.width, g.kernel_width, g.stride, g.padding, g.out_width)
         closes[n, : g.height] = closed_lines(p, first[n], s)
+        window_rows[n, : p.result_height] = p.pool.windows(g.out_height)[1]
+        window_columns[n, : p.result_width] = p.pool.windows(g.out_width)[1]
+        awaited[n, : p.result_height], frees[n, : p.result_height] = _window_lines(p, first[n], s)
 
     def each(values: list[int]) -> np.ndarray:
         return np.array(values, np.int64)
@@ -112,6 +146,12 @@ def work_of(passes: list[Pass], loads: list[int], s: Sizes, zero: np.ndarray) ->
         first_x=columns[0],
         last_x=columns[1],
         closes=closes,
+        result_height=each([p.result_height for p in passes]),
+        result_width=each([p.result_width for p in passes]),
+        rows=window_rows,
+        columns=window_columns,
+        awaited=awaited,
+        frees=frees,
         codes=each([p.codes for p in passes]),
         outputs=each([p.outputs for p in passes]),
         steps=each([steps_of(p.outputs, s.taps) for p in passes]),

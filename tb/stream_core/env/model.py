@@ -57,15 +57,14 @@ def expect(config: Accelerator, work: Work) -> Expectation:
     places: list[tuple[int, int, int, int]] = []
     first = 0
     for number, p in enumerate(work.passes):
-        g = p.geometry
         per_pixel = p.codes * config.blocks // config.group
         count = output_groups(p, config)
         codes = trace.outputs[first : first + count].reshape(-1, p.codes * config.blocks)
         outputs += group_words(encode(np.ascontiguousarray(codes), config.group))
         places += [
             (number, y, x, group * config.group)
-            for y in range(g.out_height)
-            for x in range(g.out_width)
+            for y in range(p.result_height)
+            for x in range(p.result_width)
             for group in range(per_pixel)
         ]
         first += count

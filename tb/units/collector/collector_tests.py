@@ -10,7 +10,7 @@ from cocotb.handle import HierarchyObject
 
 from penni_escalate.golden.cycle.collector import STAGES, make_collector, step_collector
 from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer
-from penni_escalate.golden.cycle.work import psum_line, psum_lines, psum_place, work_of
+from penni_escalate.golden.cycle.work import awaited_lines, psum_line, psum_lines, psum_place, window, work_of
 from penni_escalate.golden.schedule import BYTES_OF_LOGIT
 from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, place_of
@@ -57,7 +57,7 @@ class CollectorBench(UnitBench):
         self.loaded = 0
         #: Groups of a pixel of each pass.
         self.per_pixel = self.work.codes * (config.blocks // config.group)
-        groups = self.work.out_height * self.work.out_width * self.per_pixel
+        groups = self.work.result_height * self.work.result_width * self.per_pixel
         self.last_groups = set((np.cumsum(groups) - 1).tolist())
         self.pass_of_group = np.repeat(np.arange(len(passes)), groups).tolist()
         self.first_group = np.cumsum(groups) - groups
@@ -67,6 +67,8 @@ class CollectorBench(UnitBench):
         for work in passes:
             several = "several" if work.outputs < config.rows else "one a row"
             self.coverage.sample({"outputs": "one" if work.outputs == 1 else several})
+            pool = work.pool
+            self.coverage.sample({"pool": f"{pool.size}, stride {pool.stride}" if pool.size > 1 else "none"})
         self.model = make_collector(self.total, self.sizes)
         self.lines = make_psum_line_buffer(self.sizes)
         #: Lines begun by each block, counted over all passes.
@@ -74,6 +76,8 @@ class CollectorBench(UnitBench):
         self.rows = int(self.work.out_height.sum())
         self.freed = 0
         self.shown: list[int] | None = None
+        #: Largest psum of block 0 in the window that is read.
+        self.largest = 0
         self.left = 0
         self.passes_left = 0
         #: In these episodes one block is slow, and passes start, where they can, as the one before ends.
@@ -140,7 +144,7 @@ class CollectorBench(UnitBench):
         if transfer.kind is LoadKind.PASS:
             model, work = self.model, self.work
             p = int(model.work[0])
-            at_end = model.row[0] == work.out_height[p] - 1 and model.column[0] == work.out_width[p] - 1
+            at_end = model.row[0] == work.result_height[p] - 1 and model.column[0] == work.result_width[p] - 1
             if self.late_starts and model.loaded[0] == p + 1 and not at_end:
                 return {}
             return inputs | {"load_pass_i": 1}
@@ -171,7 +175,7 @@ class CollectorBench(UnitBench):
             self.transactions += inputs["values_ready_i"]
         self.coverage.met("stalled", not inputs["values_ready_i"])
         self.coverage.met("two passes loaded", int(model.loaded[0]) - self.passes_left == 2)
-        place = p, row, column, code = self._to_read()
+        place = p, row, column, code, _, window_row, window_column = self._to_read()
         output = 0 if p < len(self.work.logits) and self.work.logits[p] else code
         starts = bool(inputs.get("load_pass_i"))
         takes = bool(inputs["values_ready_i"])
@@ -182,14 +186,18 @@ class CollectorBench(UnitBench):
         self.expect(sample, "drain_free_o", free)
         if free:
             self.lines.done[:] &= ~free
-            self.freed += 1
+            rows = free.bit_count() // int(self.work.steps[self._pass_of_row(self.freed)])
+            self.coverage.sample({"lines freed": "one" if rows == 1 else "several"})
+            self.freed += rows
             following = self._lines_of_row(self.freed) if self.freed < self.rows else 0
             there = following and inputs["done_i"] & following == following
             self.coverage.sample({"next line": "done" if there else "not done"})
             self.shown = None
         if reads:
-            line = int(psum_line(self.work, p, row, output // taps))
-            at = int(psum_place(self.work, self.sizes, p, column, output))
+            top, rows = window(self.work, p, row, self.work.out_height[p])
+            left, columns = window(self.work, p, column, self.work.out_width[p])
+            line = int(psum_line(self.work, p, top + window_row, output // taps))
+            at = int(psum_place(self.work, self.sizes, p, left + window_column, output))
             self.expect(sample, "drain_line_o", line)
             self.expect(sample, "drain_entry_o", at // taps)
             self.expect(sample, "drain_way_o", at % taps)
@@ -199,8 +207,14 @@ class CollectorBench(UnitBench):
             self.shown = [int(value) & WORD for value in psums]
             self.coverage.met("largest psum", 2**31 - 1 in psums)
             self.coverage.met("pass after pass", p != int(model.work[0]) and model.work[0] < model.loaded[0])
-            self.coverage.met("one-column line", self.work.out_width[p] == 1)
-            self._note_column(p, row, column, code, starts)
+            self.coverage.met("one-column line", self.work.result_width[p] == 1)
+            first = place[4:] == (0, 0, 0)
+            if self.work.pool_size[p] > 1:
+                self._note_window(p, row, column, (rows, columns), (window_row, window_column), psums)
+            if first:
+                self._note_column(p, row, column, code)
+            if self._column_ends(place):
+                self._note_end(p, row, column, starts)
         if leaving >= 0:
             self.left += 1
             self.passes_left += leaving in self.last_groups
@@ -211,16 +225,39 @@ class CollectorBench(UnitBench):
             return "signed"
         return "unsigned" if self.work.high[p] == 255 else "with a ceiling"
 
-    def _to_read(self) -> tuple[int, int, int, int]:
-        """Pass, row, column, and output or byte of a logit, that are read next."""
-        model = self.model
-        return int(model.work[0]), int(model.row[0]), int(model.column[0]), int(model.code[0])
+    def _to_read(self) -> tuple[int, ...]:
+        """What is read next: pass, row, column, output or byte of a logit, part, and place in the window."""
+        m = self.model
+        registers = (m.work, m.row, m.column, m.code, m.part, m.window_row, m.window_column)
+        return tuple(int(register[0]) for register in registers)
 
-    def _note_column(self, p: int, row: int, column: int, code: int, starts: bool) -> None:
-        """The column that is read, its codes, and what follows where it is the last of its pass."""
+    def _column_ends(self, place: tuple[int, ...]) -> bool:
+        """With this read all codes of the column are read."""
+        return self._to_read()[:3] != place[:3]
+
+    def _note_window(
+        self, p: int, row: int, column: int, size: tuple[int, int], place: tuple[int, int], psums: np.ndarray
+    ) -> None:
+        """How much of a window lies inside, and whether a later output of it is larger, in block 0."""
+        work = self.work
+        whole = int(work.pool_size[p])
+        cut = {
+            "above or left" if at == 0 and work.pool_padding[p] else "below or right"
+            for at, count in zip((row, column), size, strict=True)
+            if count < whole
+        }
+        self.coverage.sample({"window": " and ".join(sorted(cut)) if cut else "whole"})
+        if place == (0, 0):
+            self.largest = int(psums[0])
+        else:
+            self.coverage.sample({"later output": "larger" if psums[0] > self.largest else "not larger"})
+            self.largest = max(self.largest, int(psums[0]))
+
+    def _note_column(self, p: int, row: int, column: int, code: int) -> None:
+        """The column that is read, and its codes."""
         config, work, model = self.config, self.work, self.model
-        width, height = int(work.out_width[p]), int(work.out_height[p])
-        line = int(psum_line(work, p, row, 0))
+        width, height = int(work.result_width[p]), int(work.result_height[p])
+        line = int(psum_line(work, p, window(work, p, row, work.out_height[p])[0], 0))
         at = "first" if line == 0 else "last" if line == work.lines[p] - 1 else "between"
         output, last_code = 0 if work.logits[p] else code, code + 1 == work.codes[p]
         if work.logits[p]:
@@ -250,11 +287,16 @@ class CollectorBench(UnitBench):
                 "channels": "all blocks" if used.all() else "some blocks",
             }
         )
-        if row < height - 1 or column < width - 1 or not last_code:
+
+    def _note_end(self, p: int, row: int, column: int, starts: bool) -> None:
+        """What follows the last column of a pass."""
+        work, model = self.work, self.model
+        width = int(work.result_width[p])
+        if row < work.result_height[p] - 1 or column < width - 1:
             return
         self.coverage.met("pass starts as one ends", starts)
         if p + 1 < len(work.out_width):
-            following = int(work.out_width[p + 1])
+            following = int(work.result_width[p + 1])
             kinds = ("codes", "logits")
             change = f"{kinds[int(work.logits[p])]}, {kinds[int(work.logits[p + 1])]}"
             self.coverage.sample({"results of the next pass": change})
@@ -268,13 +310,12 @@ class CollectorBench(UnitBench):
     def _note_pipe(self, done: int, takes: bool, group: int) -> None:
         """What each end has to do, and the passes in between."""
         model, config = self.model, self.config
-        final = model.part[0] == config.blocks // config.out_lanes - 1
-        if model.parts[0] and not final:
+        if self._to_read()[4:] != (0, 0, 0):
             select = "parts left"
         elif model.work[0] == model.loaded[0]:
             select = "no pass"
         else:
-            lines = self._lines_of_row(self._row_to_read())
+            lines = int(awaited_lines(self.work, int(model.work[0]), int(model.row[0])))
             select = "column to read" if done & lines == lines else "no line"
         self.coverage.sample(
             {
@@ -283,7 +324,7 @@ class CollectorBench(UnitBench):
                 "output": "full" if group >= 0 else "empty",
             }
         )
-        self.coverage.met("free refused", bool(model.parts[0] and final and model.lines[0] and not takes))
+        self.coverage.met("free refused", bool(model.shown[0] and model.lines[0] and not takes))
         if max(self.begun) - min(self.begun) == config.psum_lines:
             self.coverage.sample({"blocks apart": "all lines"})
         inside = [self.pass_of_group[number] for number in model.stages[: OUTPUT + 1].tolist() if number >= 0]
@@ -291,23 +332,22 @@ class CollectorBench(UnitBench):
             bounds = [(int(self.work.low[p]), int(self.work.high[p])) for p in (inside[0], inside[-1])]
             self.coverage.sample({"clamps in the pipe": "equal" if bounds[0] == bounds[1] else "different"})
 
-    def _row_to_read(self) -> int:
-        """The output line that is read next, counted over all passes."""
-        model = self.model
-        p = int(model.work[0])
-        return int(self.rows_before[p] + model.row[0]) if p < len(self.rows_before) else self.rows
-
     def _note_reset(self) -> None:
         """What the episode before left in the registers, if it was aborted."""
         model = self.model
-        if model.work[0] == len(self.work.out_width):
+        p = int(model.work[0])
+        if p == len(self.work.out_width):
             return
         for name, held in (
             ("column", model.column[0]),
             ("line of the pass", model.row[0]),
-            ("line", int(psum_line(self.work, int(model.work[0]), int(model.row[0]), 0))),
-            ("output", model.code[0] and not self.work.logits[int(model.work[0])]),
-            ("byte", model.code[0] and self.work.logits[int(model.work[0])]),
+            (
+                "line",
+                int(psum_line(self.work, p, window(self.work, p, int(model.row[0]), self.work.out_height[p])[0], 0)),
+            ),
+            ("output", model.code[0] and not self.work.logits[p]),
+            ("byte", model.code[0] and self.work.logits[p]),
+            ("window", model.window_row[0] or model.window_column[0]),
             ("odd bank", model.work[0] % 2),
             ("part", model.part[0]),
             ("group in the pipe", (model.stages[: OUTPUT + 1] >= 0).any()),

@@ -1,8 +1,21 @@
 """Functional coverage of collector."""
 
+from collections.abc import Callable
+
+from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.golden.pooling import Pool
 from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Point, cover_point
 from penni_escalate.tb.base.geometry_classes import PLACES
 from penni_escalate.tb.base.outputs import has_several, outputs_point
+
+#: Size and stride of each pool.
+POOLS = {f"{size}, stride {stride}": (size, stride) for size in (2, 3) for stride in (1, 2)}
+
+
+def _fits(size: int, stride: int) -> Callable[[Accelerator], bool]:
+    """Lines for the windows of a pool, beside the one that a 1x1 kernel works on."""
+    return lambda config: 1 + max(1, Pool(size, stride).lines - 1) <= config.psum_lines
+
 
 MODEL = CoverageModel(
     "collector",
@@ -113,6 +126,35 @@ MODEL = CoverageModel(
             ("codes, codes", "codes, logits", "logits, codes", "logits, logits"),
         ),
         Point(
+            "pool",
+            "Windows of outputs, of which the largest counts: lines are held until the last window has read them.",
+            ("none", *POOLS),
+            only={name: _fits(*sizes) for name, sizes in POOLS.items()},
+        ),
+        Point(
+            "window",
+            "Padding and the ends of the image leave a window fewer outputs: none outside may be read.",
+            ("whole", "above or left", "below or right", "above or left and below or right"),
+            only={
+                "below or right": _fits(3, 2),
+                "above or left and below or right": _fits(2, 2),
+                "above or left": _fits(2, 2),
+                "whole": _fits(2, 1),
+            },
+        ),
+        Point(
+            "later output",
+            "The largest output of a window may be any of them.",
+            ("larger", "not larger"),
+            applies=_fits(2, 1),
+        ),
+        Point(
+            "lines freed",
+            "Lines that no later window needs are freed together, at the end of a pass all that are left.",
+            ("one", "several"),
+            only={"several": _fits(2, 2)},
+        ),
+        Point(
             "channels",
             "A pass with fewer channels than blocks: the rest must give 0 whatever is in their lines.",
             ("all blocks", "some blocks"),
@@ -121,8 +163,12 @@ MODEL = CoverageModel(
             "reset",
             "A register that reset does not clear drains the next run from another place, or gives groups of the "
             "last one.",
-            ("column", "line of the pass", "line", "output", "byte", "odd bank", "part", "group in the pipe"),
-            only={"output": has_several},
+            ("column", "line of the pass", "line", "output", "byte", "window", "odd bank", "part", "group in the pipe"),
+            only={
+                "output": has_several,
+                "window": _fits(2, 1),
+                "part": lambda config: config.blocks > config.out_lanes,
+            },
         ),
     ),
 )
