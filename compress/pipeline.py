@@ -123,7 +123,7 @@ class Compression:
             if number == 1 and settings.channels:
                 prune_channels(entries, self.graph, self.network, settings.channels)
             if settings.sparsities:
-                prune_to(entries, target, settings.row_density, settings.skip_rows)
+                prune_to(entries, target, settings.row_density)
             else:
                 prune_by_deviation(entries, target)
             closed = Channels(self.network, self.graph).close(entries, apply_mask)

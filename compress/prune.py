@@ -60,40 +60,20 @@ def balanced(score: Tensor, density: float) -> Tensor:
     return torch.where(beyond, flat * 1e-6, flat).reshape(score.shape)
 
 
-def weakest_rows(score: Tensor, rows: int) -> Tensor:
-    """Coefficients (K, C, M) of the basis kernels that an output channel has beyond ``rows``; bool (K, C, M).
-
-    They are those whose scores have the least sum of squares.
-    """
-    m = score.shape[2]
-    rank = score.square().sum(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
-    return (rank >= rows)[:, None].expand(-1, score.shape[1], m)
-
-
-def prune_to(
-    entries: list[Coefficients], sparsity: float, row_density: float = 1.0, skip_rows: int | None = None
-) -> None:
+def prune_to(entries: list[Coefficients], sparsity: float, row_density: float = 1.0) -> None:
     """Prune the least important coefficients so that at least the fraction ``sparsity`` of all is zero, in place.
 
     One threshold serves the whole network (importance is normalised by layer), so layers that matter less
-    become sparser. Coefficients that an earlier call pruned have importance 0 and go first, as do those of the
-    weakest rows of a layer with a skip tensor, beyond ``skip_rows`` an output channel, which are pruned in any case;
-    then those beyond ``row_density``, see ``balanced``, which applies where there are several basis kernels.
+    become sparser. Coefficients that an earlier call pruned have importance 0 and go first; then those beyond
+    ``row_density``, see ``balanced``, which applies where there are several basis kernels.
     """
-    scores = [importance(entry) for entry in entries]
-    gone = [torch.zeros_like(score, dtype=torch.bool) for score in scores]
-    if skip_rows is not None:
-        for place, (entry, score) in enumerate(zip(entries, scores, strict=True)):
-            if entry.layer.skip is not None and score.shape[2] > 1:
-                gone[place] = weakest_rows(score, skip_rows)
-    scores = [score.masked_fill(out, 0) for score, out in zip(scores, gone, strict=True)]
-    scores = [balanced(s, row_density) if s.shape[2] > 1 else s for s in scores]
+    scores = [balanced(s, row_density) if s.shape[2] > 1 else s for s in map(importance, entries)]
     everything = torch.cat([score.flatten() for score in scores])
     count = math.ceil(sparsity * everything.numel())
     kept = (~least(everything, count)).to(everything.dtype)
     masks = torch.split(kept, [score.numel() for score in scores])
-    for entry, score, mask, out in zip(entries, scores, masks, gone, strict=True):
-        apply_mask(entry, mask.reshape(score.shape).masked_fill(out, 0))
+    for entry, score, mask in zip(entries, scores, masks, strict=True):
+        apply_mask(entry, mask.reshape(score.shape))
 
 
 def least(values: Tensor, count: int) -> Tensor:

@@ -165,9 +165,6 @@ class Pruning:
     channels: Annotated[float, Field(ge=0, lt=1)] = 0
     #: Density of a layer's coefficients for one basis kernel beyond which the least important go first.
     row_density: Annotated[float, Field(gt=0, le=1)] = 1
-    #: Basis kernels for which an output channel of a layer with a skip tensor may have coefficients; none: all. The
-    #: accelerator needs a row of each block for the skip tensor.
-    skip_rows: Annotated[int, Field(ge=1, le=64, strict=True)] | None = None
     #: Fine-tuning after each round.
     epochs: CountOrNone = 1
     learning_rate: Rate = 0.001

@@ -12,6 +12,8 @@ from penni_escalate.compress.measure import measure_package
 from penni_escalate.compress.tradeoff.record import LayerCounts, LayerCycles, Point, Prediction
 from penni_escalate.compress.view import view_of_package
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator
+from penni_escalate.golden.fit import unsupported_reason
+from penni_escalate.golden.layers import Layer, LayerKind
 from penni_escalate.golden.package import Package, write_package
 from penni_escalate.golden.prediction import predict_network
 from penni_escalate.golden.schedule import load_words, passes_of
@@ -21,8 +23,15 @@ from penni_escalate.golden.selection import split_layers
 SHIPPED_IMAGES = 8
 
 
+def _why_not_counted(layer: Layer, config: Accelerator) -> str | None:
+    """As the evaluation, points leave pools and classifiers out."""
+    if layer.kind in (LayerKind.CLASSIFIER, LayerKind.MAX_POOL):
+        return f"layers of kind {layer.kind} are not counted"
+    return unsupported_reason(layer, config)
+
+
 def predict(package: Package, config: Accelerator, images: int, only: str | None = None) -> Prediction:
-    """Cycles of every layer that the configuration can run once its skip tensor is left out, on the first images.
+    """Cycles of every convolution that the configuration can run once its skip tensor is left out, on the first images.
 
     What a skip tensor would cost is left out for every point: one with M = ROWS has no row for it. What the layers
     read is the whole network's.
@@ -32,7 +41,7 @@ def predict(package: Package, config: Accelerator, images: int, only: str | None
     """
     skips = {layer.name for layer in package.layers if layer.skip is not None}
     without = replace(package, layers=tuple(replace(layer, skip=None) for layer in package.layers))
-    runs, host = split_layers(without, config)
+    runs, host = split_layers(without, config, _why_not_counted)
     runs = tuple(layer for layer in runs if only in (None, layer.name))
     plain = [layer for layer in runs if layer.name not in skips]
     numbers = range(images)
