@@ -14,7 +14,7 @@ from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.kinds.convolution import logit_fields
 from penni_escalate.golden.layers import LayerKind, Skip
 from penni_escalate.golden.overflow import accumulator_range, z_range
-from penni_escalate.golden.pooling import PADDINGS, STRIDES, Pool
+from penni_escalate.golden.pooling import NO_POOL, PADDINGS, STRIDES, Pool
 from penni_escalate.golden.schedule import Pass, inputs_of, passes_of, possible_outputs
 from penni_escalate.golden.sparsemap import SparseTensor
 
@@ -184,9 +184,8 @@ def summed(layer: Convolution) -> Convolution:
     g = layer.geometry
     whole = replace(g, kernel_height=g.height, kernel_width=g.width, stride=1, padding=0)
     kernels = layer.basis[..., :1, :1]
-    found = replace(
-        layer, geometry=whole, basis=np.broadcast_to(kernels, (*kernels.shape[:-2], g.height, g.width)).copy()
-    )
+    basis = np.broadcast_to(kernels, (*kernels.shape[:-2], g.height, g.width)).copy()
+    found = replace(layer, geometry=whole, basis=basis, pool=NO_POOL)
     while max(abs(v).max() for v in accumulator_range(found)) >= 2**31:
         if not found.exponent.any():
             return layer
