@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from penni_escalate.golden.entries import LayerEntry
-from penni_escalate.golden.kinds.convolution import Convolution, logit_fields
+from penni_escalate.golden.kinds.convolution import Convolution, as_convolution, logit_fields
 from penni_escalate.golden.kinds.kind import BIAS, Array, Kind
 from penni_escalate.golden.layers import LayerKind, Weighted, signed_sums
 
@@ -66,20 +66,8 @@ def _on_core(layer: Classifier) -> Convolution:
     """Ternary digits of the weights, over kernels that cover the image and hold each digit's value everywhere."""
     g, digits = layer.geometry, ternary_digits(layer.weight)
     basis = np.array(_DIGITS[: digits.shape[2]], np.int8)[:, None, None]
-    return Convolution(
-        name=layer.name,
-        kind=layer.kind,
-        sources=layer.sources,
-        source_channels=layer.source_channels,
-        flatten=layer.flatten,
-        geometry=g,
-        signed_in=layer.signed_in,
-        coefficients=digits,
-        basis=np.broadcast_to(basis, (len(basis), g.kernel_height, g.kernel_width)),
-        exponent=np.zeros(len(basis), np.uint8),
-        bias=layer.bias,
-        **logit_fields(g.kernels),
-    )
+    kernels = np.broadcast_to(basis, (len(basis), g.kernel_height, g.kernel_width))
+    return as_convolution(layer, digits, kernels, **logit_fields(g.kernels))
 
 
 def _whole_image(entry: LayerEntry) -> tuple[int, int]:

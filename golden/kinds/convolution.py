@@ -7,24 +7,21 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from penni_escalate.golden.kinds.windows import padded
-from penni_escalate.golden.layers import Requantized, signed_sums
+from penni_escalate.golden.layers import Layer, Requantized, signed_sums
 from penni_escalate.golden.pooling import NO_POOL, Pool
 
 #: Numbers of a matrix that is made on the way: it should stay in the cache.
 _BLOCK = 1 << 20
-#: Requantization that leaves a byte as it is: times 2, rounded, shifted by 1.
-LOGITS = {"multiplier": 2, "shift": 1, "low": 0, "high": 255}
+
+
+def unscaled(kernels: int) -> dict[str, Any]:
+    """Fields of a requantization that leaves codes as they are: times 2, rounded, shifted by 1."""
+    return {"multiplier": np.full(kernels, 2, np.uint16), "shift": np.full(kernels, 1, np.uint8)}
 
 
 def logit_fields(kernels: int) -> dict[str, Any]:
     """Fields of a convolution that gives the accumulators of its K output channels."""
-    return {
-        **LOGITS,
-        "multiplier": np.full(kernels, LOGITS["multiplier"], np.uint16),
-        "shift": np.full(kernels, LOGITS["shift"], np.uint8),
-        "signed_out": False,
-        "logits": True,
-    }
+    return {**unscaled(kernels), "low": 0, "high": 255, "signed_out": False, "logits": True}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +33,7 @@ class Convolution(Requantized):
         basis: B, int8 (K, M, R, S) in a dense layer, else (M, R, S).
         exponent: uint8 (M,), 0..7: row m's basis kernel is basis[m] * 2**exponent[m].
         logits: the result is the accumulator itself. Its bytes are what is requantized, so that they must be left as
-            they are, see ``LOGITS``.
+            they are, see ``logit_fields``.
         pool: of whose windows of outputs the largest counts.
     """
 
@@ -158,18 +155,20 @@ def as_it_is(layer: Convolution) -> Convolution:
     return layer
 
 
-#: Fields that a layer of another kind and its form as a convolution have in common.
+#: Fields that a layer of another kind and its form as a convolution may have in common.
 _IN_COMMON = tuple(name for name in Requantized.__dataclass_fields__ if name not in ("what", "cure"))
 
 
-def as_convolution(layer: Requantized, coefficients: np.ndarray, basis: np.ndarray) -> Convolution:
+def as_convolution(layer: Layer, coefficients: np.ndarray, basis: np.ndarray, **others: Any) -> Convolution:
     """A layer of another kind that computes what a convolution with these coefficients and kernels does.
 
     Args:
         coefficients: int8 (K, C, M); basis: int8 (M, R, S) or (K, M, R, S); exponents are 0.
+        others: fields that the layer does not have, or that are others in this form.
     """
+    common = {name: getattr(layer, name) for name in _IN_COMMON if hasattr(layer, name)}
     return Convolution(
-        **{name: getattr(layer, name) for name in _IN_COMMON},
+        **common | others,
         coefficients=coefficients,
         basis=basis,
         exponent=np.zeros(coefficients.shape[2], np.uint8),

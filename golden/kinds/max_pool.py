@@ -1,12 +1,11 @@
 """Largest code of a window."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from penni_escalate.golden.codes import code_range
-from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.kinds.convolution import LOGITS, Convolution
+from penni_escalate.golden.kinds.convolution import Convolution, as_convolution, unscaled
 from penni_escalate.golden.kinds.kind import Kind
 from penni_escalate.golden.kinds.windows import padded, shifted
 from penni_escalate.golden.layers import Layer, LayerKind
@@ -39,23 +38,15 @@ def _on_core(layer: MaxPool) -> Convolution | str:
         pool = Pool(g.kernel_height, g.stride, g.padding)
     except ValueError as error:
         return str(error)
+    k = g.kernels
     low, high = code_range(layer.signed_in)
-    return Convolution(
-        name=layer.name,
-        kind=layer.kind,
-        sources=layer.sources,
-        source_channels=layer.source_channels,
-        flatten=layer.flatten,
-        geometry=Geometry(
-            channels=g.channels, height=g.height, width=g.width, kernels=g.kernels, kernel_height=1, kernel_width=1
-        ),
-        signed_in=layer.signed_in,
-        coefficients=np.eye(g.kernels, dtype=np.int8)[:, :, None],
-        basis=np.ones((1, 1, 1), np.int8),
-        exponent=np.zeros(1, np.uint8),
-        bias=np.zeros(g.kernels, np.int32),
-        multiplier=np.full(g.kernels, LOGITS["multiplier"], np.uint16),
-        shift=np.full(g.kernels, LOGITS["shift"], np.uint8),
+    return as_convolution(
+        layer,
+        np.eye(k, dtype=np.int8)[:, :, None],
+        np.ones((1, 1, 1), np.int8),
+        geometry=replace(g, kernel_height=1, kernel_width=1, stride=1, padding=0),
+        bias=np.zeros(k, np.int32),
+        **unscaled(k),
         low=low,
         high=high,
         signed_out=layer.signed_in,
