@@ -41,9 +41,7 @@ def first_problem(error: ValidationError, document: object = None, items: Mappin
     return f"{field} is {shown(problem['input'])}: {rule}"
 
 
-def _owner(
-    loc: tuple[int | str, ...], document: object, items: Mapping[str, str]
-) -> tuple[str, tuple[int | str, ...]]:
+def _owner(loc: tuple[int | str, ...], document: object, items: Mapping[str, str]) -> tuple[str, tuple[int | str, ...]]:
     """The entry of a list that a problem's place lies in, for a sentence, and the place inside it."""
     if len(loc) < 2 or loc[0] not in items or not isinstance(loc[1], int):
         return "", loc

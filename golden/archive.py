@@ -125,9 +125,8 @@ class Archive:
             raise UserError(f"{which} {error}.") from None
         except Exception as error:
             # As in the constructor; also of zlib, tokenize, NumPy and the memory.
-            raise UserError(
-                f"{which} cannot be read ({printable(first_line(error), 100)}): it must be an array as numpy.save writes it."
-            ) from None
+            why = printable(first_line(error), 100)
+            raise UserError(f"{which} cannot be read ({why}): it must be an array as numpy.save writes it.") from None
         if found.min() < array.low or found.max() > array.high:
             wrong = int(found[(found < array.low) | (found > array.high)].flat[0])
             raise UserError(f"{which} holds {wrong}: values must be in {array.low}..{array.high}.")

@@ -50,9 +50,8 @@ class Manifest(Strict):
     @classmethod
     def _version(cls, fields: Any) -> Any:
         if isinstance(fields, dict) and fields.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
-            raise ValueError(
-                f"field 'schema_version' is {shown(fields['schema_version'])}: this reader takes version {SCHEMA_VERSION}"
-            )
+            found = shown(fields["schema_version"])
+            raise ValueError(f"field 'schema_version' is {found}: this reader takes version {SCHEMA_VERSION}")
         return fields
 
     @model_validator(mode="after")

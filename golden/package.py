@@ -154,7 +154,9 @@ def find_package(network: str) -> Path:
     folder = Path(network) if os.path.isdir(network) else PACKAGES / network
     if not os.path.isdir(folder):
         known = ", ".join(sorted(path.name for path in PACKAGES.iterdir() if path.is_dir()))
-        raise UserError(f"Network {shown(network)} is not known: use one of {known}, or the path of a package's folder.")
+        raise UserError(
+            f"Network {shown(network)} is not known: use one of {known}, or the path of a package's folder."
+        )
     return folder
 
 
@@ -194,7 +196,7 @@ def _arrays(where: str, read: _Read, file: str, sha256: str, arrays: list[Wanted
     return Archive(where, data).take_all(arrays)
 
 
-def _layer(folder: Path, entry: LayerEntry, types: Mapping[str, TensorType], read: Callable[[str], bytes]) -> Layer:
+def _layer(folder: Path, entry: LayerEntry, types: Mapping[str, TensorType], read: _Read) -> Layer:
     kind = KINDS[entry.kind]
     fields: dict[str, Any] = {
         "name": entry.name,

@@ -39,7 +39,7 @@ def test_long_values_are_short_lines(value: object) -> None:
 
 
 def test_a_text_keeps_its_letters() -> None:
-    assert printable("Größe 3 × 3") == "Größe 3 × 3"
+    assert printable("Größe 3 + ä") == "Größe 3 + ä"
     assert printable("a\tb\r\x07") == r"a\tb\r\x07"
     assert printable("x" * 400) == "x" * 400
     assert printable("x" * 401) == "x" * 397 + "..."

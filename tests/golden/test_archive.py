@@ -133,7 +133,9 @@ def test_how_large_a_file_may_be() -> None:
     assert file_limit("file", [BIAS, SHIFT]) == 18 + (1 << 20)
     most = Wanted("images", np.uint8, (ARRAYS_MAX - 18,), 0, 255)
     assert file_limit("file", [BIAS, SHIFT, most]) > ARRAYS_MAX
-    with pytest.raises(UserError, match=r"^file: the arrays would take 4294967297 bytes: at most 4294967296 in a file\.$"):
+    with pytest.raises(
+        UserError, match=r"^file: the arrays would take 4294967297 bytes: at most 4294967296 in a file\.$"
+    ):
         file_limit("file", [BIAS, SHIFT, most, Wanted("x", np.uint8, (1,), 0, 255)])
 
 

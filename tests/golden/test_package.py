@@ -460,7 +460,10 @@ def _change_document(change: Callable[[dict[str, Any]], object]) -> Callable[[di
     [
         (_change_document(lambda d: d.update(schema_version=7)), "field 'schema_version' is 7"),
         (_change_document(lambda d: d.update(layers=None)), "field 'layers' is None: Input should be a valid array"),
-        (_change_document(lambda d: d.update(layers="conv")), "field 'layers' is 'conv': Input should be a valid array"),
+        (
+            _change_document(lambda d: d.update(layers="conv")),
+            "field 'layers' is 'conv': Input should be a valid array",
+        ),
         (_change_document(lambda d: d.update(images=None)), "field 'images' is None"),
         (_change_document(lambda d: d.update(layers=[{}])), "layer number 1: field 'name' is missing"),
         (_change_document(lambda d: d.update(recipe={"x": math.nan})), "cannot be written as JSON: Out of range float"),
@@ -588,8 +591,14 @@ def test_repeated_keys_are_refused(package: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda d: d["layers"][1].update({"a\nerror: b\x1b[31mred": 1}), r"layer 'conv2': field 'a\nerror: b\x1b[31mred'"),
-        (lambda d: d["layers"][1].update(sources=["a\nb"]), r"layer 'conv2': field 'sources.0' is 'a\nb': String should"),
+        (
+            lambda d: d["layers"][1].update({"a\nerror: b\x1b[31mred": 1}),
+            r"layer 'conv2': field 'a\nerror: b\x1b[31mred'",
+        ),
+        (
+            lambda d: d["layers"][1].update(sources=["a\nb"]),
+            r"layer 'conv2': field 'sources.0' is 'a\nb': String should",
+        ),
         (lambda d: d["layers"][1].update(skip="\x1b[2J"), r"layer 'conv2': field 'skip' is '\x1b[2J'"),
         (lambda d: d["layers"][1].update(name="x" * 300_000), "layer 'xxx"),
         (lambda d: d["layers"][1].update(name="input\r"), r"layer 'input\r': field 'name' is 'input\r'"),

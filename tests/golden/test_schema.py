@@ -39,7 +39,17 @@ UNSAYABLE = {
 #: Values that are put in a field's place: of every type, and at both sides of the bounds.
 VALUES = (None, True, False, -129, -128, -1, 0, 1, 1.0, 0.5, -0.5, 2, 3, 63, 64, 65, 127, 128, 255, 256, 4095, 4096)
 VALUES += (65536, 65537, 2**63, -(2**63) - 1, "", "x", "input", "first", "a b", "a" * 65, "x.npz", "../x.npz", "0" * 64)
-VALUES += ("A" * 64, "conv1\n", [], ["input"], ["input", "input"], ["a b"], {}, {"integer": 2}, {"a b": 0.5, "integer": 0})
+VALUES += (
+    "A" * 64,
+    "conv1\n",
+    [],
+    ["input"],
+    ["input", "input"],
+    ["a b"],
+    {},
+    {"integer": 2},
+    {"a b": 0.5, "integer": 0},
+)
 
 
 def documents(folder: Path) -> list[dict[str, Any]]:
