@@ -132,20 +132,27 @@ def read_package(folder: Path) -> Package:
     Raises UserError naming file, layer and field for anything missing, damaged, out of range or inconsistent.
     """
     path = folder / MANIFEST
+    try:
+        text = manifest_data(folder).decode()
+    except UnicodeDecodeError:
+        raise UserError(f"{path} cannot be read: it must be a UTF-8 text file.") from None
+    manifest = _parse_manifest(text, str(path))
+    return _load(folder, manifest, lambda name, most: _read_file(folder / name, most))
+
+
+def manifest_data(folder: Path) -> bytes:
+    """The bytes of a package's manifest, which have the checksums of its files; raises UserError where it has none."""
+    path = folder / MANIFEST
     if not os.path.isdir(folder):
         raise UserError(f"Package {shown(str(folder))} does not exist: name a folder that holds a {MANIFEST}.")
     try:
-        text = read_plain_file(path, _MANIFEST_MAX).decode()
+        return read_plain_file(path, _MANIFEST_MAX)
     except FileNotFoundError:
         raise UserError(
             f"Package {folder} has no {MANIFEST}: it is not a package or was not written to its end."
         ) from None
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): it must be a UTF-8 text file.") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path} cannot be read: it must be a UTF-8 text file.") from None
-    manifest = _parse_manifest(text, str(path))
-    return _load(folder, manifest, lambda name, most: _read_file(folder / name, most))
 
 
 def find_package(network: str) -> Path:
