@@ -64,9 +64,13 @@ def test_the_slowest_tile_counts_by_hand() -> None:
 
 
 def test_groups_fit_the_accumulators_by_hand() -> None:
-    """A tile of 16 x 8 has 128 outputs, 1,024 / 128 = 8 channels of them fit; with stride 2 it has 32, so 32 fit."""
+    """A tile of 16 x 8 has 128 outputs, 1,024 / 128 = 8 channels of them fit; with stride 2 it has 32, so 32 fit.
+
+    Of 10 x 10 outputs 10 channels fit: the eleventh would have room for 24.
+    """
     g = Geometry(channels=1, height=32, width=32, kernels=100, kernel_height=1, kernel_width=1)
     assert group_size(g, Arrangement(16, 8, 1)) == 8
+    assert group_size(g, Arrangement(10, 10, 1)) == 10
     assert group_size(g, Arrangement(32, 64, 1)) == 1
     halved = Geometry(channels=1, height=32, width=32, kernels=100, kernel_height=2, kernel_width=2, stride=2)
     assert group_size(halved, Arrangement(16, 8, 1)) == 32
