@@ -11,7 +11,9 @@ import pytest
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator
+from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer
 from penni_escalate.golden.cycle.requantize import requantized
+from penni_escalate.golden.cycle.sizes import sizes_of
 from penni_escalate.golden.fit import HEIGHT_MAX, exceeds_limits, unsupported_reason
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.kinds import Convolution, Pointwise
@@ -144,6 +146,13 @@ def test_a_sum_over_all_pixels_has_no_kernel_that_is_too_large() -> None:
     wide = replace(whole, width=33)
     assert exceeds_limits(wide, 1, TINY, summed=True) == "width is 33, width_max allows 32"
     assert exceeds_limits(whole, 1, TINY) == "kernel_height is 64, kernel_max allows 3"
+
+
+def test_a_psum_line_has_room_for_its_last_columns() -> None:
+    """32 columns in entries of 3 ways are 11 entries, as 33 are; 30 are 10."""
+    for width, columns in ((30, 30), (32, 33), (33, 33)):
+        lines = make_psum_line_buffer(sizes_of(replace(TINY, taps=3, width_max=width)))
+        assert lines.psum.shape == (TINY.blocks, TINY.psum_lines, columns)
 
 
 def convolution(g: Geometry, m: int = 1, skip: bool = False, pool: Pool = NO_POOL) -> Convolution:

@@ -76,6 +76,17 @@ def test_groups_fit_the_accumulators_by_hand() -> None:
     assert group_size(halved, Arrangement(16, 8, 1)) == 32
 
 
+def test_the_last_group_may_be_smaller_by_hand() -> None:
+    """Five kernels on two copies are groups of 3 and 2: the input memory is read twice.
+
+    One pixel of 16 channels: 16 codes with their map are 18 bytes, which is not shorter than 16; 80 weights meet the
+    one vector of a channel; 5 outputs.
+    """
+    example = layer(np.ones((5, 16, 1, 1)), np.ones((1, 1, 16)))
+    found = run_on(example, Arrangement(1, 1, 2), budget(32))
+    assert found.counts.local_bytes == 2 * 16 + 80 + 5
+
+
 @pytest.mark.parametrize("multipliers", [1, 7, 16, 96])
 def test_against_loops(multipliers: int) -> None:
     """Each arrangement that the machine tries, and its choice."""
