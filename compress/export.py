@@ -1,7 +1,7 @@
 """Export: the integer network as a package, and that the package computes what the network does."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from penni_escalate.common.errors import UserError
-from penni_escalate.common.paths import relative
 from penni_escalate.compress.data import Data
 from penni_escalate.compress.graph import Layer
 from penni_escalate.compress.integer import IntegerNetwork
@@ -66,7 +65,7 @@ def export_package(
         "layers": layers,
         "images": {"file": "images.npz", "count": len(held_out["images"])},
     }
-    return _written(folder, lambda: write_package(folder, manifest, files))
+    return write_package(folder, manifest, files)
 
 
 def export_measured(folder: Path, package: Package) -> Package:
@@ -75,14 +74,7 @@ def export_measured(folder: Path, package: Package) -> Package:
     Raises UserError where the folder cannot be written.
     """
     scores = {**package.manifest.scores, "integer": score(package)}
-    return _written(folder, lambda: copy_package(package, folder, scores))
-
-
-def _written(folder: Path, write: Callable[[], Package]) -> Package:
-    try:
-        return write()
-    except OSError as error:
-        raise UserError(f"Package folder {relative(folder)} cannot be written: {error.strerror}.") from None
+    return copy_package(package, folder, scores)
 
 
 def network_name(recipe: Recipe) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from penni_escalate.golden.layers import LayerKind
 
@@ -15,15 +15,28 @@ class Strict(BaseModel):
 
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.npz$")]
+#: No longer than every file system takes, with what a file that is being written has behind its name.
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.npz$", max_length=128)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
+#: Largest height and width: those of the input, and of what each layer reads.
+SIZE_MAX = 4095
+
+
+#: Enlargements of an upsample.
+_FACTORS = (1, 2, 4, 8, 16, 32, 64)
+
+
+def _factor(value: int) -> int:
+    if value not in _FACTORS:
+        raise ValueError(f"it must be a power of two, at most {_FACTORS[-1]}")
+    return value
 
 
 class InputEntry(Strict):
     """The network's input tensor."""
 
-    height: Annotated[int, Field(ge=1, le=4095)]
-    width: Annotated[int, Field(ge=1, le=4095)]
+    height: Annotated[int, Field(ge=1, le=SIZE_MAX)]
+    width: Annotated[int, Field(ge=1, le=SIZE_MAX)]
     channels: Annotated[int, Field(ge=1, le=65536)]
     signed: Annotated[bool, Field(description="Codes are -128..127 rather than 0..255.")]
     scale: Annotated[float, Field(gt=0, description="Real value of code 1.")]
@@ -37,20 +50,24 @@ class LayerEntry(Strict):
     file: Annotated[FileName | None, Field(description="null where the kind has no arrays.")] = None
     sha256: Annotated[Sha256 | None, Field(description="null where the kind has no arrays.")] = None
     sources: Annotated[
-        list[str],
+        list[Name],
         Field(min_length=1, description="'input' or earlier layers; their channels are concatenated in this order."),
     ]
-    skip: Annotated[str | None, Field(description="Tensor of the output's shape, added into the accumulator.")] = None
+    skip: Annotated[Name | None, Field(description="Tensor of the output's shape, added into the accumulator.")] = None
     flatten: Annotated[bool, Field(description="The sources are read as one pixel: row, column, channel.")] = False
     channels: Annotated[int, Field(ge=1, le=65536, description="Input channels C.")]
-    height: Annotated[int, Field(ge=1, le=4095, description="Input height.")]
-    width: Annotated[int, Field(ge=1, le=4095, description="Input width.")]
+    height: Annotated[int, Field(ge=1, le=SIZE_MAX, description="Input height.")]
+    width: Annotated[int, Field(ge=1, le=SIZE_MAX, description="Input width.")]
     kernels: Annotated[int, Field(ge=1, le=65536, description="Output channels K.")]
     kernel_height: Annotated[int, Field(ge=1, le=64)] = 1
     kernel_width: Annotated[int, Field(ge=1, le=64)] = 1
     stride: Annotated[int, Field(ge=1, le=64)] = 1
     padding: Annotated[int, Field(ge=0, le=63)] = 0
-    factor: Annotated[int, Field(ge=1, le=64, description="Enlargement of an upsample; 1 in other kinds.")] = 1
+    factor: Annotated[
+        int,
+        Field(description="Enlargement of an upsample; 1 in other kinds.", json_schema_extra={"enum": list(_FACTORS)}),
+        AfterValidator(_factor),
+    ] = 1
     basis: Annotated[int, Field(ge=0, le=64, description="Basis kernels M; 0 where the kind has none.")]
     signed: Annotated[bool, Field(description="The output codes are -128..127 rather than 0..255.")]
     low: Annotated[int, Field(ge=-128, le=255, description="Lower clamp of the output codes.")]

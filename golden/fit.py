@@ -8,6 +8,7 @@ from penni_escalate.golden.layers import Layer
 from penni_escalate.golden.overflow import z_problem
 from penni_escalate.golden.pooling import NO_POOL, Pool
 
+#: Lines of an input, of an output and of what a pool makes of it: the accelerator counts them in 12 bits.
 HEIGHT_MAX = 4095
 
 
@@ -53,7 +54,10 @@ def exceeds_limits(
     limits = (
         ("width", g.width, "width_max", config.width_max),
         ("output width", g.out_width, "width_max", config.width_max),
+        ("width of the pool's outputs", pool.results(g.out_width), "width_max", config.width_max),
         ("height", g.height, "height limit", HEIGHT_MAX),
+        ("output height", g.out_height, "height limit", HEIGHT_MAX),
+        ("height of the pool's outputs", pool.results(g.out_height), "height limit", HEIGHT_MAX),
         ("channels", g.channels, "channels_max", config.channels_max),
         ("basis", rows_used, "rows", config.rows),
     )

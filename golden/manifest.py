@@ -1,6 +1,6 @@
 """manifest.json: the whole of it, and the rules between its parts.
 
-docs/package.md describes the format; its JSON schema is derived from ``Manifest``.
+docs/package.md describes the format; its JSON schema is made from it by golden/schema.py.
 """
 
 from collections.abc import Iterable
@@ -9,12 +9,15 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from penni_escalate.common.shown import shown
 from penni_escalate.golden.codes import code_range
-from penni_escalate.golden.entries import ImagesEntry, InputEntry, LayerEntry, Strict, TensorType
+from penni_escalate.golden.entries import ImagesEntry, InputEntry, LayerEntry, Name, Strict, TensorType
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.kinds import KINDS
 
 SCHEMA_VERSION = 2
+#: Name of the network's input among the tensors.
+INPUT = "input"
 
 
 class Measure(StrEnum):
@@ -29,14 +32,14 @@ class Measure(StrEnum):
 class Manifest(Strict):
     """manifest.json."""
 
-    schema_version: int
+    schema_version: Annotated[int, Field(description="Of this format.")]
     network: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=64)]
     data: Annotated[str, Field(description="Data set, package and split the network was trained on.")]
-    seed: int
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63, description="Of the compression run.")]
     recipe: Annotated[dict[str, Any], Field(description="Settings of the compression run.")]
     measure: Annotated[Measure, Field(strict=False, description="What the scores are.")]
     scores: Annotated[
-        dict[str, Annotated[float, Field(ge=-1, le=1)]],
+        dict[Name, Annotated[float, Field(ge=-1, le=1)]],
         Field(description="Score on the held-out images after each step; 'integer' is required."),
     ]
     input: InputEntry
@@ -47,9 +50,8 @@ class Manifest(Strict):
     @classmethod
     def _version(cls, fields: Any) -> Any:
         if isinstance(fields, dict) and fields.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
-            raise ValueError(
-                f"field 'schema_version' is {fields['schema_version']!r}: this reader takes version {SCHEMA_VERSION}"
-            )
+            found = shown(fields["schema_version"])
+            raise ValueError(f"field 'schema_version' is {found}: this reader takes version {SCHEMA_VERSION}")
         return fields
 
     @model_validator(mode="after")
@@ -71,7 +73,7 @@ class Manifest(Strict):
         """
         entry = self.input
         types = {
-            "input": TensorType(
+            INPUT: TensorType(
                 entry.channels, entry.height, entry.width, entry.signed, entry.scale, *code_range(entry.signed)
             )
         }

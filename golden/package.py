@@ -4,8 +4,8 @@ docs/package.md describes the format.
 """
 
 import hashlib
-import io
-import zipfile
+import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +15,25 @@ import numpy as np
 from pydantic import ValidationError
 
 from penni_escalate.common.errors import UserError
-from penni_escalate.common.paths import PACKAGES
+from penni_escalate.common.files import read_plain_file
+from penni_escalate.common.paths import PACKAGES, relative
 from penni_escalate.common.results import write_atomically
-from penni_escalate.common.validation import first_problem
+from penni_escalate.common.shown import printable, shown
+from penni_escalate.common.validation import first_problem, parse_json
+from penni_escalate.golden.archive import ARRAYS_MAX, Archive, Wanted, file_limit, pack_arrays
 from penni_escalate.golden.codes import code_dtype, code_range
 from penni_escalate.golden.entries import LayerEntry, TensorType
-from penni_escalate.golden.kinds import KINDS, Array
-from penni_escalate.golden.kinds.kind import REQUANTIZATION, SKIP
+from penni_escalate.golden.kinds import KINDS
+from penni_escalate.golden.kinds.kind import SKIP
 from penni_escalate.golden.layers import Layer, Skip, Weighted
 from penni_escalate.golden.manifest import Manifest, Measure, geometry_of
 from penni_escalate.golden.overflow import check_accumulator
 
 MANIFEST = "manifest.json"
-#: Networks that the repository ships.
+#: Bytes of a manifest.
+_MANIFEST_MAX = 1 << 24
+#: A file of the package by its name, and how many bytes it may have.
+_Read = Callable[[str, int], bytes]
 
 
 @dataclass(frozen=True)
@@ -55,42 +61,41 @@ def checksum(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """An .npz file whose bytes depend on the arrays alone: members sorted, no time stamps.
-
-    Reading it is ``numpy.load``; numpy's own writer stamps no time but promises no byte stability.
-    """
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name in sorted(arrays):
-            member = io.BytesIO()
-            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
-            entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, member.getvalue())
-    return buffer.getvalue()
-
-
 def write_package(folder: Path, manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, np.ndarray]]) -> Package:
-    """Write a package; ``manifest`` without checksums, ``files`` from file name to arrays.
+    """Write a package; ``manifest`` without checksums, ``files`` from file name to arrays, those of the manifest.
 
-    The manifest goes last, so an interrupted write leaves a folder that reading refuses, never a wrong network.
-    Returns the package as read back, which validates all of it; raises UserError otherwise.
+    All of it is validated before anything is written. The manifest goes last, so an interrupted write leaves a folder
+    that reading refuses, never a wrong network. Returns the package as read back; raises UserError otherwise.
     """
-    packed = {name: pack_arrays(arrays) for name, arrays in files.items()}
-    where = f"Package {folder.name}, {MANIFEST}"
+    where = f"Package {folder.name}"
+    packed = {name: _packed(f"{where}, file {shown(name)}", arrays) for name, arrays in files.items()}
 
     def with_checksum(entry: Any) -> Any:
-        known = isinstance(entry, Mapping) and entry.get("file") in packed
-        return {**entry, "sha256": checksum(packed[entry["file"]])} if known else entry
+        file = entry.get("file") if isinstance(entry, Mapping) else None
+        if not isinstance(file, str):
+            return entry
+        if file not in packed:
+            raise UserError(f"{where}, {MANIFEST}: file {shown(file)} is named, but its arrays are not given.")
+        return {**entry, "sha256": checksum(packed[file])}
 
     layers = manifest.get("layers")
     document = {**manifest, "images": with_checksum(manifest.get("images"))}
-    if isinstance(layers, Sequence):
+    if isinstance(layers, Sequence) and not isinstance(layers, str):
         document["layers"] = [with_checksum(entry) for entry in layers]
-    parsed = _parse_manifest(document, where)
-    _load(folder, parsed, lambda name: packed[name])
-    return _write(folder, parsed, packed)
+    try:
+        text = json.dumps(document, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UserError(f"{where}, {MANIFEST} cannot be written as JSON: {printable(str(error))}.") from None
+    return _write(folder, _parse_manifest(text, f"{where}, {MANIFEST}"), packed)
+
+
+def _packed(where: str, arrays: Mapping[str, np.ndarray]) -> bytes:
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray) or array.dtype.hasobject:
+            raise UserError(f"{where}: array {shown(name)} is {shown(array)}: it must be a NumPy array of numbers.")
+        if not name.isidentifier() or len(name) > 64:
+            raise UserError(f"{where}: array {shown(name)} is not known: remove it.")
+    return pack_arrays(arrays)
 
 
 def copy_package(package: Package, folder: Path, scores: Mapping[str, float]) -> Package:
@@ -98,17 +103,26 @@ def copy_package(package: Package, folder: Path, scores: Mapping[str, float]) ->
 
     The rest as in ``write_package``.
     """
-    where = f"Package {folder.name}, {MANIFEST}"
-    manifest = _parse_manifest({**package.manifest.model_dump(), "scores": dict(scores)}, where)
-    names = [manifest.images.file, *(layer.file for layer in manifest.layers if layer.file is not None)]
-    return _write(folder, manifest, {name: _read_file(package.folder / name) for name in names})
+    manifest = package.manifest.model_dump(mode="json") | {"scores": dict(scores)}
+    parsed = _parse_manifest(json.dumps(manifest), f"Package {folder.name}, {MANIFEST}")
+    names = [parsed.images.file, *(layer.file for layer in parsed.layers if layer.file is not None)]
+    packed = {name: _read_file(package.folder / name, ARRAYS_MAX) for name in names}
+    return _write(folder, parsed, packed)
 
 
 def _write(folder: Path, manifest: Manifest, packed: Mapping[str, bytes]) -> Package:
-    (folder / MANIFEST).unlink(missing_ok=True)
-    for name, data in packed.items():
-        write_atomically(folder / name, data)
-    write_atomically(folder / MANIFEST, (manifest.model_dump_json(indent=2) + "\n").encode())
+    named = {manifest.images.file, *(layer.file for layer in manifest.layers)}
+    for name in packed:
+        if name not in named:
+            raise UserError(f"Package {folder.name}: file {shown(name)} is not named by {MANIFEST}: leave it out.")
+    _load(folder, manifest, lambda name, _: packed[name])
+    try:
+        (folder / MANIFEST).unlink(missing_ok=True)
+        for name, data in packed.items():
+            write_atomically(folder / name, data)
+        write_atomically(folder / MANIFEST, (manifest.model_dump_json(indent=2) + "\n").encode())
+    except OSError as error:
+        raise UserError(f"Package folder {relative(folder)} cannot be written: {error.strerror}.") from None
     return read_package(folder)
 
 
@@ -118,98 +132,78 @@ def read_package(folder: Path) -> Package:
     Raises UserError naming file, layer and field for anything missing, damaged, out of range or inconsistent.
     """
     path = folder / MANIFEST
-    if not folder.is_dir():
-        raise UserError(f"Package {folder} does not exist: name a folder that holds a {MANIFEST}.")
     try:
-        text = path.read_text()
+        text = manifest_data(folder).decode()
+    except UnicodeDecodeError:
+        raise UserError(f"{path} cannot be read: it must be a UTF-8 text file.") from None
+    manifest = _parse_manifest(text, str(path))
+    return _load(folder, manifest, lambda name, most: _read_file(folder / name, most))
+
+
+def manifest_data(folder: Path) -> bytes:
+    """The bytes of a package's manifest, which have the checksums of its files; raises UserError where it has none."""
+    path = folder / MANIFEST
+    if not os.path.isdir(folder):
+        raise UserError(f"Package {shown(str(folder))} does not exist: name a folder that holds a {MANIFEST}.")
+    try:
+        return read_plain_file(path, _MANIFEST_MAX)
     except FileNotFoundError:
         raise UserError(
             f"Package {folder} has no {MANIFEST}: it is not a package or was not written to its end."
         ) from None
-    except (OSError, UnicodeDecodeError):
-        raise UserError(f"{path} cannot be read: it must be a UTF-8 text file.") from None
-    try:
-        manifest = Manifest.model_validate_json(text)
-    except ValidationError as error:
-        raise UserError(f"{path}: {first_problem(error)}.") from None
-    return _load(folder, manifest, lambda name: _read_file(folder / name))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): it must be a UTF-8 text file.") from None
 
 
 def find_package(network: str) -> Path:
     """The folder of a network: a package's folder, or a name in packages/; raises UserError for an unknown one."""
-    folder = Path(network) if Path(network).is_dir() else PACKAGES / network
-    if not folder.is_dir():
+    # os.path.isdir is False for a name that no file system takes, where Path.is_dir raises an error.
+    folder = Path(network) if os.path.isdir(network) else PACKAGES / network
+    if not os.path.isdir(folder):
         known = ", ".join(sorted(path.name for path in PACKAGES.iterdir() if path.is_dir()))
-        raise UserError(f"Network '{network}' is not known: use one of {known}, or the path of a package's folder.")
+        raise UserError(
+            f"Network {shown(network)} is not known: use one of {known}, or the path of a package's folder."
+        )
     return folder
 
 
-def _parse_manifest(document: Mapping[str, Any], where: str) -> Manifest:
+def _parse_manifest(text: str, where: str) -> Manifest:
     try:
-        return Manifest.model_validate(document)
+        document = parse_json(text)
+    except ValueError as error:
+        raise UserError(f"{where}: {error}.") from None
+    try:
+        return Manifest.model_validate_json(text)
     except ValidationError as error:
-        raise UserError(f"{where}: {first_problem(error)}.") from None
+        raise UserError(f"{where}: {first_problem(error, document, {'layers': 'layer'})}.") from None
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: Path, most: int) -> bytes:
     try:
-        return path.read_bytes()
+        return read_plain_file(path, most)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): the manifest names it.") from None
 
 
-def _load(folder: Path, manifest: Manifest, read: Callable[[str], bytes]) -> Package:
+def _load(folder: Path, manifest: Manifest, read: _Read) -> Package:
     types = manifest.tensors()
     layers = tuple(_layer(folder, entry, types, read) for entry in manifest.layers)
-    return Package(folder, manifest, layers, *_images(folder, manifest, types, read(manifest.images.file)))
+    return Package(folder, manifest, layers, *_images(folder, manifest, types, read))
 
 
-class _Arrays:
-    """The arrays of one file, each handed out only after its checks."""
-
-    def __init__(self, path: Path, layer: str, sha256: str, data: bytes) -> None:
-        self.where = f"{path}, layer '{layer}'"
-        found = checksum(data)
-        if found != sha256:
-            raise UserError(
-                f"{self.where}: field 'sha256' is {sha256[:12]}... but the file's is {found[:12]}...: "
-                "the file is damaged or was exchanged."
-            )
-        try:
-            with np.lib.npyio.NpzFile(io.BytesIO(data), allow_pickle=False) as archive:
-                self._arrays = {name: archive[name] for name in archive.files}
-        except Exception:
-            # Damage shows as an error of zipfile, zlib, tokenize, NumPy or the memory, as chance has it.
-            raise UserError(f"{self.where}: the file is not an .npz archive of plain arrays.") from None
-
-    def take(self, field: str, dtype: type, shape: tuple[int, ...], low: int, high: int) -> np.ndarray:
-        """The array ``field``, which must have this type, this shape and values in low..high."""
-        if field not in self._arrays:
-            raise UserError(
-                f"{self.where}: array '{field}' is missing: the file must hold it as {dtype.__name__} {shape}."
-            )
-        array = self._arrays.pop(field)
-        if array.dtype != dtype:
-            raise UserError(f"{self.where}: array '{field}' is {array.dtype}: it must be {dtype.__name__}.")
-        if array.shape != shape:
-            raise UserError(f"{self.where}: array '{field}' has shape {array.shape}: the geometry asks for {shape}.")
-        if array.size and (array.min() < low or array.max() > high):
-            wrong = int(array[(array < low) | (array > high)].flat[0])
-            raise UserError(f"{self.where}: array '{field}' holds {wrong}: values must be in {low}..{high}.")
-        array.flags.writeable = False
-        return array
-
-    def of(self, entry: LayerEntry, arrays: Sequence[Array]) -> dict[str, np.ndarray]:
-        """Arrays of a layer, by name."""
-        return {a.name: self.take(a.name, a.dtype, a.sizes(entry), a.low, a.high) for a in arrays}
-
-    def finish(self) -> None:
-        """Every array must have been taken."""
-        if self._arrays:
-            raise UserError(f"{self.where}: array '{next(iter(self._arrays))}' is not known: remove it.")
+def _arrays(where: str, read: _Read, file: str, sha256: str, arrays: list[Wanted]) -> dict[str, np.ndarray]:
+    """The arrays of a file, which must be these and have this checksum."""
+    data = read(file, file_limit(where, arrays))
+    found = checksum(data)
+    if found != sha256:
+        raise UserError(
+            f"{where}: field 'sha256' is {sha256[:12]}... but the file's is {found[:12]}...: "
+            "the file is damaged or was exchanged."
+        )
+    return Archive(where, data).take_all(arrays)
 
 
-def _layer(folder: Path, entry: LayerEntry, types: Mapping[str, TensorType], read: Callable[[str], bytes]) -> Layer:
+def _layer(folder: Path, entry: LayerEntry, types: Mapping[str, TensorType], read: _Read) -> Layer:
     kind = KINDS[entry.kind]
     fields: dict[str, Any] = {
         "name": entry.name,
@@ -223,36 +217,31 @@ def _layer(folder: Path, entry: LayerEntry, types: Mapping[str, TensorType], rea
         return kind.layer(**fields, **kind.fields(entry, {}))
     assert entry.file is not None
     assert entry.sha256 is not None
-    arrays = _Arrays(folder / entry.file, entry.name, entry.sha256, read(entry.file))
+    where = f"{folder / entry.file}, layer '{entry.name}'"
+    wanted = [array.wanted(entry) for array in (*kind.arrays, *(SKIP if entry.skip is not None else ()))]
+    arrays = _arrays(where, read, entry.file, entry.sha256, wanted)
     if kind.requantized:
-        fields |= {"skip": _skip(entry, types, arrays), **arrays.of(entry, REQUANTIZATION)}
         fields |= {"low": entry.low, "high": entry.high, "signed_out": entry.signed}
-    layer = kind.layer(**fields, **kind.fields(entry, arrays.of(entry, kind.own_arrays)))
-    arrays.finish()
+    if entry.skip is not None:
+        value, exponent = (arrays.pop(array.name) for array in SKIP)
+        fields["skip"] = Skip(source=entry.skip, value=value, exponent=exponent, signed=types[entry.skip].signed)
+    layer = kind.layer(**fields, **kind.fields(entry, arrays))
     assert isinstance(layer, Weighted)
-    check_accumulator(arrays.where, layer)
+    check_accumulator(where, layer)
     return layer
 
 
-def _skip(entry: LayerEntry, types: Mapping[str, TensorType], arrays: _Arrays) -> Skip | None:
-    if entry.skip is None:
-        return None
-    value, exponent = arrays.of(entry, SKIP).values()
-    return Skip(source=entry.skip, value=value, exponent=exponent, signed=types[entry.skip].signed)
-
-
 def _images(
-    folder: Path, manifest: Manifest, types: Mapping[str, TensorType], data: bytes
+    folder: Path, manifest: Manifest, types: Mapping[str, TensorType], read: _Read
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Images, labels and maps; of the latter two only those that the measure needs."""
     entry, tensor, last = manifest.images, manifest.input, types[manifest.layers[-1].name]
-    arrays = _Arrays(folder / entry.file, "images", entry.sha256, data)
     shape = (entry.count, tensor.height, tensor.width, tensor.channels)
-    images = arrays.take("images", code_dtype(tensor.signed), shape, *code_range(tensor.signed))
-    labels = maps = None
-    if manifest.measure is Measure.ACCURACY:
-        labels = arrays.take("labels", np.int64, (entry.count,), 0, last.channels - 1)
-    else:
-        maps = arrays.take("maps", np.uint8, (entry.count, last.height, last.width), 0, 255)
-    arrays.finish()
-    return images, labels, maps
+    wanted = [
+        Wanted("images", code_dtype(tensor.signed), shape, *code_range(tensor.signed)),
+        Wanted("labels", np.int64, (entry.count,), 0, last.channels - 1)
+        if manifest.measure is Measure.ACCURACY
+        else Wanted("maps", np.uint8, (entry.count, last.height, last.width), 0, 255),
+    ]
+    arrays = _arrays(f"{folder / entry.file}, images", read, entry.file, entry.sha256, wanted)
+    return arrays["images"], arrays.get("labels"), arrays.get("maps")

@@ -12,7 +12,7 @@ from penni_escalate.compress.tradeoff.measure import measure_point, ship
 from penni_escalate.compress.tradeoff.points import Points, recipe_of
 from penni_escalate.compress.tradeoff.record import Point, Record, write_record
 from penni_escalate.compress.view import read_report
-from penni_escalate.golden.package import MANIFEST, Package, checksum, find_package, read_package
+from penni_escalate.golden.package import Package, checksum, find_package, manifest_data, read_package
 
 _REPORT = "report.json"
 
@@ -84,7 +84,7 @@ class Tradeoff:
         Raises UserError where there is no such package.
         """
         if name in self.points.packages:
-            return checksum((find_package(name) / MANIFEST).read_bytes())
+            return checksum(manifest_data(find_package(name)))
         return digest(recipe_of(self.points, name, self._where), "export")
 
     def package_folder(self, name: str) -> Path:

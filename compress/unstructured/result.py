@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from penni_escalate.common.results import write_atomically, write_json
-from penni_escalate.golden.package import Measure, pack_arrays
+from penni_escalate.golden.archive import pack_arrays
+from penni_escalate.golden.package import Measure
 
 #: A correlation within this of the package's counts as equal.
 CORRELATION_TOLERANCE = 0.005

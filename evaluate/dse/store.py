@@ -17,7 +17,7 @@ from penni_escalate.common.sources import Flow, sources_digest
 from penni_escalate.common.validation import read_fields
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.counts import AccessCounts
-from penni_escalate.golden.package import MANIFEST, find_package
+from penni_escalate.golden.package import find_package, manifest_data
 from penni_escalate.golden.workloads.loading import FOLDER as WORKLOADS
 
 FOLDER = BUILD / "dse"
@@ -57,7 +57,7 @@ def workload_digest(name_or_file: str) -> str:
     data = path.read_bytes()
     package = read_fields(path, f"Workload {path}").get("package")
     if package is not None:
-        data += (find_package(str(package)) / MANIFEST).read_bytes()
+        data += manifest_data(find_package(str(package)))
     return hashlib.sha256(data).hexdigest()[:8]
 
 

@@ -11,11 +11,6 @@ from penni_escalate.golden.kinds.kind import EXPONENT, Kind, kernels, ternary
 from penni_escalate.golden.layers import LayerKind
 
 
-def _rule(entry: LayerEntry) -> None:
-    if entry.basis < 1:
-        raise ValueError(f"field 'basis' is {entry.basis}: a decomposed layer needs at least one basis kernel")
-
-
 def _fields(entry: LayerEntry, arrays: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
     return {**arrays, "kind": entry.kind}
 
@@ -24,7 +19,7 @@ DECOMPOSED = Kind(
     name=LayerKind.DECOMPOSED,
     layer=Convolution,
     own_arrays=(ternary("KCM"), kernels("MRS"), EXPONENT),
-    rule=_rule,
+    least={"basis": 1},
     fields=_fields,
     on_core=as_it_is,
 )

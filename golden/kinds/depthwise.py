@@ -50,7 +50,7 @@ DEPTHWISE = Kind(
     name=LayerKind.DEPTHWISE,
     layer=Depthwise,
     own_arrays=(kernels("KRS"),),
-    fixed={"basis": 1},
+    values={"basis": 1},
     channelwise=True,
     on_core=_on_core,
 )

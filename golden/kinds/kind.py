@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from penni_escalate.golden.archive import Wanted
 from penni_escalate.golden.entries import LayerEntry
 from penni_escalate.golden.kinds.convolution import Convolution
 from penni_escalate.golden.layers import Layer, LayerKind, Requantized
@@ -21,13 +22,13 @@ class Array:
     """
 
     name: str
-    dtype: type
+    dtype: type[np.generic]
     shape: str
     low: int
     high: int
 
-    def sizes(self, entry: LayerEntry) -> tuple[int, ...]:
-        """The shape in numbers."""
+    def wanted(self, entry: LayerEntry) -> Wanted:
+        """The array of a layer's file, with its shape in numbers."""
         letters = {
             "K": entry.kernels,
             "C": entry.channels,
@@ -35,7 +36,7 @@ class Array:
             "R": entry.kernel_height,
             "S": entry.kernel_width,
         }
-        return tuple(letters[letter] for letter in self.shape)
+        return Wanted(self.name, self.dtype, tuple(letters[letter] for letter in self.shape), self.low, self.high)
 
 
 def ternary(shape: str) -> Array:
@@ -79,8 +80,9 @@ class Kind:
     Attributes:
         layer: its class, which holds the functional model and the sums of the overflow proof.
         own_arrays: beside those of every layer with a requantization.
-        fixed: manifest fields without a choice.
-        rule: raises ValueError where an entry breaks a rule of the kind's own.
+        values: manifest fields without a choice.
+        least: manifest fields of which the kind needs at least so many.
+        rule: raises ValueError where an entry breaks a rule of the kind's own, between several fields.
         kernel: height and width of the kernel.
         fields: fields of ``layer`` beside those of all kinds, from the manifest's entry and ``own_arrays``.
         channelwise: output channel k comes from input channel k.
@@ -92,7 +94,8 @@ class Kind:
     name: LayerKind
     layer: type[Layer]
     own_arrays: tuple[Array, ...] = ()
-    fixed: Mapping[str, int] = field(default_factory=dict)
+    values: Mapping[str, int] = field(default_factory=dict)
+    least: Mapping[str, int] = field(default_factory=dict)
     rule: Callable[[LayerEntry], None] = _no_rule
     kernel: Callable[[LayerEntry], tuple[int, int]] = _kernel
     fields: Callable[[LayerEntry, Mapping[str, np.ndarray]], Mapping[str, Any]] = _arrays_alone
@@ -112,6 +115,11 @@ class Kind:
         return not self.arrays
 
     @property
+    def fixed(self) -> Mapping[str, int]:
+        """Manifest fields without a choice, those of all kinds too."""
+        return self.values if self.enlarges else {**self.values, "factor": 1}
+
+    @property
     def arrays(self) -> tuple[Array, ...]:
         """All arrays of a layer without a skip tensor."""
         return (*(REQUANTIZATION if self.requantized else ()), *self.own_arrays)
@@ -123,9 +131,12 @@ class Kind:
 
     def check(self, entry: LayerEntry) -> None:
         """Raises ValueError, naming field, value and rule, where an entry of this kind breaks a rule."""
-        for name, needed in (self.fixed if self.enlarges else {**self.fixed, "factor": 1}).items():
+        for name, needed in self.fixed.items():
             if getattr(entry, name) != needed:
                 raise ValueError(f"field '{name}' is {getattr(entry, name)}: {self.phrase}'s is {needed}")
+        for name, least in self.least.items():
+            if getattr(entry, name) < least:
+                raise ValueError(f"field '{name}' is {getattr(entry, name)}: {self.phrase}'s is at least {least}")
         self.rule(entry)
         if self.channelwise and entry.kernels != entry.channels:
             raise ValueError(

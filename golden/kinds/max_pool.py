@@ -54,4 +54,4 @@ def _on_core(layer: MaxPool) -> Convolution | str:
     )
 
 
-MAX_POOL = Kind(name=LayerKind.MAX_POOL, layer=MaxPool, fixed={"basis": 0}, channelwise=True, on_core=_on_core)
+MAX_POOL = Kind(name=LayerKind.MAX_POOL, layer=MaxPool, values={"basis": 0}, channelwise=True, on_core=_on_core)

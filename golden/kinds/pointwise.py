@@ -55,6 +55,6 @@ POINTWISE = Kind(
     name=LayerKind.POINTWISE,
     layer=Pointwise,
     own_arrays=(ternary("KC"),),
-    fixed={"kernel_height": 1, "kernel_width": 1, "padding": 0, "basis": 1},
+    values={"kernel_height": 1, "kernel_width": 1, "padding": 0, "basis": 1},
     on_core=_on_core,
 )

@@ -55,11 +55,6 @@ def _places(size: int, factor: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return before, np.minimum(before + 1, size - 1), (place % (2 * factor)).astype(np.int32)
 
 
-def _rule(entry: LayerEntry) -> None:
-    if entry.factor & (entry.factor - 1):
-        raise ValueError(f"field 'factor' is {entry.factor}: it must be a power of two")
-
-
 def _fields(entry: LayerEntry, arrays: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
     return {"factor": entry.factor}
 
@@ -67,8 +62,7 @@ def _fields(entry: LayerEntry, arrays: Mapping[str, np.ndarray]) -> Mapping[str,
 UPSAMPLE = Kind(
     name=LayerKind.UPSAMPLE,
     layer=Upsample,
-    fixed={"kernel_height": 1, "kernel_width": 1, "stride": 1, "padding": 0, "basis": 0},
-    rule=_rule,
+    values={"kernel_height": 1, "kernel_width": 1, "stride": 1, "padding": 0, "basis": 0},
     fields=_fields,
     channelwise=True,
     enlarges=True,

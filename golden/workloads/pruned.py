@@ -4,7 +4,7 @@ NETWORK.npz holds two arrays a layer: NAME, the mask of the weights that are lef
 packed by numpy.packbits; and NAME_shape, int64 (4,). NETWORK.json beside it holds scores and densities.
 """
 
-import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,14 @@ from typing import Any
 import numpy as np
 
 from penni_escalate.common.errors import UserError
+from penni_escalate.common.files import read_plain_file
+from penni_escalate.common.shown import shown
+from penni_escalate.common.validation import parse_json
+from penni_escalate.golden.archive import ARRAYS_MAX, Archive, Wanted
 
 _SHAPE = "_shape"
+#: Of a mask's K, C, R and S; and bytes of a report.
+_SIZE_MAX, _REPORT_MAX = 1 << 16, 1 << 24
 
 
 @dataclass(frozen=True)
@@ -40,40 +46,36 @@ def read_pruned(path: Path) -> PrunedNetwork:
 
     Raises UserError where one of them is missing, damaged, or not as described above.
     """
+    where = f"Pruned network {path}"
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        data = read_plain_file(path, ARRAYS_MAX)
     except FileNotFoundError:
-        raise UserError(f"Pruned network {path} does not exist: train it first, or use another assumption.") from None
-    except Exception:
-        # Damage shows as an error of zipfile, zlib, tokenize or NumPy, as chance has it.
-        raise UserError(f"Pruned network {path} is not an .npz archive of plain arrays.") from None
-    masks = {
-        name: _mask(path, name, packed, arrays.get(f"{name}{_SHAPE}"))
-        for name, packed in arrays.items()
-        if not name.endswith(_SHAPE)
-    }
+        raise UserError(f"{where} does not exist: train it first, or use another assumption.") from None
+    except OSError as error:
+        raise UserError(f"{where} cannot be read ({error.strerror}): it must be an .npz archive.") from None
+    archive = Archive(where, data)
+    masks = {name: _mask(archive, name) for name in archive.names if not name.endswith(_SHAPE)}
     if not masks:
         raise UserError(f"Pruned network {path} has no layers: it must hold a mask and a shape a layer.")
     return PrunedNetwork(masks, _report(path.with_suffix(".json")))
 
 
-def _mask(path: Path, name: str, packed: np.ndarray, shape: np.ndarray | None) -> np.ndarray:
-    where = f"Pruned network {path}, layer '{name}'"
-    if shape is None or shape.dtype != np.int64 or shape.shape != (4,) or shape.min() < 1:
-        raise UserError(f"{where}: array '{name}{_SHAPE}' must be there as int64 (4,): K, C, R, S.")
-    sizes = tuple(int(size) for size in shape)
-    count = int(np.prod(shape))
-    if packed.dtype != np.uint8 or packed.shape != (-(-count // 8),):
+def _mask(archive: Archive, name: str) -> np.ndarray:
+    if f"{name}{_SHAPE}" not in archive.names:
         raise UserError(
-            f"{where}: array '{name}' is {packed.dtype} {packed.shape}: a mask of {sizes} is uint8 ({-(-count // 8)},)."
+            f"{archive.where}: array {shown(name + _SHAPE)} is missing: it must be there as int64 (4,): K, C, R, S."
         )
+    sizes = tuple(archive.take(Wanted(f"{name}{_SHAPE}", np.int64, (4,), 1, _SIZE_MAX)).tolist())
+    count = math.prod(sizes)
+    if count > 8 * ARRAYS_MAX:
+        raise UserError(f"{archive.where}: the mask {shown(name)} of {sizes} has more than {8 * ARRAYS_MAX} weights.")
+    packed = archive.take(Wanted(name, np.uint8, (-(-count // 8),), 0, 255))
     return np.unpackbits(packed, count=count).astype(bool).reshape(sizes)
 
 
 def _report(path: Path) -> Mapping[str, Any]:
     try:
-        report = json.loads(path.read_text())
+        report = parse_json(read_plain_file(path, _REPORT_MAX).decode())
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): it must be beside the masks.") from None
     except ValueError:

@@ -147,3 +147,14 @@ def test_rotation_that_is_not_asked_for() -> None:
     plain, turned = (x.get_submodule("conv5").get_parameter("coefficients").detach() for x in (one, other))
     assert turned.abs().sum() < plain.abs().sum()
     torch.testing.assert_close(turned.norm(), plain.norm())
+
+
+def test_the_step_of_a_sample_is_rounded_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of seven rows every one is taken where four are asked for, and every second where three are."""
+    table = torch.tensor(np.random.default_rng(1).standard_normal((7, 3)))
+    whole = l1_rotation(table)
+    assert not torch.allclose(l1_rotation(table[::2]), whole)
+    monkeypatch.setattr("penni_escalate.compress.rotate._SAMPLE", 4)
+    assert torch.equal(l1_rotation(table), whole)
+    monkeypatch.setattr("penni_escalate.compress.rotate._SAMPLE", 3)
+    assert torch.equal(l1_rotation(table), l1_rotation(table[::2]))

@@ -339,3 +339,18 @@ def maps(network: type[nn.Module]) -> dict[str, Any]:
         "pruning": {},
         "quantization": {**plain["quantization"], "feedback": {"images": 16}},
     }
+
+
+@pytest.mark.parametrize("alpha", [Alpha.CHANNEL, Alpha.LAYER])
+def test_a_channel_without_coefficients_keeps_its_scale(alpha: Alpha) -> None:
+    """No scale is best for it: the one that it has must stay, for coefficients that come back."""
+    generator = torch.Generator().manual_seed(3)
+    target = torch.randn(2, 3, 4, generator=generator)
+    problem = Problem(target, torch.eye(12), 0.0, alpha, 2, fixed_basis=True)
+    codes = torch.zeros(2, 3, 2)
+    if alpha is Alpha.CHANNEL:
+        codes[1, 0, 0] = 1
+    before = Solution(codes, torch.full((2,), 0.7), torch.randn(2, 4, generator=generator))
+    after = fit(problem, before)
+    assert float(after.alpha[0]) == pytest.approx(0.7)
+    assert (float(after.alpha[1]) == pytest.approx(0.7)) == (alpha is Alpha.LAYER)

@@ -232,6 +232,18 @@ def test_groups_of_a_residual_network() -> None:
     assert int(removable.sum()) == 24
 
 
+def test_a_group_that_nobody_reads_is_of_infinite_importance() -> None:
+    """It is not removed for being small; one that is read and all zero is of none."""
+    traced, graph = decomposed(Residual)
+    channels = Channels(traced, graph)
+    assert torch.equal(channels.importance({}), torch.full((channels.count,), torch.inf))
+    read = torch.zeros(channels.count, dtype=torch.bool)
+    read[channels.read["conv1"]] = True
+    found = channels.importance({"conv1": torch.zeros(8, 3, 2)})
+    assert torch.equal(found == 0, read)
+    assert bool(found[~read].isinf().all())
+
+
 def test_groups_of_depthwise_flattened_and_pooled_channels() -> None:
     traced, graph = decomposed(Mobile)
     channels = Channels(traced, graph)

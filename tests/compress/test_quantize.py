@@ -14,6 +14,7 @@ from torch.nn.utils import parametrize
 
 import penni_escalate.compress.export
 import penni_escalate.compress.kinds.requantized
+import penni_escalate.golden.package
 from penni_escalate.common.errors import UserError
 from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.export import check_agreement, export_measured, export_package
@@ -447,12 +448,12 @@ def test_measured_package_is_the_same_but_for_its_score(tmp_path: Path, monkeypa
 
 
 def test_folder_that_fails_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> Package:
+    def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     network, graph = pruned(Plain, 1)
     integer = integers(network, graph, 1)
-    monkeypatch.setattr(penni_escalate.compress.export, "write_package", full)
+    monkeypatch.setattr(penni_escalate.golden.package, "write_atomically", full)
     with pytest.raises(UserError, match="package cannot be written: No space left on device"):
         written(tmp_path, integer, graph, 1)
 

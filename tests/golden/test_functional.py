@@ -204,6 +204,14 @@ def test_scores(tmp_path: Path, measure: str) -> None:
     )
 
 
+def test_of_equal_logits_the_first_is_the_class(tmp_path: Path) -> None:
+    package = write_every_kind(tmp_path / "every_kind", 5, "accuracy", count=7)
+    assert package.labels is not None
+    logits = np.array([[3, 7, 7, 7]] * 7)
+    np.testing.assert_array_equal(image_scores(package, range(7), logits), package.labels == 1)
+    np.testing.assert_array_equal(image_scores(package, range(7), np.zeros((7, 4))), package.labels == 0)
+
+
 def test_a_replaced_tensor_reaches_the_layers_after_it(tmp_path: Path) -> None:
     package = write_every_kind(tmp_path / "every_kind", 6, "accuracy")
     stem = package.layers[0].name

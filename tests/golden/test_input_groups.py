@@ -62,6 +62,18 @@ def test_a_pass_by_hand() -> None:
     assert load_words(first, TINY) == 4 + 12 + 8 + 4 + 4 + 1
 
 
+def test_a_channel_that_takes_nothing_of_the_skip_tensor_has_no_coefficient_for_it() -> None:
+    """Its weight is 0; a group of which no channel takes anything is not sent."""
+    g = Geometry(channels=5, height=2, width=3, kernels=6, kernel_height=3, kernel_width=3, padding=1)
+    layer = layer_with_skip(g, 2)
+    assert layer.skip is not None
+    value = np.array([0, 1, 0, 1, 0, 0], np.uint8)
+    layer = replace(layer, skip=replace(layer.skip, value=value))
+    first, second = passes_of(layer, TINY)
+    assert (first.coefficients[:, 8:] != 0).sum(axis=(1, 2)).tolist() == [0, 1, 0, 1]
+    assert (second.groups.tolist(), second.skip_groups) == ([0, 1], 0)
+
+
 def row_of(selection: np.ndarray, kernel: int) -> int:
     """The one row that takes a kernel."""
     (row,) = np.flatnonzero(selection == kernel).tolist()

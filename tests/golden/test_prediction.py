@@ -183,6 +183,8 @@ def test_a_package_is_read_without_asking_what_runs_it() -> None:
     ("arguments", "sentence"),
     [
         (["--net", "lenet"], "Network 'lenet' is not known: use one of digits"),
+        (["--net", "x" * 300], "xxx' is not known: use one of digits"),
+        (["--net", "a\nerror: b\x1b[31m"], r"Network 'a\nerror: b\x1b[31m' is not known: use one of digits"),
         (["--config", "huge"], "Configuration 'huge' is not known: use one of full, small, tiny"),
         (["--layer", "conv9"], "Layer 'conv9' is not a layer of network 'digits': use one of conv1, conv2"),
         (

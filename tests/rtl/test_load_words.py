@@ -76,6 +76,44 @@ def test_what_does_not_fit_is_refused(kind: LoadKind, values: dict[str, list[int
         WORDS[kind].data(values)
 
 
+#: Smallest and largest value of every field of tiny's words.
+RANGES = {
+    LoadKind.COEFFICIENTS: {"map": (0, 15), "sign": (0, 15)},
+    LoadKind.BASIS: {"weight": (-128, 127)},
+    LoadKind.EXPONENTS: {"exponent": (0, 7)},
+    LoadKind.TABLE: {
+        "kernel": (0, 7),
+        "bias": (-(2**31), 2**31 - 1),
+        "multiplier": (0, 2**16 - 1),
+        "shift": (0, 63),
+    },
+    LoadKind.PASS: {
+        **dict.fromkeys(("height", "out_height", "result_height"), (0, 4095)),
+        **dict.fromkeys(("width", "out_width", "result_width"), (0, 63)),
+        **dict.fromkeys(("kernel_height", "kernel_width", "stride", "padding"), (0, 3)),
+        **dict.fromkeys(("pool_size", "pool_stride", "outputs"), (0, 3)),
+        **dict.fromkeys(("pool_padding", "summed", "signed", "logits", "skip_signed"), (0, 1)),
+        **dict.fromkeys(("low", "high"), (-512, 511)),
+        "skip_group": (0, 31),
+    },
+}
+
+
+@pytest.mark.parametrize("kind", LoadKind)
+def test_every_field_takes_what_it_holds_and_no_more(kind: LoadKind) -> None:
+    assert {field.name for field in WORDS[kind].fields} == set(RANGES[kind])
+    for name, (low, high) in RANGES[kind].items():
+        for copy in range(WORDS[kind].copies(name)):
+            field = WORDS[kind].field(name, copy)
+            for value in (low, high):
+                placed = field.place(value)
+                assert placed >> field.offset == value % (high - low + 1)
+                assert placed % (1 << field.offset) == 0
+            for value in (low - 1, high + 1):
+                with pytest.raises(ValueError, match=f"^{name} is {value}: it must be {low} to {high}$"):
+                    field.place(value)
+
+
 @pytest.mark.parametrize("name", preset_names())
 def test_sizes_are_those_of_the_generator(name: str) -> None:
     config = load_accelerator(name)

@@ -64,12 +64,27 @@ def test_the_slowest_tile_counts_by_hand() -> None:
 
 
 def test_groups_fit_the_accumulators_by_hand() -> None:
-    """A tile of 16 x 8 has 128 outputs, 1,024 / 128 = 8 channels of them fit; with stride 2 it has 32, so 32 fit."""
+    """A tile of 16 x 8 has 128 outputs, 1,024 / 128 = 8 channels of them fit; with stride 2 it has 32, so 32 fit.
+
+    Of 10 x 10 outputs 10 channels fit: the eleventh would have room for 24.
+    """
     g = Geometry(channels=1, height=32, width=32, kernels=100, kernel_height=1, kernel_width=1)
     assert group_size(g, Arrangement(16, 8, 1)) == 8
+    assert group_size(g, Arrangement(10, 10, 1)) == 10
     assert group_size(g, Arrangement(32, 64, 1)) == 1
     halved = Geometry(channels=1, height=32, width=32, kernels=100, kernel_height=2, kernel_width=2, stride=2)
     assert group_size(halved, Arrangement(16, 8, 1)) == 32
+
+
+def test_the_last_group_may_be_smaller_by_hand() -> None:
+    """Five kernels on two copies are groups of 3 and 2: the input memory is read twice.
+
+    One pixel of 16 channels: 16 codes with their map are 18 bytes, which is not shorter than 16; 80 weights meet the
+    one vector of a channel; 5 outputs.
+    """
+    example = layer(np.ones((5, 16, 1, 1)), np.ones((1, 1, 16)))
+    found = run_on(example, Arrangement(1, 1, 2), budget(32))
+    assert found.counts.local_bytes == 2 * 16 + 80 + 5
 
 
 @pytest.mark.parametrize("multipliers", [1, 7, 16, 96])

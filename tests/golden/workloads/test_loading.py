@@ -247,6 +247,14 @@ def test_a_mistake_in_a_measured_workload_is_one_sentence(change: Change, senten
     refuse(write(tmp_path, PACKAGE, change), sentence)
 
 
+def test_the_first_and_the_last_image_are_there() -> None:
+    for image in (0, 999):
+        assert load_workload("digits", image=image).names
+    for image in (-1, 1000):
+        with pytest.raises(UserError, match=f"image {image} is not there: package 'digits' has held-out images 0..999"):
+            load_workload("digits", image=image)
+
+
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Workload 'lenet' is not known: use one of digits, digits-95, "):
         load_workload("lenet")

@@ -51,11 +51,12 @@ def test_masks_are_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda a: a.pop("a_shape"), "layer 'a': array 'a_shape' must be there as int64 (4,)"),
-        (lambda a: a.update(a_shape=np.array([4, 2])), "layer 'a': array 'a_shape' must be there as int64 (4,)"),
-        (lambda a: a.update(a_shape=np.array([4, 0, 1, 1])), "layer 'a': array 'a_shape' must be there as int64 (4,)"),
-        (lambda a: a.update(a=np.zeros(2, np.uint8)), "layer 'a': array 'a' is uint8 (2,): a mask of (4, 2, 1, 1)"),
-        (lambda a: a.update(a=np.zeros(1)), "layer 'a': array 'a' is float64 (1,)"),
+        (lambda a: a.pop("a_shape"), "array 'a_shape' is missing: it must be there as int64 (4,)"),
+        (lambda a: a.update(a_shape=np.array([4, 2])), "array 'a_shape' has shape (2,): it must be (4,)"),
+        (lambda a: a.update(a_shape=np.array([4, 0, 1, 1])), "array 'a_shape' holds 0: values must be in 1..65536"),
+        (lambda a: a.update(a_shape=np.full(4, 65536)), "the mask 'a' of (65536, 65536, 65536, 65536) has more than"),
+        (lambda a: a.update(a=np.zeros(2, np.uint8)), "array 'a' has shape (2,): it must be (1,)"),
+        (lambda a: a.update(a=np.zeros(1)), "array 'a' is float64: it must be uint8"),
         (dict.clear, "has no layers"),
     ],
 )
@@ -70,7 +71,7 @@ def test_what_is_no_file_of_masks_is_refused(tmp_path: Path) -> None:
         read_pruned(tmp_path / "none.npz")
     path = tmp_path / "digits.npz"
     path.write_bytes(b"PK\x03\x04 and no more")
-    with pytest.raises(UserError, match=r"digits\.npz is not an \.npz archive"):
+    with pytest.raises(UserError, match=r"digits\.npz: the file is not an \.npz archive"):
         read_pruned(path)
     write(tmp_path, masks_of({"a": (4, 2, 1, 1)}))
     report = tmp_path / "digits.json"

@@ -1,0 +1,76 @@
+"""The JSON schema of manifest.json, for tools that write one: docs/package.schema.json is its text.
+
+It says what a schema can. Rules between numbers of a layer and between layers are the reader's alone; docs/package.md
+lists them.
+"""
+
+from typing import Any
+
+from penni_escalate.golden.codes import code_range
+from penni_escalate.golden.kinds import KINDS
+from penni_escalate.golden.kinds.kind import Kind
+from penni_escalate.golden.manifest import INPUT, SCHEMA_VERSION, Manifest, Measure
+
+_Schema = dict[str, Any]
+#: The end of a pattern, where a validator's $ also takes a line break behind it.
+_ONE_LINE = {"not": {"pattern": "\n"}}
+
+
+def manifest_schema() -> _Schema:
+    """The schema, of JSON Schema's draft 2020-12."""
+    schema: _Schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Manifest.model_json_schema()}
+    schema["properties"]["schema_version"]["const"] = SCHEMA_VERSION
+    schema["properties"]["scores"] |= {"required": ["integer"], "additionalProperties": False}
+    schema["allOf"] = [_of_measure(measure) for measure in Measure]
+    _close_patterns(schema)
+    schema["properties"]["scores"]["propertyNames"] |= _ONE_LINE
+    entry = schema["$defs"]["LayerEntry"]
+    entry["properties"]["name"]["allOf"] = [{"not": {"const": INPUT}}]
+    entry["allOf"] = [*map(_of_kind, KINDS.values()), *map(_of_codes, (False, True))]
+    return schema
+
+
+def _close_patterns(part: Any) -> None:
+    """Texts that have a pattern are one line."""
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _close_patterns(inner)
+    if isinstance(part, dict) and "pattern" in part:
+        part |= _ONE_LINE
+
+
+def _where(field: str, value: object, then: _Schema) -> _Schema:
+    """``then`` holds where a field has a value."""
+    return {"if": {"properties": {field: {"const": value}}, "required": [field]}, "then": then}
+
+
+def _of_measure(measure: Measure) -> _Schema:
+    """What the scores are, and how many layers give logits: of a schema's rules none sees the last layer."""
+    logits = {"properties": {"kind": {"enum": [kind.name for kind in KINDS.values() if kind.logits]}}}
+    if measure is Measure.ACCURACY:
+        layers: _Schema = {"contains": logits, "maxContains": 1}
+        lowest = 0
+    else:
+        layers = {"items": {"not": logits}}
+        lowest = -1
+    then = {"scores": {"additionalProperties": {"minimum": lowest}}, "layers": layers}
+    return _where("measure", measure.value, {"properties": then})
+
+
+def _of_kind(kind: Kind) -> _Schema:
+    """Fields of a layer that a kind gives no choice, or fewer."""
+    fields: dict[str, _Schema] = {name: {"const": value} for name, value in kind.fixed.items()}
+    fields |= {name: {"minimum": least} for name, least in kind.least.items()}
+    fields |= {name: {"type": "null" if kind.hands_on else "string"} for name in ("file", "sha256")}
+    if not kind.requantized:
+        fields["skip"] = {"type": "null"}
+    then: _Schema = {"properties": fields}
+    if not kind.hands_on:
+        then["required"] = ["file", "sha256"]
+    return _where("kind", kind.name.value, then)
+
+
+def _of_codes(signed: bool) -> _Schema:
+    """The clamp of a layer's codes."""
+    lowest, highest = code_range(signed)
+    clamp = {"low": {"minimum": lowest, "maximum": 0}, "high": {"minimum": 0, "maximum": highest}}
+    return _where("signed", signed, {"properties": clamp})

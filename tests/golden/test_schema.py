@@ -1,0 +1,164 @@
+"""The manifest's JSON schema refuses what the reader refuses, as far as a schema can say it."""
+
+import copy
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
+
+from penni_escalate.common.paths import PACKAGES, ROOT
+from penni_escalate.golden.manifest import Manifest
+from penni_escalate.golden.schema import manifest_schema
+from tests.golden.random_layers import write_every_kind
+
+VALIDATOR = Draft202012Validator(manifest_schema())
+#: What the reader says where it refuses more than the schema, each kind of sentence with its line of docs/package.md.
+UNSAYABLE = {
+    "an integer that is written with a decimal point": r"^Input should be a valid integer$",
+    "names of layers differ": r"field 'name' is used twice",
+    "`kernels` is `channels`": r"field 'kernels' is \d+: an? \w+ has as many as channels",
+    "`basis` is `channels`": r"field 'basis' is \d+: a first layer has one row a channel",
+    "the padding is smaller than the kernel": r"field 'padding' is \d+: it must be below the kernel's size",
+    "the kernel fits the padded input": r"field 'kernel_height, kernel_width' is .*it must fit",
+    "sources are `input` or an earlier layer": r"field 'sources' holds '\w+': it must be",
+    "sources that are joined go together": r"field 'sources' joins ",
+    "`channels`, `height` and `width` are those of the sources": r"fields 'channels, height, width' are ",
+    "the skip tensor is an earlier tensor of the output's shape": r"field 'skip' is '\w+'(:| with channels)",
+    "max_pool and upsample keep the number format": r"field '(signed|scale)' is \S+: the \w+'s source has"
+    r"|fields 'low, high' are .*: the \w+ hands its source's codes on",
+    "a classifier is the last layer": r"only the last layer may be one|the last layer must be a classifier",
+    "a map has one channel": r"field 'kernels' is \d+: where field 'measure' is 'correlation'",
+}
+#: Values that are put in a field's place: of every type, and at both sides of the bounds.
+VALUES = (None, True, False, -129, -128, -1, 0, 1, 1.0, 0.5, -0.5, 2, 3, 63, 64, 65, 127, 128, 255, 256, 4095, 4096)
+VALUES += (65536, 65537, 2**63, -(2**63) - 1, "", "x", "input", "first", "a b", "a" * 65, "x.npz", "../x.npz", "0" * 64)
+VALUES += (
+    "A" * 64,
+    "conv1\n",
+    [],
+    ["input"],
+    ["input", "input"],
+    ["a b"],
+    {},
+    {"integer": 2},
+    {"a b": 0.5, "integer": 0},
+)
+
+
+def documents(folder: Path) -> list[dict[str, Any]]:
+    networks = [write_every_kind(folder / measure, 1, measure).folder for measure in ("accuracy", "correlation")]
+    return [json.loads((place / "manifest.json").read_text()) for place in networks]
+
+
+def places(part: Any) -> Iterator[tuple[Any, Any]]:
+    """Every object or list of a document with each of its keys or indices."""
+    for key in part if isinstance(part, dict) else range(len(part)) if isinstance(part, list) else ():
+        yield part, key
+        yield from places(part[key])
+
+
+def mutated(rng: random.Random, document: dict[str, Any]) -> dict[str, Any]:
+    """A copy with one field replaced, removed, added, or taken from another layer."""
+    changed = copy.deepcopy(document)
+    part, key = rng.choice(list(places(changed)))
+    choice = rng.random()
+    if choice < 0.15:
+        del part[key]
+    elif choice < 0.2 and isinstance(part, dict):
+        part[rng.choice(["colour", "Name", "layers"])] = 1
+    elif choice < 0.4:
+        first, second = rng.sample(changed["layers"], 2)
+        name = rng.choice(sorted(first))
+        first[name] = copy.deepcopy(second[name])
+    elif choice < 0.5 and isinstance(part[key], int):
+        part[key] += rng.choice([-1, 1])
+    else:
+        part[key] = copy.deepcopy(rng.choice(VALUES))
+    return changed
+
+
+def refusal(document: dict[str, Any]) -> str | None:
+    """What the reader says of a manifest; None where it takes it."""
+    try:
+        Manifest.model_validate_json(json.dumps(document))
+    except ValidationError as error:
+        return "; ".join(problem["msg"] for problem in error.errors())
+    return None
+
+
+def unsayable(sentence: str) -> str | None:
+    return next((what for what, rule in UNSAYABLE.items() if re.search(rule, sentence)), None)
+
+
+def test_the_schema_is_as_strict_as_the_reader(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    bases = documents(tmp_path)
+    outcomes: Counter[str] = Counter()
+    for _ in range(600):
+        document = mutated(rng, rng.choice(bases))
+        fits, said = VALIDATOR.is_valid(document), refusal(document)
+        if said is None:
+            assert fits, list(VALIDATOR.iter_errors(document))
+            outcomes["both take it"] += 1
+        elif fits:
+            assert unsayable(said) is not None, said
+            outcomes["the reader alone refuses"] += 1
+        else:
+            outcomes["both refuse"] += 1
+    assert min(outcomes.values()) > 30, outcomes
+    assert outcomes["both refuse"] > 2 * outcomes["the reader alone refuses"], outcomes
+
+
+@pytest.mark.parametrize("folder", sorted(path for path in PACKAGES.iterdir() if path.is_dir()), ids=lambda p: p.name)
+def test_what_ships_fits(folder: Path) -> None:
+    VALIDATOR.validate(json.loads((folder / "manifest.json").read_text()))
+
+
+def test_the_page_lists_what_a_schema_cannot_say() -> None:
+    text = (ROOT / "docs" / "package.md").read_text()
+    listed = text.partition("\n## What the schema cannot say\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\* (.*)\.$", listed, re.MULTILINE) == list(UNSAYABLE)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.update(schema_version=1),
+        lambda d: d["scores"].pop("integer"),
+        lambda d: d["scores"].update(integer=-0.5),
+        lambda d: d["layers"][0].update(name="input"),
+        lambda d: d["layers"][0].update(file=None),
+        lambda d: d["layers"][0].pop("sha256"),
+        lambda d: d["layers"][0].update(sha256="A" * 64),
+        lambda d: d["layers"][0].update(file="a" * 125 + ".npz"),
+        lambda d: d["layers"][0].update(factor=2),
+        lambda d: d["layers"][0].update(high=256),
+        lambda d: d["layers"][0].update(low=-1),
+        lambda d: d["layers"][1].update(basis=0),
+        lambda d: d["layers"][1].update(low=1),
+        lambda d: d["layers"][1].update(high=128),
+        lambda d: d["layers"][3].update(file="x.npz"),
+        lambda d: d["layers"][3].update(skip="input"),
+        lambda d: d["layers"][4].update(kernel_width=2),
+        lambda d: d["layers"][7].update(factor=3),
+        lambda d: d["layers"].append(d["layers"][-1]),
+        lambda d: d["layers"].pop(),
+        lambda d: d.update(measure="correlation"),
+        lambda d: d["layers"][0].update(sources=["a b"]),
+        lambda d: d["scores"].update({"a b": 0.5}),
+    ],
+)
+def test_both_refuse(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    document = documents(tmp_path)[0]
+    VALIDATOR.validate(document)
+    assert refusal(document) is None
+    change(document)
+    assert not VALIDATOR.is_valid(document)
+    assert refusal(document) is not None
