@@ -130,7 +130,6 @@ def write_result(result: NetworkResult, wall_seconds: float, folder: Path) -> Pa
         "mismatches": sum(layer.mismatches for layer in result.layers),
         "cycle_mismatches": sum(layer.cycle_mismatches for layer in result.layers),
         "golden_mismatches": result.golden_mismatches,
-        "failed_simulations": result.failed_simulations,
         "measure": measure.value,
         "score": result.score,
         "accuracy": result.score if measure is Measure.ACCURACY else None,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.codes import code_dtype
@@ -111,18 +112,12 @@ class NetworkResult:
     golden_mismatches: int
     simulated_cycles: int
     simulation_seconds: float
-    failed_simulations: int
     folder: Path
 
     @property
     def ok(self) -> bool:
         """Every run was compared and nothing differs."""
-        return (
-            not self.mismatches
-            and not self.failed_simulations
-            and not self.golden_mismatches
-            and all(layer.compared > 0 for layer in self.layers)
-        )
+        return not self.mismatches and not self.golden_mismatches and all(layer.compared > 0 for layer in self.layers)
 
 
 def cannot_run(layer: Layer, config: Accelerator) -> str | None:
@@ -162,6 +157,8 @@ def run_request(
 
     Args:
         begin: called with a step's name and its number of parts, returns what to call after each part.
+
+    Raises UserError where a simulation does not come to its end.
     """
     config = request.config
     layers, left = select_layers(request.package, config, request.layer, cannot_run)
@@ -182,7 +179,6 @@ def run_request(
     simulated = begin("simulation", len(jobs))
     folder = BUILD / "work" / f"{request.package.manifest.network}_{folder_name(config)}_{request.simulator}"
     comparisons: list[Comparison | None] = [None] * len(jobs)
-    failed = 0
     start = time.perf_counter()
     with ThreadPoolExecutor(processes) as pool:
         futures = {}
@@ -202,7 +198,8 @@ def run_request(
                 ] = lot
         for future, lot in futures.items():
             outcome, results = future.result()
-            failed += outcome.failed
+            if not outcome.ended:
+                raise UserError(outcome.unended)
             for place, comparison in zip(lot, results, strict=True):
                 comparisons[place] = comparison
     seconds = time.perf_counter() - start
@@ -217,7 +214,6 @@ def run_request(
         golden_mismatches=sum(job.run.model_mismatches for job in jobs),
         simulated_cycles=sum(comparison.rtl_cycles for _, comparison in done),
         simulation_seconds=seconds,
-        failed_simulations=failed,
         folder=folder,
     )
 

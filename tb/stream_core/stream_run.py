@@ -21,7 +21,7 @@ from penni_escalate.tb.base.handshake_checker import RECORD as UNKNOWN
 from penni_escalate.tb.base.handshake_checker import checker_text
 from penni_escalate.tb.base.load_port import LoadPort, bits_to_int, bytes_to_int
 from penni_escalate.tb.base.random_work import STALL_LENGTH
-from penni_escalate.tb.base.simulator import PERIOD_PS, Design, Outcome, Simulator, run
+from penni_escalate.tb.base.simulator import PERIOD_PS, Design, Outcome, Simulator, run, unended
 
 HDL = Path(__file__).resolve().parent / "hdl"
 #: The unit whose streams are driven.
@@ -257,7 +257,8 @@ def run_batch(
 ) -> tuple[Outcome, list[Comparison]]:
     """Simulate runs one after the other in one simulator process and compare each with its prediction.
 
-    ``advance`` is called after each run that has been simulated; ``plusargs`` go to the simulator.
+    ``advance`` is called after each run that has been simulated; ``plusargs`` go to the simulator. Where the simulation
+    did not come to its end, the comparisons say nothing of the design.
     Raises ValueError where a run is aborted outside its time.
     """
     for prediction in predictions:
@@ -276,6 +277,9 @@ def run_batch(
         (folder / "runs.json").write_text(json.dumps(names))
         with _watched([folder / name / RECORD for name in names], advance):
             outcome = run(design, simulator, MODULE, folder, seed=seed, plusargs=plusargs)
+        if outcome.ended and (outcome.failed or not all((folder / name / RECORD).is_file() for name in names)):
+            # The bench fails by no difference: comparing is done here.
+            outcome = unended(outcome.log)
         return outcome, [
             compare(design.config, prediction, folder / name)
             for prediction, name in zip(predictions, names, strict=True)
