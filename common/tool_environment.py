@@ -24,14 +24,21 @@ def verilator_root() -> Path:
     return plain(Path(sysconfig.get_paths()["purelib"]) / "verilator")
 
 
-def import_path() -> str:
-    """PYTHONPATH of an interpreter inside a simulator: this package, what is installed with it, then the caller's own.
+def _callers_own() -> list[str]:
+    """The folders of the caller's PYTHONPATH."""
+    return [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
 
-    The caller's modules come last: another project's cocotb among them is not found.
-    """
+
+def installed_packages_first() -> None:
+    """Put what is installed with this package before the caller's PYTHONPATH: another project's cocotb is not found."""
+    own = [place for place in sys.path if place in _callers_own()]
+    sys.path[:] = [place for place in sys.path if place not in own] + own
+
+
+def import_path() -> str:
+    """PYTHONPATH of an interpreter inside a simulation: this package, what is installed with it, then the caller's."""
     installed = [sysconfig.get_paths()[kind] for kind in ("purelib", "platlib")]
-    own = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
-    places = [plain(Path(place)) for place in (str(IMPORTS), *installed, *own)]
+    places = [plain(Path(place)) for place in (str(IMPORTS), *installed, *_callers_own())]
     return os.pathsep.join(dict.fromkeys(map(str, places)))
 
 

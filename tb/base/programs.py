@@ -116,9 +116,9 @@ class Verilator:
             *(f"-D{name}=1" for name in sources.defines),
             *(str(main), *map(str, sources.files)),
         ]
-        # Variables stand behind the options: make gives them to the recipes too.
         jobs = f"-j{min(os.cpu_count() or 1, 4)}"
-        return [verilate, ["make", jobs, "-C", str(folder), "-f", "Vtop.mk"]]
+        # Where make finds itself is the folder's real name, which Verilator's makefile refuses where it has a blank.
+        return [verilate, ["make", jobs, "-C", str(folder), "-f", "Vtop.mk", f"CURDIR={folder}"]]
 
     def run(self, top: str, folder: Path, waves: bool) -> Command:
         """The program that was built."""

@@ -12,6 +12,7 @@ from xml.etree.ElementTree import ParseError
 
 from cocotb_tools.check_results import get_results
 
+from penni_escalate.common.caller import as_typed
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD, relative
 from penni_escalate.common.plain_paths import plain
@@ -122,7 +123,8 @@ def check_simulator(simulator: Simulator) -> None:
     if simulator is Simulator.ICARUS:
         found = icarus_version()
         if found == "absent":
-            raise UserError("Icarus Verilog is not installed: install the package 'iverilog', or use SIM=verilator.")
+            other = as_typed("sim", "verilator")
+            raise UserError(f"Icarus Verilog is not installed: install the package 'iverilog', or use {other}.")
         if int(found.split(".")[0]) < OLDEST_ICARUS:
             raise UserError(f"Icarus Verilog is version {found}: {OLDEST_ICARUS} or newer is needed.")
     if simulator is Simulator.VERILATOR:
@@ -173,7 +175,8 @@ def build(design: Design, simulator: Simulator) -> bool:
     """
     check_simulator(simulator)
     if design.coverage and simulator is not Simulator.VERILATOR:
-        raise UserError(f"Code coverage is recorded by Verilator alone, not by {simulator}: use SIM=verilator.")
+        other = as_typed("sim", "verilator")
+        raise UserError(f"Code coverage is recorded by Verilator alone, not by {simulator}: use {other}.")
     folder = design.build_folder(simulator)
     # What is built names its own place, but only in what is not read again: makefiles. It may be moved.
     return made(folder, lambda place: _compile(design, simulator, place, failed_folder(folder)))
