@@ -68,8 +68,11 @@ def diagnose(differences: Collection[Difference], z_compared: bool) -> Diagnosis
 def _unknown_handshake(difference: Difference) -> Diagnosis:
     """The units on the way to the instance whose handshake is X, the innermost first."""
     found = re.findall(r"\bu_([a-z_]+?)(?:_\d+)*(?=[. ]|$)", str(difference.got))
-    units = [CORE if name == "core" else name for name in reversed(found)]
-    known = tuple(dict.fromkeys(name for name in units if name in UNITS))
+    # An instance's name ends with its unit's, as u_z_fifo or u_core do.
+    units = [
+        unit for name in reversed(found) for unit in UNITS if f"_{name}".endswith(f"_{unit.removeprefix('stream_')}")
+    ]
+    known = tuple(dict.fromkeys(units))
     text = f"X on a handshake, first in cycle {difference.cycle}: "
     return Diagnosis(f"{text}a register without reset, or a value that nobody wrote.", known or (CORE,))
 
