@@ -26,16 +26,16 @@ TRAIN   =
 BASE_PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
-# Not the console script, whose first line holds the path of this folder, as not every shell takes it.
-# Told that make calls it, it names options as settings in what it says, and keeps the exit status of a failure in STATUS:
-# make's own is 2 then, whatever the command's was.
-RUN    := PENNI_ESCALATE_CALLER=make $(PYTHON) -P -m penni_escalate
+# The command names options as settings where make calls it, and keeps the exit status of a failure here: make's own is 2
+# then, whatever the command's was.
 STATUS := build/exit_status
+# Not the console script, whose first line holds the path of this folder, as not every shell takes it.
+RUN    := PENNI_ESCALATE_STATUS="$(STATUS)" $(PYTHON) -P -m penni_escalate
 
 # Of another project's Python.
 unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH
 # Of the last call.
-$(shell rm -f $(STATUS))
+$(shell rm -f "$(STATUS)")
 
 .DEFAULT_GOAL := help
 .PHONY: help sim predict workloads dse test lint bench units gates area timing mutants formal coverage regress rerun report compress compress-report unstructured tradeoff evaluate rtl icarus opensta clean
@@ -63,7 +63,7 @@ dse: $(VENV)/all.stamp ## sweep the design space: cycles, area and energy of man
 	@$(RUN) dse --sweep "$(SWEEP)" $(if $(POINTS),--points "$(POINTS)") --jobs "$(JOBS)" --scheduler "$(SCHEDULER)"
 
 test: lint icarus $(VENV)/all.stamp ## everything that proves the project: lint, models, units, stream core, network, a short regression
-	@$(PYTHON) -m pytest || { status=$$?; echo $$status > $(STATUS); exit $$status; }
+	@$(PYTHON) -m pytest || { status=$$?; echo $$status > "$(STATUS)"; exit $$status; }
 	@$(RUN) regress --suite smoke --jobs "$(JOBS)"
 
 lint: $(VENV)/all.stamp ## ruff and mypy (Verilator's lint of every preset is among the tests)

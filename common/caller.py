@@ -8,21 +8,17 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from penni_escalate.common.paths import BUILD
-
-#: Set by the Makefile.
-_CALLER = "PENNI_ESCALATE_CALLER"
+#: Set by the Makefile: the file that gets the exit status of a command that does not end with 0.
+_STATUS_FILE = "PENNI_ESCALATE_STATUS"
 #: Options whose setting has another name.
 _SETTINGS = {"run": "TRAIN"}
 #: Options without a value, which make turns on with 1.
 _FLAGS = ("waves", "run")
-#: The exit status of the last command that did not end with 0, of those that make called last.
-EXIT_STATUS = BUILD / "exit_status"
 
 
 def by_make() -> bool:
     """Whether make called this command."""
-    return os.environ.get(_CALLER) == "make"
+    return _STATUS_FILE in os.environ
 
 
 def as_typed(option: str, value: str = "") -> str:
@@ -39,13 +35,16 @@ def options_as_typed(sentence: str) -> str:
     return re.sub(r"'--([a-z-]+)'", lambda found: f"'{as_typed(found[1])}'", sentence) if by_make() else sentence
 
 
-def keep_exit_status(status: int, file: Path = EXIT_STATUS) -> None:
+def keep_exit_status(status: int) -> None:
     """Leave the exit status of a command that make called, unless it is 0.
 
-    A design that differs, 1, is not hidden by what comes after it.
+    A design that differs, 1, is not hidden by what fails beside it or after it.
     """
-    if not by_make() or status == 0 or (file.is_file() and file.read_text().strip() == "1"):
+    if not by_make() or status == 0:
         return
+    file = Path(os.environ[_STATUS_FILE])
     with suppress(OSError):
+        if file.is_file() and file.read_text().strip() == "1":
+            return
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"{status}\n")

@@ -9,7 +9,7 @@ from typing import NoReturn
 import click
 
 from penni_escalate.common.caller import keep_exit_status, options_as_typed
-from penni_escalate.common.processes import end_with_the_command
+from penni_escalate.common.processes import ended_by_signals
 from penni_escalate.common.results import FULL
 
 #: Exit status of a command that met an error which is its own.
@@ -39,9 +39,9 @@ def run_command(command: Callable[..., object]) -> None:
     that nobody has thought of.
     Where it is interrupted, by Ctrl-C or SIGTERM, the programs that it has started end with it.
     """
-    end_with_the_command()
     try:
-        command(standalone_mode=False)
+        with ended_by_signals():
+            command(standalone_mode=False)
     except SystemExit as ended:
         keep_exit_status(ended.code if isinstance(ended.code, int) else 0)
         raise

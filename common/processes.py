@@ -70,18 +70,24 @@ def stop_all() -> None:
                 os.killpg(group, signal.SIGKILL)
 
 
-def end_with_the_command() -> None:
-    """From now on SIGINT and SIGTERM end what runs, then raise KeyboardInterrupt; a second one ends at once."""
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """In the body SIGINT and SIGTERM end what runs, then raise KeyboardInterrupt; a second one ends at once."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
 
     def interrupted(number: int, frame: FrameType | None) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
+        for each in numbers:
             signal.signal(each, signal.SIG_DFL)
         # In a thread of its own: this one may hold the lock.
         threading.Thread(target=stop_all, daemon=True).start()
         raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupted)
+    before = {number: signal.signal(number, interrupted) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
