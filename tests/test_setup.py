@@ -18,21 +18,23 @@ from penni_escalate.common.errors import run_command
 from penni_escalate.common.paths import ROOT
 
 #: What the recipes call, without the tools that they ask for.
-TOOLS = tuple("sh bash make test id mkdir touch grep sed expand env rm python3.11 python3".split())
-    "sh",
-    "bash",
-    "make",
-    "test",
-    "id",
-    "mkdir",
-    "touch",
-    "grep",
-    "sed",
-    "expand",
-    "env",
-    "rm",
-    "python3.11",
-    "python3",
+TOOLS = tuple(
+    [
+        "sh",
+        "bash",
+        "make",
+        "test",
+        "id",
+        "mkdir",
+        "touch",
+        "grep",
+        "sed",
+        "expand",
+        "env",
+        "rm",
+        "python3.11",
+        "python3",
+    ]
 )
 
 
