@@ -4,6 +4,7 @@ import errno
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -59,7 +60,7 @@ def run_command(command: Callable[..., object]) -> None:
         _fail(f"'{error.filename}' cannot be used ({error.strerror}): make it one that can be read and written.")
     except OSError as error:
         if error.errno == errno.EROFS:
-            where = f"'{error.filename}'" if error.filename else "What is built"
+            where = f"Folder '{Path(error.filename).parent}'" if error.filename else "What is built"
             _fail(f"{where} cannot be written, its file system is read-only: work in a copy that can be written.")
         if error.errno not in FULL:
             _defect()

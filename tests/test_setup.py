@@ -18,24 +18,7 @@ from penni_escalate.common.errors import run_command
 from penni_escalate.common.paths import ROOT
 
 #: What the recipes call, without the tools that they ask for.
-TOOLS = tuple(
-    [
-        "sh",
-        "bash",
-        "make",
-        "test",
-        "id",
-        "mkdir",
-        "touch",
-        "grep",
-        "sed",
-        "expand",
-        "env",
-        "rm",
-        "python3.11",
-        "python3",
-    ]
-)
+TOOLS = ("sh", "bash", "make", "test", "id", "mkdir", "touch", "grep", "sed", "expand", "env", "rm", "python3")
 
 
 def make(
@@ -44,7 +27,7 @@ def make(
     """Run the Makefile with an environment folder of its own, and no other tools than TOOLS."""
     programs = tmp_path / "programs"
     programs.mkdir()
-    for tool in TOOLS:
+    for tool in (*TOOLS, "python3.11"):
         found = shutil.which(tool)
         if found is not None:
             (programs / tool).symlink_to(found)
@@ -185,11 +168,11 @@ def status_of(command: Callable[[], None]) -> object:
 
 def test_a_read_only_folder_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     def command() -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "/there/build")
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "/there/build/file")
 
     assert status_of(command) == 2
     assert capsys.readouterr().err == (
-        "error: '/there/build' cannot be written, its file system is read-only: work in a copy that can be written.\n"
+        "error: Folder '/there/build' cannot be written, its file system is read-only: work in a copy that can be written.\n"
     )
 
 

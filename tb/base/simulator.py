@@ -119,7 +119,11 @@ def _make_flags(design: Design) -> str:
 
 
 def check_simulator(simulator: Simulator) -> None:
-    """Raises UserError where the simulator or its compiler is not installed, or is too old."""
+    """Raises UserError where the simulator or its compiler is not installed, or is too old.
+
+    Raises OSError where what is built cannot be written: a model of minutes may come before the build.
+    """
+    check_room(BUILD)
     if simulator is Simulator.ICARUS:
         found = icarus_version()
         if found == "absent":
@@ -239,8 +243,9 @@ class Outcome:
 
 def unended(log: Path, status: int = 0) -> Outcome:
     """The outcome of a simulation that left no record of its end; ``status``: how its program ended."""
-    killed = f" (ended by signal {-status}, {signal.strsignal(-status)})"
-    how = killed if status < 0 else f" (exit status {status})" if status else ""
+    how = f" (exit status {status})" if status else ""
+    if status < 0:
+        how = f" (ended by signal {-status}, {signal.strsignal(-status)})"
     sentence = f"The simulation did not come to its end{how}, which says nothing of the design: see {relative(log)}, "
     return Outcome(1, 1, log, f"{sentence}which ends with {last_lines(log)}.")
 
