@@ -172,7 +172,8 @@ def test_a_read_only_folder_is_one_sentence(capsys: pytest.CaptureFixture[str]) 
 
     assert status_of(command) == 2
     assert capsys.readouterr().err == (
-        "error: Folder '/there/build' cannot be written, its file system is read-only: work in a copy that can be written.\n"
+        "error: Folder '/there/build' cannot be written, its file system is read-only: "
+        "work in a copy that can be written.\n"
     )
 
 
