@@ -74,12 +74,14 @@ def stop_all() -> None:
 def ended_by_signals() -> Iterator[None]:
     """In the body SIGINT and SIGTERM end what runs, then raise KeyboardInterrupt; a second one ends at once."""
     numbers = (signal.SIGINT, signal.SIGTERM)
+    enders: list[threading.Thread] = []
 
     def interrupted(number: int, frame: FrameType | None) -> None:
         for each in numbers:
             signal.signal(each, signal.SIG_DFL)
         # In a thread of its own: this one may hold the lock.
-        threading.Thread(target=stop_all, daemon=True).start()
+        enders.append(threading.Thread(target=stop_all, daemon=True))
+        enders[-1].start()
         raise KeyboardInterrupt
 
     before = {number: signal.signal(number, interrupted) for number in numbers}
@@ -88,6 +90,9 @@ def ended_by_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        for ender in enders:
+            ender.join()
+        _stopping.clear()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from penni_escalate.common.processes import run_logged
+from penni_escalate.common.processes import ended_by_signals, run_logged
 
 #: Runs a program that sleeps, by a thread, as simulations are, and leaves its number; ends as commands do.
 COMMAND = """
@@ -36,6 +36,14 @@ def test_what_it_prints_and_its_exit_status(tmp_path: Path) -> None:
     assert run_logged(["sh", "-c", script], tmp_path, {"WHO": "x", "PATH": os.environ["PATH"]}, tmp_path / "log") == 3
     assert (tmp_path / "log").read_text() == f"before\nx in {tmp_path}\n"
     assert run_logged(["sh", "-c", "kill -TERM $$"], tmp_path, os.environ, tmp_path / "log") == -signal.SIGTERM
+
+
+def test_a_command_that_was_ended_leaves_the_next_one_alone(tmp_path: Path) -> None:
+    """In one process, as tests run them."""
+    with pytest.raises(KeyboardInterrupt), ended_by_signals():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10)
+    assert run_logged(["true"], tmp_path, os.environ, tmp_path / "log") == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
