@@ -515,7 +515,7 @@ def test_a_bench_from_random_registers(tmp_path: Path) -> None:
     found = run_job(job, tmp_path)
     assert found.verdict is Verdict.PASSED
     assert found.compared > 40, "two runs of 20 transactions"
-    with pytest.raises(UserError, match="Random initial values need SIM=verilator"):
+    with pytest.raises(UserError, match="Random initial values need --sim verilator"):
         build_job(replace(job, simulator=Simulator.ICARUS))
 
 
