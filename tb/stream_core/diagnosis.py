@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from penni_escalate.common.units import UNITS
+from penni_escalate.common.units import UNITS, contents_of
 from penni_escalate.tb.stream_core.stream_run import CORE, Comparison, Difference
 
 #: From the input of the core to z, and from z to the output.
@@ -66,13 +66,14 @@ def diagnose(differences: Collection[Difference], z_compared: bool) -> Diagnosis
 
 
 def _unknown_handshake(difference: Difference) -> Diagnosis:
-    """The units on the way to the instance whose handshake is X, the innermost first."""
+    """The unit whose handshake is X, then those that it contains, and those that contain it."""
     found = re.findall(r"\bu_([a-z_]+?)(?:_\d+)*(?=[. ]|$)", str(difference.got))
     # An instance's name ends with its unit's, as u_z_fifo or u_core do.
     units = [
         unit for name in reversed(found) for unit in UNITS if f"_{name}".endswith(f"_{unit.removeprefix('stream_')}")
     ]
-    known = tuple(dict.fromkeys(units))
+    inside = contents_of(units[0]) if units and units[0] != CORE else ()
+    known = tuple(dict.fromkeys([*units[:1], *reversed(inside), *units]))
     text = f"X on a handshake, first in cycle {difference.cycle}: "
     return Diagnosis(f"{text}a register without reset, or a value that nobody wrote.", known or (CORE,))
 

@@ -520,10 +520,8 @@ def _compare_counters(
     if recorded["unknown"]:
         unknown = folder / UNKNOWN
         lines = unknown.read_text().splitlines() if unknown.is_file() else []
-        # All of one cycle: of the instances that an X goes through the innermost is the nearest to where it is from.
-        innermost = max(lines, key=lambda line: line.split()[1].count("."), default="-1  ")
-        cycle, _, names = innermost.partition(" ")
-        found = f"X on {names}" if names.strip() else "X"
+        cycle, _, names = lines[0].partition(" ") if lines else ("-1", "", "")
+        found = f"X on {names}" if names else "X"
         tally.note(Difference("run", "", "0 or 1 on every valid and ready", found, int(cycle)), value=True)
     if prediction.run.aborted_at is not None:
         return blocks, core

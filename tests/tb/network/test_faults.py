@@ -40,7 +40,7 @@ FAULTS = {
     "X on a handshake": (
         ("fifo", "read_q  <= {(DEPTH_LOG + 1){1'b0}};", ""),
         ("X on stream_bench.u_core.u_block_", "X on a handshake, first in cycle "),
-        "fifo",
+        "row",
     ),
     "X in a counter": (
         ("block", "count_taken_q <= 32'd0;", ""),
