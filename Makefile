@@ -1,32 +1,41 @@
 # PENNI + ESCALATE: every target does the set-up that it needs. `make help` lists them.
 
-NET    ?= digits
-CONFIG ?= small
-SIM    ?= verilator
-IMAGES ?= 8
-SEED   ?= 1
-UNIT   ?= all
-OUT    ?= build/rtl/$(CONFIG)
-SUITE  ?= smoke
-TEST   ?= *
-SEEDS  ?=
-JOBS   ?= 2
-PROOF  ?=
-PREFIX ?=
-SCHEDULER ?= local
-LAYER  ?=
-WORKLOAD ?=
-IMAGE  ?=
-SWEEP  ?= full
-POINTS ?=
-WAVES  ?=
-TRAIN  ?=
+# Given on the command line; what is in the environment may be another project's.
+NET     = digits
+CONFIG  = small
+SIM     = verilator
+IMAGES  = 8
+SEED    = 1
+UNIT    = all
+OUT     = build/rtl/$(CONFIG)
+SUITE   = smoke
+TEST    = *
+SEEDS   =
+JOBS    = 2
+PROOF   =
+PREFIX  =
+SCHEDULER  = local
+LAYER   =
+WORKLOAD  =
+IMAGE   =
+SWEEP   = full
+POINTS  =
+WAVES   =
+TRAIN   =
 
 BASE_PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
-RUN    := $(VENV)/bin/penni-escalate
+# The command names options as settings where make calls it, and keeps the exit status of a failure here: make's own is 2
+# then, whatever the command's was.
+STATUS := build/exit_status
+# Not the console script, whose first line holds the path of this folder, as not every shell takes it.
+RUN    := PENNI_ESCALATE_STATUS="$(STATUS)" $(PYTHON) -P -m penni_escalate
 
+# Of another project's Python.
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH
+# Of the last call.
+$(shell rm -f "$(STATUS)")
 
 .DEFAULT_GOAL := help
 .PHONY: help sim predict workloads dse test lint bench units gates area timing mutants formal coverage regress rerun report compress compress-report unstructured tradeoff evaluate rtl icarus opensta clean
@@ -41,7 +50,7 @@ help: ## list the targets
 
 sim: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run a network's layers through the RTL and compare with golden/
 	@$(RUN) sim --net "$(NET)" --config "$(CONFIG)" --sim "$(SIM)" --images "$(IMAGES)" --seed "$(SEED)" \
-	  $(if $(LAYER),--layer "$(LAYER)") $(if $(IMAGE),--image "$(IMAGE)") $(if $(WAVES),--waves)
+	  $(if $(LAYER),--layer "$(LAYER)") $(if $(IMAGE),--image "$(IMAGE)") $(if $(filter-out 0,$(WAVES)),--waves)
 
 predict: $(VENV)/sim.stamp ## predict the cycles of a network's layers by the cycle model, without a simulator
 	@$(RUN) predict --net "$(NET)" --config "$(CONFIG)" --images "$(IMAGES)" --seed "$(SEED)" \
@@ -54,7 +63,7 @@ dse: $(VENV)/all.stamp ## sweep the design space: cycles, area and energy of man
 	@$(RUN) dse --sweep "$(SWEEP)" $(if $(POINTS),--points "$(POINTS)") --jobs "$(JOBS)" --scheduler "$(SCHEDULER)"
 
 test: lint icarus $(VENV)/all.stamp ## everything that proves the project: lint, models, units, stream core, network, a short regression
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest || { status=$$?; echo $$status > "$(STATUS)"; exit $$status; }
 	@$(RUN) regress --suite smoke --jobs "$(JOBS)"
 
 lint: $(VENV)/all.stamp ## ruff and mypy (Verilator's lint of every preset is among the tests)
@@ -64,7 +73,7 @@ bench: $(VENV)/sim.stamp ## measure build time and simulated cycles per second o
 	@$(RUN) bench
 
 units: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run the bench of one unit (UNIT=...) or of all
-	@$(RUN) units --unit "$(UNIT)" --config "$(CONFIG)" --sim "$(SIM)" --seed "$(SEED)" $(if $(WAVES),--waves)
+	@$(RUN) units --unit "$(UNIT)" --config "$(CONFIG)" --sim "$(SIM)" --seed "$(SEED)" $(if $(filter-out 0,$(WAVES)),--waves)
 
 gates: $(VENV)/all.stamp icarus ## synthesise the tiny preset and run the benches on the netlists (UNIT=..., SEED=...)
 	@$(RUN) gates --unit "$(UNIT)" --seed "$(SEED)"
@@ -86,7 +95,7 @@ regress: $(VENV)/all.stamp icarus ## run a suite of tests with many seeds; what 
 	  --jobs "$(JOBS)" --scheduler "$(SCHEDULER)"
 
 rerun: $(VENV)/all.stamp icarus ## run one run of a regression again (JOB=..., as the regression printed it)
-	@$(RUN) rerun "$(JOB)" $(if $(WAVES),--waves)
+	@$(RUN) rerun "$(JOB)" $(if $(filter-out 0,$(WAVES)),--waves)
 
 report: $(VENV)/all.stamp ## write the verification report of the last results as a static site
 	@$(RUN) report
@@ -107,7 +116,7 @@ unstructured: $(VENV)/all.stamp ## prune a network's weights without structure, 
 	@$(RUN) compress unstructured --net "$(NET)"
 
 tradeoff: $(VENV)/all.stamp ## show accuracy against cycles and size of a network's points (TRAIN=1 trains what is missing)
-	@$(RUN) compress tradeoff --net "$(NET)" $(if $(TRAIN),--run)
+	@$(RUN) compress tradeoff --net "$(NET)" $(if $(filter-out 0,$(TRAIN)),--run)
 
 rtl: $(VENV)/sim.stamp ## write the Verilog of a configuration to OUT (PREFIX=...)
 	@$(RUN) rtl --config "$(CONFIG)" $(if $(PREFIX),--prefix "$(PREFIX)") --out "$(OUT)"
@@ -120,6 +129,9 @@ clean: ## remove everything that was built, but not the virtual environment
 $(VENV)/bin/python:
 	@test -n "$(BASE_PYTHON)" && $(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11))' \
 	  || { echo "error: Python 3.11 or newer is needed: install the package 'python3.11'." >&2; exit 2; }
+	@case "$(VENV)" in /*) place="$(VENV)";; *) place="$$PWD/$(VENV)";; esac; case "$$place" in *:*) \
+	  echo "error: The path '$$place' has the character ':', with which Python makes no virtual environment: move the folder, or give a path without it, like VENV=/tmp/venv." >&2; exit 2;; esac
+	@test -w . || { echo "error: The folder $$PWD cannot be written: work in a copy that can be written." >&2; exit 2; }
 	@echo "Making the virtual environment $(VENV) with $$($(BASE_PYTHON) --version)"
 	@$(BASE_PYTHON) -m venv $(VENV) \
 	  || { echo "error: Python cannot make a virtual environment: install the package 'python3-venv'." >&2; exit 2; }

@@ -1,7 +1,8 @@
 """Turns pydantic's report into the one sentence that a user gets, and reads what pydantic validates."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +16,39 @@ from penni_escalate.common.shown import printable, shown
 #: Bytes of a file of fields.
 _FILE = 1 << 24
 
+#: Types of problems: a name that is not known, a field that is not there.
+_UNKNOWN, _MISSING = ("extra_forbidden", "unexpected_keyword_argument"), ("missing", "missing_argument")
+
 
 def first_problem(error: ValidationError, document: object = None, items: Mapping[str, str] | None = None) -> str:
     """``field 'a.b' is X: rule`` of the first problem in a validation report.
+
+    A name that is not known comes first, with a field that is missing beside it: the one may be the other, mistyped.
 
     Args:
         document: what was validated.
         items: what an entry is called in the document's lists, by the list's name. Such an entry is named instead of
             counted: ``layer 'conv2': field 'stride' is 0: rule`` for the field ``layers.1.stride``.
     """
-    problem = error.errors()[0]
-    rule = printable(problem["msg"].removeprefix("Value error, "))
+    problems = error.errors()
+    unknown = next((problem for problem in problems if problem["type"] in _UNKNOWN), None)
+    problem = problems[0] if unknown is None else unknown
     owner, loc = _owner(problem["loc"], document, items or {})
     where = ".".join(str(part) for part in loc)
+    field = f"{owner}field {shown(where)}"
+    if unknown is not None:
+        missing = [
+            str(other["loc"][-1])
+            for other in problems
+            if other["type"] in _MISSING and other["loc"][:-1] == unknown["loc"][:-1]
+        ]
+        near = get_close_matches(str(loc[-1]), missing, 1, 0) or [""]
+        return f"{field} is not known" + (f", and field '{near[0]}' is missing" if near[0] else "")
+    rule = printable(problem["msg"].removeprefix("Value error, "))
     if not where:
         return f"{owner}{rule}"
-    field = f"{owner}field {shown(where)}"
-    if problem["type"] == "missing":
+    if problem["type"] in _MISSING:
         return f"{field} is missing"
-    if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{field} is not known"
     if isinstance(problem["input"], dict):
         # A rule between the fields of a part: their values would fill the screen.
         return f"{field}: {rule}"
@@ -79,12 +93,30 @@ def _constant(name: str) -> Any:
     raise ValueError(f"it holds {name}, which is no number of JSON")
 
 
+class _TwiceError(Exception):
+    """A field that is given twice, by its name."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose fields may be given once; the library takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
+        """The fields of a mapping, without those that are merged into it."""
+        names = [(key.tag, key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise _TwiceError(twice[1])
+        return super().construct_mapping(node, deep)
+
+
 def read_fields(path: Path, where: str) -> dict[str, object]:
     """The fields of a YAML file; raises UserError that begins with ``where``."""
     try:
-        fields = yaml.safe_load(read_plain_file(path, _FILE))
+        fields = yaml.load(read_plain_file(path, _FILE), _Loader)
     except OSError as error:
         raise UserError(f"{where} cannot be read: {error.strerror}.") from None
+    except _TwiceError as error:
+        raise UserError(f"{where} has field '{error}' twice: each field may be given once.") from None
     except (yaml.YAMLError, ValueError, RecursionError):
         # ValueError: bytes that are no text, and dates that do not exist.
         raise UserError(f"{where} is not YAML: it must be a list of 'field: value' lines.") from None

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from penni_escalate.common.paths import ROOT
+from penni_escalate.common.tool_environment import tool_environment
 
 
 def tool_versions(*packages: str) -> dict[str, str]:
@@ -37,16 +38,19 @@ def compiler_version() -> str:
     """Version of the C++ compiler, or 'absent'."""
     if shutil.which("g++") is None:
         return "absent"
-    found = subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
+    return _printed("g++", "-dumpfullversion").strip() or "unknown"
 
 
 def icarus_version() -> str:
     """Version of the installed Icarus Verilog, or 'absent'."""
     if shutil.which("iverilog") is None:
         return "absent"
-    first = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False).stdout.split("\n")[0]
+    first = _printed("iverilog", "-V").split("\n")[0]
     return first.removeprefix("Icarus Verilog version ").split()[0]
+
+
+def _printed(*command: str) -> str:
+    return subprocess.run(command, env=tool_environment(), capture_output=True, text=True, check=False).stdout
 
 
 def commit() -> str:
@@ -55,6 +59,7 @@ def commit() -> str:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty=+", "--abbrev=10", "--exclude=*"],
             cwd=ROOT,
+            env=tool_environment(),
             capture_output=True,
             text=True,
             check=True,

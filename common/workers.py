@@ -10,6 +10,7 @@ from distributed import Client, LocalCluster
 from distributed.deploy.cluster import Cluster
 
 from penni_escalate.common.errors import UserError
+from penni_escalate.common.processes import ignoring_interrupts
 
 #: Workers that a task may lose before it is given up: a dying worker is held against all that it had been given.
 LOSSES = 5
@@ -32,9 +33,10 @@ def connect(scheduler: str, jobs: int) -> Iterator[Client]:
     dask.config.set({"distributed.scheduler.allowed-failures": LOSSES, "distributed.worker.daemon": False})
     cluster: Cluster | None = None
     if scheduler == "local":
-        cluster = LocalCluster(
-            n_workers=jobs, threads_per_worker=1, dashboard_address=":0", host="127.0.0.1", memory_limit=0
-        )
+        with ignoring_interrupts():
+            cluster = LocalCluster(
+                n_workers=jobs, threads_per_worker=1, dashboard_address=":0", host="127.0.0.1", memory_limit=0
+            )
     elif scheduler in ("slurm", "lsf"):
         cluster = _job_queue(scheduler, jobs)
     try:

@@ -10,7 +10,7 @@ from rich.progress import Progress
 from penni_escalate.common.console import progress_columns, wide_console
 from penni_escalate.common.options import Folder
 from penni_escalate.common.paths import RESULTS, relative
-from penni_escalate.common.results import write_json
+from penni_escalate.common.results import check_room, write_json
 from penni_escalate.common.versions import tool_versions
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.golden.figures import total_figures
@@ -38,6 +38,8 @@ def main(
     package = read_package(find_package(net))
     layers, left = select_layers(package, config, layer)
     numbers = select_images(package, images, image, seed)
+    # Before minutes of work whose result could not be written.
+    check_room(results)
     with Progress(*progress_columns(), console=console) as progress:
         task = progress.add_task("cycle model", total=len(layers) * len(numbers))
         prediction = predict_network(package, config, layers, numbers, lambda: progress.advance(task))

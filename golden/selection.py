@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from penni_escalate.common.caller import as_typed
 from penni_escalate.common.errors import UserError
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.fit import core_form, unsupported_reason
@@ -75,9 +76,11 @@ def select_images(package: Package, count: int, image: int | None, seed: int) ->
     held = len(package.images)
     if image is not None:
         if not 0 <= image < held:
-            raise UserError(f"IMAGE is {image}: it must be in 0..{held - 1}, the package's held-out images.")
+            raise UserError(
+                f"{as_typed('image')} is {image}: it must be in 0..{held - 1}, the package's held-out images."
+            )
         return (image,)
     if not 1 <= count <= held:
-        raise UserError(f"IMAGES is {count}: it must be in 1..{held}, the package's held-out images.")
+        raise UserError(f"{as_typed('images')} is {count}: it must be in 1..{held}, the package's held-out images.")
     order = np.random.default_rng(seed).permutation(held)
     return tuple(int(number) for number in order[:count])

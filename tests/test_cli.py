@@ -57,7 +57,7 @@ def test_an_unknown_subcommand_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "package", "modules"),
     [
-        (["sim"], "cocotb_tools", ["cocotb_tools.runner"]),
+        (["sim"], "cocotb_tools", ["cocotb_tools.config"]),
         (["compress", "report"], "torch", ["torch"]),
     ],
     ids=["with the command", "late"],

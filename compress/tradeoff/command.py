@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from penni_escalate.common import shared_folder
+from penni_escalate.common.caller import as_typed
 from penni_escalate.common.console import wide_console
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.options import Folder
@@ -90,7 +91,7 @@ def tradeoff(
             _work(console, known, train, measure)
     measured = known.record
     if measured is None or not known.known:
-        raise UserError(f"No point of '{name}' is measured in {relative(folder)}: measure them with --run.")
+        raise UserError(f"No point of '{name}' is measured in {relative(folder)}: measure them with {as_typed('run')}.")
     if known.unpredicted:
         raise UserError(
             f"Point '{known.unpredicted[0]}' has no cycles for the configurations and the number of images that "
@@ -100,7 +101,7 @@ def tradeoff(
     _show(console, measured, points, shown, results)
     if known.missing:
         console.print(
-            f"Not measured: {', '.join(known.missing)}. --run trains and measures them.",
+            f"Not measured: {', '.join(known.missing)}. {as_typed('run')} trains and measures them.",
             style="yellow",
             highlight=False,
             soft_wrap=True,

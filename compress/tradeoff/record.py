@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from penni_escalate.common.caller import as_typed
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.common.results import write_json
@@ -152,7 +153,7 @@ def read_record(path: Path) -> Record | None:
     except ValidationError as error:
         raise UserError(
             f"{relative(path)} is not a file of measured points ({first_problem(error)}): remove it and measure them "
-            "again with --run."
+            f"again with {as_typed('run')}."
         ) from None
 
 

@@ -9,6 +9,7 @@ import click
 
 from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.paths import name_caches
+from penni_escalate.common.tool_environment import installed_packages_first
 
 
 @dataclass(frozen=True)
@@ -104,5 +105,6 @@ def main() -> None:
 
 def run() -> None:
     """The console command."""
+    installed_packages_first()
     name_caches()
     run_command(main)

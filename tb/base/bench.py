@@ -95,6 +95,9 @@ class Bench(Protocol):
     def tests(self, unit: str) -> Sequence[Test]:
         """The tests of a unit."""
 
+    def short(self, unit: str, simulator: Simulator) -> Sequence[tuple[Test, int]]:
+        """The tests, each with its size, that show within a minute or two whether a unit works."""
+
     def kind_of_design(self, job: Job, test: Test) -> Hashable:
         """What a run's design follows from, besides configuration, simulator and variant."""
 

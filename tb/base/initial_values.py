@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from penni_escalate.common.caller import as_typed
 from penni_escalate.common.errors import UserError
 from penni_escalate.tb.base.simulator import Design, Simulator
 
@@ -12,7 +13,9 @@ def random_initial_design(design: Design, simulator: Simulator) -> Design:
     Raises UserError under a simulator that begins with X instead.
     """
     if simulator is not Simulator.VERILATOR:
-        raise UserError(f"Random initial values need SIM=verilator: registers begin with X under {simulator}.")
+        raise UserError(
+            f"Random initial values need {as_typed('sim', 'verilator')}: registers begin with X under {simulator}."
+        )
     return replace(design, random_initial=True)
 
 

@@ -1,9 +1,8 @@
-"""Builds and runs a design under Icarus or Verilator with cocotb's runner."""
+"""Builds and runs a design with cocotb under Icarus or Verilator."""
 
-import os
 import shutil
+import signal
 import sys
-import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,23 +11,29 @@ from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
 from cocotb_tools.check_results import get_results
-from cocotb_tools.runner import get_runner
 
+from penni_escalate.common.caller import as_typed
 from penni_escalate.common.errors import UserError
-from penni_escalate.common.paths import BUILD, IMPORTS, relative
+from penni_escalate.common.paths import BUILD, relative
+from penni_escalate.common.plain_paths import plain
+from penni_escalate.common.processes import run_logged
 from penni_escalate.common.results import check_room
 from penni_escalate.common.shared_folder import failed_folder, keyed, made
 from penni_escalate.common.versions import icarus_version, tool_versions
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import configuration_hash
 from penni_escalate.tb.base.coverage_record import DATA, make_record, write_record
+from penni_escalate.tb.base.programs import Icarus, Programs, Sources, Verilator, build_environment, run_environment
 
 #: Leaves the benches' own modules out of the coverage.
 COVERAGE_CONTROL = Path(__file__).resolve().parent / "hdl" / "coverage.vlt"
-TIMESCALE = ("1ns", "1ps")
 #: A cycle of every bench's clock.
 PERIOD_PS = 10_000
 OLDEST_ICARUS = 11
+#: Lines of a log that a sentence about it shows.
+_SHOWN = 4
+#: What simulations write their signals to.
+DUMPS = ("dump.fst", "dump.vcd")
 
 
 class Simulator(StrEnum):
@@ -36,6 +41,11 @@ class Simulator(StrEnum):
 
     ICARUS = "icarus"
     VERILATOR = "verilator"
+
+    @property
+    def programs(self) -> Programs:
+        """How it is called."""
+        return Icarus() if self is Simulator.ICARUS else Verilator()
 
 
 @dataclass(frozen=True)
@@ -94,24 +104,6 @@ def folder_name(config: Accelerator) -> str:
     return f"{config.name}_{configuration_hash(config)}"
 
 
-@cache
-def _prepare_environment() -> None:
-    """Set what the simulators, their makefiles and the interpreter in the simulation need."""
-    verilator = Path(sysconfig.get_paths()["purelib"]) / "verilator"
-    os.environ["VERILATOR_ROOT"] = str(verilator)
-    os.environ["PATH"] = f"{verilator / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    # A make that called us must not hand its job server on.
-    for name in ("MAKELEVEL", "MFLAGS"):
-        os.environ.pop(name, None)
-    os.environ["COCOTB_MAX_PARALLEL_BUILD_JOBS"] = str(os.cpu_count() or 1)
-    os.environ["PYTHONPATH"] = f"{IMPORTS}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    # cocotb would have pytest rewrite the assertions of every module that the bench imports, numba's included.
-    os.environ["COCOTB_REWRITE_ASSERTION_FILES"] = ""
-    if shutil.which("ccache"):
-        os.environ["OBJCACHE"] = "ccache"
-        os.environ["CCACHE_DIR"] = str(BUILD / "ccache")
-
-
 def _make_flags(design: Design) -> str:
     """What the makefile of a Verilated design is told.
 
@@ -127,11 +119,16 @@ def _make_flags(design: Design) -> str:
 
 
 def check_simulator(simulator: Simulator) -> None:
-    """Raises UserError where the simulator or its compiler is not installed, or is too old."""
+    """Raises UserError where the simulator or its compiler is not installed, or is too old.
+
+    Raises OSError where what is built cannot be written: a model of minutes may come before the build.
+    """
+    check_room(BUILD)
     if simulator is Simulator.ICARUS:
         found = icarus_version()
         if found == "absent":
-            raise UserError("Icarus Verilog is not installed: install the package 'iverilog', or use SIM=verilator.")
+            other = as_typed("sim", "verilator")
+            raise UserError(f"Icarus Verilog is not installed: install the package 'iverilog', or use {other}.")
         if int(found.split(".")[0]) < OLDEST_ICARUS:
             raise UserError(f"Icarus Verilog is version {found}: {OLDEST_ICARUS} or newer is needed.")
     if simulator is Simulator.VERILATOR:
@@ -165,8 +162,7 @@ def _verilator_arguments(design: Design) -> list[str]:
 def _arguments(design: Design, simulator: Simulator) -> list[str]:
     if simulator is Simulator.VERILATOR:
         return _verilator_arguments(design)
-    # cocotb's module that records waves is SystemVerilog.
-    return [] if design.waves else ["-g2005"]
+    return ["-g2005"]
 
 
 @cache
@@ -183,33 +179,40 @@ def build(design: Design, simulator: Simulator) -> bool:
     """
     check_simulator(simulator)
     if design.coverage and simulator is not Simulator.VERILATOR:
-        raise UserError(f"Code coverage is recorded by Verilator alone, not by {simulator}: use SIM=verilator.")
+        other = as_typed("sim", "verilator")
+        raise UserError(f"Code coverage is recorded by Verilator alone, not by {simulator}: use {other}.")
     folder = design.build_folder(simulator)
-    # What is built names its own place, but only in what is not read again: makefiles, and where Icarus' waves go by
-    # default. It may be moved.
+    # What is built names its own place, but only in what is not read again: makefiles. It may be moved.
     return made(folder, lambda place: _compile(design, simulator, place, failed_folder(folder)))
 
 
 def _compile(design: Design, simulator: Simulator, folder: Path, failed: Path) -> None:
     """Compile into ``folder``, which will be ``failed`` where that fails."""
     log = folder / "build.log"
-    _prepare_environment()
-    os.environ["MAKEFLAGS"] = _make_flags(design)
-    try:
-        get_runner(simulator.value).build(
-            sources=[str(source) for source in design.inputs(simulator)],
-            hdl_toplevel=design.top,
-            defines=dict.fromkeys(design.defines, 1),
-            build_args=_arguments(design, simulator),
-            build_dir=str(folder),
-            timescale=TIMESCALE,
-            waves=design.waves,
-            always=True,
-            log_file=str(log),
-        )
-    except (RuntimeError, SystemExit):
-        check_room(folder, log)
-        raise UserError(f"{design.top} does not build under {simulator}: see {relative(failed / log.name)}.") from None
+    sources = Sources(
+        top=design.top,
+        files=[plain(source) for source in design.inputs(simulator)],
+        defines=design.defines,
+        arguments=_arguments(design, simulator),
+        waves=design.waves,
+        make=_make_flags(design) if simulator is Simulator.VERILATOR else "",
+    )
+    environment = build_environment(sources)
+    place = plain(folder)
+    for command in simulator.programs.build(sources, place):
+        if run_logged(command, place, environment, log) != 0:
+            check_room(folder, log)
+            raise UserError(
+                f"{design.top} does not build under {simulator}: see {relative(failed / log.name)}, which ends with "
+                f"{last_lines(log)}."
+            )
+
+
+def last_lines(log: Path) -> str:
+    """The last lines of a log that are not empty, in quotes."""
+    text = log.read_text(errors="replace") if log.is_file() else ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"'{' | '.join(lines[-_SHOWN:])}'" if lines else "nothing: it is empty"
 
 
 def initial_values(seed: int) -> tuple[str, ...]:
@@ -219,12 +222,32 @@ def initial_values(seed: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a simulation reported: cocotb tests run and failed, its log, and whether it came to its end."""
+    """What a simulation reported.
+
+    Attributes:
+        tests, failed: cocotb's tests that ran, and those of them that failed.
+        unended: why it came to no end, a sentence with the last lines of its log; empty where it did. Such a simulation
+            says nothing of the design, and counts as one failed test.
+    """
 
     tests: int
     failed: int
     log: Path
-    ended: bool = True
+    unended: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it came to its end."""
+        return not self.unended
+
+
+def unended(log: Path, status: int = 0) -> Outcome:
+    """The outcome of a simulation that left no record of its end; ``status``: how its program ended."""
+    how = f" (exit status {status})" if status else ""
+    if status < 0:
+        how = f" (ended by signal {-status}, {signal.strsignal(-status)})"
+    sentence = f"The simulation did not come to its end{how}, which says nothing of the design: see {relative(log)}, "
+    return Outcome(1, 1, log, f"{sentence}which ends with {last_lines(log)}.")
 
 
 def run(
@@ -240,45 +263,28 @@ def run(
 ) -> Outcome:
     """Run a cocotb test module on a built design, in ``folder``; ``plusargs`` go to the simulator.
 
-    A simulation that ends without results counts as one failed test. Raises OSError where it could not write them.
+    Signals are recorded there as one of ``DUMPS``. Raises OSError where the results could not be written.
     """
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "simulation.log"
     results = folder / "results.xml"
-    results.unlink(missing_ok=True)
+    for old in (log, results, *(folder / name for name in DUMPS)):
+        old.unlink(missing_ok=True)
+    place = plain(folder)
     arguments = list(plusargs)
     if design.coverage:
         (folder / DATA).unlink(missing_ok=True)
         write_record(make_record(design.config, design.top, design.defines, design.sources), folder)
-        arguments.append(f"+verilator+coverage+file+{folder / DATA}")
-    if design.waves and simulator is Simulator.ICARUS:
-        # Else it records beside the build, where every run of this design would write to the same file.
-        arguments.append(f"+dumpfile_path={folder / 'dump.fst'}")
-    _prepare_environment()
-    try:
-        get_runner(simulator.value).test(
-            test_module=test_module,
-            hdl_toplevel_lang="verilog",
-            hdl_toplevel=design.top,
-            build_dir=str(design.build_folder(simulator)),
-            test_dir=str(folder),
-            results_xml=str(results),
-            seed=seed,
-            extra_env=dict(environment or {}),
-            testcase=testcase,
-            plusargs=arguments,
-            timescale=TIMESCALE,
-            waves=design.waves,
-            log_file=str(log),
-        )
-    except (RuntimeError, SystemExit):
-        if not results.is_file():
-            check_room(folder, log)
-            return Outcome(1, 1, log, ended=False)
+        arguments.append(f"+verilator+coverage+file+{place / DATA}")
+    programs = simulator.programs
+    command = programs.run(design.top, plain(design.build_folder(simulator)), design.waves)
+    variables = {**programs.variables, **(environment or {})}
+    made_variables = run_environment(design.top, test_module, place / results.name, seed, testcase, variables)
+    status = run_logged([*command, *arguments], place, made_variables, log)
     try:
         tests, failed = get_results(results)
     except (RuntimeError, ParseError):
         check_room(folder, log)
-        return Outcome(1, 1, log, ended=False)
+        return unended(log, status)
     return Outcome(tests, failed, log)

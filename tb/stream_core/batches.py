@@ -4,13 +4,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from penni_escalate.common.paths import relative
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.tb.base.job import Job
-from penni_escalate.tb.base.result import Result, Verdict, verdict_of
+from penni_escalate.tb.base.result import Result, Verdict
 from penni_escalate.tb.base.simulator import Design
 from penni_escalate.tb.stream_core.start_state import ENDLESS
 from penni_escalate.tb.stream_core.stream_run import Comparison, Prediction, StreamRun, describe, predict, run_batch
+
+#: Check of a run in which too little was compared.
+NOTHING = "nothing compared"
 
 
 def run_batch_of(
@@ -26,7 +28,8 @@ def run_batch_of(
     predictions = [predict(config, work) for work in runs]
     outcome, comparisons = run_batch(design, job.simulator, predictions, folder, job.seed)
     for prediction, comparison in zip(predictions, comparisons, strict=True):
-        sample(prediction, comparison)
+        if outcome.ended:
+            sample(prediction, comparison)
     unit, _, test = job.test.partition(".")
     result = Result(
         unit=unit,
@@ -42,18 +45,19 @@ def run_batch_of(
         cycles=sum(c.rtl_cycles for c in comparisons),
     )
     wrong = next((n for n, c in enumerate(comparisons) if not c.ok or _lacks_z(predictions[n], c)), None)
-    if wrong is None and not outcome.failed:
+    if not outcome.ended:
+        return replace(result, verdict=Verdict.CRASHED, problem=outcome.unended, check=ENDLESS)
+    if wrong is None:
         return result
-    number = wrong or 0
-    name, differences = predictions[number].run.name, comparisons[number].differences
+    name, differences = predictions[wrong].run.name, comparisons[wrong].differences
     problems = [f"{name}: {describe(d)}" for d in differences]
     return replace(
         result,
-        verdict=verdict_of(False, outcome.ended),
-        problem="\n".join(problems or [f"{name}: the simulation failed, see {relative(outcome.log)}"]),
-        check=differences[0].what if differences else ENDLESS,
-        narrowed=replace(job, seed=job.seed + number, size=1),
-        detected_ps=comparisons[number].detected_ps,
+        verdict=Verdict.FAILED,
+        problem="\n".join(problems or [f"{name}: not everything was compared"]),
+        check=differences[0].what if differences else NOTHING,
+        narrowed=replace(job, seed=job.seed + wrong, size=1),
+        detected_ps=comparisons[wrong].detected_ps,
     )
 
 

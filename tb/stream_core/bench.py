@@ -29,6 +29,11 @@ from penni_escalate.tb.stream_core.stream_run import stream_design
 
 #: What the replay driver runs, besides the pyuvm tests.
 REPLAYED = ("random", "limits", "reset", "initial_values")
+#: Runs of the tests that show in short whether the core works.
+_SHORT = {
+    "random": {Simulator.VERILATOR: 20, Simulator.ICARUS: 4},
+    "reset": {Simulator.VERILATOR: 6, Simulator.ICARUS: 2},
+}
 
 
 class StreamBench:
@@ -42,6 +47,10 @@ class StreamBench:
         replayed = [Test(unit, function, variants, seeds_in_turn=True) for function in REPLAYED]
         path = UNITS[unit].folder / "uvm_tests.py"
         return [*replayed, *(Test(unit, name) for name in decorated_tests(path, "pyuvm"))]
+
+    def short(self, unit: str, simulator: Simulator) -> Sequence[tuple[Test, int]]:
+        """Random runs, and runs after others that a reset ended."""
+        return [(test, _SHORT[test.function][simulator]) for test in self.tests(unit) if test.function in _SHORT]
 
     def kind_of_design(self, job: Job, test: Test) -> Hashable:
         """The replay bench, that with random registers, and the bare core."""

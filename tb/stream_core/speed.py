@@ -72,10 +72,10 @@ def _measure(config: Accelerator) -> dict[str, float | int | bool]:
     build(design, Simulator.VERILATOR)
     build_seconds = time.perf_counter() - start
     work_folder = folder / "work" / folder_name(config)
-    _, comparisons = run_batch(design, Simulator.VERILATOR, [prediction] * REPEATS, work_folder, seed=1)
+    outcome, comparisons = run_batch(design, Simulator.VERILATOR, [prediction] * REPEATS, work_folder, seed=1)
     seconds = [json.loads(path.read_text())["seconds"] for path in sorted(work_folder.glob(f"*_bench/{RECORD}"))]
-    if len(seconds) < REPEATS:
-        raise UserError(f"The simulation of {config.name} ended early: see {relative(work_folder / 'simulation.log')}.")
+    if not outcome.ended:
+        raise UserError(outcome.unended)
     cycles = prediction.trace.cycles
     return {
         "build_seconds": build_seconds,

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from penni_escalate.common.paths import relative
 from penni_escalate.tb.base.initial_values import random_initial_design, two_initial_seeds
 from penni_escalate.tb.base.result import Result, Verdict, verdict_of
 from penni_escalate.tb.base.simulator import Design, Outcome, Simulator, build, initial_values
@@ -72,8 +71,8 @@ def summed(
     compared = sum(comparison.values + comparison.cycles + comparison.z for comparison in comparisons)
     if not problem and not compared:
         problem = "nothing was compared"
-    if not problem and outcome.failed:
-        problem = f"the simulation did not come to its end, see {relative(outcome.log)}"
+    if not outcome.ended:
+        problem, detected_ps = outcome.unended, None
     return Result(
         unit=CORE,
         test=test,
@@ -112,7 +111,8 @@ def run_reset_runs(
     begin = time.perf_counter()
     outcome, comparisons = run_batch(design, simulator, predictions, folder, seed)
     for prediction, comparison in zip(predictions, comparisons, strict=True):
-        sample(prediction, comparison)
+        if outcome.ended:
+            sample(prediction, comparison)
     result = summed(design, simulator, "reset", seed, count, predictions, comparisons, outcome)
     return replace(result, seconds=round(time.perf_counter() - begin, 2))
 

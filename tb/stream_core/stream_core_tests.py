@@ -88,15 +88,16 @@ class StreamBench:
         self._clock.stop()
         self._halted = True
 
-    async def counter(self, core: bool, block: int, index: int) -> int:
-        """Read a performance counter."""
+    async def counter(self, core: bool, block: int, index: int) -> int | None:
+        """Read a performance counter; None where it is X."""
         self.dut.counter_core_i.value = int(core)
         self.dut.counter_block_i.value = block
         self.dut.counter_index_i.value = index
         await self.cycles(4)
-        return int(self.dut.counter_o.value)
+        value = self.dut.counter_o.value
+        return int(value) if value.is_resolvable else None
 
-    async def counters(self, blocks: int, count: int = COUNTERS) -> tuple[list[int], list[list[int]]]:
+    async def counters(self, blocks: int, count: int = COUNTERS) -> tuple[list[int | None], list[list[int | None]]]:
         """All counters: the core's, and those of each block."""
         core = [await self.counter(True, 0, index) for index in range(count)]
         return core, [[await self.counter(False, block, index) for index in range(count)] for block in range(blocks)]
@@ -128,7 +129,6 @@ async def play_runs(dut) -> None:
         recorded: dict[str, object] = {
             "seconds": seconds,
             "begin_ps": begin_ps,
-            "passes": int(dut.passes_o.value),
             "unknown": int(dut.unknown_o.value),
         }
         if not settings["aborted"]:
@@ -136,5 +136,6 @@ async def play_runs(dut) -> None:
             await bench.clear_counters()
             # The index behind the last names no counter and reads 0 as well.
             core, blocks = await bench.counters(settings["blocks"], COUNTERS + 1)
-            recorded["left_by_clear"] = sum(core) + sum(map(sum, blocks))
+            left = [count for counts in (core, *blocks) for count in counts]
+            recorded["left_by_clear"] = None if None in left else sum(filter(None, left))
         (folder / "counters.json").write_text(json.dumps(recorded))

@@ -1,6 +1,7 @@
 """Runs of the stream core: files in, cocotb in between, records out, compared with the cycle model."""
 
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from penni_escalate.tb.base.handshake_checker import RECORD as UNKNOWN
 from penni_escalate.tb.base.handshake_checker import checker_text
 from penni_escalate.tb.base.load_port import LoadPort, bits_to_int, bytes_to_int
 from penni_escalate.tb.base.random_work import STALL_LENGTH
-from penni_escalate.tb.base.simulator import PERIOD_PS, Design, Outcome, Simulator, run
+from penni_escalate.tb.base.simulator import PERIOD_PS, Design, Outcome, Simulator, run, unended
 
 HDL = Path(__file__).resolve().parent / "hdl"
 #: The unit whose streams are driven.
@@ -29,8 +30,12 @@ CORE = "stream_core"
 #: Transfers that the bench's memories hold.
 REPLAY_DEPTH = 65536
 MODULE = "penni_escalate.tb.stream_core.stream_core_tests"
+#: Folders of a batch's runs: those of an earlier batch are removed.
+_RUNS = "[0-9][0-9][0-9]*_*"
 #: Cycles that a run which is aborted takes at least.
 LEAST_ABORTED = 2
+#: Takes the place of a counter that is X.
+_UNKNOWN = -1
 #: What the simulation writes when a run has ended: the counters, and when the run's cycle 0 began.
 RECORD = "counters.json"
 
@@ -116,6 +121,11 @@ class Comparison:
         """Something was compared, except in a run that was aborted, and nothing differs."""
         compared = self.aborted or (self.values > 0 and self.cycles > 0)
         return compared and not self.value_mismatches and not self.cycle_mismatches
+
+    @property
+    def first_cycle(self) -> int | None:
+        """The first cycle in which something differs; None where nothing that differs has a cycle."""
+        return min((difference.cycle for difference in self.differences if difference.cycle >= 0), default=None)
 
     @property
     def detected_ps(self) -> int | None:
@@ -257,7 +267,8 @@ def run_batch(
 ) -> tuple[Outcome, list[Comparison]]:
     """Simulate runs one after the other in one simulator process and compare each with its prediction.
 
-    ``advance`` is called after each run that has been simulated; ``plusargs`` go to the simulator.
+    ``advance`` is called after each run that has been simulated; ``plusargs`` go to the simulator. Where the simulation
+    did not come to its end, the comparisons say nothing of the design.
     Raises ValueError where a run is aborted outside its time.
     """
     for prediction in predictions:
@@ -267,15 +278,19 @@ def run_batch(
                 f"run {prediction.run.name} of {prediction.trace.cycles} cycles cannot be aborted at {aborted_at}"
             )
     folder = folder.resolve()
+    # As ``_RUNS`` has it.
     names = [f"{number:03d}_{prediction.run.name}" for number, prediction in enumerate(predictions)]
     with locked(folder):
+        for old in folder.glob(_RUNS):
+            shutil.rmtree(old)
         for name, prediction in zip(names, predictions, strict=True):
-            for old in (folder / name).glob("*"):
-                old.unlink()
             write_run(design.config, prediction, folder / name)
         (folder / "runs.json").write_text(json.dumps(names))
         with _watched([folder / name / RECORD for name in names], advance):
             outcome = run(design, simulator, MODULE, folder, seed=seed, plusargs=plusargs)
+        if outcome.ended and (outcome.failed or not all((folder / name / RECORD).is_file() for name in names)):
+            # The bench fails by no difference: comparing is done here.
+            outcome = unended(outcome.log)
         return outcome, [
             compare(design.config, prediction, folder / name)
             for prediction, name in zip(predictions, names, strict=True)
@@ -398,7 +413,12 @@ def _compare_outputs(
         cycles.append(cycle)
         flags = (str(int(n in last_of_pixel)), str(int(n in last_groups)))
         if (eop, last) != flags:
-            tally.note(Difference("flags", places[n], f"{flags}", f"{(eop, last)}", cycle), value=True)
+            got = "X" if _has_x(eop + last) else f"{(eop, last)}"
+            tally.note(Difference("flags", places[n], f"{flags}", got, cycle), value=True)
+        if _has_x(text_map + text_values):
+            got = f"X (map {text_map}, values {text_values})"
+            tally.note(Difference("coding", places[n], "SparseMap group", got, cycle), value=True)
+            continue
         try:
             packed = int(text_values, 16).to_bytes(config.group, "little")
             outputs[n] = _unpack(int(text_map, 16), packed, config.group)
@@ -424,6 +444,11 @@ def _compare_outputs(
     return cycles
 
 
+def _has_x(text: str) -> bool:
+    """Whether a value that the bench printed has unknown bits; a digit of which only some are is X or Z."""
+    return any(letter in text.lower() for letter in "xz")
+
+
 def _z_place(prediction: Prediction, block: int, row: int, number: int) -> str:
     """Where a row's z of this number belongs: a row gives one for each pixel of the input, pass after pass."""
     for place, p in enumerate(prediction.run.passes):
@@ -438,11 +463,16 @@ def _z_place(prediction: Prediction, block: int, row: int, number: int) -> str:
 def _compare_z(prediction: Prediction, path: Path, tally: _Tally) -> int:
     trace, aborted_at = prediction.trace, prediction.run.aborted_at
     text = path.read_text() if path.is_file() else ""
-    if "x" in text:
-        tally.note(Difference("z", "", "a number", "X", -1), value=True)
+    if _has_x(text):
+        before = text[: next(n for n, letter in enumerate(text) if letter in "xXzZ")].splitlines()
+        cycle, block, row = map(int, before[-1].split())
+        number = sum(line.split()[1:3] == [str(block), str(row)] for line in before[:-1])
+        tally.note(Difference("z", _z_place(prediction, block, row, number), "a number", "X", cycle), value=True)
         return 0
     records = np.array(text.split(), np.int64).reshape(-1, 4)
     blocks, rows, _ = trace.z.shape
+    found: dict[str, list[Difference]] = {"z": [], "z cycle": []}
+    counts = dict.fromkeys(found, 0)
     for b in range(blocks):
         for m in range(rows):
             mine = records[(records[:, 1] == b) & (records[:, 2] == m)]
@@ -453,12 +483,10 @@ def _compare_z(prediction: Prediction, path: Path, tally: _Tally) -> int:
                 where = f"block {b}, row {m}"
                 tally.note(Difference("z count", where, pixels, len(mine), -1), value=True)
                 continue
-            for what, column, expected, value in (
-                ("z", 3, trace.z[b, m, :pixels], True),
-                ("z cycle", 0, z_cycle[:pixels], False),
-            ):
+            for what, column, expected in (("z", 3, trace.z[b, m, :pixels]), ("z cycle", 0, z_cycle[:pixels])):
                 wrong = np.flatnonzero(mine[:, column] != expected)
-                first = [
+                counts[what] += len(wrong)
+                found[what] += [
                     Difference(
                         what,
                         _z_place(prediction, b, m, int(n)),
@@ -468,8 +496,16 @@ def _compare_z(prediction: Prediction, path: Path, tally: _Tally) -> int:
                     )
                     for n in wrong[: _Tally.KEPT]
                 ]
-                tally.note(*first, value=value, count=len(wrong))
+    for what, differences in found.items():
+        # Each row's are in order of time.
+        earliest = sorted(differences, key=lambda difference: difference.cycle)
+        tally.note(*earliest, value=what == "z", count=counts[what])
     return len(records)
+
+
+def _known(count: int | None) -> int | str:
+    """A counter as it is told: X where the simulation read no number."""
+    return "X" if count is None or count == _UNKNOWN else int(count)
 
 
 def _compare_counters(
@@ -489,17 +525,18 @@ def _compare_counters(
         tally.note(Difference("run", "", "0 or 1 on every valid and ready", found, int(cycle)), value=True)
     if prediction.run.aborted_at is not None:
         return blocks, core
-    if recorded["left_by_clear"]:
-        tally.note(Difference("counter", "the core after clearing", 0, recorded["left_by_clear"], -1), value=False)
-    blocks[:] = recorded["blocks"]
-    core[:] = recorded["core"]
+    if recorded["left_by_clear"] != 0:
+        left = _known(recorded["left_by_clear"])
+        tally.note(Difference("counter", "the core after clearing", 0, left, -1), value=False)
+    blocks[:] = [[_UNKNOWN if count is None else count for count in counts] for counts in recorded["blocks"]]
+    core[:] = [_UNKNOWN if count is None else count for count in recorded["core"]]
     for counter in BlockCounter:
         for b in np.flatnonzero(blocks[:, counter] != trace.block_counters[:, counter]):
-            expected, got = int(trace.block_counters[b, counter]), int(blocks[b, counter])
+            expected, got = int(trace.block_counters[b, counter]), _known(blocks[b, counter])
             where = f"{counter.name.lower()} of block {b}"
             tally.note(Difference("counter", where, expected, got, -1), value=False)
     for core_counter in CoreCounter:
-        expected, got = int(trace.core_counters[core_counter]), int(core[core_counter])
+        expected, got = int(trace.core_counters[core_counter]), _known(core[core_counter])
         if expected != got:
             tally.note(Difference("counter", core_counter.name.lower(), expected, got, -1), value=False)
     return blocks, core

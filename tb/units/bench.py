@@ -20,7 +20,7 @@ from penni_escalate.tb.units.mutants.designs import Choosable, curated_design
 from penni_escalate.tb.units.mutants.run import run_bench
 from penni_escalate.tb.units.netlists import UnitNetlists
 from penni_escalate.tb.units.start_state import run_from_random_registers
-from penni_escalate.tb.units.unit_bench import run_units, unit_design
+from penni_escalate.tb.units.unit_bench import TRANSACTIONS, run_units, unit_design
 
 _VARIANTS = (Variant.PLAIN, Variant.COVERAGE, Variant.RANDOM_INITIAL)
 #: Transactions of a bench against each generated mutant, and against those that survive the first.
@@ -36,6 +36,10 @@ class UnitBench:
         """A test for each in the bench's text: a new one is entered nowhere."""
         path = UNITS[unit].folder / f"{unit}_tests.py"
         return [Test(unit, name, _VARIANTS) for name in decorated_tests(path, "cocotb")]
+
+    def short(self, unit: str, simulator: Simulator) -> Sequence[tuple[Test, int]]:
+        """All of them."""
+        return [(test, TRANSACTIONS[simulator]) for test in self.tests(unit)]
 
     def kind_of_design(self, job: Job, test: Test) -> Hashable:
         """One wrapper holds all units."""

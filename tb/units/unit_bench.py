@@ -11,8 +11,8 @@ from penni_escalate.common.paths import BUILD, relative
 from penni_escalate.common.shared_folder import locked
 from penni_escalate.common.units import UNITS as UNIT_TABLE
 from penni_escalate.configs.accelerator import Accelerator, as_fields
-from penni_escalate.tb.base.result import Result, verdict_of
-from penni_escalate.tb.base.simulator import Design, Outcome, Simulator, folder_name, run
+from penni_escalate.tb.base.result import Result, Verdict, verdict_of
+from penni_escalate.tb.base.simulator import Design, Outcome, Simulator, folder_name, run, unended
 from penni_escalate.tb.units.lockstep.base import COVERAGE, SETTINGS
 from penni_escalate.tb.units.lockstep.base import RESULTS as RESULTS_FOLDER
 from penni_escalate.tb.units.lockstep.wrapper import SHAPES, UNITS, write_unit_bench
@@ -114,14 +114,19 @@ def _summed(
     target: int,
     outcome: Outcome,
 ) -> Result:
-    """Sum up the results that a unit's benches left; one of the ``expected`` that left none, or too little, failed."""
+    """Sum up the results that a unit's benches left.
+
+    One of the ``expected`` that left none did not come to its end; one that compared too little has failed.
+    """
     problem = next((part["problem"] for part in parts if part["problem"]), "")
-    complete = len(parts) == expected and all(
-        part["transactions"] >= target and part["comparisons"] >= part["transactions"] for part in parts
-    )
+    complete = all(part["transactions"] >= target and part["comparisons"] >= part["transactions"] for part in parts)
     check = next((part["check"] for part in parts if part["check"]), "")
-    if not problem and not complete:
-        problem = f"{unit}: the bench did not come to its end, see {relative(outcome.log)}"
+    verdict = verdict_of(not problem)
+    if not problem and len(parts) != expected:
+        # A bench leaves its record however it fails.
+        verdict, problem = Verdict.CRASHED, outcome.unended or unended(outcome.log).unended
+    elif not problem and not complete:
+        verdict, problem = Verdict.FAILED, f"{unit}: too little was compared, see {relative(outcome.log)}"
     return Result(
         unit=unit,
         test=function or ALL,
@@ -129,7 +134,7 @@ def _summed(
         tool=simulator.value,
         seed=seed,
         size=target,
-        verdict=verdict_of(not problem, outcome.ended),
+        verdict=verdict,
         transactions=sum(part["transactions"] for part in parts),
         compared=sum(part["comparisons"] for part in parts),
         cycles=sum(part["cycles"] for part in parts),

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from subprocess import CompletedProcess
-from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
@@ -304,11 +303,12 @@ def verilog_in_a_folder_of_the_users(folder: Path, patch: pytest.MonkeyPatch) ->
 def builds(folder: Path, patch: pytest.MonkeyPatch) -> Work:
     """Two designs of one name, whose texts differ."""
 
-    def compiled(sources: Sequence[str], build_dir: str, log_file: str, **_: object) -> None:
-        write_slowly(Path(log_file), "log")
-        write_slowly(Path(build_dir) / "simulation", "".join(Path(source).read_text() for source in sources))
+    def compiled(command: Sequence[str], place: Path, environment: object, log: Path) -> int:
+        write_slowly(log, "log")
+        write_slowly(place / "simulation", Path(command[-1]).read_text())
+        return 0
 
-    patch.setattr(simulator, "get_runner", lambda name: SimpleNamespace(build=compiled))
+    patch.setattr(simulator, "run_logged", compiled)
     patch.setattr(simulator, "check_simulator", lambda name: None)
     patch.setattr(simulator, "icarus_version", lambda: "12")
 

@@ -555,8 +555,8 @@ def test_report_without_measurements(report: Report, tmp_path: Path) -> None:
 def test_make_targets() -> None:
     """The targets run what they say."""
     for target, expected in (
-        ("compress", "penni-escalate compress run --net"),
-        ("compress-report", "penni-escalate compress report"),
+        ("compress", "penni_escalate compress run --net"),
+        ("compress-report", "penni_escalate compress report"),
     ):
         found = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True)
         assert expected in found.stdout

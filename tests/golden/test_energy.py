@@ -64,7 +64,11 @@ def test_the_page_has_the_table() -> None:
             "field 'entries.multiplications.picojoules' is nan: Input should be a fi",
         ),
         ("  additions:", "  subtractions:", "entry 'subtractions' is not known: use multiplications, "),
-        ('    source: "derived', '    because: "derived', "field 'entries.wide_multiplications.source' is missing"),
+        (
+            '    source: "derived',
+            '    because: "derived',
+            "field 'entries.wide_multiplications.because' is not known, and field 'source' is missing",
+        ),
         ("technology: 45 nm, 0.9 V\n", "", "field 'technology' is missing"),
         ("technology:", "year: 2014\ntechnology:", "field 'year' is not known"),
     ],

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from penni_escalate.common.console import wide_console
+from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import RESULTS, console_command, relative
 from penni_escalate.common.results import write_json
 from penni_escalate.common.versions import simulation_tools, tool_versions
@@ -86,9 +87,14 @@ def _count(console: Console, configs: Sequence[Accelerator]) -> list[CoreArea]:
 
 
 def _sketches(console: Console, simulator: Simulator, seed: int) -> list[SketchArea]:
-    """Count the sketches, once their benches have passed; else exit status 1."""
+    """Count the sketches, once their benches have passed; else exit status 1.
+
+    Raises UserError where the benches did not come to their end.
+    """
     with console.status("simulating the sketches"):
         outcome = run_sketches(simulator, seed)
+    if not outcome.ended:
+        raise UserError(outcome.unended)
     if outcome.failed or outcome.tests != len(SKETCHES):
         command = f"{console_command('area')} --sim {simulator} --seed {seed}"
         print_problem(console, "A sketch does not compute the right sums", f"See {relative(outcome.log)}.", command)

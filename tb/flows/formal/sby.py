@@ -173,7 +173,6 @@ def run_task(
             command += [f"--{option}", shlex.quote(str(program(name)))]
         command += ["--abc", f"{shlex.quote(sys.executable)} {shlex.quote(str(_ABC))}", "task.sby"]
         settings = {**environment(), "PATH": f"{program('yowasp-sby').parent}{os.pathsep}{os.environ['PATH']}"}
-        settings.pop("MAKEFLAGS", None)
         # A session of its own: whoever ends a run early ends the solvers with it.
         with subprocess.Popen(
             command,

@@ -67,7 +67,14 @@ def regress(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, s
             progress.advance(task)
 
         waiting = [job for job in planned if job.name not in results]
-        results |= run_all(client, waiting, store, advance)
+        try:
+            results |= run_all(client, waiting, store, advance)
+        except KeyboardInterrupt:
+            kept = sum(store.read(job) is not None for job in planned)
+            raise UserError(
+                f"Interrupted: {kept} of {len(planned)} results are kept in {relative(store.folder)}; start the same "
+                "command again, which takes them up and runs the others."
+            ) from None
     ordered = [results[job.name] for job in planned]
     document = as_document(suite, sources, ordered, time.perf_counter() - begin, resumed, _tools())
     functional = functional_coverage(ordered)

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penni_escalate.common.errors import UserError
-from penni_escalate.common.paths import BUILD, relative
+from penni_escalate.common.paths import BUILD
 from penni_escalate.common.results import write_json
 from penni_escalate.common.shared_folder import locked, written
 from penni_escalate.configs.accelerator import Accelerator, as_fields
 from penni_escalate.rtl.generator import render
 from penni_escalate.rtl.names import module_name
-from penni_escalate.tb.base.result import Result, verdict_of
-from penni_escalate.tb.base.simulator import Design, Simulator, folder_name, run
+from penni_escalate.tb.base.result import Result, Verdict, verdict_of
+from penni_escalate.tb.base.simulator import Design, Simulator, folder_name, run, unended
 from penni_escalate.tb.stream_core.env.names import COVERAGE, RECORD, SETTINGS
 
 if TYPE_CHECKING:
@@ -115,8 +115,9 @@ def run_uvm(
         )
         record = _record(folder)
     problem = record["problem"]
+    verdict = verdict_of(not problem)
     if not problem and (outcome.failed or outcome.tests != 1):
-        problem = f"{test} did not come to its end, see {relative(outcome.log)}"
+        verdict, problem = Verdict.CRASHED, outcome.unended or unended(outcome.log).unended
     result = UvmResult(
         unit="stream_core",
         test=test,
@@ -124,7 +125,7 @@ def run_uvm(
         tool=simulator.value,
         seed=seed,
         size=layers,
-        verdict=verdict_of(not problem, outcome.ended),
+        verdict=verdict,
         compared=record["compared"],
         transactions=layers,
         layers=layers,

@@ -125,7 +125,11 @@ def test_an_unknown_network_is_refused() -> None:
     ("old", "new", "sentence"),
     [
         ("weights: 0.84", "weights: 1.84", r"field 'networks.0.layers.0.weights' is 1.84: Input should be less than"),
-        ("weights: 0.84", "weight: 0.84", r"field 'networks.0.layers.0.weights' is missing"),
+        (
+            "weights: 0.84",
+            "weight: 0.84",
+            r"field 'networks.0.layers.0.weight' is not known, and field 'weights' is missing",
+        ),
         ("    published: true\n", "    published: true\n    year: 2017\n", r"field 'networks.0.year' is not known"),
     ],
 )

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from penni_escalate.common.errors import UserError
+from penni_escalate.common.tool_environment import tool_environment, verilator_root
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.golden.area.estimate import area_of
 from penni_escalate.golden.area.terms import UNIT_TERMS, Shape
 from penni_escalate.tb.base import yosys
-from penni_escalate.tb.base.simulator import Outcome, Simulator, _prepare_environment
+from penni_escalate.tb.base.simulator import Outcome, Simulator
 from penni_escalate.tb.flows.area import command, synthesis
 from penni_escalate.tb.flows.area.cells import CELLS, gate_equivalents
 from penni_escalate.tb.flows.area.fitting import compare, fit_areas, non_negative_least_squares
@@ -137,9 +138,17 @@ def test_sketches_are_clean(name: str, tmp_path: Path) -> None:
     for file, text in sketch_files().items():
         (tmp_path / file).write_text(text)
         assert text.startswith("// SPDX-License-Identifier: Apache-2.0\n")
-    _prepare_environment()
-    lint = ["verilator", "--lint-only", "-Wall", "--top-module", name, "-y", str(tmp_path), str(tmp_path / f"{name}.v")]
-    done = subprocess.run(lint, capture_output=True, text=True, check=False)
+    lint = [
+        verilator_root() / "bin" / "verilator_bin",
+        "--lint-only",
+        "-Wall",
+        "--top-module",
+        name,
+        "-y",
+        str(tmp_path),
+        str(tmp_path / f"{name}.v"),
+    ]
+    done = subprocess.run(lint, env=tool_environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "%Warning" not in done.stderr, done.stderr
 
 

@@ -381,8 +381,38 @@ def test_a_killed_simulator_is_one_sentence(
     with pytest.raises(SystemExit) as ended:
         run_command(rerun)
     assert ended.value.code == 2
-    said = "error: 1 of 1 runs came to no verdict, fifo.lockstep first (fifo: the bench did not come to its end, see "
+    said = (
+        "error: 1 of 1 runs came to no verdict, fifo.lockstep first (The simulation did not come to its end (ended by "
+        "signal 9, Killed), which says nothing of the design: see "
+    )
     assert said in capsys.readouterr().err
+
+
+def test_an_interrupted_regression_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By SIGTERM, after the first of two runs."""
+    monkeypatch.setattr("penni_escalate.tb.flows.regress.store._FOLDER", tmp_path)
+    monkeypatch.setattr("penni_escalate.tb.flows.regress.command.connect", lambda *_: nullcontext())
+    monkeypatch.setattr("sys.argv", ["regress", "--suite", "smoke", "--test", "fifo.*", "--seeds", "1"])
+
+    def terminated(client: object, jobs: list[Job], store: Store, advance: object) -> dict[str, JobResult]:
+        store.write(result(jobs[0]))
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("the signal ends this")
+
+    monkeypatch.setattr(command, "run_all", terminated)
+    with pytest.raises(SystemExit) as ended:
+        run_command(regress)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    found = re.fullmatch(
+        r"error: Interrupted: 1 of (\d+) results are kept in (\S+); start the same command again, which takes them up "
+        r"and runs the others\.\n",
+        said,
+    )
+    assert found is not None and int(found[1]) > 1
+    assert len(Store(Path(found[2])).open(jobs_of(load_suite("smoke"), 1, 1, "fifo.*"))) == 1
 
 
 def test_runs_that_crashed_are_repeated(tmp_path: Path) -> None:
@@ -485,7 +515,7 @@ def test_a_bench_from_random_registers(tmp_path: Path) -> None:
     found = run_job(job, tmp_path)
     assert found.verdict is Verdict.PASSED
     assert found.compared > 40, "two runs of 20 transactions"
-    with pytest.raises(UserError, match="Random initial values need SIM=verilator"):
+    with pytest.raises(UserError, match="Random initial values need --sim verilator"):
         build_job(replace(job, simulator=Simulator.ICARUS))
 
 

@@ -142,5 +142,5 @@ def test_initial_values_do_not_matter_or_are_detected(fault: bool, tmp_path: Pat
 
 def test_random_initial_values_need_verilator(tmp_path: Path) -> None:
     design = stream_design(TINY, tmp_path)
-    with pytest.raises(UserError, match="Random initial values need SIM=verilator"):
+    with pytest.raises(UserError, match="Random initial values need --sim verilator"):
         run_initial_values(design, Simulator.ICARUS, 1, 1, tmp_path)

@@ -3,6 +3,7 @@
 The benches of a configuration share one simulator process: starting one costs more than most benches.
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import ROOT
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.tb.base.ports import parse_ports
+from penni_escalate.tb.base.result import Result, Verdict
 from penni_escalate.tb.base.simulator import Outcome, Simulator, build
-from penni_escalate.tb.units.command import main
+from penni_escalate.tb.units import command
+from penni_escalate.tb.units.command import main, repeat
 from penni_escalate.tb.units.lockstep.wrapper import UNITS
 from penni_escalate.tb.units.unit_bench import _summed, run_units, unit_design
 
@@ -42,6 +45,27 @@ def test_units_agree_with_their_models(name: str, simulator: Simulator, units: t
 def test_unknown_unit_is_a_user_error() -> None:
     with pytest.raises(UserError, match="Unit 'adder' is not known: use one of fifo, "):
         main(["--unit", "adder"], standalone_mode=False)
+
+
+def test_the_top_module_has_its_short_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside a unit's bench, in one table, each with the command that repeats it where it fails."""
+    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    names = ["--unit", "stream_core", "--unit", "fifo", "--config", "tiny", "--sim", "icarus", "--transactions", "2"]
+    main(names, standalone_mode=False)
+    results = json.loads((tmp_path / "units.json").read_text())["results"]
+    assert [f"{entry['unit']}.{entry['test']}" for entry in results] == [
+        "fifo.all",
+        "stream_core.random",
+        "stream_core.reset",
+    ]
+    assert all(entry["verdict"] == "passed" and entry["compared"] > 0 for entry in results)
+    assert "stream_core.reset" in capsys.readouterr().out
+    failed = Result(
+        unit="stream_core", test="reset", config="tiny", tool="icarus", seed=3, size=2, verdict=Verdict.FAILED
+    )
+    assert repeat(failed, "tiny").endswith("rerun stream_core.reset:tiny:icarus:plain:3:2 --waves")
 
 
 def test_every_unit_has_its_bench() -> None:
