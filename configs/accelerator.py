@@ -123,4 +123,5 @@ def as_fields(config: Accelerator) -> dict[str, int | str]:
 
 def meanings() -> dict[str, str]:
     """What each size means, in field order."""
-    return {name: info.description for name, info in Accelerator.__pydantic_fields__.items() if info.description}
+    fields = _ADAPTER.json_schema()["properties"]
+    return {name: field["description"] for name, field in fields.items() if "description" in field}

@@ -65,13 +65,14 @@ def lay_out(fields: tuple[Field, ...]) -> tuple[Field, ...]:
 
 def layout(fields: Iterable[Field]) -> list[str]:
     """A line for each field of a vector: its bits, its name, and what it means, one below the other."""
-    rows = [(f"[{field.slice}]", field.name, field) for field in fields]
-    bits = max(len(row[0]) for row in rows)
-    names = max(len(row[1]) for row in rows)
-    return [
-        f"{slice_:{bits}}  {name:{names}}  {'; '.join(['signed'] * field.signed + [field.meaning] * bool(field.meaning))}"
-        for slice_, name, field in rows
-    ]
+    placed = [(f"[{field.slice}]", field) for field in fields]
+    bits = max(len(place) for place, _ in placed)
+    names = max(len(field.name) for _, field in placed)
+
+    def notes(field: Field) -> str:
+        return "; ".join(note for note in ("signed" if field.signed else "", field.meaning) if note)
+
+    return [f"{place:{bits}}  {field.name:{names}}  {notes(field)}".rstrip() for place, field in placed]
 
 
 def pack(fields: list[tuple[str, int, str]]) -> SimpleNamespace:

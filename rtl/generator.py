@@ -1,4 +1,4 @@
-"""Renders the Verilog files of an accelerator."""
+"""Renders the Verilog of an accelerator."""
 
 import hashlib
 import json
@@ -8,16 +8,13 @@ from pathlib import Path
 
 import jinja2
 
-from penni_escalate.common.errors import UserError
-from penni_escalate.common.results import write_atomically
-from penni_escalate.common.shared_folder import locked
-from penni_escalate.common.units import UNITS, Level, contents_of
+from penni_escalate.common.units import UNITS
 from penni_escalate.common.versions import project_version
 from penni_escalate.configs.accelerator import Accelerator, as_fields, meanings
 from penni_escalate.rtl import formats
 from penni_escalate.rtl.fields import clog2, index_bits, layout, zeros
 from penni_escalate.rtl.layout import lay_out_text
-from penni_escalate.rtl.names import DEFAULT_PREFIX, check_prefix, file_name, module_name
+from penni_escalate.rtl.names import DEFAULT_PREFIX, file_name, module_name
 from penni_escalate.rtl.widths import Widths
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -38,6 +35,7 @@ def _comment(lines: Iterable[str]) -> str:
 def _rendered(template: jinja2.Template, config: Accelerator, prefix: str, **names: object) -> str:
     return template.render(
         module=partial(module_name, prefix=prefix),
+        prefix=prefix,
         c=config,
         w=Widths(config),
         **_FORMATS,
@@ -64,9 +62,9 @@ def _environment(folder: Path | None = None) -> jinja2.Environment:
     )
 
 
-def render_template(folder: Path, name: str, config: Accelerator, **names: object) -> str:
+def render_template(folder: Path, name: str, config: Accelerator, prefix: str = DEFAULT_PREFIX, **names: object) -> str:
     """One template's text, with more ``names``; one that the template uses and nobody defines is an error."""
-    return _rendered(_environment(folder).get_template(name), config, DEFAULT_PREFIX, **names)
+    return _rendered(_environment(folder).get_template(name), config, prefix, **names)
 
 
 def render_text(text: str, config: Accelerator) -> str:
@@ -80,26 +78,3 @@ def render(config: Accelerator, prefix: str = DEFAULT_PREFIX) -> dict[str, str]:
     return {
         file_name(unit, prefix): lay_out_text(_rendered(template(f"{unit}.v.j2"), config, prefix)) for unit in UNITS
     }
-
-
-def generate(config: Accelerator, folder: Path, prefix: str = DEFAULT_PREFIX) -> list[Path]:
-    """Write the Verilog files into ``folder``, and for each module above the units a list of the files that it needs.
-
-    Returns the paths of the Verilog files, leaves first. Raises UserError where the folder cannot be written, or
-    where no module's name can begin with ``prefix``.
-    """
-    check_prefix(prefix)
-    files = render(config, prefix)
-    paths = [folder / name for name in files]
-    tops = [unit.name for unit in UNITS.values() if unit.level is not Level.UNIT]
-    try:
-        # A folder of the user's choice, which may hold other files: it cannot be replaced as a whole.
-        with locked(folder / f"{prefix}verilog"):
-            for path, text in zip(paths, files.values(), strict=True):
-                write_atomically(path, text.encode())
-            for top in tops:
-                listing = "".join(f"{file_name(unit, prefix)}\n" for unit in contents_of(top))
-                write_atomically(folder / f"{module_name(top, prefix)}.f", listing.encode())
-    except OSError as error:
-        raise UserError(f"Folder {folder} cannot be written ({error.strerror}): name one that can.") from None
-    return paths
