@@ -72,9 +72,11 @@ def render_text(text: str, config: Accelerator) -> str:
     return _rendered(_environment().from_string(text), config, DEFAULT_PREFIX)
 
 
+def render_unit(unit: str, config: Accelerator, prefix: str = DEFAULT_PREFIX) -> str:
+    """The Verilog of one unit."""
+    return lay_out_text(render_template(TEMPLATES, f"{unit}.v.j2", config, prefix))
+
+
 def render(config: Accelerator, prefix: str = DEFAULT_PREFIX) -> dict[str, str]:
     """File name to text of every Verilog file, leaves first; ``prefix`` begins the names of modules and files."""
-    template = _environment(TEMPLATES).get_template
-    return {
-        file_name(unit, prefix): lay_out_text(_rendered(template(f"{unit}.v.j2"), config, prefix)) for unit in UNITS
-    }
+    return {file_name(unit, prefix): render_unit(unit, config, prefix) for unit in UNITS}
