@@ -66,7 +66,7 @@ test: lint icarus $(VENV)/all.stamp ## everything that proves the project: lint,
 	@$(PYTHON) -m pytest || { status=$$?; echo $$status > "$(STATUS)"; exit $$status; }
 	@$(RUN) regress --suite smoke --jobs "$(JOBS)"
 
-lint: $(VENV)/all.stamp ## ruff and mypy (Verilator's lint of every preset is among the tests)
+lint: $(VENV)/all.stamp ## ruff and mypy, verible and slang (Verilator's lint of every preset is among the tests)
 	@$(RUN) lint
 
 bench: $(VENV)/sim.stamp ## measure build time and simulated cycles per second of every preset
@@ -118,7 +118,7 @@ unstructured: $(VENV)/all.stamp ## prune a network's weights without structure, 
 tradeoff: $(VENV)/all.stamp ## show accuracy against cycles and size of a network's points (TRAIN=1 trains what is missing)
 	@$(RUN) compress tradeoff --net "$(NET)" $(if $(filter-out 0,$(TRAIN)),--run)
 
-rtl: $(VENV)/sim.stamp ## write the Verilog of a configuration to OUT (PREFIX=...)
+rtl: $(VENV)/sim.stamp ## write the Verilog of a configuration, and what is handed over with it, to OUT (PREFIX=...)
 	@$(RUN) rtl --config "$(CONFIG)" $(if $(PREFIX),--prefix "$(PREFIX)") --out "$(OUT)"
 
 clean: ## remove everything that was built, but not the virtual environment

@@ -1,4 +1,4 @@
-"""penni-escalate lint: ruff and mypy over the project, into build/results/lint.json."""
+"""penni-escalate lint: ruff, mypy, and verible and slang over the Verilog, into build/results/lint.json."""
 
 import subprocess
 import sys
@@ -14,6 +14,7 @@ CHECKS = {
     "ruff": ("ruff", "check", "."),
     "format": ("ruff", "format", "--check", "."),
     "mypy": ("mypy",),
+    "verilog": ("penni_escalate.rtl.verilog_lint",),
 }
 
 
@@ -33,7 +34,10 @@ def main() -> None:
             "seconds": round(time.perf_counter() - begin, 2),
         }
     ok = all(result["ok"] for result in results.values())
-    path = write_json(RESULTS / "lint.json", {"ok": ok, "checks": results, "tools": tool_versions("ruff", "mypy")})
+    path = write_json(
+        RESULTS / "lint.json",
+        {"ok": ok, "checks": results, "tools": tool_versions("ruff", "mypy", "verible", "pyslang")},
+    )
     print(f"results in {relative(path)}")
     if not ok:
         raise SystemExit(1)

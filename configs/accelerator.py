@@ -17,50 +17,38 @@ from penni_escalate.common.validation import first_problem, read_fields
 PRESET_FOLDER = Path(__file__).resolve().parent
 
 
-def _size(low: int, high: int) -> object:
-    return Field(ge=low, le=high, strict=True)
+def _size(low: int, high: int, meaning: str) -> object:
+    return Field(ge=low, le=high, strict=True, description=meaning)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Accelerator:
-    """One accelerator. Sizes are counts unless a unit is given; where not given they are those of preset small."""
+    """One accelerator. Sizes are counts unless a unit is given; where not given they are those of preset small.
+
+    What a field means is its description, which docs/architecture.md and the generated Verilog show.
+    """
 
     #: Name of the preset; goes into file headers and reports.
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=32)]
-    #: Blocks; a block computes one output channel of a pass.
-    blocks: Annotated[int, _size(2, 256)] = 16
-    #: Rows of a block; a row computes the combination z[k, m] for one basis kernel m.
-    rows: Annotated[int, _size(1, 16)] = 6
-    #: Channels of a SparseMap group.
-    group: Annotated[int, _size(2, 64)] = 16
-    #: Packed activations that a beat carries.
-    lanes: Annotated[int, _size(1, 64)] = 8
-    #: Adder lanes of a row's channel accumulator.
-    adders: Annotated[int, _size(1, 16)] = 2
-    #: Columns of the concentration window beyond the first.
-    lookahead: Annotated[int, _size(0, 7)] = 2
-    #: Distance up to which an idle adder lane takes a neighbour's value.
-    lookaside: Annotated[int, _size(0, 3)] = 1
-    #: Beats that a block's input ring holds.
-    ring: Annotated[int, _size(2, 64)] = 16
-    #: Values z that a row's FIFO holds.
-    z_fifo: Annotated[int, _size(2, 64)] = 4
-    #: Neighbouring output columns that a row's multipliers serve in a cycle.
-    taps: Annotated[int, _size(1, 8)] = 1
-    #: Output lines in flight in a block.
-    psum_lines: Annotated[int, _size(2, 16)] = 6
-    #: Requantizations a cycle.
-    out_lanes: Annotated[int, _size(1, 64)] = 8
-    #: Parameter words that the load port takes in a cycle, for as many blocks.
-    load_words: Annotated[int, _size(1, 16)] = 2
-    #: Largest kernel height and width.
-    kernel_max: Annotated[int, _size(1, 11)] = 5
-    #: Largest input and output width, in pixels.
-    width_max: Annotated[int, _size(4, 256)] = 64
-    #: Largest number of input channels.
-    channels_max: Annotated[int, _size(4, 4096)] = 512
-    #: Bits of z, sign included.
-    z_bits: Annotated[int, _size(10, 24)] = 16
+    blocks: Annotated[int, _size(2, 256, "blocks; output channels of a pass, or a multiple of them")] = 16
+    rows: Annotated[int, _size(1, 16, "rows of a block; largest M")] = 6
+    group: Annotated[int, _size(2, 64, "channels of a SparseMap group")] = 16
+    lanes: Annotated[int, _size(1, 64, "packed codes of a beat")] = 8
+    adders: Annotated[int, _size(1, 16, "adder lanes of a channel accumulator")] = 2
+    lookahead: Annotated[int, _size(0, 7, "columns of the concentration window beyond the first")] = 2
+    lookaside: Annotated[int, _size(0, 3, "how far an idle adder lane looks for a neighbour's value")] = 1
+    ring: Annotated[int, _size(2, 64, "beats in a block's ring")] = 16
+    z_fifo: Annotated[int, _size(2, 64, "z in a row's FIFO")] = 4
+    taps: Annotated[int, _size(1, 8, "neighbouring output columns that the basis MAC adds into in a cycle")] = 1
+    psum_lines: Annotated[int, _size(2, 16, "output lines in flight")] = 6
+    out_lanes: Annotated[int, _size(1, 64, "requantizations per cycle")] = 8
+    load_words: Annotated[
+        int, _size(1, 16, "neighbouring blocks that a transfer on the load port writes, a word each")
+    ] = 2
+    kernel_max: Annotated[int, _size(1, 11, "largest kernel height, kernel width and stride")] = 5
+    width_max: Annotated[int, _size(4, 256, "largest input and output width, in pixels")] = 64
+    channels_max: Annotated[int, _size(4, 4096, "largest number of input channels")] = 512
+    z_bits: Annotated[int, _size(10, 24, "bits of z, sign included")] = 16
 
     @model_validator(mode="after")
     def _rules(self) -> "Accelerator":
@@ -131,3 +119,9 @@ def load_accelerator(name_or_file: str) -> Accelerator:
 def as_fields(config: Accelerator) -> dict[str, int | str]:
     """The configuration as a mapping, in field order."""
     return asdict(config)
+
+
+def meanings() -> dict[str, str]:
+    """What each size means, in field order."""
+    fields = _ADAPTER.json_schema()["properties"]
+    return {name: field["description"] for name, field in fields.items() if "description" in field}

@@ -8,7 +8,8 @@ from penni_escalate.common.options import Folder
 from penni_escalate.common.paths import RESULTS
 from penni_escalate.common.results import write_json
 from penni_escalate.configs.accelerator import load_accelerator
-from penni_escalate.rtl.generator import configuration_hash, generate
+from penni_escalate.rtl.generator import configuration_hash
+from penni_escalate.rtl.hand_over import generate
 from penni_escalate.rtl.names import DEFAULT_PREFIX
 
 

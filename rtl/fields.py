@@ -1,5 +1,6 @@
 """Bits of indices, and fields in packed vectors."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
@@ -26,12 +27,14 @@ class Field:
     Attributes:
         width, offset: in bits.
         signed: two's complement.
+        meaning: what the name does not say.
     """
 
     name: str
     width: int
     offset: int = 0
     signed: bool = False
+    meaning: str = ""
 
     @property
     def high(self) -> int:
@@ -60,8 +63,23 @@ def lay_out(fields: tuple[Field, ...]) -> tuple[Field, ...]:
     return tuple(placed)
 
 
-def pack(fields: list[tuple[str, int]]) -> SimpleNamespace:
-    """Lay fields out from bit 0 upward; an attribute a field; ``fields``, all of them; ``total``, their bits."""
-    placed = lay_out(tuple(Field(name, width) for name, width in fields))
+def layout(fields: Iterable[Field]) -> list[str]:
+    """A line for each field of a vector: its bits, its name, and what it means, one below the other."""
+    placed = [(f"[{field.slice}]", field) for field in fields]
+    bits = max(len(place) for place, _ in placed)
+    names = max(len(field.name) for _, field in placed)
+
+    def notes(field: Field) -> str:
+        return "; ".join(note for note in ("signed" if field.signed else "", field.meaning) if note)
+
+    return [f"{place:{bits}}  {field.name:{names}}  {notes(field)}".rstrip() for place, field in placed]
+
+
+def pack(fields: list[tuple[str, int, str]]) -> SimpleNamespace:
+    """Lay fields of name, width and meaning out from bit 0 upward.
+
+    An attribute a field; ``fields``, all of them; ``total``, their bits.
+    """
+    placed = lay_out(tuple(Field(name, width, meaning=meaning) for name, width, meaning in fields))
     named = {field.name: field for field in placed}
     return SimpleNamespace(**named, fields=list(placed), total=sum(field.width for field in placed))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.rtl.fields import Field, clog2, index_bits, lay_out
+from penni_escalate.rtl.fields import Field, clog2, index_bits, lay_out, layout
 from penni_escalate.rtl.formats import (
     CLAMP_BITS,
     EXPONENT_BITS,
@@ -51,14 +51,14 @@ class Part:
     """Fields that follow one another, from bit 0 upward, once or more often.
 
     Attributes:
-        each: what there is a copy for, the first lowest; empty for one copy.
+        each: what there is a copy for, from 0 on, the first lowest; empty for one copy.
     """
 
     fields: tuple[LoadField, ...]
     each: str = ""
 
     def __str__(self) -> str:
-        return (f"for each {self.each}: " if self.each else "") + ", ".join(map(str, self.fields))
+        return (f"for each {self.each} = 0..: " if self.each else "") + ", ".join(map(str, self.fields))
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Declaration:
 
 
 #: Parts with a copy for each row: of a basis kernel's row m, or of row m of a block; and for each output of a block.
-_ROW = "row m = 0.."
-_OUTPUT = "output o = 0.."
+_ROW = "row m"
+_OUTPUT = "output o"
 
 WORDS: Mapping[LoadKind, Declaration] = {
     LoadKind.COEFFICIENTS: Declaration(
@@ -152,11 +152,17 @@ class LoadPart:
     fields: tuple[Field, ...]
     copies: int
     offset: int
+    each: str = ""
 
     @property
     def step(self) -> int:
         """Bits from a copy to the next."""
         return sum(field.width for field in self.fields)
+
+    @property
+    def repeats(self) -> str:
+        """Where the other copies are; empty for one copy."""
+        return f"for {self.each} = 0..{self.copies - 1}, every {self.step} bits" if self.each else ""
 
 
 @dataclass(frozen=True)
@@ -175,6 +181,20 @@ class LoadWord:
     def fields(self) -> tuple[Field, ...]:
         """The first copy of each field."""
         return tuple(replace(field, offset=part.offset + field.offset) for part in self.parts for field in part.fields)
+
+    @property
+    def layout(self) -> list[str]:
+        """The word's name, and a line for each field with the bits of its first copy."""
+        kept = (
+            replace(
+                field,
+                offset=part.offset + field.offset,
+                meaning="; ".join(note for note in (field.meaning, part.repeats) if note),
+            )
+            for part in self.parts
+            for field in part.fields
+        )
+        return [f"{self.kind.name}, {self.bits} bits:", *(f"  {line}" for line in layout(kept))]
 
     def copies(self, name: str) -> int:
         """How many copies of a field there are. Raises KeyError for a name that the word does not have."""
@@ -236,8 +256,10 @@ def load_words(config: Accelerator) -> dict[LoadKind, LoadWord]:
         offset = 0
         for part in declared.parts:
             bits = {field.name: sizes.get(str(field.bits)) or int(field.bits) for field in part.fields}
-            fields = tuple(Field(field.name, bits[field.name], signed=field.signed) for field in part.fields)
-            yield LoadPart(lay_out(fields), copies[part.each], offset)
+            fields = tuple(
+                Field(field.name, bits[field.name], signed=field.signed, meaning=field.meaning) for field in part.fields
+            )
+            yield LoadPart(lay_out(fields), copies[part.each], offset, part.each)
             offset += copies[part.each] * sum(bits.values())
 
     return {kind: LoadWord(kind, tuple(placed(declared))) for kind, declared in WORDS.items()}

@@ -21,14 +21,14 @@ class Widths:
 
         self.beat = pack(
             [
-                ("values", CODE_BITS * c.lanes),
-                ("control", self.stages * c.group),
-                ("map", c.group),
-                ("group", self.group_bits),
-                ("part", self.part_bits),
-                ("signed", 1),
-                ("eop", 1),
-                ("last", 1),
+                ("values", CODE_BITS * c.lanes, "packed activations"),
+                ("control", self.stages * c.group, "gather controls of the map"),
+                ("map", c.group, "the group's channels that are not 0"),
+                ("group", self.group_bits, "which group of the pixel"),
+                ("part", self.part_bits, f"which {c.lanes} of the group's packed values"),
+                ("signed", 1, "values are -128..127 rather than 0..255"),
+                ("eop", 1, "end of pixel"),
+                ("last", 1, "end of pass"),
             ]
         )
         self.beat_bits = self.beat.total

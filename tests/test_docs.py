@@ -17,10 +17,11 @@ from penni_escalate.common.paths import IMPORTS, ROOT
 from penni_escalate.common.units import UNITS
 from penni_escalate.compress.recipe import Recipe
 from penni_escalate.compress.steps import FIRST_READ
-from penni_escalate.configs.accelerator import as_fields, load_accelerator, parse_accelerator
+from penni_escalate.configs.accelerator import as_fields, load_accelerator, meanings, parse_accelerator
 from penni_escalate.golden.schema import manifest_schema
 from penni_escalate.rtl.generator import render_text
 from penni_escalate.rtl.load_words import load_table
+from penni_escalate.rtl.verilog_lint import SLANG_EXCEPTIONS, VERIBLE_EXCEPTIONS
 from penni_escalate.tb.flows.coverage_plan import page_of
 
 DOCS = ROOT / "docs"
@@ -108,6 +109,20 @@ def test_presets() -> None:
         for bad in (int(low) - 1, int(high) + 1):
             with pytest.raises(UserError, match=f"field '{name}'"):
                 parse_accelerator({**presets[0], name: bad}, "test")
+
+
+def test_meanings_of_fields() -> None:
+    """The table of presets says of each field what its description says."""
+    text = (DOCS / "architecture.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| \d+\.\.\d+ \|(?: \d+ \|){3} (.*) \|$", text, re.MULTILINE)
+    assert dict(rows) == meanings()
+
+
+def test_what_the_lint_of_the_verilog_leaves_out() -> None:
+    """The table of architecture.md has every rule that verible and slang are not asked for, with its reason."""
+    text = (DOCS / "architecture.md").read_text().replace("`", "")
+    for tool, exceptions in (("verible", VERIBLE_EXCEPTIONS), ("slang", SLANG_EXCEPTIONS)):
+        assert re.findall(rf"^\| {tool} \| (.*) \| (.*) \|$", text, re.MULTILINE) == list(exceptions.items())
 
 
 def test_derived_numbers() -> None:

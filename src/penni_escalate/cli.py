@@ -49,7 +49,7 @@ SUBCOMMANDS = {
     "mutants": Subcommand("tb.flows.mutants.command", "main", "Put faults into the Verilog on purpose.", "verify"),
     "report": Subcommand("tb.flows.report.command", "main", "Write the verification report.", "verify"),
     "bench": Subcommand("tb.stream_core.speed", "main", "Measure build time and simulation speed.", "sim"),
-    "lint": Subcommand("common.lint", "main", "Run ruff and mypy over the project."),
+    "lint": Subcommand("common.lint", "main", "Run ruff, mypy, verible and slang over the project."),
 }
 
 

@@ -22,8 +22,9 @@ from numba.core import caching
 from penni_escalate.common.results import append_line
 from penni_escalate.common.shared_folder import failed_folder, made, replaced, written
 from penni_escalate.configs.accelerator import load_accelerator
-from penni_escalate.rtl import generator
-from penni_escalate.rtl.generator import TEMPLATES, generate, render_template
+from penni_escalate.rtl import hand_over
+from penni_escalate.rtl.generator import TEMPLATES, render_template
+from penni_escalate.rtl.hand_over import generate
 from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.base import netlist, simulator, yosys
 from penni_escalate.tb.base.bench import Shape
@@ -291,7 +292,8 @@ def verilog_of_designs(folder: Path, patch: pytest.MonkeyPatch) -> Work:
 @kind
 def verilog_in_a_folder_of_the_users(folder: Path, patch: pytest.MonkeyPatch) -> Work:
     """Of two configurations that are written into one folder, one is there at the end."""
-    patch.setattr(generator, "render", lambda config, prefix: {f"{name}.v": f"{config}\n{TEXT}" for name in "abcdefgh"})
+    texts = lambda config, folder, prefix: {f"{name}.v": f"{config}\n{TEXT}" for name in "abcdefgh"}  # noqa: E731
+    patch.setattr(hand_over, "contents", texts)
 
     def work(number: int) -> None:
         generate(number % 2, folder / "rtl")  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD, relative, stored
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.rtl.generator import TEMPLATES, render_template
+from penni_escalate.rtl.generator import render_template, render_unit
 from penni_escalate.rtl.names import file_name, module_name
 from penni_escalate.tb.base.result import Result, Verdict
 from penni_escalate.tb.flows.formal.declarations import CHECKER_SUFFIX, ENGINES, Bug, Method, Proof
@@ -101,7 +101,7 @@ def instantiated(text: str) -> list[str]:
 
 def generated(unit: str, config: Accelerator) -> str:
     """The Verilog of one unit."""
-    return render_template(TEMPLATES, f"{unit}.v.j2", config)
+    return render_unit(unit, config)
 
 
 def source_files(checker: str, top: str, config: Accelerator) -> dict[str, str]:
