@@ -209,7 +209,13 @@ class _Arrays:
             raise UserError(f"{self.where}: array '{next(iter(self._arrays))}' is not known: remove it.")
 
 
-def _layer(folder: Path, entry: LayerEntry, types: Mapping[str, TensorType], read: Callable[[str], bytes]) -> Layer:
+def layer_of(entry: LayerEntry, types: Mapping[str, TensorType], arrays: Mapping[str, np.ndarray]) -> Layer:
+    """The layer of a manifest's entry.
+
+    Args:
+        types: of the tensors before it, by name.
+        arrays: of its file, by name; none where its kind has none.
+    """
     kind = KINDS[entry.kind]
     fields: dict[str, Any] = {
         "name": entry.name,
@@ -219,26 +225,29 @@ def _layer(folder: Path, entry: LayerEntry, types: Mapping[str, TensorType], rea
         "geometry": geometry_of(entry),
         "signed_in": types[entry.sources[0]].signed,
     }
+    if kind.requantized:
+        fields |= {array.name: arrays[array.name] for array in REQUANTIZATION}
+        fields |= {"low": entry.low, "high": entry.high, "signed_out": entry.signed}
+        if entry.skip is not None:
+            value, exponent = (arrays[array.name] for array in SKIP)
+            fields["skip"] = Skip(source=entry.skip, value=value, exponent=exponent, signed=types[entry.skip].signed)
+    own = {array.name: arrays[array.name] for array in kind.own_arrays}
+    return kind.layer(**fields, **kind.fields(entry, own))
+
+
+def _layer(folder: Path, entry: LayerEntry, types: Mapping[str, TensorType], read: Callable[[str], bytes]) -> Layer:
+    kind = KINDS[entry.kind]
     if kind.hands_on:
-        return kind.layer(**fields, **kind.fields(entry, {}))
+        return layer_of(entry, types, {})
     assert entry.file is not None
     assert entry.sha256 is not None
-    arrays = _Arrays(folder / entry.file, entry.name, entry.sha256, read(entry.file))
-    if kind.requantized:
-        fields |= {"skip": _skip(entry, types, arrays), **arrays.of(entry, REQUANTIZATION)}
-        fields |= {"low": entry.low, "high": entry.high, "signed_out": entry.signed}
-    layer = kind.layer(**fields, **kind.fields(entry, arrays.of(entry, kind.own_arrays)))
-    arrays.finish()
+    file = _Arrays(folder / entry.file, entry.name, entry.sha256, read(entry.file))
+    arrays = file.of(entry, (*(() if entry.skip is None else SKIP), *kind.arrays))
+    file.finish()
+    layer = layer_of(entry, types, arrays)
     assert isinstance(layer, Weighted)
-    check_accumulator(arrays.where, layer)
+    check_accumulator(file.where, layer)
     return layer
-
-
-def _skip(entry: LayerEntry, types: Mapping[str, TensorType], arrays: _Arrays) -> Skip | None:
-    if entry.skip is None:
-        return None
-    value, exponent = arrays.of(entry, SKIP).values()
-    return Skip(source=entry.skip, value=value, exponent=exponent, signed=types[entry.skip].signed)
 
 
 def _images(
