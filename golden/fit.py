@@ -1,6 +1,7 @@
 """Whether the stream core runs a layer, and whether the layer fits an accelerator."""
 
 from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.golden.folding import Fold, fold_layer, possible_folds
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.input_groups import groups_problem
 from penni_escalate.golden.kinds import KINDS, Convolution
@@ -29,8 +30,21 @@ def unsupported_reason(layer: Layer, config: Accelerator) -> str | None:
     form = core_form(layer)
     if isinstance(form, str):
         return form
-    problem = exceeds_limits(form.geometry, form.rows_used, config, form.summed, form.pool)
+    if fitting_folds(form, config):
+        problem = None
+    else:
+        problem = exceeds_limits(form.geometry, form.rows_used, config, form.summed, form.pool)
     return problem or groups_problem(form, config) or z_problem(form.coefficients, form.signed_in, config.z_bits)
+
+
+def fitting_folds(form: Convolution, config: Accelerator) -> list[Fold]:
+    """How a layer can be folded so that its sizes fit an accelerator."""
+    folded = [(fold, fold_layer(form, fold)) for fold in possible_folds(form, config)]
+    return [
+        fold
+        for fold, layer in folded
+        if exceeds_limits(layer.geometry, layer.rows_used, config, layer.summed, layer.pool) is None
+    ]
 
 
 def exceeds_limits(

@@ -106,9 +106,7 @@ def resnet50(rng: np.random.Generator) -> PackageBuilder:
                     density=_POINTWISE,
                     signed=True,
                 )
-            last = net.add(
-                f"{name}_expand", LayerKind.POINTWISE, [spatial], 4 * kernels, density=_POINTWISE, skip=skip
-            )
+            last = net.add(f"{name}_expand", LayerKind.POINTWISE, [spatial], 4 * kernels, density=_POINTWISE, skip=skip)
     _last(net, last)
     return net
 

@@ -8,7 +8,7 @@ import numpy as np
 from penni_escalate.golden.codes import code_range
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.layers import LayerKind
-from penni_escalate.golden.workloads.draw import draw_activations, draw_coefficients, draw_kernels
+from penni_escalate.golden.workloads.draw import draw_activations, draw_coefficients, draw_kernels, scaling
 from penni_escalate.golden.workloads.entries import DrawnEntry, FitEntry, LayerEntry, densities
 from penni_escalate.golden.workloads.rivals import RivalLayer
 from penni_escalate.golden.workloads.streams import Purpose, stream

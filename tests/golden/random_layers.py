@@ -7,7 +7,7 @@ import numpy as np
 
 from penni_escalate.golden.codes import code_dtype, code_range
 from penni_escalate.golden.drawn_packages.builder import PackageBuilder
-from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.geometry import Geometry, Padding
 from penni_escalate.golden.kinds import KINDS, Classifier, Convolution, Depthwise, MaxPool, Pointwise, Upsample
 from penni_escalate.golden.layers import Layer, LayerKind, Skip
 from penni_escalate.golden.package import Package
@@ -32,8 +32,10 @@ def _geometry(rng: np.random.Generator, kind: LayerKind, channels: int, height: 
     while True:
         rows, columns = (1, 1) if kind is LayerKind.POINTWISE else (int(x) for x in rng.integers(1, 6, 2))
         padding, stride = int(rng.integers(0, min(rows, columns))), int(rng.integers(1, 4))
+        sides = Padding(*(int(rng.integers(size)) for size in (rows, rows, columns, columns)))
         try:
-            return Geometry(channels, height, width, kernels, rows, columns, stride, padding)
+            each = padding if rng.random() < 0.7 else sides
+            return Geometry(channels, height, width, kernels, rows, columns, stride, each)
         except ValueError:
             continue
 
