@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.pooling import NO_POOL, Pool
 from penni_escalate.golden.psum_lines import LINES_MIN, lines_of
 from penni_escalate.golden.sparsemap import SparseTensor, encode
+from penni_escalate.golden.tiles import Tile, tiles_of
 
 #: Of an accumulator.
 BYTES_OF_LOGIT = 4
@@ -35,9 +37,10 @@ class Pass:
     bias and multiplier 0, so their codes are 0.
 
     Attributes:
-        geometry: of what is sent. That of a 1x1 layer has no pixels that no output reaches, and where a block has
-            several outputs its lines are cut to fit the psum lines: it has as many pixels, in the same order.
         fold: how the image is folded before it is coded.
+        tile: the columns that the pass gives, and the geometry of what is sent for them. That of a 1x1 layer has no
+            pixels that no output reaches, and where a block has several outputs the tile is the whole image, whose
+            lines are cut to fit the psum lines: it has as many pixels, in the same order.
         summed: the kernels cover the image and are the same at every place, so that one place is loaded.
         outputs: output channels of a block. Row m works for output m // (ROWS / outputs).
         groups: int64 (G,): the groups of the layer's channels, and then of its skip tensor's, that are sent: those
@@ -59,8 +62,8 @@ class Pass:
         skip_signed: its codes are signed.
     """
 
-    geometry: Geometry
     fold: Fold
+    tile: Tile
     summed: bool
     outputs: int
     groups: np.ndarray
@@ -79,6 +82,11 @@ class Pass:
     signed_in: bool
     skip_groups: int = 0
     skip_signed: bool = False
+
+    @property
+    def geometry(self) -> Geometry:
+        """Of what is sent."""
+        return self.tile.geometry
 
     @property
     def codes(self) -> int:
@@ -209,15 +217,19 @@ def inputs_of(
     fold = passes[0].fold
     layer, activations = fold_layer(layer, fold), fold_image(layer, fold, activations)
     stride = 1 if _point(layer) else layer.geometry.stride
-    whole = encode(padded_input(layer, sent(layer, activations), skip, stride, config.group), config.group)
-    parts: dict[tuple[int, ...], SparseTensor] = {tuple(range(whole.maps.shape[1])): whole}
-    found = []
+    pixels = padded_input(layer, sent(layer, activations), skip, stride, config.group)
+    tiles: dict[Tile, SparseTensor] = {}
+    parts: dict[tuple[Tile, bytes], SparseTensor] = {}
     for work in passes:
-        chosen = tuple(work.groups.tolist())
-        if chosen not in parts:
-            parts[chosen] = SparseTensor(whole.maps[:, chosen], whole.values[:, chosen])
-        found.append(parts[chosen])
-    return found
+        tile, part = work.tile, (work.tile, work.groups.tobytes())
+        if tile not in tiles:
+            columns = slice(tile.first_sent, tile.first_sent + tile.sent)
+            tiles[tile] = encode(pixels[:, columns], config.group)
+        if part not in parts:
+            whole = tiles[tile]
+            every = len(work.groups) == whole.maps.shape[1]
+            parts[part] = whole if every else SparseTensor(whole.maps[:, work.groups], whole.values[:, work.groups])
+    return [parts[work.tile, work.groups.tobytes()] for work in passes]
 
 
 def _geometry(layer: Convolution, config: Accelerator, outputs: int) -> Geometry | None:
@@ -335,8 +347,11 @@ def _passes(unfolded: Convolution, config: Accelerator, outputs: int, fold: Fold
     basis = loaded[None] if layer.shared_basis else padded(loaded)
     bias, multiplier, shift = padded(layer.bias), padded(layer.multiplier), padded(layer.shift, 1)
     skip = None if layer.skip is None else (padded(layer.skip.value), padded(layer.skip.exponent))
+    # With several outputs of a block the lines are cut anew, and the pixels are those of the whole image.
+    whole = [Tile(g, 0, layer.out_width, 0, layer.out_width)]
+    tiles = tiles_of(g, layer.pool, config.width_max) if outputs == 1 else whole
     result = []
-    for first in range(0, count * in_pass, in_pass):
+    for tile, first in product(tiles, range(0, count * in_pass, in_pass)):
         chosen = slice(first, first + in_pass)
         by_group = coefficients[chosen].reshape(in_pass, -1, config.group, rows)
         # Every pass has a group, so that its pixels end.
@@ -352,8 +367,8 @@ def _passes(unfolded: Convolution, config: Accelerator, outputs: int, fold: Fold
             exponents[:, m : m + outputs] = exponent
         result.append(
             Pass(
-                geometry=g,
                 fold=fold,
+                tile=tile,
                 summed=layer.summed,
                 outputs=outputs,
                 groups=groups,
