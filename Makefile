@@ -38,7 +38,7 @@ unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH
 $(shell rm -f "$(STATUS)")
 
 .DEFAULT_GOAL := help
-.PHONY: help sim predict workloads dse test lint bench units gates area timing mutants formal coverage regress rerun report compress compress-report unstructured tradeoff evaluate rtl icarus opensta clean
+.PHONY: help sim predict draw-package workloads dse test lint bench units gates area timing mutants formal coverage regress rerun report compress compress-report unstructured tradeoff evaluate rtl icarus opensta clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -51,6 +51,9 @@ help: ## list the targets
 sim: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run a network's layers through the RTL and compare with golden/
 	@$(RUN) sim --net "$(NET)" --config "$(CONFIG)" --sim "$(SIM)" --images "$(IMAGES)" --seed "$(SEED)" \
 	  $(if $(LAYER),--layer "$(LAYER)") $(if $(IMAGE),--image "$(IMAGE)") $(if $(filter-out 0,$(WAVES)),--waves)
+
+draw-package: $(VENV)/sim.stamp ## write a known network at reduced size, with drawn numbers, as a package (NET=mobilenetv2, resnet50, densenet121)
+	@$(RUN) draw-package --net "$(NET)" --seed "$(SEED)"
 
 predict: $(VENV)/sim.stamp ## predict the cycles of a network's layers by the cycle model, without a simulator
 	@$(RUN) predict --net "$(NET)" --config "$(CONFIG)" --images "$(IMAGES)" --seed "$(SEED)" \

@@ -40,12 +40,18 @@ _EVALUATION = (
 _COMMON = tuple(
     f"common/{name}.py"
     for name in (
+        "caller",
         "compiled",
         "errors",
+        "files",
         "paths",
+        "plain_paths",
+        "processes",
         "results",
         "shared_folder",
+        "shown",
         "sources",
+        "tool_environment",
         "units",
         "validation",
         "versions",

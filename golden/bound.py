@@ -11,8 +11,7 @@ from enum import StrEnum
 import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.golden.cycle.sliced.work import reached
-from penni_escalate.golden.schedule import Pass, load_words, rows_at_work
+from penni_escalate.golden.schedule import Pass, load_words, pixel_steps, rows_at_work
 from penni_escalate.golden.sparsemap import SparseTensor
 
 #: Numbers of a matrix that is made on the way: it should stay small.
@@ -77,20 +76,6 @@ def row_cycles(work: Pass, tensor: SparseTensor, adders: int) -> np.ndarray:
         values = table[chosen].astype(np.float32) @ active
         cycles[chosen] = np.maximum(np.ceil(values / adders), 1).sum(axis=1, dtype=np.float64)
     return cycles.reshape(blocks, rows)
-
-
-def pixel_steps(work: Pass, taps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Steps of the MAC, TAPS columns of one output line or TAPS outputs each, and products, of each pixel.
-
-    Returns:
-        int64 (H * W,) each.
-    """
-    g = work.geometry
-    first_y, last_y = reached(g.height, g.kernel_height, g.stride, g.padding, g.out_height)
-    first_x, last_x = reached(g.width, g.kernel_width, g.stride, g.padding, g.out_width)
-    lines, columns = np.maximum(last_y - first_y + 1, 0), np.maximum(last_x - first_x + 1, 0)
-    columns *= work.outputs
-    return np.outer(lines, -(-columns // taps)).reshape(-1), np.outer(lines, columns).reshape(-1)
 
 
 def bound_of(config: Accelerator, passes: Sequence[Pass], inputs: Sequence[SparseTensor], zero: np.ndarray) -> Bound:

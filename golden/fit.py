@@ -1,12 +1,14 @@
 """Whether the stream core runs a layer, and whether the layer fits an accelerator."""
 
 from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.golden.folding import Fold, fold_layer, possible_folds
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.input_groups import groups_problem
 from penni_escalate.golden.kinds import KINDS, Convolution
 from penni_escalate.golden.layers import Layer
 from penni_escalate.golden.overflow import z_problem
 from penni_escalate.golden.pooling import NO_POOL, Pool
+from penni_escalate.golden.tiles import tiles_of
 
 #: Lines of an input, of an output and of what a pool makes of it: the accelerator counts them in 12 bits.
 HEIGHT_MAX = 4095
@@ -30,8 +32,21 @@ def unsupported_reason(layer: Layer, config: Accelerator) -> str | None:
     form = core_form(layer)
     if isinstance(form, str):
         return form
-    problem = exceeds_limits(form.geometry, form.rows_used, config, form.summed, form.pool)
+    if fitting_folds(form, config):
+        problem = None
+    else:
+        problem = exceeds_limits(form.geometry, form.rows_used, config, form.summed, form.pool)
     return problem or groups_problem(form, config) or z_problem(form.coefficients, form.signed_in, config.z_bits)
+
+
+def fitting_folds(form: Convolution, config: Accelerator) -> list[Fold]:
+    """How a layer can be folded so that its sizes fit an accelerator."""
+    folded = [(fold, fold_layer(form, fold)) for fold in possible_folds(form, config)]
+    return [
+        fold
+        for fold, layer in folded
+        if exceeds_limits(layer.geometry, layer.rows_used, config, layer.summed, layer.pool) is None
+    ]
 
 
 def exceeds_limits(
@@ -61,7 +76,8 @@ def exceeds_limits(
         ("channels", g.channels, "channels_max", config.channels_max),
         ("basis", rows_used, "rows", config.rows),
     )
+    tiled = not summed and bool(tiles_of(g, pool, config.width_max))
     for field, value, limit, allowed in limits if summed else of_kernel + limits:
-        if value > allowed:
+        if value > allowed and not (limit == "width_max" and tiled):
             return f"{field} is {value}, {limit} allows {allowed}"
     return None

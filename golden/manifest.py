@@ -83,7 +83,7 @@ class Manifest(Strict):
                     raise ValueError("field 'name' is used twice: names must differ, 'input' is the network's input")
                 KINDS[layer.kind].check(layer)
                 _check_clamp(layer)
-                types[layer.name] = _output_of(layer, types)
+                types[layer.name] = output_type(layer, types)
                 if KINDS[layer.kind].logits and layer is not self.layers[-1]:
                     raise ValueError(f"field 'kind' is '{layer.kind}': only the last layer may be one")
             except ValueError as error:
@@ -135,7 +135,7 @@ def _check_clamp(layer: LayerEntry) -> None:
             )
 
 
-def _output_of(layer: LayerEntry, types: dict[str, TensorType]) -> TensorType:
+def output_type(layer: LayerEntry, types: dict[str, TensorType]) -> TensorType:
     """Type of a layer's output; ValueError where the layer does not go with the tensors it takes."""
     source = _input_of(layer, types)
     found, needed = (layer.channels, layer.height, layer.width), (source.channels, source.height, source.width)

@@ -24,7 +24,7 @@ from penni_escalate.golden.archive import ARRAYS_MAX, Archive, Wanted, file_limi
 from penni_escalate.golden.codes import code_dtype, code_range
 from penni_escalate.golden.entries import LayerEntry, TensorType
 from penni_escalate.golden.kinds import KINDS
-from penni_escalate.golden.kinds.kind import SKIP
+from penni_escalate.golden.kinds.kind import REQUANTIZATION, SKIP
 from penni_escalate.golden.layers import Layer, Skip, Weighted
 from penni_escalate.golden.manifest import Manifest, Measure, geometry_of
 from penni_escalate.golden.overflow import check_accumulator
@@ -203,7 +203,13 @@ def _arrays(where: str, read: _Read, file: str, sha256: str, arrays: list[Wanted
     return Archive(where, data).take_all(arrays)
 
 
-def _layer(folder: Path, entry: LayerEntry, types: Mapping[str, TensorType], read: _Read) -> Layer:
+def layer_of(entry: LayerEntry, types: Mapping[str, TensorType], arrays: Mapping[str, np.ndarray]) -> Layer:
+    """The layer of a manifest's entry.
+
+    Args:
+        types: of the tensors before it, by name.
+        arrays: of its file, by name; none where its kind has none.
+    """
     kind = KINDS[entry.kind]
     fields: dict[str, Any] = {
         "name": entry.name,
@@ -213,19 +219,25 @@ def _layer(folder: Path, entry: LayerEntry, types: Mapping[str, TensorType], rea
         "geometry": geometry_of(entry),
         "signed_in": types[entry.sources[0]].signed,
     }
+    if kind.requantized:
+        fields |= {array.name: arrays[array.name] for array in REQUANTIZATION}
+        fields |= {"low": entry.low, "high": entry.high, "signed_out": entry.signed}
+        if entry.skip is not None:
+            value, exponent = (arrays[array.name] for array in SKIP)
+            fields["skip"] = Skip(source=entry.skip, value=value, exponent=exponent, signed=types[entry.skip].signed)
+    own = {array.name: arrays[array.name] for array in kind.own_arrays}
+    return kind.layer(**fields, **kind.fields(entry, own))
+
+
+def _layer(folder: Path, entry: LayerEntry, types: Mapping[str, TensorType], read: _Read) -> Layer:
+    kind = KINDS[entry.kind]
     if kind.hands_on:
-        return kind.layer(**fields, **kind.fields(entry, {}))
+        return layer_of(entry, types, {})
     assert entry.file is not None
     assert entry.sha256 is not None
     where = f"{folder / entry.file}, layer '{entry.name}'"
     wanted = [array.wanted(entry) for array in (*kind.arrays, *(SKIP if entry.skip is not None else ()))]
-    arrays = _arrays(where, read, entry.file, entry.sha256, wanted)
-    if kind.requantized:
-        fields |= {"low": entry.low, "high": entry.high, "signed_out": entry.signed}
-    if entry.skip is not None:
-        value, exponent = (arrays.pop(array.name) for array in SKIP)
-        fields["skip"] = Skip(source=entry.skip, value=value, exponent=exponent, signed=types[entry.skip].signed)
-    layer = kind.layer(**fields, **kind.fields(entry, arrays))
+    layer = layer_of(entry, types, _arrays(where, read, entry.file, entry.sha256, wanted))
     assert isinstance(layer, Weighted)
     check_accumulator(where, layer)
     return layer

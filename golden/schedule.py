@@ -4,12 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.golden.fit import HEIGHT_MAX
-from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.fit import HEIGHT_MAX, fitting_folds
+from penni_escalate.golden.folding import Fold, fold_image, fold_layer
+from penni_escalate.golden.geometry import Geometry, reached
 from penni_escalate.golden.input_groups import (
     groups_max,
     groups_of_pixel,
@@ -19,8 +21,9 @@ from penni_escalate.golden.input_groups import (
 )
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.pooling import NO_POOL, Pool
-from penni_escalate.golden.psum_lines import LINES_MIN, lines_of, steps_of
+from penni_escalate.golden.psum_lines import LINES_MIN, lines_of
 from penni_escalate.golden.sparsemap import SparseTensor, encode
+from penni_escalate.golden.tiles import Tile, tiles_of
 
 #: Of an accumulator.
 BYTES_OF_LOGIT = 4
@@ -34,8 +37,10 @@ class Pass:
     bias and multiplier 0, so their codes are 0.
 
     Attributes:
-        geometry: of what is sent. That of a 1x1 layer has no pixels that no output reaches, and where a block has
-            several outputs its lines are cut to fit the psum lines: it has as many pixels, in the same order.
+        fold: how the image is folded before it is coded.
+        tile: the columns that the pass gives, and the geometry of what is sent for them. That of a 1x1 layer has no
+            pixels that no output reaches, and where a block has several outputs the tile is the whole image, whose
+            lines are cut to fit the psum lines: it has as many pixels, in the same order.
         summed: the kernels cover the image and are the same at every place, so that one place is loaded.
         outputs: output channels of a block. Row m works for output m // (ROWS / outputs).
         groups: int64 (G,): the groups of the layer's channels, and then of its skip tensor's, that are sent: those
@@ -57,7 +62,8 @@ class Pass:
         skip_signed: its codes are signed.
     """
 
-    geometry: Geometry
+    fold: Fold
+    tile: Tile
     summed: bool
     outputs: int
     groups: np.ndarray
@@ -76,6 +82,11 @@ class Pass:
     signed_in: bool
     skip_groups: int = 0
     skip_signed: bool = False
+
+    @property
+    def geometry(self) -> Geometry:
+        """Of what is sent."""
+        return self.tile.geometry
 
     @property
     def codes(self) -> int:
@@ -180,7 +191,7 @@ def _split(coefficients: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]
 def _point(layer: Convolution) -> bool:
     """A 1x1 layer without padding, whose output pixels each see one input pixel."""
     g = layer.geometry
-    return g.kernel_height == g.kernel_width == 1 and g.padding == 0
+    return g.kernel_height == g.kernel_width == 1 and not any(g.sides)
 
 
 def sent(layer: Convolution, activations: np.ndarray) -> np.ndarray:
@@ -203,16 +214,22 @@ def inputs_of(
         skip: codes (OH, OW, K) of the skip tensor, where the layer has one.
     """
     assert (skip is None) == (layer.skip is None)
+    fold = passes[0].fold
+    layer, activations = fold_layer(layer, fold), fold_image(layer, fold, activations)
     stride = 1 if _point(layer) else layer.geometry.stride
-    whole = encode(padded_input(layer, sent(layer, activations), skip, stride, config.group), config.group)
-    parts: dict[tuple[int, ...], SparseTensor] = {tuple(range(whole.maps.shape[1])): whole}
-    found = []
+    pixels = padded_input(layer, sent(layer, activations), skip, stride, config.group)
+    tiles: dict[Tile, SparseTensor] = {}
+    parts: dict[tuple[Tile, bytes], SparseTensor] = {}
     for work in passes:
-        chosen = tuple(work.groups.tolist())
-        if chosen not in parts:
-            parts[chosen] = SparseTensor(whole.maps[:, chosen], whole.values[:, chosen])
-        found.append(parts[chosen])
-    return found
+        tile, part = work.tile, (work.tile, work.groups.tobytes())
+        if tile not in tiles:
+            columns = slice(tile.first_sent, tile.first_sent + tile.sent)
+            tiles[tile] = encode(pixels[:, columns], config.group)
+        if part not in parts:
+            whole = tiles[tile]
+            every = len(work.groups) == whole.maps.shape[1]
+            parts[part] = whole if every else SparseTensor(whole.maps[:, work.groups], whole.values[:, work.groups])
+    return [parts[work.tile, work.groups.tobytes()] for work in passes]
 
 
 def _geometry(layer: Convolution, config: Accelerator, outputs: int) -> Geometry | None:
@@ -253,6 +270,20 @@ def possible_outputs(layer: Convolution, config: Accelerator) -> list[int]:
     return [n for n in range(1, config.rows + 1) if config.rows % n == 0 and (n == 1 or possible(n))]
 
 
+def pixel_steps(work: Pass, taps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Steps of the MAC, TAPS columns of one output line or TAPS outputs each, and products, of each pixel.
+
+    Returns:
+        int64 (H * W,) each.
+    """
+    g = work.geometry
+    first_y, last_y = reached(g.height, g.kernel_height, g.stride, g.sides.top, g.out_height)
+    first_x, last_x = reached(g.width, g.kernel_width, g.stride, g.sides.left, g.out_width)
+    lines, columns = np.maximum(last_y - first_y + 1, 0), np.maximum(last_x - first_x + 1, 0)
+    columns *= work.outputs
+    return np.outer(lines, -(-columns // taps)).reshape(-1), np.outer(lines, columns).reshape(-1)
+
+
 #: Share of the activations that are not 0, where the schedule weighs passes against rows without knowing them.
 _DENSITY = 0.5
 
@@ -261,32 +292,38 @@ def _cycles(passes: Sequence[Pass], config: Accelerator) -> float:
     """About how long passes take: for each pixel the slowest row, the beats, the steps of the MAC, or the drain."""
     total = 0.0
     for work in passes:
-        g = work.geometry
         groups = work.coefficients.shape[1] // config.group
         heaviest = int(np.count_nonzero(work.coefficients, axis=1).max())
-        of_pixel = max(
+        adding = max(
             groups * math.ceil(_DENSITY * config.group / config.lanes),
             math.ceil(_DENSITY * heaviest / config.adders),
-            steps_of(work.outputs, config.taps),
         )
+        of_pixels = int(np.maximum(pixel_steps(work, config.taps)[0], adding).sum())
         drain = work.drain_reads * config.blocks / config.out_lanes
-        total += max(g.height * g.width * of_pixel, drain, load_words(work, config))
+        total += max(of_pixels, drain, load_words(work, config))
     return total
 
 
-def passes_of(layer: Convolution, config: Accelerator, outputs: int | None = None) -> list[Pass]:
-    """Split a layer's output channels over passes, in order.
+def passes_of(
+    layer: Convolution, config: Accelerator, outputs: int | None = None, fold: Fold | None = None
+) -> list[Pass]:
+    """Split a layer's output channels over passes, in order; what is not given is chosen to take least time.
 
     Args:
-        outputs: output channels of a block, of ``possible_outputs``; those that take least time where not given.
+        outputs: output channels of a block, of ``possible_outputs``.
+        fold: how the image is folded, of ``fitting_folds``.
     """
-    if outputs is None:
-        choices = [_passes(layer, config, n) for n in possible_outputs(layer, config)]
-        return choices[0] if len(choices) == 1 else min(choices, key=lambda passes: _cycles(passes, config))
-    return _passes(layer, config, outputs)
+    choices = [
+        (folding, n)
+        for folding in (fitting_folds(layer, config) if fold is None else [fold])
+        for n in (possible_outputs(fold_layer(layer, folding), config) if outputs is None else [outputs])
+    ]
+    found = [_passes(layer, config, n, folding) for folding, n in choices]
+    return found[0] if len(found) == 1 else min(found, key=lambda passes: _cycles(passes, config))
 
 
-def _passes(layer: Convolution, config: Accelerator, outputs: int) -> list[Pass]:
+def _passes(unfolded: Convolution, config: Accelerator, outputs: int, fold: Fold) -> list[Pass]:
+    layer = fold_layer(unfolded, fold)
     g = _geometry(layer, config, outputs)
     assert g is not None
     k, _, m = layer.coefficients.shape
@@ -310,8 +347,11 @@ def _passes(layer: Convolution, config: Accelerator, outputs: int) -> list[Pass]
     basis = loaded[None] if layer.shared_basis else padded(loaded)
     bias, multiplier, shift = padded(layer.bias), padded(layer.multiplier), padded(layer.shift, 1)
     skip = None if layer.skip is None else (padded(layer.skip.value), padded(layer.skip.exponent))
+    # With several outputs of a block the lines are cut anew, and the pixels are those of the whole image.
+    whole = [Tile(g, 0, layer.out_width, 0, layer.out_width)]
+    tiles = tiles_of(g, layer.pool, config.width_max) if outputs == 1 else whole
     result = []
-    for first in range(0, count * in_pass, in_pass):
+    for tile, first in product(tiles, range(0, count * in_pass, in_pass)):
         chosen = slice(first, first + in_pass)
         by_group = coefficients[chosen].reshape(in_pass, -1, config.group, rows)
         # Every pass has a group, so that its pixels end.
@@ -323,11 +363,12 @@ def _passes(layer: Convolution, config: Accelerator, outputs: int) -> list[Pass]
         exponents[:, :m] = layer.exponent
         if skip is not None:
             value, exponent = (of_blocks(values[chosen, None]) for values in skip)
-            kernels[:, m : m + outputs, g.padding, g.padding] = value
+            kernels[:, m : m + outputs, g.sides.top, g.sides.left] = value
             exponents[:, m : m + outputs] = exponent
         result.append(
             Pass(
-                geometry=g,
+                fold=fold,
+                tile=tile,
                 summed=layer.summed,
                 outputs=outputs,
                 groups=groups,

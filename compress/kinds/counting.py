@@ -20,14 +20,18 @@ def ternary_readings(readers: np.ndarray, codes: np.ndarray) -> int:
 
 def places_inside(g: Geometry) -> np.ndarray:
     """How often each kernel position lies inside the image, over all output pixels; int64 (R, S)."""
-    lines = _inside(g.height, g.kernel_height, g.out_height, g)
-    columns = _inside(g.width, g.kernel_width, g.out_width, g)
+    lines = _inside(g.height, g.kernel_height, g.out_height, g.stride, g.sides.top)
+    columns = _inside(g.width, g.kernel_width, g.out_width, g.stride, g.sides.left)
     return lines.sum(axis=1)[:, None] * columns.sum(axis=1)[None, :]
 
 
-def _inside(size: int, kernel: int, outputs: int, g: Geometry) -> np.ndarray:
-    """Along one axis: whether kernel position r of output y lies inside the image; bool (R, OH)."""
-    place = np.arange(outputs)[None, :] * g.stride + np.arange(kernel)[:, None] - g.padding
+def _inside(size: int, kernel: int, outputs: int, stride: int, before: int) -> np.ndarray:
+    """Along one axis: whether kernel position r of output y lies inside the image; bool (R, OH).
+
+    Args:
+        before: padding in front of the image.
+    """
+    place = np.arange(outputs)[None, :] * stride + np.arange(kernel)[:, None] - before
     return (place >= 0) & (place < size)
 
 

@@ -57,4 +57,5 @@ def window_blocks(layer: RivalLayer) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def _padded(g: Geometry, codes: np.ndarray) -> np.ndarray:
-    return np.pad(codes, ((g.padding, g.padding), (g.padding, g.padding), (0, 0)))
+    p = g.sides
+    return np.pad(codes, ((p.top, p.bottom), (p.left, p.right), (0, 0)))

@@ -129,9 +129,9 @@ def _sums_of(layer: RivalLayer) -> _Sums:
     g = layer.geometry
     codes, weights = [], []
     for row_phase in range(g.stride):
-        rows = np.arange((row_phase - g.padding) % g.stride, g.height, g.stride)
+        rows = np.arange((row_phase - g.sides.top) % g.stride, g.height, g.stride)
         for column_phase in range(g.stride):
-            columns = np.arange((column_phase - g.padding) % g.stride, g.width, g.stride)
+            columns = np.arange((column_phase - g.sides.left) % g.stride, g.width, g.stride)
             chosen = layer.activations[rows[:, None], columns]
             sums = chosen.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32)
             codes.append((rows, columns, np.pad(sums, ((1, 0), (1, 0), (0, 0)))))

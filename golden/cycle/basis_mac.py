@@ -83,10 +83,10 @@ def closing_lines(work: Work, s: Sizes, p: int, row: int, column: int) -> int:
     """Lines, as a bit mask, that get their last product from the pixel at (row, column)."""
     mask = 0
     if column == work.width[p] - 1:
-        first = first_output(row, work.kernel_height[p], work.stride[p], work.padding[p])
-        last = last_output(row, work.stride[p], work.padding[p], work.out_height[p])
+        first = first_output(row, work.kernel_height[p], work.stride[p], work.padding_top[p])
+        last = last_output(row, work.stride[p], work.padding_top[p], work.out_height[p])
         for y in range(first, last + 1):
-            final_row = min(y * work.stride[p] - work.padding[p] + work.kernel_height[p] - 1, work.height[p] - 1)
+            final_row = min(y * work.stride[p] - work.padding_top[p] + work.kernel_height[p] - 1, work.height[p] - 1)
             if final_row == row:
                 mask |= psum_lines(work, p, y)
     return mask
@@ -115,9 +115,9 @@ def step_basis_mac(
         p = unit.walk_work[b]
         row, column, y, x = unit.walk_row[b], unit.walk_column[b], unit.walk_y[b], unit.walk_x[b]
         idle = unit.walk_idle[b]
-        first_x = first_output(column, work.kernel_width[p], work.stride[p], work.padding[p])
-        last_x = last_output(column, work.stride[p], work.padding[p], work.out_width[p])
-        last_y = last_output(row, work.stride[p], work.padding[p], work.out_height[p])
+        first_x = first_output(column, work.kernel_width[p], work.stride[p], work.padding_left[p])
+        last_x = last_output(column, work.stride[p], work.padding_left[p], work.out_width[p])
+        last_y = last_output(row, work.stride[p], work.padding_top[p], work.out_height[p])
         step, outputs = unit.walk_step[b], work.outputs[p]
         finish = idle or (y == last_y and x + s.taps > last_x and (outputs == 1 or step + 1 == work.steps[p]))
         line = psum_line(work, p, y, step)
@@ -127,14 +127,14 @@ def step_basis_mac(
         line_wait = (needed & lines.closed[b]) != 0
         if not line_wait:
             if not idle:
-                kernel_row = row + work.padding[p] - y * work.stride[p]
+                kernel_row = row + work.padding_top[p] - y * work.stride[p]
                 rows = s.rows // outputs
                 # With one output neighbouring columns, with several neighbouring outputs of one column.
                 count = min(s.taps, last_x + 1 - x if outputs == 1 else outputs - step * s.taps)
                 for tap in range(count):
                     out = x + tap if outputs == 1 else x
                     first = 0 if outputs == 1 else (step * s.taps + tap) * rows
-                    kernel_column = column + work.padding[p] - out * work.stride[p]
+                    kernel_column = column + work.padding_left[p] - out * work.stride[p]
                     total = 0
                     for m in range(first, first + rows):
                         total += work.kernels[p, b, kernel_row, kernel_column, m] * unit.walk_z[b, m]
@@ -160,10 +160,10 @@ def step_basis_mac(
     if running and z_valid:
         p = unit.work[b]
         row, column = unit.row[b], unit.column[b]
-        first_y = first_output(row, work.kernel_height[p], work.stride[p], work.padding[p])
-        last_y = last_output(row, work.stride[p], work.padding[p], work.out_height[p])
-        first_x = first_output(column, work.kernel_width[p], work.stride[p], work.padding[p])
-        last_x = last_output(column, work.stride[p], work.padding[p], work.out_width[p])
+        first_y = first_output(row, work.kernel_height[p], work.stride[p], work.padding_top[p])
+        last_y = last_output(row, work.stride[p], work.padding_top[p], work.out_height[p])
+        first_x = first_output(column, work.kernel_width[p], work.stride[p], work.padding_left[p])
+        last_x = last_output(column, work.stride[p], work.padding_left[p], work.out_width[p])
         idle = not z.any() or first_y > last_y or first_x > last_x
         closes = closing_lines(work, s, p, row, column)
         dropped = idle and closes == 0

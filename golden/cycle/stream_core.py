@@ -6,6 +6,7 @@ are both 1.
 
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import groupby
 
 import numpy as np
 
@@ -195,8 +196,17 @@ def output_tensor(outputs: np.ndarray, passes: list[Pass], layer: Convolution) -
     Args:
         outputs: uint8 (groups, GROUP), as in Trace.
     """
-    whole = outputs.reshape(len(passes), layer.out_height, layer.out_width, -1)
-    if passes[0].logits:
-        by_block = whole.reshape(*whole.shape[:3], BYTES_OF_LOGIT, -1).swapaxes(3, 4)
-        whole = np.ascontiguousarray(by_block).view("<i4")[..., 0]
-    return whole.transpose(1, 2, 0, 3).reshape(layer.out_height, layer.out_width, -1)
+    tiles = []
+    of_pixel = len(outputs) // sum(work.result_height * work.result_width for work in passes)
+    start = 0
+    for tile, own in groupby(passes, key=lambda work: work.tile):
+        count = len(list(own))
+        pixels = layer.out_height * tile.results
+        some = outputs[start : start + count * pixels * of_pixel]
+        start += len(some)
+        whole = some.reshape(count, layer.out_height, tile.results, -1)
+        if passes[0].logits:
+            by_block = whole.reshape(*whole.shape[:3], BYTES_OF_LOGIT, -1).swapaxes(3, 4)
+            whole = np.ascontiguousarray(by_block).view("<i4")[..., 0]
+        tiles.append(whole.transpose(1, 2, 0, 3).reshape(layer.out_height, tile.results, -1))
+    return np.concatenate(tiles, axis=1)

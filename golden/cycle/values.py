@@ -58,10 +58,9 @@ def output_codes(work: Pass, z: np.ndarray) -> np.ndarray:
     """
     g = work.geometry
     blocks, rows, _ = z.shape
-    image = np.zeros((blocks, rows, g.height + 2 * g.padding, g.width + 2 * g.padding), np.int64)
-    image[:, :, g.padding : g.padding + g.height, g.padding : g.padding + g.width] = z.reshape(
-        blocks, rows, g.height, g.width
-    )
+    p = g.sides
+    around = ((0, 0), (0, 0), (p.top, p.bottom), (p.left, p.right))
+    image = np.pad(z.reshape(blocks, rows, g.height, g.width).astype(np.int64), around)
     kernels = work.basis.astype(np.int64) << work.exponent.astype(np.int64)[:, :, None, None]
     shape = (blocks, work.outputs, g.out_height, g.out_width)
     acc = np.repeat(work.bias.astype(np.int64), g.out_height * g.out_width).reshape(shape)

@@ -18,7 +18,8 @@ class Work(NamedTuple):
         kernels: int64 (P, BLOCKS, R, S, ROWS): B * 2**exponent.
         bias, multiplier, shift: int64 (P, BLOCKS, most outputs).
         low, high: int64 (P,).
-        height, width, out_height, out_width, kernel_height, kernel_width, stride, padding: int64 (P,).
+        height, width, out_height, out_width, kernel_height, kernel_width, stride: int64 (P,).
+        padding_top, padding_left: int64 (P,).
         pool_size, pool_stride, pool_padding: int64 (P,): windows of outputs, of which the largest counts.
         result_height, result_width: int64 (P,): what leaves.
         codes: int64 (P,): codes that a block gives for a pixel. logits: bool (P,): they are the bytes of a logit.
@@ -41,7 +42,8 @@ class Work(NamedTuple):
     kernel_height: np.ndarray
     kernel_width: np.ndarray
     stride: np.ndarray
-    padding: np.ndarray
+    padding_top: np.ndarray
+    padding_left: np.ndarray
     pool_size: np.ndarray
     pool_stride: np.ndarray
     pool_padding: np.ndarray
@@ -146,7 +148,8 @@ def work_of(passes: list[Pass], loads: list[int], s: Sizes) -> Work:
         kernel_height=each([x.kernel_height for x in g]),
         kernel_width=each([x.kernel_width for x in g]),
         stride=each([x.stride for x in g]),
-        padding=each([x.padding for x in g]),
+        padding_top=each([x.sides.top for x in g]),
+        padding_left=each([x.sides.left for x in g]),
         pool_size=each([p.pool.size for p in passes]),
         pool_stride=each([p.pool.stride for p in passes]),
         pool_padding=each([p.pool.padding for p in passes]),

@@ -72,7 +72,7 @@ class Convolution(Requantized):
     def summed(self) -> bool:
         """It sums over all pixels: its kernels cover the image and are the same at every place."""
         g = self.geometry
-        whole = g.padding == 0 and (g.kernel_height, g.kernel_width) == (g.height, g.width) != (1, 1)
+        whole = not any(g.sides) and (g.kernel_height, g.kernel_width) == (g.height, g.width) != (1, 1)
         return whole and bool((self.basis == self.basis[..., :1, :1]).all())
 
     @property

@@ -34,8 +34,10 @@ def _on_core(layer: MaxPool) -> Convolution | str:
     g = layer.geometry
     if g.kernel_height != g.kernel_width:
         return f"the stream core pools square windows, not {g.kernel_height} x {g.kernel_width}"
+    if len(set(g.sides)) > 1:
+        return "the stream core pools images with the same padding on all sides"
     try:
-        pool = Pool(g.kernel_height, g.stride, g.padding)
+        pool = Pool(g.kernel_height, g.stride, g.sides.top)
     except ValueError as error:
         return str(error)
     k = g.kernels

@@ -9,8 +9,10 @@ from penni_escalate.golden.geometry import Geometry
 
 def padded(g: Geometry, tensor: np.ndarray, value: int = 0) -> np.ndarray:
     """The tensor with the layer's padding around each image."""
-    p = g.padding
-    return np.pad(tensor, ((0, 0), (p, p), (p, p), (0, 0)), constant_values=value) if p else tensor
+    p = g.sides
+    if not any(p):
+        return tensor
+    return np.pad(tensor, ((0, 0), (p.top, p.bottom), (p.left, p.right), (0, 0)), constant_values=value)
 
 
 def shifted(g: Geometry, image: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:

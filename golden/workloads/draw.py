@@ -79,6 +79,16 @@ def draw_kernels(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray
     return np.where(values == 0, 1, values).astype(np.int8)
 
 
+def scaling(factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Multipliers of 15 or 16 bits, uint16 (K,), and shifts, uint8 (K,), of a requantization by float64 (K,) factors.
+
+    Factors beyond what 47 bits of shift and 16 bits of multiplier hold come as near as these let them.
+    """
+    shift = np.clip(15 - np.ceil(np.log2(factors)), 1, 47)
+    multiplier = np.clip(np.rint(factors * 2.0**shift), 1, 2**16 - 1)
+    return multiplier.astype(np.uint16), shift.astype(np.uint8)
+
+
 def draw_weights(rng: np.random.Generator, shape: tuple[int, ...], nonzeros: int, spread: Spread) -> np.ndarray:
     """Which of a rival's weights are left after pruning without structure: exactly ``nonzeros``; bool (K, C, R, S)."""
     filters = rng.lognormal(0.0, spread.filters, (shape[0], 1, 1, 1))

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from functools import partial
-from math import ceil, log2
 
 import numpy as np
 
 from penni_escalate.golden.codes import code_range
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.layers import LayerKind
-from penni_escalate.golden.workloads.draw import draw_activations, draw_coefficients, draw_kernels
+from penni_escalate.golden.workloads.draw import draw_activations, draw_coefficients, draw_kernels, scaling
 from penni_escalate.golden.workloads.entries import DrawnEntry, FitEntry, LayerEntry, densities
 from penni_escalate.golden.workloads.rivals import RivalLayer
 from penni_escalate.golden.workloads.streams import Purpose, stream
@@ -146,5 +145,5 @@ def _requantization(coefficients: np.ndarray, basis: np.ndarray, activations: np
     sums = (basis.astype(np.float64) ** 2).sum(axis=(-2, -1))
     energy = float((np.count_nonzero(coefficients, axis=1) * sums).sum(axis=1).mean())
     deviation = np.sqrt(max(1.0, energy * float((activations.astype(np.float64) ** 2).mean())))
-    shift = max(1, min(47, 15 - ceil(log2(64 / deviation))))
-    return min(2**16 - 1, max(1, round(64 / deviation * 2**shift))), shift
+    multiplier, shift = scaling(np.array([64 / deviation]))
+    return int(multiplier[0]), int(shift[0])

@@ -31,6 +31,7 @@ class Subcommand:
 SUBCOMMANDS = {
     "sim": Subcommand("tb.network.command", "sim", "Run a network's layers through the RTL and compare.", "sim"),
     "predict": Subcommand("golden.command", "main", "Predict the cycles of a network's layers."),
+    "draw-package": Subcommand("golden.drawn_packages.command", "main", "Write a known network with drawn numbers."),
     "workloads": Subcommand("golden.workloads.command", "main", "List what the machines are compared on."),
     "evaluate": Subcommand("evaluate.command", "main", "Compare the accelerator with its rivals.", "compress"),
     "dse": Subcommand("evaluate.dse.command", "main", "Sweep the design space: cycles, area, energy.", "verify"),

@@ -4,19 +4,22 @@ Which outputs a pixel reaches, and when a line is complete, follows from kernel,
 together: a fault may show in one combination only.
 """
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.geometry import Geometry, Padding
 
 #: Shapes of a kernel.
 KERNELS = ("1x1", "square", "tall", "wide")
 #: Within: up to the kernel's smaller side. Above it, some pixels reach no output.
 STRIDES = ("one", "within the kernel", "above the kernel")
-#: Most: one less than the kernel's smaller side.
+#: Above or left, whichever is more. Most: at least one less than the kernel's smaller side.
 PADDINGS = ("none", "some", "most")
+#: Above the image and left of it: as much, above or left alone, or different numbers.
+SIDES = ("alike", "above alone", "left alone", "different")
 #: Where a pixel lies.
 BORDERS = ("corner", "edge", "inside")
 #: The place along one side.
@@ -32,6 +35,9 @@ LARGEST_IMAGE = 8
 #: Share of the random layers with as few channels as a first layer has.
 FEW_SHARE = 0.25
 
+#: Share of the random geometries with a kernel above 1x1 whose padding is drawn for each side.
+SIDES_SHARE = 0.25
+
 #: Kernel height, kernel width, stride, padding.
 Kernel = tuple[int, int, int, int]
 #: Kernel, stride and padding, by class.
@@ -44,15 +50,21 @@ def combination_of(kernel: Kernel) -> Combination:
     smaller = min(height, width)
     shape = "tall" if height > width else "wide" if height < width else "1x1" if height == 1 else "square"
     step = "one" if stride == 1 else "within the kernel" if stride <= smaller else "above the kernel"
-    return shape, step, "none" if padding == 0 else "most" if padding == smaller - 1 else "some"
+    return shape, step, "none" if padding == 0 else "most" if padding >= smaller - 1 else "some"
+
+
+def _combination(g: Geometry) -> Combination:
+    return combination_of((g.kernel_height, g.kernel_width, g.stride, max(g.sides.top, g.sides.left)))
 
 
 def classes_of(g: Geometry) -> dict[str, str]:
     """The bin of every point that a geometry has."""
-    kernel, stride, padding = combination_of((g.kernel_height, g.kernel_width, g.stride, g.padding))
+    top, left = g.sides.top, g.sides.left
+    kernel, stride, padding = _combination(g)
+    sides = "alike" if top == left else "above alone" if not left else "left alone" if not top else "different"
     lower, narrower = g.height < g.kernel_height, g.width < g.kernel_width
     image = ("lower and narrower" if narrower else "lower") if lower else "narrower" if narrower else "not smaller"
-    return {"kernel": kernel, "stride": stride, "padding": padding, "image": image}
+    return {"kernel": kernel, "stride": stride, "padding": padding, "padding sides": sides, "image": image}
 
 
 def place_of(position: int, size: int) -> str:
@@ -90,7 +102,21 @@ def random_geometry(rng: np.random.Generator, config: Accelerator, combination: 
     while True:
         g = _geometry(rng, config, kernels[int(rng.integers(len(kernels)))])
         if g is not None and max(g.width, g.out_width) <= config.width_max:
-            return g
+            return with_sides(rng.spawn(1)[0], g, config)
+
+
+def with_sides(rng: np.random.Generator, g: Geometry, config: Accelerator) -> Geometry:
+    """The geometry, now and then with a padding of each side's own; its classes of kernel, stride, padding stay."""
+    height, width = g.kernel_height, g.kernel_width
+    if height == width == 1 or rng.random() >= SIDES_SHARE:
+        return g
+    sides = Padding(*(int(rng.integers(size)) for size in (height, height, width, width)))
+    try:
+        found = replace(g, padding=sides)
+    except ValueError:
+        return g
+    same = _combination(found) == _combination(g)
+    return found if same and found.out_width <= config.width_max else g
 
 
 def _geometry(rng: np.random.Generator, config: Accelerator, kernel: Kernel) -> Geometry | None:

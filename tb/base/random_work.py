@@ -7,7 +7,7 @@ import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.stream_core import Stalls
-from penni_escalate.golden.fit import exceeds_limits
+from penni_escalate.golden.fit import exceeds_limits, fitting_folds, unsupported_reason
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.input_groups import groups_problem
 from penni_escalate.golden.kinds import Convolution
@@ -17,6 +17,7 @@ from penni_escalate.golden.overflow import accumulator_range, z_range
 from penni_escalate.golden.pooling import NO_POOL, PADDINGS, STRIDES, Pool
 from penni_escalate.golden.schedule import Pass, inputs_of, passes_of, possible_outputs
 from penni_escalate.golden.sparsemap import SparseTensor
+from penni_escalate.tb.base.geometry_classes import with_sides
 
 STALL_LENGTH = 1024
 
@@ -66,7 +67,7 @@ def _geometry(rng: np.random.Generator, config: Accelerator, dense: bool) -> Geo
         except ValueError:
             continue
         if max(g.width, g.out_width) <= config.width_max:
-            return g
+            return with_sides(rng.spawn(1)[0], g, config)
 
 
 def _densities(rng: np.random.Generator) -> tuple[float, float]:
@@ -222,9 +223,17 @@ def _codes(rng: np.random.Generator, shape: tuple[int, ...], signed: bool, densi
 
 
 def random_passes(rng: np.random.Generator, layer: Convolution, config: Accelerator) -> list[Pass]:
-    """The passes of a layer, with as many outputs a block as chance has it, not as is fastest."""
+    """The passes of a layer, with outputs of a block, folds and tiles as chance has them, not as is fastest."""
     choices = possible_outputs(layer, config)
-    return passes_of(layer, config, choices[-1] if rng.random() < 0.5 else int(rng.choice(choices)))
+    outputs = choices[-1] if rng.random() < 0.5 else int(rng.choice(choices))
+    # By numbers of their own: what is drawn later does not depend on them.
+    numbers = rng.spawn(1)[0]
+    if outputs == 1 and numbers.random() < 0.2:
+        # Tiles as of a narrower accelerator.
+        narrow = replace(config, width_max=int(numbers.integers(max(4, config.taps + 1), config.width_max + 1)))
+        config = narrow if unsupported_reason(layer, narrow) is None else config
+    folds = fitting_folds(layer, config)
+    return passes_of(layer, config, outputs, folds[int(numbers.integers(len(folds)))])
 
 
 def random_stalls(rng: np.random.Generator) -> Stalls:

@@ -264,13 +264,14 @@ def _mismatches(done: list[tuple[_Job, Comparison]], lone_begin: int | None) -> 
 
 def describe_in_layer(run: LayerRun) -> Callable[[Difference], str]:
     """How to say a difference in the layer's terms: row, column, output channel."""
-    first = run.passes[0]
+    tiles = [work.tile for work in run.passes]
 
     def place(number: int, row: int, column: int, channel: int) -> str:
+        work, tile = run.passes[number], tiles[number]
         # A pass may cut the same pixels into other lines.
-        pixel = row * first.result_width + column
-        y, x = divmod(pixel, run.layer.out_width)
-        return f"row {y}, column {x}, channel {number * first.bias.size + channel}"
+        y, x = divmod(row * work.result_width + column, tile.results)
+        before = (number - tiles.index(tile)) * work.bias.size
+        return f"row {y}, column {tile.first + x}, channel {before + channel}"
 
     return lambda difference: describe(difference, place)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.tb.base.coverage import Collector, CoverageModel, Cross, Ignored, Point
-from penni_escalate.tb.base.geometry_classes import BORDERS, IMAGES, KERNELS, PADDINGS, STRIDES
+from penni_escalate.tb.base.geometry_classes import BORDERS, IMAGES, KERNELS, PADDINGS, SIDES, STRIDES
 from penni_escalate.tb.base.geometry_cross import IMPOSSIBLE_KERNELS
 from penni_escalate.tb.base.outputs import one_a_row, several_of_several_rows
 from penni_escalate.tb.stream_core.sampling import STREAMS, SampledRun, overlaps_of, sample_hits
@@ -27,6 +27,7 @@ MODEL = CoverageModel(
         Point("kernel", "Rows and columns are walked apart: an exchange shows where the sides differ.", KERNELS),
         Point("stride", "From one to above the kernel's size, where pixels reach no output.", STRIDES),
         Point("padding", "With the most, the first output sees one line and one column only.", PADDINGS),
+        Point("padding sides", "Padding above and on the left are fields of their own.", SIDES),
         Point("border", "Where in the image there are pixels whose codes are not all 0.", BORDERS),
         Cross(
             "geometry at the border",

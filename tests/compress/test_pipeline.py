@@ -538,8 +538,8 @@ UNLABELLED = {"source": "synthetic", "options": options(SHAPE, classes=0)}
         ({"pruning": {"epochs": 1}}, "give either 'sparsities' or 'deviations'"),
         ({"pruning": {"sparsities": [0.5], "deviations": [1.0]}}, "give either 'sparsities' or 'deviations'"),
         (
-            {"data": {"source": "synthetic", "options": options((3, 40, 40), CLASSES)}, "configuration": "tiny"},
-            "Layer 'conv1' does not fit configuration 'tiny': width is 40, width_max allows 32.",
+            {"data": {"source": "synthetic", "options": options((7, 8, 8), CLASSES)}, "configuration": "tiny"},
+            "Layer 'conv1' does not fit configuration 'tiny': basis is 7, rows allows 6.",
         ),
         ({"configuration": "huge"}, "Configuration 'huge' is not known: use one of"),
         ({"weight_decay": "much"}, "field 'weight_decay' is 'much'"),

@@ -328,7 +328,7 @@ def naive_counts(layer: Layer, image: np.ndarray) -> tuple[int, int]:
     multiplications = additions = 0
     for k, y, x in product(range(g.kernels), range(g.out_height), range(g.out_width)):
         for r, s in product(range(g.kernel_height), range(g.kernel_width)):
-            i, j = y * g.stride + r - g.padding, x * g.stride + s - g.padding
+            i, j = y * g.stride + r - g.sides.top, x * g.stride + s - g.sides.left
             if not (0 <= i < g.height and 0 <= j < g.width):
                 continue
             if isinstance(layer, Pointwise):

@@ -50,7 +50,7 @@ def naive_network(package: Package, image: np.ndarray) -> dict[str, np.ndarray]:
 def _places(g: Geometry, y: int, x: int):
     """Kernel row and column, and image row and column, of what output (y, x) sees of the image."""
     for r, s in product(range(g.kernel_height), range(g.kernel_width)):
-        i, j = y * g.stride + r - g.padding, x * g.stride + s - g.padding
+        i, j = y * g.stride + r - g.sides.top, x * g.stride + s - g.sides.left
         if 0 <= i < g.height and 0 <= j < g.width:
             yield r, s, i, j
 

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from penni_escalate.golden.codes import code_dtype, code_range
-from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.drawn_packages.builder import PackageBuilder
+from penni_escalate.golden.geometry import Geometry, Padding
 from penni_escalate.golden.kinds import KINDS, Classifier, Convolution, Depthwise, MaxPool, Pointwise, Upsample
 from penni_escalate.golden.layers import Layer, LayerKind, Skip
-from penni_escalate.golden.package import Package, write_package
+from penni_escalate.golden.package import Package
 
 #: Images of a random tensor.
 IMAGES = 2
@@ -31,8 +32,10 @@ def _geometry(rng: np.random.Generator, kind: LayerKind, channels: int, height: 
     while True:
         rows, columns = (1, 1) if kind is LayerKind.POINTWISE else (int(x) for x in rng.integers(1, 6, 2))
         padding, stride = int(rng.integers(0, min(rows, columns))), int(rng.integers(1, 4))
+        sides = Padding(*(int(rng.integers(size)) for size in (rows, rows, columns, columns)))
         try:
-            return Geometry(channels, height, width, kernels, rows, columns, stride, padding)
+            each = padding if rng.random() < 0.7 else sides
+            return Geometry(channels, height, width, kernels, rows, columns, stride, each)
         except ValueError:
             continue
 
@@ -94,68 +97,6 @@ def _ternary(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.integers(-1, 2, shape).astype(np.int8)
 
 
-class _Builder:
-    """Manifest and arrays of a network, layer by layer."""
-
-    def __init__(self, rng: np.random.Generator, shape: tuple[int, int, int]) -> None:
-        self.rng = rng
-        self.shapes = {"input": shape}
-        self.entries: list[dict[str, Any]] = []
-        self.files: dict[str, dict[str, np.ndarray]] = {}
-
-    def add(self, kind: str, sources: list[str], kernels: int | None = None, **fields: Any) -> str:
-        """Append a layer and return its name; ``fields`` are the manifest's."""
-        name = fields.pop("name", f"{kind}{len(self.entries)}")
-        c = sum(self.shapes[source][0] for source in sources)
-        _, height, width = self.shapes[sources[0]]
-        if fields.get("flatten"):
-            c, height, width = c * height * width, 1, 1
-        k = c if kernels is None else kernels
-        entry = {
-            "name": name,
-            "kind": kind,
-            "sources": sources,
-            **{"channels": c, "height": height, "width": width, "kernels": k},
-            **{"basis": 0, "signed": False, "low": 0, "high": 255, "scale": 0.5},
-            **fields,
-        }
-        r, s = entry.get("kernel_height", 1), entry.get("kernel_width", 1)
-        stride, padding, factor = entry.get("stride", 1), entry.get("padding", 0), entry.get("factor", 1)
-        rows = factor * ((height + 2 * padding - r) // stride + 1)
-        columns = factor * ((width + 2 * padding - s) // stride + 1)
-        self.shapes[name] = (k, rows, columns)
-        self.entries.append(entry)
-        if KINDS[LayerKind(kind)].hands_on:
-            return name
-        entry["file"] = f"{name}.npz"
-        arrays = {"bias": self.rng.integers(-200, 200, k).astype(np.int32)}
-        self.files[entry["file"]] = arrays
-        if kind == "classifier":
-            arrays["weight"] = _bytes(self.rng, (k, c))
-            return name
-        arrays["multiplier"] = self.rng.integers(2**14, 2**16, k).astype(np.uint16)
-        arrays["shift"] = np.full(k, 17 if kind == "pointwise" else 23, np.uint8)
-        if kind == "first":
-            arrays["basis"] = _bytes(self.rng, (k, c, r, s))
-            entry["basis"] = c
-        elif kind == "depthwise":
-            arrays["basis"] = _bytes(self.rng, (k, r, s))
-            entry["basis"] = 1
-        elif kind == "pointwise":
-            arrays["coefficients"] = _ternary(self.rng, (k, c))
-            entry["basis"] = 1
-        else:
-            arrays["coefficients"] = _ternary(self.rng, (k, c, 2))
-            arrays["basis"] = _bytes(self.rng, (2, r, s))
-            entry["basis"] = 2
-        if kind in ("first", "decomposed"):
-            arrays["exponent"] = self.rng.integers(0, 2, entry["basis"]).astype(np.uint8)
-        if entry.get("skip"):
-            arrays["skip_value"] = self.rng.integers(0, 128, k).astype(np.uint8)
-            arrays["skip_exponent"] = self.rng.integers(0, 4, k).astype(np.uint8)
-        return name
-
-
 def write_every_kind(folder: Path, seed: int, measure: str, count: int = 3) -> Package:
     """Write a small network with every kind: residual, concatenation, depthwise, flatten, upsample, max pool.
 
@@ -163,38 +104,29 @@ def write_every_kind(folder: Path, seed: int, measure: str, count: int = 3) -> P
         measure: accuracy ends in a classifier, correlation in a map.
     """
     rng = np.random.default_rng(seed)
-    three = {"kernel_height": 3, "kernel_width": 3, "padding": 1}
-    net = _Builder(rng, (3, 8, 6))
-    stem = net.add("first", ["input"], 5, **three)
-    wide = net.add("decomposed", [stem], 5, **three, skip=stem, signed=True, low=-128, high=127)
-    relu6 = net.add("depthwise", [wide], **three, stride=2, high=90)
-    small = net.add("max_pool", [stem], kernel_height=3, kernel_width=2, stride=2, padding=1)
-    expand = net.add("pointwise", [relu6], 4, skip=None)
-    pooled = net.add("max_pool", [stem], kernel_height=2, kernel_width=2, stride=2)
-    joined = net.add("decomposed", [relu6, expand, pooled], 4, **three, skip=expand)
-    assert net.shapes[small] != net.shapes[pooled]
-    large = net.add("upsample", [joined], factor=2)
-    both = net.add("pointwise", [large, stem], 3, skip=None, stride=2)
-    images: dict[str, np.ndarray] = {"images": rng.integers(0, 256, (count, 8, 6, 3)).astype(np.uint8)}
+    net = PackageBuilder(rng, rng.integers(0, 256, (count, 8, 6, 3)).astype(np.uint8), scale=0.1)
+
+    def add(kind: LayerKind, sources: list[str], kernels: int | None = None, **fields: Any) -> str:
+        fields = {"name": f"{kind}{len(net.tensors) - 1}", "density": 2 / 3, "scale": 0.5, **fields}
+        return net.add(fields.pop("name"), kind, sources, kernels, **fields)
+
+    three = {"kernel": 3, "padding": 1}
+    stem = add(LayerKind.DENSE, ["input"], 5, **three)
+    wide = add(LayerKind.DECOMPOSED, [stem], 5, **three, basis=2, skip=stem, signed=True)
+    relu6 = add(LayerKind.DEPTHWISE, [wide], **three, stride=2, high=90)
+    small = add(LayerKind.MAX_POOL, [stem], kernel=(3, 2), stride=2, padding=1)
+    expand = add(LayerKind.POINTWISE, [relu6], 4)
+    pooled = add(LayerKind.MAX_POOL, [stem], kernel=2, stride=2)
+    joined = add(LayerKind.DECOMPOSED, [relu6, expand, pooled], 4, **three, basis=2, skip=expand)
+    assert net.tensors[small].shape != net.tensors[pooled].shape
+    large = add(LayerKind.UPSAMPLE, [joined], factor=2)
+    both = add(LayerKind.POINTWISE, [large, stem], 3, stride=2)
     if measure == "accuracy":
-        features = net.add("pointwise", [both, joined], 6, flatten=True)
-        net.add("classifier", [features], 4, name="last", signed=True, low=-128, high=127)
-        images["labels"] = rng.integers(0, 4, count)
+        features = add(LayerKind.POINTWISE, [both, joined], 6, flatten=True)
+        add(LayerKind.CLASSIFIER, [features], 4, name="last", signed=True)
+        answers = {"labels": rng.integers(0, 4, count)}
     else:
-        last = net.add("pointwise", [both], 1, signed=True, low=-128, high=127, scale=0.03)
-        net.files[f"{last}.npz"]["coefficients"][...] = [1, -1, 1]
-        net.add("upsample", [last], name="last", factor=4, signed=True, low=-128, high=127, scale=0.03)
-        images["maps"] = rng.integers(0, 256, (count, 16, 12)).astype(np.uint8)
-    manifest = {
-        "schema_version": 2,
-        "network": "every_kind",
-        "data": "random",
-        "seed": seed,
-        "recipe": {},
-        "measure": measure,
-        "scores": {"integer": 0.0},
-        "input": {"height": 8, "width": 6, "channels": 3, "signed": False, "scale": 0.1},
-        "layers": net.entries,
-        "images": {"file": "images.npz", "count": count},
-    }
-    return write_package(folder, manifest, {**net.files, "images.npz": images})
+        last = add(LayerKind.POINTWISE, [both], 1, density=1.0, signed=True, scale=0.03)
+        add(LayerKind.UPSAMPLE, [last], name="last", factor=4, signed=True, scale=0.03)
+        answers = {"maps": rng.integers(0, 256, (count, 16, 12)).astype(np.uint8)}
+    return net.write(folder, "every_kind", seed, answers)

@@ -91,11 +91,12 @@ FITS = [
     (geometry(kernel_height=3), geometry(kernel_height=4), NO_POOL, "kernel_height is 4, kernel_max allows 3"),
     (geometry(kernel_width=3), geometry(kernel_width=4), NO_POOL, "kernel_width is 4, kernel_max allows 3"),
     (geometry(stride=3), geometry(stride=4), NO_POOL, "stride is 4, kernel_max allows 3"),
-    (geometry(width=32), geometry(width=33), NO_POOL, "width is 33, width_max allows 32"),
+    # Without padding of the pool such a layer is divided into tiles.
+    (geometry(width=32), geometry(width=33), Pool(3, 1, 1), "width is 33, width_max allows 32"),
     (
         geometry(kernel_height=2, kernel_width=2, padding=1, width=31),
         geometry(kernel_height=2, kernel_width=2, padding=1, width=32),
-        NO_POOL,
+        Pool(3, 1, 1),
         "output width is 33, width_max allows 32",
     ),
     (geometry(width=31), geometry(width=32), Pool(2, 1, 1), "width of the pool's outputs is 33, width_max allows 32"),
@@ -239,10 +240,10 @@ def test_images(tmp_path: Path) -> None:
     assert sorted(select_images(package, 3, None, 0)) == [0, 1, 2]
     assert len(select_images(package, 1, None, 0)) == 1
     refused: list[tuple[int, int | None, str]] = [
-        (8, 3, "IMAGE is 3: it must be in 0..2"),
-        (8, -1, "IMAGE is -1: it must be in 0..2"),
-        (4, None, "IMAGES is 4: it must be in 1..3"),
-        (0, None, "IMAGES is 0: it must be in 1..3"),
+        (8, 3, "--image is 3: it must be in 0..2"),
+        (8, -1, "--image is -1: it must be in 0..2"),
+        (4, None, "--images is 4: it must be in 1..3"),
+        (0, None, "--images is 0: it must be in 1..3"),
     ]
     for count, image, sentence in refused:
         with pytest.raises(UserError, match=sentence):

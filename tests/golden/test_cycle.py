@@ -15,6 +15,7 @@ from penni_escalate.golden.cycle.account import Cause
 from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running, output_tensor, simulate
 from penni_escalate.golden.fit import unsupported_reason
+from penni_escalate.golden.folding import fold_image, fold_layer
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.layers import LayerKind
@@ -101,30 +102,36 @@ def test_cycle_model_computes_what_the_functional_model_does(seed: int) -> None:
     expected = work.layer.compute(work.activations, work.skip)[0]
     np.testing.assert_array_equal(outputs[..., : g.kernels], expected if work.layer.logits else expected.view(np.uint8))
     assert not outputs[..., g.kernels :].any()
-    pixels_sent = sent(work.layer, work.activations[0])
-    z = work.layer.combine(pixels_sent[None])[0].reshape(g.kernels, work.layer.rows_used, -1)
-    pixels, outputs_of_block = inputs[0].maps.shape[0], passes[0].outputs
-    rows = TINY.rows // outputs_of_block
-    for k in range(g.kernels):
-        number, channel = divmod(k, TINY.blocks * outputs_of_block)
-        output, block = divmod(channel, TINY.blocks)
-        own = slice(output * rows, (output + 1) * rows)
-        mine = trace.z[block, own, number * pixels : (number + 1) * pixels]
-        taken = passes[number].selection[block, own]
-        for m in range(work.layer.rows_used):
-            # Rows that share a basis kernel add up to its z; rows without coefficients give 0.
-            np.testing.assert_array_equal(mine[taken == m].sum(axis=0), z[k, m])
-        if work.skip is not None:
-            z_of_skip = mine[taken == work.layer.rows_used + output].sum(axis=0).reshape(pixels_sent.shape[:2])
-            step = g.stride if pixels_sent.shape[:2] == (g.height, g.width) else 1
-            met = work.skip[0, :, :, k].astype(np.int64) * (work.layer.skip.value[k] > 0)
-            np.testing.assert_array_equal(z_of_skip[::step, ::step][: g.out_height, : g.out_width], met)
-            assert np.count_nonzero(z_of_skip) == np.count_nonzero(met)
+    fold = passes[0].fold
+    folded = fold_layer(work.layer, fold)
+    pixels_sent = sent(folded, fold_image(work.layer, fold, work.activations[0]))
+    z = folded.combine(pixels_sent[None])[0]
+    outputs_of_block, rows = passes[0].outputs, TINY.rows // passes[0].outputs
+    ends = np.cumsum([0, *(len(tensor.maps) for tensor in inputs)])
+    tiles = [run.tile for run in passes]
+    matched = 0
+    for tile in dict.fromkeys(tiles):
+        columns = slice(tile.first_sent, tile.first_sent + tile.sent)
+        matched += (folded.coefficients != 0).sum(axis=(0, 2)) @ (pixels_sent[:, columns] != 0).sum(axis=(0, 1))
+        for k in range(g.kernels):
+            number, channel = divmod(k, TINY.blocks * outputs_of_block)
+            number += tiles.index(tile)
+            output, block = divmod(channel, TINY.blocks)
+            own = slice(output * rows, (output + 1) * rows)
+            mine = trace.z[block, own, ends[number] : ends[number + 1]]
+            taken = passes[number].selection[block, own]
+            for m in range(folded.rows_used):
+                # Rows that share a basis kernel add up to its z; rows without coefficients give 0.
+                np.testing.assert_array_equal(mine[taken == m].sum(axis=0), z[k, m][:, columns].ravel())
+            if work.skip is not None:
+                z_of_skip = mine[taken == folded.rows_used + output].sum(axis=0).reshape(len(pixels_sent), -1)
+                step = g.stride if pixels_sent.shape[:2] == (g.height, g.width) else 1
+                met = np.zeros(pixels_sent.shape[:2], np.int64)
+                met[: step * g.out_height : step, : step * g.out_width : step] = work.skip[0, :, :, k]
+                np.testing.assert_array_equal(z_of_skip, met[:, columns] * (work.layer.skip.value[k] > 0))
+                matched += np.count_nonzero(z_of_skip)
     assert np.all(np.diff(trace.output_cycle) > 0)
     assert np.all(np.diff(trace.z_cycle, axis=-1) > 0)
-    matched = (work.layer.coefficients != 0).sum(axis=(0, 2)) @ (pixels_sent != 0).sum(axis=(0, 1))
-    if work.skip is not None:
-        matched += (work.layer.skip.value != 0) @ (work.skip[0] != 0).sum(axis=(0, 1))
     assert trace.block_counters[:, BlockCounter.TAKEN].sum() == matched
     assert trace.core_counters[CoreCounter.GROUPS_IN] == sum(t.maps.shape[0] * t.maps.shape[1] for t in inputs)
 
@@ -288,7 +295,6 @@ def test_compiled_and_plain_cycle_model_agree() -> None:
     ("change", "message"),
     [
         ({"kernel_max": 2}, "kernel_height is 3, kernel_max allows 2"),
-        ({"width_max": 4}, "width is 5, width_max allows 4"),
         ({"channels_max": 4}, "channels is 8, channels_max allows 4"),
         ({"rows": 1}, "basis is 2, rows allows 1"),
         ({"psum_lines": 3}, "output rows in flight is 4, psum_lines allows 3"),

@@ -276,7 +276,7 @@ def test_a_wrong_layer(tmp_path: Path, layer: int, change: dict[str, Any], expec
         ),
         (
             "correlation",
-            lambda d: d.update(measure="accuracy"),
+            lambda d: d.update(measure="accuracy", scores={"integer": 0.0}),
             "layer 'last': field 'kind' is 'upsample': where field 'measure' is 'accuracy', "
             "the last layer must be a classifier",
         ),

@@ -33,20 +33,21 @@ PASS = {
     "kernel_height": (3, 36),
     "kernel_width": (2, 38),
     "stride": (1, 40),
-    "padding": (1, 42),
-    "pool_size": (3, 44),
-    "pool_stride": (2, 46),
-    "pool_padding": (1, 48),
-    "result_height": (13, 49),
-    "result_width": (12, 61),
-    "low": (-128, 67),
-    "high": (255, 77),
-    "summed": (1, 87),
-    "signed": (1, 88),
-    "logits": (1, 89),
-    "outputs": (2, 90),
-    "skip_signed": (1, 92),
-    "skip_group": (17, 93),
+    "padding_top": (2, 42),
+    "padding_left": (1, 44),
+    "pool_size": (3, 46),
+    "pool_stride": (2, 48),
+    "pool_padding": (1, 50),
+    "result_height": (13, 51),
+    "result_width": (12, 63),
+    "low": (-128, 69),
+    "high": (255, 79),
+    "summed": (1, 89),
+    "signed": (1, 90),
+    "logits": (1, 91),
+    "outputs": (2, 92),
+    "skip_signed": (1, 94),
+    "skip_group": (17, 95),
 }
 
 
@@ -90,7 +91,7 @@ RANGES = {
     LoadKind.PASS: {
         **dict.fromkeys(("height", "out_height", "result_height"), (0, 4095)),
         **dict.fromkeys(("width", "out_width", "result_width"), (0, 63)),
-        **dict.fromkeys(("kernel_height", "kernel_width", "stride", "padding"), (0, 3)),
+        **dict.fromkeys(("kernel_height", "kernel_width", "stride", "padding_top", "padding_left"), (0, 3)),
         **dict.fromkeys(("pool_size", "pool_stride", "outputs"), (0, 3)),
         **dict.fromkeys(("pool_padding", "summed", "signed", "logits", "skip_signed"), (0, 1)),
         **dict.fromkeys(("low", "high"), (-512, 511)),
@@ -120,7 +121,8 @@ def test_sizes_are_those_of_the_generator(name: str) -> None:
     fields = {field.name: field.width for field in load_words(config)[LoadKind.PASS].fields}
     widths = Widths(config)
     assert fields["width"] == fields["out_width"] == widths.width_bits
-    assert {fields[name] for name in ("kernel_height", "kernel_width", "stride", "padding")} == {widths.kernel_bits}
+    of_kernel = ("kernel_height", "kernel_width", "stride", "padding_top", "padding_left")
+    assert {fields[name] for name in of_kernel} == {widths.kernel_bits}
 
 
 def test_the_verilog_tells_the_kinds_apart_by_their_numbers() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from penni_escalate.golden.cycle.bits import WORD, words_of
 from penni_escalate.golden.cycle.sizes import Sizes
+from penni_escalate.golden.geometry import reached
 from penni_escalate.golden.psum_lines import first_lines, line_mask, lines_of, steps_of
 from penni_escalate.golden.schedule import Pass
 from penni_escalate.golden.sparsemap import SparseTensor
@@ -61,23 +62,13 @@ class Work(NamedTuple):
     zero: np.ndarray
 
 
-def reached(positions: int, kernel: int, stride: int, padding: int, outputs: int) -> tuple[np.ndarray, np.ndarray]:
-    """First and last output index that each input position contributes to.
-
-    Position i meets output y at kernel element i + padding - y * stride, which must be 0..kernel-1.
-    """
-    padded = np.arange(positions) + padding
-    first = np.maximum(0, -((kernel - 1 - padded) // stride))
-    return first, np.minimum(outputs - 1, padded // stride)
-
-
 def closed_lines(work: Pass, first_line: int, s: Sizes) -> np.ndarray:
     """Psum lines, as bit masks (H,), whose last product comes from the end of each input line."""
     g = work.geometry
     lines = lines_of(work.outputs, s.taps, s.psum_lines)
     masks = np.zeros(g.height, np.int64)
     for y in range(g.out_height):
-        final = min(y * g.stride - g.padding + g.kernel_height - 1, g.height - 1)
+        final = min(y * g.stride - g.sides.top + g.kernel_height - 1, g.height - 1)
         masks[final] |= line_mask((first_line + y) % lines, work.outputs, s.taps, s.psum_lines)
     return masks
 
@@ -124,8 +115,8 @@ def work_of(passes: list[Pass], loads: list[int], s: Sizes, zero: np.ndarray) ->
         nonzero = p.coefficients != 0
         holders[n, : nonzero.shape[1]] = row_words(nonzero.transpose(1, 2, 0))
         used[n] = nonzero.any(axis=(1, 2))
-        rows[:, n, : g.height] = reached(g.height, g.kernel_height, g.stride, g.padding, g.out_height)
-        columns[:, n, : g.width] = reached(g.width, g.kernel_width, g.stride, g.padding, g.out_width)
+        rows[:, n, : g.height] = reached(g.height, g.kernel_height, g.stride, g.sides.top, g.out_height)
+        columns[:, n, : g.width] = reached(g.width, g.kernel_width, g.stride, g.sides.left, g.out_width)
         closes[n, : g.height] = closed_lines(p, first[n], s)
         window_rows[n, : p.result_height] = p.pool.windows(g.out_height)[1]
         window_columns[n, : p.result_width] = p.pool.windows(g.out_width)[1]

@@ -308,11 +308,11 @@ class BasisMacBench(BlockLoads, UnitBench):
                 }
             )
         g = work.geometry
-        kernel_row = walk.row + g.padding - walk.y * g.stride
+        kernel_row = walk.row + g.sides.top - walk.y * g.stride
         for m, factor in self.extremes:
             exponent = int(work.exponent[0, m])
             for out in range(walk.x, walk.x + products):
-                weight = int(work.basis[0, m, kernel_row, walk.column + g.padding - out * g.stride])
+                weight = int(work.basis[0, m, kernel_row, walk.column + g.sides.left - out * g.stride])
                 if weight in WEIGHTS:
                     self.coverage.sample(
                         {
@@ -326,16 +326,14 @@ class BasisMacBench(BlockLoads, UnitBench):
     def _note_pixel(self, p: int, row: int, column: int, dropped: bool) -> None:
         """Which kind of pixel was taken."""
         work, g = self.work, self.passes[p].geometry
-        stride, padding = g.stride, g.padding
-        rows = last_output(row, stride, padding, g.out_height) - first_output(row, g.kernel_height, stride, padding)
-        columns = last_output(column, stride, padding, g.out_width) - first_output(
-            column, g.kernel_width, stride, padding
-        )
+        stride, top, left = g.stride, g.sides.top, g.sides.left
+        rows = last_output(row, stride, top, g.out_height) - first_output(row, g.kernel_height, stride, top)
+        columns = last_output(column, stride, left, g.out_width) - first_output(column, g.kernel_width, stride, left)
         closes = closing_lines(work, self.one, p, row, column).bit_count() // int(work.steps[p])
         zero = not self.z.any()
         reaches = rows >= 0 and columns >= 0
         self.coverage.met("pixel that reaches no output", not reaches and not zero)
-        self.coverage.met("edge under padding", padding > 0 and 0 in (row, column))
+        self.coverage.met("edge under padding", (top > 0 and row == 0) or (left > 0 and column == 0))
         self.coverage.met("idle pixel that closes lines", not dropped and zero)
         vertical, horizontal = place_of(row, g.height), place_of(column, g.width)
         one_step = rows <= 0 and columns < self.config.taps and work.steps[p] == 1
@@ -360,7 +358,7 @@ class BasisMacBench(BlockLoads, UnitBench):
         """The last pixel of a pass was taken."""
         g, following = self.passes[p].geometry, self.passes[p + 1].geometry
         old, new = g.kernel_height * g.kernel_width, following.kernel_height * following.kernel_width
-        first = first_output(row, g.kernel_height, g.stride, g.padding)
+        first = first_output(row, g.kernel_height, g.stride, g.sides.top)
         left = g.out_height - first
         lines, following_lines = int(self.work.lines[p]), int(self.work.lines[p + 1])
         line = int(psum_line(self.work, p, first, 0))
@@ -392,7 +390,7 @@ class BasisMacBench(BlockLoads, UnitBench):
         if p == len(work.height):
             return
         row, column = int(mac.row[0]), int(mac.column[0])
-        first = first_output(row, work.kernel_height[p], work.stride[p], work.padding[p])
+        first = first_output(row, work.kernel_height[p], work.stride[p], work.padding_top[p])
         line = int(psum_line(work, p, first, 0))
         for name, held in (
             ("column", column),

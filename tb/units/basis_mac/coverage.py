@@ -2,7 +2,7 @@
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Ignored, Point, cover_point
-from penni_escalate.tb.base.geometry_classes import BORDERS, IMAGES, KERNELS, PADDINGS, PLACES, STRIDES
+from penni_escalate.tb.base.geometry_classes import BORDERS, IMAGES, KERNELS, PADDINGS, PLACES, SIDES, STRIDES
 from penni_escalate.tb.base.geometry_cross import IMPOSSIBLE_KERNELS
 from penni_escalate.tb.base.outputs import has_several, outputs_point, several_steps
 
@@ -40,6 +40,11 @@ MODEL = CoverageModel(
         Point("kernel", "Row and column have their own counters: an exchange shows where the sides differ.", KERNELS),
         Point("stride", "Up to the kernel's side windows overlap, above it they leave pixels out.", STRIDES),
         Point("padding", "Moves the first window outside the image, at most until one line of it is inside.", PADDINGS),
+        Point(
+            "padding sides",
+            "Above for rows, left for columns: an exchange shows where they differ.",
+            SIDES,
+        ),
         Point("border", "At a side, outputs are cut off; in a corner in both directions at once.", BORDERS),
         Cross(
             "geometry at the border",

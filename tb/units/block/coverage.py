@@ -1,7 +1,7 @@
 """Functional coverage of block."""
 
 from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Ignored, Point, cover_point
-from penni_escalate.tb.base.geometry_classes import KERNELS, PADDINGS, STRIDES
+from penni_escalate.tb.base.geometry_classes import KERNELS, PADDINGS, SIDES, STRIDES
 from penni_escalate.tb.base.geometry_cross import IMPOSSIBLE_KERNELS
 from penni_escalate.tb.base.outputs import outputs_point
 
@@ -72,6 +72,7 @@ MODEL = CoverageModel(
         Point("kernel", "Shapes of the kernel.", KERNELS),
         Point("stride", "From one to above the kernel's size.", STRIDES),
         Point("padding", "None, some, and as much as there can be.", PADDINGS),
+        Point("padding sides", "Padding above and on the left are fields of their own.", SIDES),
         Cross(
             "geometry",
             "Position counters, lines and closing work together: each kind of geometry is run from beats to psums.",

@@ -11,7 +11,7 @@ def places(layer: RivalLayer) -> Iterator[tuple[int, int, int, int, int, int]]:
     """Every (output row, output column, kernel row, kernel column, input row, input column) inside the image."""
     g = layer.geometry
     for oy, ox, r, s in product(range(g.out_height), range(g.out_width), range(g.kernel_height), range(g.kernel_width)):
-        y, x = oy * g.stride + r - g.padding, ox * g.stride + s - g.padding
+        y, x = oy * g.stride + r - g.sides.top, ox * g.stride + s - g.sides.left
         if 0 <= y < g.height and 0 <= x < g.width:
             yield oy, ox, r, s, y, x
 
@@ -50,7 +50,7 @@ def scnn_cycles(layer: RivalLayer, height: int, width: int, copies: int, size: i
     tiles: dict = defaultdict(int)
     for y, x, c in product(range(g.height), range(g.width), range(g.channels)):
         if layer.activations[y, x, c]:
-            rows, columns = meets(y + g.padding, g.kernel_height), meets(x + g.padding, g.kernel_width)
+            rows, columns = meets(y + g.sides.top, g.kernel_height), meets(x + g.sides.left, g.kernel_width)
             tiles[y // height, x // width, c, rows, columns] += 1
     total = 0
     for first in range(0, ceil(g.kernels, size), copies):
@@ -78,7 +78,7 @@ def sparten_work(layer: RivalLayer, groups: dict[int, list[list[tuple[int, ...]]
         for number, chunk in enumerate(chunks):
             seen = []
             for r, s, c in chunk:
-                y, x = oy * g.stride + r - g.padding, ox * g.stride + s - g.padding
+                y, x = oy * g.stride + r - g.sides.top, ox * g.stride + s - g.sides.left
                 if 0 <= y < g.height and 0 <= x < g.width:
                     seen.append((r, s, c, bool(layer.activations[y, x, c])))
             if not seen:

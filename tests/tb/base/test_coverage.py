@@ -20,7 +20,7 @@ from penni_escalate.tb.base.coverage import (
     load_model,
     merge,
 )
-from penni_escalate.tb.base.geometry_classes import GeometryDeck, classes_of, combination_of, kernels_of
+from penni_escalate.tb.base.geometry_classes import SIDES, GeometryDeck, classes_of, kernels_of
 from penni_escalate.tb.base.geometry_cross import IMPOSSIBLE_KERNELS
 from penni_escalate.tb.flows.coverage_plan import main as write_plan
 
@@ -194,10 +194,13 @@ def test_a_deck_deals_every_class_of_geometry(name: str) -> None:
     config = load_accelerator(name)
     rng, deck = np.random.default_rng(1), GeometryDeck(config)
     drawn = [deck.draw(rng, 60) for _ in kernels_of(config)]
-    kernels = {combination_of((g.kernel_height, g.kernel_width, g.stride, g.padding)) for g in drawn}
+    classes = [classes_of(g) for g in drawn]
+    kernels = {(c["kernel"], c["stride"], c["padding"]) for c in classes}
     assert kernels == set(kernels_of(config))
     assert all(max(g.width, g.out_width) <= config.width_max for g in drawn)
-    assert all((c["kernel"], c["stride"], c["padding"]) in kernels for c in map(classes_of, drawn))
+    more = [classes_of(deck.draw(rng, 60)) for _ in range(300)]
+    assert {c["padding sides"] for c in more} == set(SIDES)
+    assert {(c["kernel"], c["stride"], c["padding"]) for c in more} <= kernels
 
 
 def test_the_plan_is_written(tmp_path: Path) -> None:

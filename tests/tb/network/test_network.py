@@ -213,7 +213,7 @@ def test_layers_that_the_bench_cannot_hold_fall_back_to_the_host() -> None:
 @pytest.fixture
 def narrow(tmp_path: Path) -> Path:
     """A configuration that the network's layers do not fit."""
-    return own_configuration(tmp_path, "narrow", width_max=4)
+    return own_configuration(tmp_path, "narrow", kernel_max=2)
 
 
 @pytest.mark.parametrize(
@@ -238,11 +238,11 @@ def narrow(tmp_path: Path) -> Path:
         ),
         (
             ["--config", "NARROW", "--layer", "conv1"],
-            "Layer 'conv1' does not fit configuration 'narrow': width is 28, width_max allows 4.",
+            "Layer 'conv1' does not fit configuration 'narrow': kernel_height is 3, kernel_max allows 2.",
         ),
         (
             ["--config", "NARROW"],
-            "No layer of network 'digits' can run on configuration 'narrow': layer 'conv1': width is 28, width_max",
+            "No layer of network 'digits' can run on configuration 'narrow': layer 'conv1': kernel_height is 3, ",
         ),
     ],
 )
