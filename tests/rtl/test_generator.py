@@ -172,11 +172,11 @@ LAYOUTS = {
         "  [7:0]  weight  signed; B[m][r][s]; for row m = 0..5, every 8 bits",
         "  [2:0]  exponent  exp[m]; for row m = 0..5, every 3 bits",
         "  [2:0]    kernel      basis kernel that the row takes; for row m = 0..5, every 3 bits",
-        "  [97:93]  skip_group",
+        "  [99:95]  skip_group",
     ),
     "collector": (
         "  [65:50]  multiplier  for output o = 0..1, every 54 bits",
-        "  [76:67]  low            signed",
+        "  [78:69]  low            signed",
     ),
     "feeder": ("[15:0]   values   packed activations", "[36]     last     end of pass"),
     "input_ring": (
