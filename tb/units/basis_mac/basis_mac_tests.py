@@ -85,6 +85,7 @@ class BasisMacBench(BlockLoads, UnitBench):
     #: Lines may take long to be freed.
     timeout = 5000
     handshakes = ("z_ready_o", "target_valid_o")
+    required = ("no z while the walk works",)
 
     def __init__(self, dut: HierarchyObject) -> None:
         super().__init__(dut)
@@ -270,6 +271,7 @@ class BasisMacBench(BlockLoads, UnitBench):
         self.coverage.met("several lines close at once", close.bit_count() > int(work.steps[walk.work]))
         self.coverage.met("line wait", wait)
         self.coverage.met("starved", starved)
+        self.coverage.met("no z while the walk works", running and not valid and not starved)
         state = "line wait" if wait else "starved" if starved else "works"
         self.coverage.sample({"pixels": ZERO_SHARES[self.zero_share], "cycle": state})
         if wait:

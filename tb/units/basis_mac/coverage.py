@@ -27,6 +27,10 @@ MODEL = CoverageModel(
             "line wait", "A product that does not wait for its line adds into an output line that is not drained."
         ),
         cover_point("starved", "Without a z of every row nothing may be taken, and the position must stay."),
+        cover_point(
+            "no z while the walk works",
+            "A MAC that has work is not starved: a counter that looks at z alone counts too much.",
+        ),
         cover_point("two passes pending", "The counter of passes reaches its end: a bit too few loses a pass."),
         cover_point(
             "stride above kernel",

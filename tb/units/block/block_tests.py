@@ -54,6 +54,7 @@ class BlockBench(BlockLoads, UnitBench):
 
     unit = "block"
     handshakes = ("room_o",)
+    required = ("full FIFO of the last row is counted",)
     timeout = 5000
     abort_reach = 400
     abort_share = 0.3
@@ -103,6 +104,8 @@ class BlockBench(BlockLoads, UnitBench):
         self.column = 0
         self.output = 0
         self.shown: int | None = None
+        #: A z of the last row has waited for its FIFO since the counters were cleared.
+        self.last_row_full = False
         self.write_throttle, self.drain_throttle, self.load_throttle = (Throttle(self.random) for _ in range(3))
         for density in self.densities:
             self.coverage.sample(
@@ -206,6 +209,8 @@ class BlockBench(BlockLoads, UnitBench):
         self.coverage.met("ring full", not ring_has_room(self.ring, self.one))
         self.coverage.met("two passes pending", pending == 2)
         index = inputs["counter_index_i"]
+        self.coverage.met("full FIFO of the last row is counted", self.last_row_full and index == BlockCounter.Z_FULL)
+        fifos_full = self.rows.fifo.count[0] == self.config.z_fifo
         self.counter = int(self.counters[0, index]) if index < len(BlockCounter) else 0
         name = BlockCounter(index).name.lower() if index < len(BlockCounter) else "none"
         self.coverage.sample({"counter": name, "count": "not zero" if self.counter else "zero"})
@@ -220,12 +225,16 @@ class BlockBench(BlockLoads, UnitBench):
         self._check_z(sample, counts)
         counted = (self.counters[0] > before[0]).tolist()
         self.coverage.met("z FIFO full", counted[BlockCounter.Z_FULL])
+        waiting = self.counters[0, BlockCounter.Z_FULL] - before[0, BlockCounter.Z_FULL]
+        # Each row with a full FIFO has a z that waits, the last one too.
+        self.last_row_full |= bool(fifos_full[-1] and waiting == fifos_full.sum())
         self.coverage.met("line wait", counted[BlockCounter.LINE_WAIT])
         self._note_stalls(counted)
         self._note_distances()
         self.coverage.met("pass after pass", work < self.mac.work[0] < self.mac.loaded[0])
         if inputs["counter_clear_i"]:
             self.counters[:] = 0
+            self.last_row_full = False
             self.coverage.met("counters cleared")
         if inputs.get("beat_write_i"):
             self.ring.written[0] += 1

@@ -10,6 +10,10 @@ MODEL = CoverageModel(
     (
         cover_point("ring full", "The slowest row holds the ring: a write now overwrites what it has not read."),
         cover_point("z FIFO full", "A row with a full FIFO stops, and must go on without losing a value."),
+        cover_point(
+            "full FIFO of the last row is counted",
+            "The counter is a sum over the rows: one that is left out shows when it alone, or it too, is full.",
+        ),
         cover_point("line wait", "The MAC stops, the FIFOs fill, the rows stop, the ring fills: nothing may get lost."),
         cover_point("pass after pass", "A pass begins while lines of the one before are open."),
         cover_point("two passes pending", "Both banks of every parameter are in use."),

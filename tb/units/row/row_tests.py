@@ -32,6 +32,7 @@ class RowBench(UnitBench):
     unit = "row"
     abort_share = 0.4
     handshakes = ("beat_ready_o", "z_valid_o")
+    required = ("pass behind a last beat that waited",)
 
     def begin(self) -> None:
         """Random passes with their coefficients."""
@@ -68,6 +69,9 @@ class RowBench(UnitBench):
         self.next = 0
         self.loaded = 0
         self.passes_read = 0
+        #: Cycles that the last beat of a pass was refused, and whether those of the pass before were odd in number.
+        self.refused = 0
+        self.odd = False
         #: Of every pixel, whose z has not been written, its pass.
         self.pixels = deque(self.groups.work[self.groups.eop].tolist())
         #: Cycles, of this episode, of the last load and of the last beat of a pass; None before.
@@ -149,8 +153,13 @@ class RowBench(UnitBench):
         if inputs.get("load_i"):
             self.loaded += 1
             self.load_cycle = self.cycles
+        if valid and not reads and beat.fields["last"]:
+            self.refused += 1
         if reads:
             self._sample_beat(beat)
+            self.coverage.met("pass behind a last beat that waited", self.odd)
+            self.odd = bool(beat.fields["last"] and self.refused % 2)
+            self.refused = 0
             if beat.fields["last"]:
                 self.passes_read += 1
                 self.pass_cycle = self.cycles
