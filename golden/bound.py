@@ -88,12 +88,13 @@ def bound_of(config: Accelerator, passes: Sequence[Pass], inputs: Sequence[Spars
     added = np.zeros((config.blocks, config.rows), np.int64)
     steps = np.zeros(config.blocks, np.int64)
     values = products = beats = drained = 0
-    for n, (work, tensor) in enumerate(zip(passes, inputs, strict=True)):
-        pixels = len(tensor.maps)
+    # Passes may have other numbers of pixels than the one before.
+    stops = np.cumsum([len(tensor.maps) for tensor in inputs]).tolist()
+    for work, tensor, stop in zip(passes, inputs, stops, strict=True):
         added += row_cycles(work, tensor, config.adders)
         active = tensor.maps.sum(axis=0, dtype=np.int64).reshape(-1)
         values += int(np.count_nonzero(work.coefficients, axis=(0, 2)) @ active)
-        full = ~zero[:, n * pixels : (n + 1) * pixels]
+        full = ~zero[:, stop - len(tensor.maps) : stop]
         of_pixel, products_of_pixel = pixel_steps(work, config.taps)
         steps += full @ of_pixel
         # A product has the rows of its output.

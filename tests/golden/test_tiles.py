@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from penni_escalate.configs.accelerator import load_accelerator
+from penni_escalate.golden.bound import Resource, bound_of
 from penni_escalate.golden.cycle.stream_core import free_running, output_tensor, simulate
 from penni_escalate.golden.fit import unsupported_reason
 from penni_escalate.golden.geometry import Geometry, Padding
+from penni_escalate.golden.layers import LayerKind
 from penni_escalate.golden.pooling import NO_POOL, Pool
 from penni_escalate.golden.schedule import inputs_of, load_words, passes_of
 from penni_escalate.golden.tiles import Tile, tiles_of
@@ -78,3 +80,39 @@ def test_random_layers_reach_what_they_should() -> None:
                 seen |= {"passes"} if len(passes) > len({p.tile for p in passes}) else set()
                 seen |= {"stride"} if work.layer.geometry.stride > 1 else set()
     assert seen == {"skip", "pool", "passes", "stride"}
+
+
+def test_the_bound_counts_the_pixels_of_every_tile() -> None:
+    """Ten columns in tiles of 6 and 6, no z of which is 0: 4 lines x 3 lines of the kernel, TAPS = 1."""
+    g = Geometry(4, 4, 10, 4, 3, 3, 1, 1)
+    layer = replace(
+        random_layer(np.random.default_rng(1), TINY, geometry=g).layer,
+        kind=LayerKind.DECOMPOSED,
+        coefficients=np.ones((4, 4, 1), np.int8),
+        basis=np.ones((1, 3, 3), np.int8),
+        exponent=np.zeros(1, np.uint8),
+        sources=("input",),
+        source_channels=(),
+        skip=None,
+        pool=NO_POOL,
+        logits=False,
+        signed_in=False,
+    )
+    passes = passes_of(layer, NARROW)
+    inputs = inputs_of(layer, np.ones((4, 10, 4), np.uint8), NARROW, passes)
+    assert [len(tensor.maps) for tensor in inputs] == [24, 24]
+    trace = simulate(NARROW, passes, inputs, [load_words(p, NARROW) for p in passes], free_running())
+    bound = bound_of(NARROW, passes, inputs, trace.zero)
+    # Along an axis an image of n pixels meets a kernel of 3 with padding 1 at 3 n - 2 places; the halo at its own.
+    lines, columns = 3 * 4 - 2, (3 * 5 - 1) + (3 * 5 - 1)
+    assert bound.terms[list(Resource).index(Resource.MULTIPLIERS)] == lines * columns
+    assert bound.cycles <= trace.cycles
+
+    # A narrower last tile: nothing of the one before is counted for it.
+    three = replace(layer, geometry=replace(g, width=11))
+    passes = passes_of(three, NARROW)
+    inputs = inputs_of(three, np.ones((4, 11, 4), np.uint8), NARROW, passes)
+    assert len({len(tensor.maps) for tensor in inputs}) > 1
+    trace = simulate(NARROW, passes, inputs, [load_words(p, NARROW) for p in passes], free_running())
+    bound = bound_of(NARROW, passes, inputs, trace.zero)
+    assert bound.terms[list(Resource).index(Resource.MULTIPLIERS)] == lines * (3 * 11 - 2)

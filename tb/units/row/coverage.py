@@ -28,8 +28,8 @@ MODEL = CoverageModel(
         ),
         cover_point(
             "pass behind a last beat that waited",
-            "The bank changes once, when the beat is read: after an odd number of cycles in which it was refused, a bank "
-            "that changed in each is the wrong one.",
+            "The bank changes once, when the beat is read: after an odd number of cycles in which it was refused, a "
+            "bank that changed in each is the wrong one.",
         ),
         cover_point(
             "load while running", "Coefficients of the next pass go to the other bank: this one must not notice."
