@@ -1,17 +1,19 @@
 """The recipe's network: made or loaded, taken in, and checked against data and accelerator before any training."""
 
 import importlib.util
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-from torch import fx, nn
+from torch import nn
 
 from penni_escalate.common.errors import UserError, first_line
 from penni_escalate.compress.data import Data
 from penni_escalate.compress.equivalence import check_equivalence
-from penni_escalate.compress.frontend import DENSE_CHANNELS_MAX, read_graph, trace
+from penni_escalate.compress.frontend import DENSE_CHANNELS_MAX, export, read_program
 from penni_escalate.compress.graph import Graph, Role
 from penni_escalate.compress.layers import check_finite
+from penni_escalate.compress.network import Network
 from penni_escalate.compress.networks import NETWORKS, load_checkpoint
 from penni_escalate.compress.recipe import Classifier, Recipe
 from penni_escalate.configs.accelerator import load_accelerator
@@ -19,25 +21,24 @@ from penni_escalate.golden.fit import exceeds_limits
 from penni_escalate.golden.geometry import Geometry
 
 
-def build(recipe: Recipe, data: Data) -> tuple[fx.GraphModule, Graph]:
-    """The recipe's network with its first weights, traced, and its layers for images of the data's size.
+def build(recipe: Recipe, data: Data) -> tuple[Network, Graph]:
+    """The recipe's network with its first weights, as layers, and these for images of the data's size.
 
     Raises UserError where the network or its checkpoint cannot be had, is not supported, was not read as it computes,
     or does not fit the data, the recipe or the accelerator.
     """
     _check_labels(recipe, data)
-    network = build_network(recipe, data.classes)
-    traced = trace(network, recipe.network)
     channels, height, width = (int(value) for value in data.held_out_images.shape[1:])
-    graph = read_graph(traced, recipe.network, (channels, height, width))
+    program = export(build_network(recipe, data.classes), recipe.network, (channels, height, width))
+    network, graph = read_program(program)
     _check_result(graph, recipe, data)
-    graph = _with_digits(traced, graph, recipe)
+    graph = _with_digits(network, graph, recipe)
     _check_sizes(graph, recipe)
     _check_coefficients(graph, recipe)
-    check_finite(traced, f"Network '{recipe.network}'", "give it, or its checkpoint, weights that are")
+    check_finite(network, f"Network '{recipe.network}'", "give it, or its checkpoint, weights that are")
     # What takes seconds comes last.
-    check_equivalence(network, traced, graph)
-    return traced, graph
+    check_equivalence(program, graph)
+    return network, graph
 
 
 def build_network(recipe: Recipe, classes: int) -> nn.Module:
@@ -47,7 +48,7 @@ def build_network(recipe: Recipe, classes: int) -> nn.Module:
     """
     name = recipe.network
     if ":" in name:
-        network = _user_network(name)
+        network = user_network(name)
     elif name in NETWORKS:
         network = NETWORKS[name].build(classes)
     else:
@@ -65,17 +66,27 @@ def build_network(recipe: Recipe, classes: int) -> nn.Module:
     return network
 
 
-def _user_network(name: str) -> nn.Module:
-    path, _, attribute = name.rpartition(":")
+def user_network(name: str) -> nn.Module:
+    """The network FILE.py:CLASS; its file may import what lies beside it.
+
+    Raises UserError where there is no such file or class, or it cannot be made.
+    """
+    file, _, attribute = name.rpartition(":")
+    path = Path(file)
     spec = importlib.util.spec_from_file_location("user_network", path)
-    if spec is None or spec.loader is None or not Path(path).is_file():
-        raise UserError(f"Network '{name}': {path} is not a Python file.")
+    if spec is None or spec.loader is None or not path.is_file():
+        raise UserError(f"Network '{name}': {file} is not a Python file.")
     module = importlib.util.module_from_spec(spec)
+    # Classes are looked up in their module where they are copied, and neighbours where they are imported.
+    sys.modules["user_network"] = module
+    sys.path.insert(0, str(path.absolute().parent))
     try:
         spec.loader.exec_module(module)
         network = getattr(module, attribute)()
     except Exception as error:  # the user's own code
         raise UserError(f"Network '{name}' cannot be made: {type(error).__name__}: {first_line(error)}.") from None
+    finally:
+        sys.path.remove(str(path.absolute().parent))
     if not isinstance(network, nn.Module):
         raise UserError(f"Network '{name}' is a {type(network).__name__}: it must be a torch.nn.Module.")
     return network
@@ -99,7 +110,7 @@ def _check_result(graph: Graph, recipe: Recipe, data: Data) -> None:
         raise UserError(f"{ends} has no labels and needs a map of one channel at the end.")
 
 
-def _with_digits(traced: fx.GraphModule, graph: Graph, recipe: Recipe) -> Graph:
+def _with_digits(network: Network, graph: Graph, recipe: Recipe) -> Graph:
     """The graph with the 1x1 convolutions to which the recipe gives basis kernels as decomposed layers.
 
     Raises UserError where it names other layers, or wants more than one ternary digit without feedback.
@@ -107,7 +118,7 @@ def _with_digits(traced: fx.GraphModule, graph: Graph, recipe: Recipe) -> Graph:
     pointwise = [
         layer.name
         for layer in graph.layers
-        if layer.role is Role.POINTWISE and isinstance(traced.get_submodule(layer.module), nn.Conv2d)
+        if layer.role is Role.POINTWISE and isinstance(network.get_submodule(layer.module), nn.Conv2d)
     ]
     known = [layer.name for layer in graph.layers if layer.role is Role.DECOMPOSED or layer.name in pointwise]
     named = recipe.decomposition.layers

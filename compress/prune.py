@@ -114,8 +114,11 @@ def prune_channels(entries: list[Coefficients], graph: Graph, network: nn.Module
 
 def apply_mask(entry: Coefficients, mask: Tensor) -> None:
     """Set the mask (K, C, M) of a layer's coefficients, in place of the one before: 0 prunes."""
-    field, module = entry.field, entry.module
-    shape = entry.tensor.shape
+    masked(entry.module, entry.field, mask.reshape(entry.tensor.shape))
+
+
+def masked(module: nn.Module, field: str, mask: Tensor) -> None:
+    """Set the mask of a module's parameter, of its shape, in place of the one before."""
     if parametrize.is_parametrized(module, field):
         parametrize.remove_parametrizations(module, field, leave_parametrized=True)
-    parametrize.register_parametrization(module, field, Masked(mask.reshape(shape).to(entry.tensor.dtype)))
+    parametrize.register_parametrization(module, field, Masked(mask.to(getattr(module, field).dtype)))

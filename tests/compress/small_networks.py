@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.data import Data
 from penni_escalate.compress.decompose import decompose_network
-from penni_escalate.compress.frontend import read_graph, trace
+from penni_escalate.compress.frontend import read_network
 from penni_escalate.compress.graph import Graph
 from penni_escalate.compress.integer import IntegerNetwork, calibrate
 from penni_escalate.compress.layers import Coefficients, coefficients
+from penni_escalate.compress.network import Network
 from penni_escalate.compress.networks import Subsample
 from penni_escalate.compress.networks.alexnet import AlexNet
 from penni_escalate.compress.prune import apply_mask
@@ -287,18 +288,17 @@ def randomise(network: nn.Module, generator: torch.Generator) -> None:
                 module.bias.copy_(0.1 * torch.randn(len(module.bias), generator=generator))
 
 
-def taken(network: type[nn.Module], seed: int, shape: tuple[int, int, int] = SHAPE) -> tuple[fx.GraphModule, Graph]:
+def taken(network: type[nn.Module], seed: int, shape: tuple[int, int, int] = SHAPE) -> tuple[Network, Graph]:
     """A network with random weights, traced, and its layers."""
     torch.manual_seed(seed)
     module = network()
     randomise(module, torch.Generator().manual_seed(seed))
-    traced = trace(module, network.__name__)
-    return traced, read_graph(traced, network.__name__, shape)
+    return read_network(module, network.__name__, shape)
 
 
 def pruned(
     network: type[nn.Module], seed: int, keep: float = 0.5, ternary: bool = True, rotate: bool = True
-) -> tuple[fx.GraphModule, Graph]:
+) -> tuple[Network, Graph]:
     """The same, decomposed, with a random mask that keeps this share."""
     traced, graph = taken(network, seed)
     decompose_network(traced, graph, Decomposition(5, rotate=rotate))
@@ -326,7 +326,7 @@ def images(seed: int, count: int = 6, shape: tuple[int, int, int] = SHAPE, signe
 
 
 def integers(
-    network: fx.GraphModule,
+    network: Network,
     graph: Graph,
     seed: int,
     *,
