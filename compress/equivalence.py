@@ -50,9 +50,10 @@ def check_equivalence(program: Program, graph: Graph) -> None:
     generator = torch.Generator().manual_seed(_SEED)
     with torch.no_grad(), isolate_rng():
         own = _Own(program.network, graph.network)
-        for images, wanted in _telling(own, graph, generator):
-            # The weights are drawn, and so are those that follow from them.
-            drawn, _ = read_program(program, program.state(own.module))
+        batches = _telling(own, graph, generator)
+        # The weights are drawn, and so are those that follow from them.
+        drawn, _ = read_program(program, program.state(own.module))
+        for images, wanted in batches:
             *_, (_, found) = _results(drawn, graph, images)
             if not _equal(_ended(graph.ending, found), wanted):
                 name = _first_difference(own, drawn, program, graph, images)
@@ -147,8 +148,12 @@ def _scale(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Any
     if not isinstance(weight, nn.Parameter):
         # None, or computed from others.
         return output
-    weight.mul_(SPREAD / output.square().mean().sqrt())
-    return module.forward(*inputs)
+    factor = SPREAD / output.square().mean().sqrt()
+    weight.mul_(factor)
+    if not isinstance(module.bias, Tensor):
+        return output * factor
+    bias = module.bias.reshape(-1, *[1] * (output.dim() - 2))
+    return (output - bias) * factor + bias
 
 
 def _results(drawn: Network, graph: Graph, images: Tensor) -> Iterator[tuple[Layer, Tensor]]:

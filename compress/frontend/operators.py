@@ -178,8 +178,9 @@ def _linear(reader: Reader, node: fx.Node, a: Any) -> Value:
         sources, places = row
     shapes = [reader.elements.shapes[name] for name in sources]
     shape = (sum(one[0] for one in shapes), *shapes[0][1:])
-    if not bool(places.eq(torch.arange(len(places))).all()):
-        columns = columns.detach()[:, places.argsort()]
+    if len(places) != prod(shape) or not bool(places.eq(torch.arange(len(places))).all()):
+        # A number that is there several times has the sum of its weights.
+        columns = columns.new_zeros(len(columns), prod(shape)).index_add(1, places, columns.detach())
     reader.own(node, weight, bias)
     module = _empty(nn.Linear, columns.shape[1], columns.shape[0])
     read = Read(sources, shape, places, (0, 0, 0, 0))
@@ -467,7 +468,7 @@ def _average_pool(reader: Reader, node: fx.Node, a: Any) -> Value:
     "_adaptive_avg_pool2d",
     written="AdaptiveAvgPool2d, functional.adaptive_avg_pool2d",
     becomes="the same",
-    condition="to one pixel, or windows of one size side by side",
+    condition="to one pixel, or windows of one size side by side; of one pixel, to copies of it that a Linear reads",
 )
 def _adaptive_pool(reader: Reader, node: fx.Node, a: Any) -> Value:
     out = shape_of(node)
@@ -475,6 +476,9 @@ def _adaptive_pool(reader: Reader, node: fx.Node, a: Any) -> Value:
         return reader.passed(node, a.self)
     read = reader.read(node, a.self)
     sides = list(zip(read.shape[1:], out[1:], strict=True))
+    if read.shape[1:] == (1, 1):
+        ids = reader.planes(a.self).expand(*out)
+        return reader.moved(node, [a.self], ids[None])  # type: ignore[no-any-return]
     if any(side % places for side, places in sides):
         raise RefusedError(
             f"averages {read.shape[1]} x {read.shape[2]} pixels to {out[1]} x {out[2]}, by windows of several sizes",

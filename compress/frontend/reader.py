@@ -328,7 +328,7 @@ class Reader:
             pads: the layer takes lines of zeros around its input.
             shuffled: the layer takes the channels in any order, as Read.table says.
         """
-        picture = self.elements.picture(self.planes(value))
+        picture = self._picture(value)
         if picture is None:
             raise RefusedError(
                 "reads numbers in an arrangement that no layer has",
@@ -339,6 +339,12 @@ class Reader:
         if any(picture.pads) and not pads:
             picture = self._margin(value, picture)
         return Read(picture.sources, picture.shape, picture.table, picture.pads)
+
+    def _picture(self, value: Value) -> Picture | None:
+        if value.tensor is None:
+            return self.elements.picture(self.planes(value))
+        shape = self.elements.shapes[value.tensor]
+        return Picture((value.tensor,), shape, torch.arange(shape[0]), 1, (0, 0, 0, 0))
 
     def planes(self, value: Value) -> Tensor:
         """A value's ids as planes (K, H, W)."""
@@ -353,15 +359,10 @@ class Reader:
         """The one tensor that a value is; numbers of others are selected into a layer."""
         if value.tensor is not None:
             return value.tensor
-        picture = self.elements.picture(self.planes(value))
-        if picture is None:
-            self.read(node, value)
-            raise AssertionError
-        if picture.stride > 1 or len(picture.sources) > 1 or not picture.ordered:
-            picture = self._selected(value, picture)
-        if any(picture.pads):
-            picture = self._margin(value, picture)
-        return picture.sources[0]
+        read = self.read(node, value)
+        if len(read.sources) == 1:
+            return read.sources[0]
+        return self._selected(value, Picture(read.sources, read.shape, read.table, 1, read.pads)).sources[0]
 
     def _selected(self, value: Value, picture: Picture) -> Picture:
         """A layer that selects channels and pixels; the same for all readers of the same selection."""

@@ -155,18 +155,19 @@ class Elements:
     def row(self, ids: Tensor) -> tuple[tuple[str, ...], Tensor] | None:
         """Of a vector (L,) of ids: the tensors that it has all numbers of, and the place of each in their order.
 
-        The tensors' order is that of their channels, concatenated, each channel line by line. None where it is not such.
+        The tensors' order is that of their channels, concatenated, each channel line by line; a number may be there
+        several times. None where it is not such.
         """
         if (ids < 0).any():
             return None
         sources, _ = self.sources(ids)
-        whole = torch.cat([self.of(name).flatten() for name in sources])
-        if len(whole) != len(ids) or len({self.shapes[name][1:] for name in sources}) > 1:
+        if len({self.shapes[name][1:] for name in sources}) > 1:
             return None
+        whole = torch.cat([self.of(name).flatten() for name in sources])
         order = whole.argsort()
         found = torch.searchsorted(whole[order], ids)
         places = order[found.clamp_max(len(whole) - 1)]
-        return (sources, places) if torch.equal(whole[places], ids) and len(places.unique()) == len(ids) else None
+        return (sources, places) if torch.equal(whole[places], ids) and len(places.unique()) == len(whole) else None
 
 
 def _present(ids: Tensor | None) -> Tensor:
