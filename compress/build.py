@@ -47,14 +47,7 @@ def build_network(recipe: Recipe, classes: int) -> nn.Module:
     Raises UserError for an unknown network, a file that cannot be run, or a checkpoint of another network.
     """
     name = recipe.network
-    if ":" in name:
-        network = user_network(name)
-    elif name in NETWORKS:
-        network = NETWORKS[name].build(classes)
-    else:
-        raise UserError(
-            f"Network '{name}' is not known: use one of {', '.join(sorted(NETWORKS))}, or FILE.py:CLASS of your own."
-        )
+    network = make_network(name, classes)
     if recipe.checkpoint == "shipped":
         load = NETWORKS[name].shipped if name in NETWORKS else None
         if load is None:
@@ -66,11 +59,22 @@ def build_network(recipe: Recipe, classes: int) -> nn.Module:
     return network
 
 
-def user_network(name: str) -> nn.Module:
-    """The network FILE.py:CLASS; its file may import what lies beside it.
+def make_network(name: str, classes: int) -> nn.Module:
+    """A network of the project's, or FILE.py:CLASS, with fresh weights.
 
-    Raises UserError where there is no such file or class, or it cannot be made.
+    Raises UserError for an unknown network, or a file that cannot be run.
     """
+    if ":" in name:
+        return _user_network(name)
+    if name in NETWORKS:
+        return NETWORKS[name].build(classes)
+    raise UserError(
+        f"Network '{name}' is not known: use one of {', '.join(sorted(NETWORKS))}, or FILE.py:CLASS of your own."
+    )
+
+
+def _user_network(name: str) -> nn.Module:
+    """The network FILE.py:CLASS; its file may import what lies beside it."""
     file, _, attribute = name.rpartition(":")
     path = Path(file)
     spec = importlib.util.spec_from_file_location("user_network", path)
@@ -105,7 +109,7 @@ def _check_result(graph: Graph, recipe: Recipe, data: Data) -> None:
     last = graph.layers[-1]
     ends = f"Network '{recipe.network}' ends in '{last.name}' with {last.out_shape[0]} channels: data '{data.name}'"
     if data.labels is not None and (last.role is not Role.CLASSIFIER or last.out_shape[0] < data.classes):
-        raise UserError(f"{ends} needs a Linear at the end, with an output for each of {data.classes} classes.")
+        raise UserError(f"{ends} needs a row of logits at the end, as of a Linear, one for each of {data.classes} classes.")
     if data.labels is None and (last.role is Role.CLASSIFIER or last.out_shape[0] != 1):
         raise UserError(f"{ends} has no labels and needs a map of one channel at the end.")
 

@@ -60,7 +60,7 @@ def check_equivalence(program: Program, graph: Graph) -> None:
                 raise UserError(
                     f"Layer '{name}' of network '{graph.network}' does not give in the network what was read of it, "
                     f"found with {len(images)} random images in float64 and random weights: assign the result of every "
-                    "operation, and write this part with the operators of the table in docs/compression.md."
+                    "operation, and write this part with the operators of docs/operators.md."
                 )
 
 
@@ -243,7 +243,7 @@ def _first_difference(own: _Own, drawn: Network, program: Program, graph: Graph,
     for node in program.module.graph.nodes:
         path = path_of(node)
         following = next(iter(node.users), None)
-        if path in outputs and (following is None or path_of(following) != path):
+        if path and path in outputs and (following is None or path_of(following) != path):
             called[path].append(node.name)
     for path, names in called.items():
         for name in names:

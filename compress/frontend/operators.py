@@ -1,6 +1,6 @@
 """The table of operators: what PyTorch's (ATen) operators become, and under which conditions.
 
-docs/compression.md has the table as text; a test holds the two together.
+docs/operators.md is the table as text; a test holds the two together.
 """
 
 from collections.abc import Callable
@@ -584,7 +584,7 @@ def _upsample(reader: Reader, node: fx.Node, a: Any) -> Value:
     "movedim", "slice", "select", "narrow", "index", "index_select", "split", "split_with_sizes", "chunk", "unbind",
     "tensor_split", "cat", "concat", "concatenate", "stack", "expand", "repeat", "channel_shuffle", "pixel_unshuffle",
     "pixel_shuffle", "slice_scatter", "select_scatter", "flip", "roll", "numpy_T", "swapaxes", "hstack", "expand_as",
-    "view_as", "reshape_as", "native_channel_shuffle", "unfold", "repeat_interleave",
+    "view_as", "reshape_as", "native_channel_shuffle", "copy", "unfold", "repeat_interleave",
     written="Flatten, view, reshape, squeeze, indexing and slices, cat, chunk, split, stack, permute, ChannelShuffle",
     becomes="nothing: the next layer reads its channels in another order; where it takes a part of them, or every n-th "
     "pixel, a select layer",
@@ -709,7 +709,7 @@ def _ending(reader: Reader, node: fx.Node, a: Any) -> Value:
 # ---- the table --------------------------------------------------------------------------------------------
 
 #: What to write instead of an operator that no layer is, by the beginning of its name.
-_INSTEAD = {
+INSTEAD = {
     "silu": _RELU,
     "hardswish": _RELU,
     "hardsigmoid": _GATE,
@@ -748,11 +748,11 @@ _INSTEAD = {
 
 def instead_of(kind: str) -> str:
     """What to write instead of an operator that is not in the table."""
-    exact = _INSTEAD.get(kind)
+    exact = INSTEAD.get(kind)
     if exact is not None:
         return exact
-    found = [text for start, text in _INSTEAD.items() if start.endswith("_") and kind.startswith(start)]
-    return found[0] if found else "write it with the operators of the table in docs/compression.md"
+    found = [text for start, text in INSTEAD.items() if start.endswith("_") and kind.startswith(start)]
+    return found[0] if found else "write it with the operators of the table in docs/operators.md"
 
 
 HANDLERS = {name: entry.handler for entry in OPERATORS for name in entry.names}

@@ -189,13 +189,11 @@ def _quiet() -> Iterator[None]:
 
 
 def _refused(network: nn.Module, name: str, example: Tensor, error: Exception) -> UserError:
-    try:
-        network(example)
-    except Exception as own:  # what PyTorch raises for a wrong shape depends on the operator
-        shape = tuple(example.shape[1:])
-        return UserError(f"Network '{name}' does not take images of shape {shape}: {first_line(own)}.")
     text = str(error)
-    if "specialized" in text or "Constraints violated" in text:
+    alone, together = (_failure(network, images) for images in (example[:1], example))
+    if alone is not None:
+        return UserError(f"Network '{name}' does not take images of shape {tuple(example.shape[1:])}: {alone}.")
+    if together is not None or "specialized" in text or "Constraints violated" in text:
         return UserError(
             f"Network '{name}' has the number of images of a batch written into it: take it from the image, as in "
             "'x.flatten(1)' or 'x.view(x.size(0), -1)', not by 'len(x)' or as a number."
@@ -206,3 +204,12 @@ def _refused(network: nn.Module, name: str, example: Tensor, error: Exception) -
             "every image, so leave out the condition."
         )
     return UserError(f"Network '{name}' cannot be recorded by torch.export: {first_line(error)}.")
+
+
+def _failure(network: nn.Module, images: Tensor) -> str | None:
+    """What PyTorch says where the network does not take these images; it depends on the operator."""
+    try:
+        network(images)
+    except Exception as error:
+        return first_line(error)
+    return None

@@ -170,7 +170,7 @@ class Reader:
             else:
                 raise RefusedError(f"is a call of '{kind}'", self.instead(kind))
         except RefusedError as error:
-            self.problems.append(Problem(self.title(node), line_of(node), error.why, error.instead))
+            self.problems.append(Problem(self.leaf(node) or kind, line_of(node), error.why, error.instead))
             self.values[node] = self._unread(node)
 
     def _size(self, node: fx.Node) -> int:

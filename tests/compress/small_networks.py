@@ -277,7 +277,7 @@ def randomise(network: nn.Module, generator: torch.Generator) -> None:
     """Batch norm as training may leave it, a negative gain and one near zero included; biases that are not zero."""
     with torch.no_grad():
         for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, nn.BatchNorm2d) and module.affine:
                 module.running_mean = 0.3 * torch.randn(module.num_features, generator=generator)
                 module.running_var = 0.5 + torch.rand(module.num_features, generator=generator)
                 module.weight.copy_(0.6 + torch.rand(module.num_features, generator=generator))

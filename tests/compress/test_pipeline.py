@@ -24,7 +24,7 @@ from penni_escalate.common import shared_folder
 from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.paths import ROOT
 from penni_escalate.compress.data import load_data
-from penni_escalate.compress.frontend import read_graph, trace
+from penni_escalate.compress.frontend import read_network
 from penni_escalate.compress.networks import NETWORKS
 from penni_escalate.compress.pipeline import STEPS, Compression, compress_network
 from penni_escalate.compress.recipe import (
@@ -479,10 +479,12 @@ def own_layers(layers: str, head: str = "") -> Callable[[Path], str]:
 
 
 FILES: dict[str, tuple[Callable[[Path], str], str]] = {
-    "sigmoid": (own_layers("nn.Sigmoid()"), "Layer '1' of network '{name}' is a Sigmoid: supported are Conv2d"),
-    "groups": (own_layers("nn.Conv2d(8, 8, 3, groups=2)"), "Layer '1' of network '{name}' has 2 groups: supported"),
-    "dilation": (own_layers("nn.Conv2d(8, 8, 3, dilation=2)"), "has dilation (2, 2) and padding mode 'zeros'"),
-    "no classifier": (own_layers("nn.ReLU()"), "needs a Linear at the end, with an output for each of 4"),
+    "silu": (own_layers("nn.SiLU()"), "Layer '1' of network '{name}' is a call of 'silu': use ReLU or ReLU6."),
+    "two": (own_layers("nn.SiLU(), nn.ELU()"), "2 operations that are not supported: '1' is a call of 'silu' (use"),
+    "circular": (
+        own_layers("nn.Conv2d(8, 8, 3, padding=1, padding_mode='circular')"), "pads by something else than zeros: pad",
+    ),
+    "no classifier": (own_layers("nn.ReLU()"), "needs a row of logits at the end, as of a Linear, one for each of 4"),
     "few classes": (
         own_layers("nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)"), "ends in 'layer_3' with 3 channels: data",
     ),
@@ -492,7 +494,7 @@ FILES: dict[str, tuple[Callable[[Path], str], str]] = {
             "from torch import nn\nclass Mine(nn.Module):\n"
             "    def forward(self, x):\n        return x if x.sum() else -x\n"
         ),
-        "cannot be traced by torch.fx: symbolically traced variables cannot be used as inputs to control flow",
+        "decides by the values of its images or weights",
     ),
     "fails": (with_file("raise OSError('one\\ntwo')\n"), "Network '{name}' cannot be made: OSError: one."),
     "fails silently": (with_file("assert False\n"), "Network '{name}' cannot be made: AssertionError: AssertionError."),
@@ -732,8 +734,7 @@ class Zeros(Plain):
 @pytest.mark.parametrize("alive", [Normed, Zeros])
 def test_a_dead_layer_that_comes_to_life_is_trained(alive: type[nn.Module], tmp_path: Path) -> None:
     """Batch norm's statistics are those of the batch in training; a classifier of zeros has gradients."""
-    network = trace(alive(), "alive")
-    graph = read_graph(network, "alive", SHAPE)
+    network, graph = read_network(alive(), "alive", SHAPE)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     numbers = torch.get_rng_state()
     runner(tmp_path, parse_recipe(fields(Plain), "test")).check_gradients(network, graph)

@@ -42,7 +42,7 @@ from tests.compress.small_networks import (
 )
 
 
-def decomposed(network: type[nn.Module], seed: int = 0) -> tuple[fx.GraphModule, Graph]:
+def decomposed(network: type[nn.Module], seed: int = 0) -> tuple[Network, Graph]:
     traced, graph = taken(network, seed)
     decompose_network(traced, graph, Decomposition(5))
     return traced, graph
@@ -155,7 +155,7 @@ def test_zeros_and_their_gradients_are_held_through_training(tmp_path: Path) -> 
         assert gradient is not None and not gradient.reshape(before[name].shape)[before[name] == 0].any(), name
         assert gradient.any(), name
     runner = Runner(load_data("synthetic", 1, **options(SHAPE)), recipe(), tmp_path, progress=False)
-    runner.train("step", traced, runner.float_features(traced, graph), Phase(2, 0.01))
+    runner.train("step", traced, runner.float_features(traced), Phase(2, 0.01))
     for name, table in tables(traced, graph).items():
         assert torch.equal(table == 0, before[name] == 0) and not torch.equal(table, before[name]), name
 
@@ -179,7 +179,7 @@ def test_frozen_tensors_do_not_move(tmp_path: Path, frozen: str, trained: str) -
             entry.module.get_parameter(frozen).requires_grad_(False)
     before = {name: value.detach().clone() for name, value in traced.named_parameters()}
     runner = Runner(load_data("synthetic", 1, **options(SHAPE)), decayed, tmp_path, progress=False)
-    runner.train("turn", traced, runner.float_features(traced, graph), Phase(1, 0.01))
+    runner.train("turn", traced, runner.float_features(traced), Phase(1, 0.01))
     for name, value in traced.named_parameters():
         if name.endswith((frozen, trained)):
             assert torch.equal(value, before[name]) == name.endswith(frozen), name
@@ -193,7 +193,7 @@ def test_relative_rates_move_large_and_small_tensors_alike(tmp_path: Path) -> No
         traced.get_submodule("bn5").get_parameter("bias").zero_()
     before = {name: value.detach().clone() for name, value in traced.named_parameters()}
     runner = Runner(load_data("synthetic", 1, **options(SHAPE)), recipe(weight_decay=0.0), tmp_path, progress=False)
-    runner.train("turn", traced, runner.float_features(traced, graph), Phase(1, 0.01, relative=True))
+    runner.train("turn", traced, runner.float_features(traced), Phase(1, 0.01, relative=True))
     moved = {}
     for name, value in traced.named_parameters():
         size = max(float(before[name].square().mean().sqrt()), 1e-3)
