@@ -109,7 +109,9 @@ def _check_result(graph: Graph, recipe: Recipe, data: Data) -> None:
     last = graph.layers[-1]
     ends = f"Network '{recipe.network}' ends in '{last.name}' with {last.out_shape[0]} channels: data '{data.name}'"
     if data.labels is not None and (last.role is not Role.CLASSIFIER or last.out_shape[0] < data.classes):
-        raise UserError(f"{ends} needs a row of logits at the end, as of a Linear, one for each of {data.classes} classes.")
+        raise UserError(
+            f"{ends} needs a row of logits at the end, as of a Linear, one for each of {data.classes} classes."
+        )
     if data.labels is None and (last.role is Role.CLASSIFIER or last.out_shape[0] != 1):
         raise UserError(f"{ends} has no labels and needs a map of one channel at the end.")
 

@@ -139,9 +139,7 @@ class _Shape(click.ParamType):
 
     name = "C,H,W"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int, int]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int, int]:
         """The three numbers."""
         try:
             channels, height, width = (int(side) for side in str(value).split(","))

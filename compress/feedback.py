@@ -114,7 +114,8 @@ class _Walk:
     def inputs(self, layer: Layer) -> list[Tensor]:
         """What a layer's module gets, one tensor per batch."""
         return [
-            read(self._network, layer, torch.cat([values[name] for name in layer.sources], 1)) for values in self._values
+            read(self._network, layer, torch.cat([values[name] for name in layer.sources], 1))
+            for values in self._values
         ]
 
     def step(self, layer: Layer, inputs: Sequence[Tensor]) -> list[Tensor]:
@@ -129,9 +130,7 @@ class _Walk:
         return sums
 
 
-def quantize_by_feedback(
-    network: Network, graph: Graph, settings: Quantization, images: Tensor
-) -> list[LayerFeedback]:
+def quantize_by_feedback(network: Network, graph: Graph, settings: Quantization, images: Tensor) -> list[LayerFeedback]:
     """Attach the quantizers, in place, with coefficients and kernels that preserve the layers' outputs.
 
     Args:

@@ -146,4 +146,3 @@ class Select(nn.Module):
         """(N, C, H, W) to (N, K, OH, OW)."""
         x = x[:, :, :: self.stride, :: self.stride]
         return x[:, self.table.clamp_min(0)] * (self.table >= 0).to(x.dtype)[:, None, None]
-

@@ -76,9 +76,7 @@ class IntegerNetwork(nn.Module):
         )
 
 
-def calibrate(
-    network: Network, graph: Graph, codes: Tensor, source: Codes, percentile: float
-) -> dict[str, Codes]:
+def calibrate(network: Network, graph: Graph, codes: Tensor, source: Codes, percentile: float) -> dict[str, Codes]:
     """What each tensor's codes mean, so that ``percentile`` % of its activations are within their range.
 
     Tensors that are concatenated share a scale, as do the two sides of a pooling.

@@ -24,9 +24,7 @@ def read_program(program: Program, state: Mapping[str, Tensor] | None = None) ->
 
     Raises UnsupportedError with every operation that no layer is.
     """
-    reader = Reader(
-        program, program.state(program.network) if state is None else state, HANDLERS, WORDS, instead_of
-    )
+    reader = Reader(program, program.state(program.network) if state is None else state, HANDLERS, WORDS, instead_of)
     result = reader.run()
     graph = reader.graph(result)
     modules = dict(reader.modules)

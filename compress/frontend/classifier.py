@@ -71,7 +71,8 @@ def _as_linear(convolution: nn.Conv2d) -> nn.Linear:
     weight = convolution.weight
     linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
     linear.weight = nn.Parameter(weight.detach().flatten(1), requires_grad=weight.requires_grad)
-    linear.bias = convolution.bias
+    if convolution.bias is not None:
+        linear.bias = nn.Parameter(convolution.bias.detach(), requires_grad=convolution.bias.requires_grad)
     return linear
 
 

@@ -47,7 +47,7 @@ def single_tap(channels: int, pads: Pads) -> tuple[Tensor, int]:
 
 
 def grouped(weight: Tensor, groups: int) -> tuple[Tensor, Tensor]:
-    """Kernels (K, C / groups, R, S) as (K, C, R, S), zero outside their group; and a mask that is one inside, the same shape."""
+    """Kernels (K, C / groups, R, S) as (K, C, R, S), zero outside their group; and a mask of that shape, one inside."""
     k, c, *size = weight.shape
     result = weight.new_zeros(k, c * groups, *size)
     mask = torch.zeros_like(result)

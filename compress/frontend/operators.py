@@ -51,7 +51,9 @@ class Operator:
 OPERATORS: list[Operator] = []
 
 
-def _operator(*names: str, written: str, becomes: str, condition: str = "", word: str = "") -> Callable[[Handler], Handler]:
+def _operator(
+    *names: str, written: str, becomes: str, condition: str = "", word: str = ""
+) -> Callable[[Handler], Handler]:
     def add(handler: Handler) -> Handler:
         OPERATORS.append(Operator(names, handler, word, written, becomes, condition))
         return handler
@@ -116,7 +118,9 @@ def _convolution(reader: Reader, node: fx.Node, a: Any) -> Value:
 def _fitted(weight: Tensor, dilation: tuple[int, int], pads: Pads) -> tuple[Tensor, int]:
     found = fitted(weight, dilation, pads)
     if found is None:
-        raise RefusedError(f"needs a kernel of more than {KERNEL_MAX} lines", "use a smaller kernel, margin or dilation")
+        raise RefusedError(
+            f"needs a kernel of more than {KERNEL_MAX} lines", "use a smaller kernel, margin or dilation"
+        )
     return found
 
 
@@ -134,7 +138,7 @@ def _weighted(
     made = reader.begin(node, role, read, out_shape, shape=shape_of(node), **fields)
     name = str(made.tensor)
     module.weight = reader.parameter(kernels, weight.names)
-    module.bias = None if bias is None else reader.parameter(bias.value, bias.names)
+    module.register_parameter("bias", None if bias is None else reader.parameter(bias.value, bias.names))
     if mask is not None and not bool(mask.all()):
         masked(module, "weight", mask)
     path = reader.place(node, name)
@@ -282,6 +286,7 @@ def _product(reader: Reader, node: fx.Node, a: Any) -> Value:
     if getattr(a, "rounding_mode", None) is not None or (kind == "div" and not isinstance(one, Value)):
         raise RefusedError("divides by the image, or rounds", "scale by a constant")
     value, constant = (one, other) if isinstance(one, Value) else (other, one)
+    assert isinstance(value, Value)
     factor = _number(constant)
     if kind == "div":
         factor = Const(1 / factor.value, factor.names)
@@ -414,7 +419,8 @@ def _max_pool(reader: Reader, node: fx.Node, a: Any) -> Any:
     if any(beyond):
         if not reader.positive(read.sources):
             raise RefusedError(
-                "is a max pooling that rounds its size up, of numbers below 0", "pool after a ReLU, or without ceil_mode"
+                "is a max pooling that rounds its size up, of numbers below 0",
+                "pool after a ReLU, or without ceil_mode",
             )
         # Zeros win over no number that is not below 0.
         ids = torch.nn.functional.pad(reader.planes(a.self), (0, beyond[1], 0, beyond[0]), value=ZERO)
@@ -453,7 +459,8 @@ def _average_pool(reader: Reader, node: fx.Node, a: Any) -> Value:
     cut = any(_beyond(read.shape, kernel, stride, margin, out))
     if (cut or (any(margin) and not a.count_include_pad)) and not a.divisor_override:
         raise RefusedError(
-            "divides by fewer numbers at the border than inside", "count the margin, without ceil_mode, or pool without it"
+            "divides by fewer numbers at the border than inside",
+            "count the margin, without ceil_mode, or pool without it",
         )
     if cut:
         ids = torch.nn.functional.pad(reader.planes(a.self), (0, kernel[1], 0, kernel[0]), value=ZERO)
@@ -478,7 +485,7 @@ def _adaptive_pool(reader: Reader, node: fx.Node, a: Any) -> Value:
     sides = list(zip(read.shape[1:], out[1:], strict=True))
     if read.shape[1:] == (1, 1):
         ids = reader.planes(a.self).expand(*out)
-        return reader.moved(node, [a.self], ids[None])  # type: ignore[no-any-return]
+        return reader.moved(node, [a.self], ids[None])
     if any(side % places for side, places in sides):
         raise RefusedError(
             f"averages {read.shape[1]} x {read.shape[2]} pixels to {out[1]} x {out[2]}, by windows of several sizes",
@@ -499,7 +506,9 @@ def _adaptive_pool(reader: Reader, node: fx.Node, a: Any) -> Value:
 def _mean(reader: Reader, node: fx.Node, a: Any) -> Value:
     value, dims = a.self, getattr(a, "dim", None)
     count = len(value.shape) + 1
-    over = sorted(dim % count for dim in (dims if isinstance(dims, list | tuple) else [dims] if dims is not None else []))
+    over = sorted(
+        dim % count for dim in (dims if isinstance(dims, list | tuple) else [dims] if dims is not None else [])
+    )
     if not over or over[0] < 2:
         raise RefusedError(f"is a {kind_of(node)} over channels or images", "take it over height and width")
     ids = reader.elements.ids(value)
@@ -567,9 +576,7 @@ def _upsample(reader: Reader, node: fx.Node, a: Any) -> Value:
     before = a.input.shape
     factor = out[1] // before[1]
     if a.align_corners or out[1:] != (before[1] * factor, before[2] * factor) or factor & (factor - 1) or factor < 1:
-        raise RefusedError(
-            "is not an enlargement by a power of two with align_corners=False", "enlarge by 2, 4, 8 .."
-        )
+        raise RefusedError("is not an enlargement by a power of two with align_corners=False", "enlarge by 2, 4, 8 ..")
     if factor == 1:
         return reader.passed(node, a.input)
     read = reader.read(node, a.input)
@@ -619,7 +626,9 @@ def _zeros(constant: Tensor) -> Tensor:
     if not constant.is_floating_point():
         return constant
     if constant.any():
-        raise RefusedError("joins the image with numbers that are constants, and not 0", "leave them out, or pad by zeros")
+        raise RefusedError(
+            "joins the image with numbers that are constants, and not 0", "leave them out, or pad by zeros"
+        )
     return torch.full(constant.shape, ZERO)
 
 
@@ -636,7 +645,7 @@ def _pad(reader: Reader, node: fx.Node, a: Any) -> Value:
         raise RefusedError("pads by something else than zeros", "pad by zeros")
     ids = reader.elements.ids(a.self)
     padded: Tensor = torch.nn.functional.pad(ids.expand(2, *ids.shape), a.pad, value=ZERO)
-    return reader.moved(node, [a.self], padded)  # type: ignore[no-any-return]
+    return reader.moved(node, [a.self], padded)
 
 
 @_operator(
@@ -791,4 +800,3 @@ def _together(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) 
 def _empty(kind: type[nn.Module], *sizes: Any, **options: Any) -> nn.Module:
     """A module without weights: its own would be drawn from the generator that the network's come from."""
     return kind(*sizes, **options, bias=False, device="meta")
-

@@ -4,7 +4,8 @@ from penni_escalate.compress.frontend.operators import INSTEAD, OPERATORS
 
 _HEAD = """# Operators
 
-What a network may consist of, however it is spelt; [compression.md](compression.md#reading-a-network) says how it is read.
+What a network may consist of, however it is spelt.
+[compression.md](compression.md#reading-a-network) says how it is read.
 `penni-escalate compress operators` prints this page from the table in `compress/frontend/operators.py`.
 
 ## Supported

@@ -191,9 +191,9 @@ def _quiet() -> Iterator[None]:
 def _refused(network: nn.Module, name: str, example: Tensor, error: Exception) -> UserError:
     text = str(error)
     alone, together = (_failure(network, images) for images in (example[:1], example))
-    if alone is not None:
+    if alone is not None and together is not None:
         return UserError(f"Network '{name}' does not take images of shape {tuple(example.shape[1:])}: {alone}.")
-    if together is not None or "specialized" in text or "Constraints violated" in text:
+    if alone is not together or "specialized" in text or "Constraints violated" in text:
         return UserError(
             f"Network '{name}' has the number of images of a batch written into it: take it from the image, as in "
             "'x.flatten(1)' or 'x.view(x.size(0), -1)', not by 'len(x)' or as a number."

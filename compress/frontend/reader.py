@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, fx, nn
@@ -174,14 +174,12 @@ class Reader:
             self.values[node] = self._unread(node)
 
     def _size(self, node: fx.Node) -> int:
-        source, dim = node.args
-        value = self.values[source]
+        value = self.values[node.all_input_nodes[0]]
         shape = (BATCH, *value.shape) if isinstance(value, Value) else tuple(value.value.shape)
-        return int(shape[int(dim)])  # type: ignore[arg-type]
+        return int(shape[cast(int, node.args[1])])
 
     def _item(self, node: fx.Node) -> Any:
-        source, place = node.args
-        item = self.values[source][place]
+        item = self.values[node.all_input_nodes[0]][cast(int, node.args[1])]
         if item is None:
             raise RefusedError("gives something else than a tensor of the image", "use the first of its results only")
         return replace(item, node=node) if isinstance(item, Value) else item
@@ -265,12 +263,16 @@ class Reader:
         ids = result[0]
         first = sources[0]
         dropouts = (*first.dropouts, *self.program.dropouts.get(node.name, ()))
-        if len(sources) == 1 and first.tensor is not None and ids.numel() == prod(first.shape):
-            if torch.equal(ids.flatten(), self.elements.of(first.tensor).flatten()):
-                return replace(
-                    first, node=node, shape=tuple(ids.shape), open=first.open and self.alone(first), dropouts=dropouts
-                )
+        if len(sources) == 1 and self._kept(first, ids):
+            opened = first.open and self.alone(first)
+            return replace(first, node=node, shape=tuple(ids.shape), open=opened, dropouts=dropouts)
         return Value(node, tuple(ids.shape), None, ids.contiguous(), dropouts=dropouts)
+
+    def _kept(self, value: Value, ids: Tensor) -> bool:
+        """Whether these ids are all of a value's tensor, in their order."""
+        if value.tensor is None or ids.numel() != prod(value.shape):
+            return False
+        return torch.equal(ids.flatten(), self.elements.of(value.tensor).flatten())
 
     def passed(self, node: fx.Node, value: Value) -> Value:
         """The same numbers, by another node."""
@@ -484,9 +486,7 @@ class Reader:
             if layer.name in needed:
                 needed |= {*layer.sources, *([layer.skip] if layer.skip else [])}
         layers = [layer for layer in self._sorted() if layer.name in needed and layer.name != name]
-        return Graph(
-            self.program.name, self.program.input_shape, (*layers, self.layers[name]), ending=result.ending
-        )
+        return Graph(self.program.name, self.program.input_shape, (*layers, self.layers[name]), ending=result.ending)
 
     def _sorted(self) -> list[Layer]:
         done: list[Layer] = []

@@ -72,7 +72,11 @@ class Picture:
     @property
     def whole(self) -> bool:
         """All channels of the sources, each once, and every pixel."""
-        return self.stride == 1 and len(self.table) == self.shape[0] and bool(self.table.sort().values.eq(self._order).all())
+        return (
+            self.stride == 1
+            and len(self.table) == self.shape[0]
+            and bool(self.table.sort().values.eq(self._order).all())
+        )
 
     @property
     def ordered(self) -> bool:

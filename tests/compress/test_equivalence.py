@@ -217,12 +217,17 @@ def residual(n: Any, x: Tensor) -> Tensor:
     return n.head(relu(n.b2(n.c2(a)) + a))
 
 
+def reversed_channels(n: Any, x: Tensor) -> Tensor:
+    result: Tensor = n.head(n.c2(functional.max_pool2d(n.c1(x).flip(1), 2)))
+    return result
+
+
 FORGETFUL: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], nn.Module, str]] = {
     "addition": (without("extend", skip=None), Mine(residual), "c2"),
     "addition in place": (without("extend", skip=None), Mine(add_in_place), "c3"),
     "margin": (margin, Mine(lambda n, x: n.head(n.c2(functional.pad(n.c1(x), (0, 1, 0, 1))))), "c2"),
     "activation": (without("extend", activation=Activation.LINEAR), Mine(residual), "c1"),
-    "order of channels": (shuffle, Mine(lambda n, x: n.head(n.c2(functional.max_pool2d(n.c1(x).flip(1), 2)))), "max_pool2d"),
+    "order of channels": (shuffle, Mine(reversed_channels), "max_pool2d"),
     "divisor": (average, Mine(pooled, mean=nn.AvgPool2d(8, divisor_override=1)), "fc"),
     "padded average": (average, Mine(pooled, mean=nn.AvgPool2d(8, stride=8, padding=3)), "fc"),
     "norm": (without("extend", norm=None), Mine(residual), "c1"),

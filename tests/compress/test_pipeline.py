@@ -185,7 +185,7 @@ def test_every_network_goes_through_every_step(name: str, tmp_path: Path) -> Non
     )
     work = Compression(parse_recipe(recipe, "test"), tmp_path, progress=False, report=lambda step: None)
     work.train()
-    work.runner.learn_from(work.network, work.graph)
+    work.runner.learn_from(work.network)
     details = {step: getattr(work, step)() for step in STEPS[1:-1]}
     package = work.export(tmp_path / "package")
     assert [layer.name for layer in package.layers] == [layer.name for layer in work.graph.layers]
@@ -423,10 +423,10 @@ def test_hardware_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     if torch.cuda.is_available() or torch.backends.mps.is_available():
         pytest.skip("this machine has a GPU")
     recipe = parse_recipe(fields(Plain, hardware={"accelerator": "gpu"}), "test")
-    network, graph = taken(Plain, 1)
+    network, _ = taken(Plain, 1)
     work = runner(tmp_path, recipe)
     with pytest.raises(UserError, match="Field 'hardware' asks for 1 of 'gpu', which this machine") as found:
-        work.train("float", network, work.float_features(network, graph), Phase(1, 0.01))
+        work.train("float", network, work.float_features(network), Phase(1, 0.01))
     assert "\n" not in str(found.value)
 
 

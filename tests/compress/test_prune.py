@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from penni_escalate.compress.channels import Channels
@@ -12,6 +12,7 @@ from penni_escalate.compress.data import load_data
 from penni_escalate.compress.decompose import decompose_network
 from penni_escalate.compress.graph import Graph
 from penni_escalate.compress.layers import Coefficients
+from penni_escalate.compress.network import Network
 from penni_escalate.compress.prune import (
     apply_mask,
     balanced,
@@ -187,7 +188,7 @@ def test_frozen_tensors_do_not_move(tmp_path: Path, frozen: str, trained: str) -
 
 def test_relative_rates_move_large_and_small_tensors_alike(tmp_path: Path) -> None:
     """Coefficients a hundred times as large move a hundred times as far; a tensor of zeros moves too."""
-    traced, graph = decomposed(Residual)
+    traced, _ = decomposed(Residual)
     with torch.no_grad():
         traced.get_submodule("conv2").get_parameter("coefficients").mul_(100)
         traced.get_submodule("bn5").get_parameter("bias").zero_()

@@ -1,4 +1,4 @@
-"""compress/frontend/operators: every spelling of a layer is read as the module computes it; what no layer is, is refused."""
+"""compress/frontend/operators: every spelling of a layer is read as the module computes; what no layer is, is refused."""
 
 from pathlib import Path
 from typing import Any
@@ -63,38 +63,57 @@ READ: dict[str, tuple[Forward, dict[str, nn.Module], str]] = {
     "mean of mean": (lambda n, x: n.fc(relu(n.c2(x)).mean(3).mean(2)), {}, "decomposed"),
     "mean of kept mean": (lambda n, x: n.fc(relu(n.c2(x)).mean(2, True).mean(3)[:, :, 0]), {}, "decomposed"),
     "mean of rows": (lambda n, x: n.fc(relu(n.c2(x)).flatten(2).mean(-1)), {}, "decomposed"),
-    "squeezed": (lambda n, x: n.fc(n.pool(relu(n.c2(x))).squeeze(-1).squeeze(2)), {"pool": nn.AvgPool2d(8)}, "decomposed"),
+    "squeezed": (
+        lambda n, x: n.fc(n.pool(relu(n.c2(x))).squeeze(-1).squeeze(2)),
+        {"pool": nn.AvgPool2d(8)},
+        "decomposed",
+    ),
     "indexed": (lambda n, x: n.fc(functional.adaptive_avg_pool2d(n.c2(x), 1)[:, :, 0, 0]), {}, "decomposed"),
     "view to rows": (lambda n, x: n.wide(n.c2(x).view(-1, 512)), {"wide": nn.Linear(512, CLASSES)}, "decomposed"),
     "pixels in another order": (
-        lambda n, x: n.wide(n.c2(x).permute(0, 2, 3, 1).flatten(1)), {"wide": nn.Linear(512, CLASSES)}, "decomposed",
+        lambda n, x: n.wide(n.c2(x).permute(0, 2, 3, 1).flatten(1)),
+        {"wide": nn.Linear(512, CLASSES)},
+        "decomposed",
     ),
     "sum": (lambda n, x: n.fc(relu(n.c2(x)).sum((2, 3))), {}, "decomposed depthwise"),
     "divisor": (lambda n, x: n.fc(n.pool(x).flatten(1)), {"pool": nn.AvgPool2d(8, divisor_override=1)}, "depthwise"),
     "norm of rows": (
         lambda n, x: n.fc(relu(n.norm(n.hidden(x.mean((2, 3)))))),
-        {"hidden": nn.Linear(8, 8), "norm": nn.BatchNorm1d(8)}, "average_pool pointwise",
+        {"hidden": nn.Linear(8, 8), "norm": nn.BatchNorm1d(8)},
+        "average_pool pointwise",
     ),
     "norm before": (lambda n, x: n.head(n.c2(relu(n.bn(x)))), {}, "depthwise decomposed"),
     "norm of a sum": (lambda n, x: n.head(relu(n.bn(n.c2(x) + x))), {}, "decomposed depthwise"),
     "norm of a concatenation": (
         lambda n, x: n.head(n.join(relu(n.wide(torch.cat([x, n.c2(x)], 1))))),
-        {"wide": nn.BatchNorm2d(16), "join": conv(16, 8, 1)}, "decomposed depthwise pointwise",
+        {"wide": nn.BatchNorm2d(16), "join": conv(16, 8, 1)},
+        "decomposed depthwise pointwise",
     ),
-    "norm without weights": (lambda n, x: n.head(n.plain(n.c2(x))), {"plain": nn.BatchNorm2d(8, affine=False)}, "decomposed"),
+    "norm without weights": (
+        lambda n, x: n.head(n.plain(n.c2(x))),
+        {"plain": nn.BatchNorm2d(8, affine=False)},
+        "decomposed",
+    ),
     "synchronised norm": (lambda n, x: n.head(n.wide(n.c2(x))), {"wide": nn.SyncBatchNorm(8)}, "decomposed"),
     "clamp": (lambda n, x: n.head(n.c2(x).clamp(0, 6)), {}, "decomposed"),
     "hardtanh": (lambda n, x: n.head(functional.hardtanh(n.c2(x), 0, 6)), {}, "decomposed"),
     "relu twice": (lambda n, x: n.head(functional.relu6(relu(relu(n.c2(x))))), {}, "decomposed"),
     "relu of what others read": (
-        lambda n, x: (lambda y: n.head(n.c3(relu(y)) + y))(n.c2(x)), {"c3": conv(8, 8)}, "decomposed depthwise decomposed",
+        lambda n, x: (lambda y: n.head(n.c3(relu(y)) + y))(n.c2(x)),
+        {"c3": conv(8, 8)},
+        "decomposed depthwise decomposed",
     ),
-    "sum of two that others read": (lambda n, x: n.head(relu(n.pool(x) + x)), {"pool": nn.MaxPool2d(3, 1, 1)}, "max_pool depthwise"),
+    "sum of two that others read": (
+        lambda n, x: n.head(relu(n.pool(x) + x)),
+        {"pool": nn.MaxPool2d(3, 1, 1)},
+        "max_pool depthwise",
+    ),
     "sum with itself": (lambda n, x: n.head(x + x), {}, "depthwise"),
     "difference": (lambda n, x: n.head(n.c2(x) - x), {}, "depthwise decomposed"),
     "scaled sum": (lambda n, x: n.head(torch.add(n.c2(x), x, alpha=2)), {}, "depthwise decomposed"),
     "sum of a concatenation": (
-        lambda n, x: n.head(n.join(n.wide(x) + torch.cat([x, x], 1))), {"wide": conv(8, 16), "join": conv(16, 8, 1)},
+        lambda n, x: n.head(n.join(n.wide(x) + torch.cat([x, x], 1))),
+        {"wide": conv(8, 16), "join": conv(16, 8, 1)},
         "select decomposed pointwise",
     ),
     "in place": (in_place, {}, "decomposed"),
@@ -102,7 +121,8 @@ READ: dict[str, tuple[Forward, dict[str, nn.Module], str]] = {
     "two names": (aliased, {"c3": conv(8, 8), "c3b": conv(8, 8)}, "decomposed decomposed decomposed depthwise"),
     "same": (lambda n, x: n.head(n.odd(x)), {"odd": conv(8, 8, 4, padding="same")}, "decomposed"),
     "one-sided margin": (
-        lambda n, x: n.head(n.odd(n.pad(x))), {"pad": nn.ZeroPad2d((0, 1, 0, 1)), "odd": conv(8, 8, 3, stride=2, padding=0)},
+        lambda n, x: n.head(n.odd(n.pad(x))),
+        {"pad": nn.ZeroPad2d((0, 1, 0, 1)), "odd": conv(8, 8, 3, stride=2, padding=0)},
         "decomposed",
     ),
     "wide margin": (lambda n, x: n.head(n.odd(x)), {"odd": conv(8, 8, 1, padding=1)}, "decomposed"),
@@ -110,42 +130,82 @@ READ: dict[str, tuple[Forward, dict[str, nn.Module], str]] = {
     "dilation": (lambda n, x: n.head(n.odd(x)), {"odd": conv(8, 8, 3, dilation=2, padding=2)}, "decomposed"),
     "groups": (lambda n, x: n.head(n.odd(x)), {"odd": conv(8, 8, 3, groups=2)}, "decomposed"),
     "pointwise groups": (lambda n, x: n.head(n.odd(x)), {"odd": conv(8, 8, 1, groups=4)}, "pointwise"),
-    "multiplier": (lambda n, x: n.head(n.join(n.odd(x))), {"odd": conv(8, 16, 3, groups=8), "join": conv(16, 8, 1)}, "select depthwise pointwise"),
-    "depthwise dilation": (lambda n, x: n.head(n.odd(x)), {"odd": conv(8, 8, 3, groups=8, dilation=2, padding=2)}, "depthwise"),
+    "multiplier": (
+        lambda n, x: n.head(n.join(n.odd(x))),
+        {"odd": conv(8, 16, 3, groups=8), "join": conv(16, 8, 1)},
+        "select depthwise pointwise",
+    ),
+    "depthwise dilation": (
+        lambda n, x: n.head(n.odd(x)),
+        {"odd": conv(8, 8, 3, groups=8, dilation=2, padding=2)},
+        "depthwise",
+    ),
     "weight norm": (lambda n, x: n.head(n.odd(x)), {"odd": weight_norm(conv(8, 8))}, "decomposed"),
     "weights by a function": (
-        lambda n, x: n.head(functional.conv2d(x, n.c2.weight * 2, n.c2.bias, padding=1)), {}, "decomposed",
+        lambda n, x: n.head(functional.conv2d(x, n.c2.weight * 2, n.c2.bias, padding=1)),
+        {},
+        "decomposed",
     ),
-    "padded shortcut": (padded_shortcut, {"down": conv(8, 16, stride=2), "fc": nn.Linear(16, CLASSES)}, "select decomposed"),
-    "joined shortcut": (joined_shortcut, {"down": conv(8, 16, stride=2), "fc": nn.Linear(16, CLASSES)}, "average_pool select decomposed"),
+    "padded shortcut": (
+        padded_shortcut,
+        {"down": conv(8, 16, stride=2), "fc": nn.Linear(16, CLASSES)},
+        "select decomposed",
+    ),
+    "joined shortcut": (
+        joined_shortcut,
+        {"down": conv(8, 16, stride=2), "fc": nn.Linear(16, CLASSES)},
+        "average_pool select decomposed",
+    ),
     "slice": (lambda n, x: n.head(n.part(x[:, 2:6])), {"part": conv(4, 8)}, "select first"),
     "shuffle": (shuffled, {"part": conv(4, 4)}, "decomposed select depthwise first select"),
     "module shuffle": (lambda n, x: n.head(n.c2(n.mix(x))), {"mix": nn.ChannelShuffle(2)}, "decomposed"),
     "concatenation in another order": (
-        lambda n, x: n.head(n.join(torch.cat([n.c2(x), x], 1))), {"join": conv(16, 8, 1)}, "decomposed pointwise",
+        lambda n, x: n.head(n.join(torch.cat([n.c2(x), x], 1))),
+        {"join": conv(16, 8, 1)},
+        "decomposed pointwise",
     ),
     "pool of a concatenation": (
-        lambda n, x: n.head(n.join(functional.max_pool2d(torch.cat([x, relu(n.c2(x))], 1), 2))), {"join": conv(16, 8)},
+        lambda n, x: n.head(n.join(functional.max_pool2d(torch.cat([x, relu(n.c2(x))], 1), 2))),
+        {"join": conv(16, 8)},
         "decomposed max_pool decomposed",
     ),
-    "pool that rounds up": (lambda n, x: n.head(n.c2(n.pool(x))), {"pool": nn.MaxPool2d(3, 2, ceil_mode=True)}, "depthwise max_pool decomposed"),
+    "pool that rounds up": (
+        lambda n, x: n.head(n.c2(n.pool(x))),
+        {"pool": nn.MaxPool2d(3, 2, ceil_mode=True)},
+        "depthwise max_pool decomposed",
+    ),
     "local average": (lambda n, x: n.head(n.c2(n.pool(x))), {"pool": nn.AvgPool2d(2)}, "average_pool decomposed"),
-    "average with margin": (lambda n, x: n.head(n.c2(n.pool(x))), {"pool": nn.AvgPool2d(3, 1, 1)}, "average_pool decomposed"),
-    "adaptive average": (lambda n, x: n.head(n.c2(n.pool(x))), {"pool": nn.AdaptiveAvgPool2d(4)}, "average_pool decomposed"),
+    "average with margin": (
+        lambda n, x: n.head(n.c2(n.pool(x))),
+        {"pool": nn.AvgPool2d(3, 1, 1)},
+        "average_pool decomposed",
+    ),
+    "adaptive average": (
+        lambda n, x: n.head(n.c2(n.pool(x))),
+        {"pool": nn.AdaptiveAvgPool2d(4)},
+        "average_pool decomposed",
+    ),
     "copies of a pixel": (
         lambda n, x: n.wide(functional.adaptive_avg_pool2d(n.pool(x), 3).flatten(1)),
-        {"pool": nn.MaxPool2d(8), "wide": nn.Linear(72, CLASSES)}, "max_pool",
+        {"pool": nn.MaxPool2d(8), "wide": nn.Linear(72, CLASSES)},
+        "max_pool",
     ),
     "normalised": (lambda n, x: n.head(n.c2((x - 0.5) / 0.25)), {}, "depthwise decomposed"),
     "convolution at the end": (lambda n, x: n.last(x).mean((2, 3)), {"last": conv(8, CLASSES, 1)}, ""),
     "convolution of the average": (
-        lambda n, x: n.last(functional.adaptive_avg_pool2d(x, 1)).flatten(1), {"last": conv(8, CLASSES, 1)}, "",
+        lambda n, x: n.last(functional.adaptive_avg_pool2d(x, 1)).flatten(1),
+        {"last": conv(8, CLASSES, 1)},
+        "",
     ),
     "activation at the end": (lambda n, x: relu(n.last(x)).mean((2, 3)), {"last": conv(8, CLASSES, 1)}, "pointwise"),
     "log softmax": (lambda n, x: functional.log_softmax(n.head(x), 1), {}, ""),
-    "dropout": (lambda n, x: n.head(n.drop(n.c2(functional.dropout(x, 0.3, n.training)))), {"drop": nn.Dropout2d()}, "decomposed average_pool"),
+    "dropout": (
+        lambda n, x: n.head(n.drop(n.c2(functional.dropout(x, 0.3, n.training)))),
+        {"drop": nn.Dropout2d()},
+        "decomposed average_pool",
+    ),
     "matrix": (lambda n, x: x.mean((2, 3)) @ n.fc.weight.t() + n.fc.bias, {}, "average_pool pointwise depthwise"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", READ)
@@ -219,11 +279,27 @@ REFUSED: dict[str, tuple[Forward, dict[str, nn.Module], str]] = {
     "gate": (lambda n, x: x * torch.sigmoid(x), {}, "is a sigmoid inside the network"),
     "product": (lambda n, x: x * n.c2(x), {}, "multiplies two tensors of the image"),
     "limits": (lambda n, x: n.c2(x).clamp(-1, 1), {}, "limits to -1 .. 1, and a layer to 0 or to 0 .. 6"),
-    "transposed": (lambda n, x: n.odd(x), {"odd": nn.ConvTranspose2d(8, 8, 3, padding=1)}, "is a call of 'conv_transpose2d'"),
-    "circular": (lambda n, x: n.odd(x), {"odd": conv(8, 8, padding_mode="circular")}, "pads by something else than zeros"),
+    "transposed": (
+        lambda n, x: n.odd(x),
+        {"odd": nn.ConvTranspose2d(8, 8, 3, padding=1)},
+        "is a call of 'conv_transpose2d'",
+    ),
+    "circular": (
+        lambda n, x: n.odd(x),
+        {"odd": conv(8, 8, padding_mode="circular")},
+        "pads by something else than zeros",
+    ),
     "stride": (lambda n, x: n.odd(x), {"odd": conv(8, 8, stride=(1, 2))}, "has stride (1, 2)"),
-    "huge kernel": (lambda n, x: n.odd(x), {"odd": conv(8, 8, dilation=33, padding=33)}, "needs a kernel of more than 64"),
-    "batch statistics": (lambda n, x: n.odd(x), {"odd": nn.BatchNorm2d(8, track_running_stats=False)}, "_native_batch_norm_legit"),
+    "huge kernel": (
+        lambda n, x: n.odd(x),
+        {"odd": conv(8, 8, dilation=33, padding=33)},
+        "needs a kernel of more than 64",
+    ),
+    "batch statistics": (
+        lambda n, x: n.odd(x),
+        {"odd": nn.BatchNorm2d(8, track_running_stats=False)},
+        "_native_batch_norm_legit",
+    ),
     "layer norm": (lambda n, x: n.odd(x), {"odd": nn.LayerNorm(8)}, "is a call of 'layer_norm'"),
     "mean of channels": (lambda n, x: n.c2(x - x.mean(1, True)), {}, "is a mean over channels or images"),
     "broadcast": (lambda n, x: n.c2(x) + functional.adaptive_avg_pool2d(x, 1), {}, "adds tensors of the shapes"),
@@ -231,23 +307,55 @@ REFUSED: dict[str, tuple[Forward, dict[str, nn.Module], str]] = {
     "turned": (lambda n, x: n.c2(x.transpose(2, 3)), {}, "reads numbers in an arrangement that no layer has"),
     "cut": (lambda n, x: n.c2(x[:, :, 1:, 1:]), {}, "reads numbers in an arrangement that no layer has"),
     "joined rows": (lambda n, x: n.c2(torch.cat([x, x], 2)), {}, "reads numbers in an arrangement that no layer has"),
-    "joined ones": (lambda n, x: n.c2(torch.cat([x[:, :7], torch.ones(x.size(0), 1, 8, 8)], 1)), {}, "constants, and not 0"),
+    "joined ones": (
+        lambda n, x: n.c2(torch.cat([x[:, :7], torch.ones(x.size(0), 1, 8, 8)], 1)),
+        {},
+        "constants, and not 0",
+    ),
     "linear on pixels": (lambda n, x: n.odd(x), {"odd": nn.Linear(8, 8)}, "works on every pixel"),
-    "images together": (lambda n, x: n.odd(x.view(-1, 8)), {"odd": nn.Linear(8, 8)}, "makes rows of other than one image"),
+    "images together": (
+        lambda n, x: n.odd(x.view(-1, 8)),
+        {"odd": nn.Linear(8, 8)},
+        "makes rows of other than one image",
+    ),
     "nearest": (lambda n, x: functional.interpolate(x, scale_factor=2), {}, "is a call of 'upsample_nearest2d'"),
-    "factor 3": (lambda n, x: functional.interpolate(x, scale_factor=3, mode="bilinear"), {}, "is not an enlargement by a power"),
-    "rounded pool of signed": (lambda n, x: n.odd(n.c2(x)), {"odd": nn.MaxPool2d(3, 2, ceil_mode=True)}, "rounds its size up, of numbers"),
+    "factor 3": (
+        lambda n, x: functional.interpolate(x, scale_factor=3, mode="bilinear"),
+        {},
+        "is not an enlargement by a power",
+    ),
+    "rounded pool of signed": (
+        lambda n, x: n.odd(n.c2(x)),
+        {"odd": nn.MaxPool2d(3, 2, ceil_mode=True)},
+        "rounds its size up, of numbers",
+    ),
     "dilated pool": (lambda n, x: n.odd(x), {"odd": nn.MaxPool2d(2, dilation=2)}, "is a max pooling with dilation"),
-    "border": (lambda n, x: n.odd(x), {"odd": nn.AvgPool2d(3, 1, 1, count_include_pad=False)}, "fewer numbers at the border"),
+    "border": (
+        lambda n, x: n.odd(x),
+        {"odd": nn.AvgPool2d(3, 1, 1, count_include_pad=False)},
+        "fewer numbers at the border",
+    ),
     "uneven average": (lambda n, x: n.odd(x), {"odd": nn.AdaptiveAvgPool2d(3)}, "by windows of several sizes"),
-    "dropout that stays": (lambda n, x: functional.dropout(x, training=True), {}, "is a dropout that evaluation has too"),
+    "dropout that stays": (
+        lambda n, x: functional.dropout(x, training=True),
+        {},
+        "is a dropout that evaluation has too",
+    ),
     "noise": (lambda n, x: n.c2(x) + torch.rand(8, 1, 1), {}, "draws random numbers"),
     "pixel's constant": (lambda n, x: x + torch.arange(8.0), {}, "numbers that differ from pixel to pixel"),
-    "indices": (lambda n, x: functional.max_pool2d(x, 2, return_indices=True)[1].float(), {}, "something else than a tensor"),
+    "indices": (
+        lambda n, x: functional.max_pool2d(x, 2, return_indices=True)[1].float(),
+        {},
+        "something else than a tensor",
+    ),
     "precision": (lambda n, x: n.c2(x.float()), {}, "is a call of 'to'"),
     "inner softmax": (lambda n, x: torch.softmax(x, 1), {}, "is a softmax inside the network"),
-    "attention": (lambda n, x: functional.scaled_dot_product_attention(x, x, x), {}, "is a call of 'scaled_dot_product_attention'"),
-}  # fmt: skip
+    "attention": (
+        lambda n, x: functional.scaled_dot_product_attention(x, x, x),
+        {},
+        "is a call of 'scaled_dot_product_attention'",
+    ),
+}
 
 
 def everything(n: Any, x: Tensor) -> Tensor:
@@ -262,7 +370,10 @@ def everything(n: Any, x: Tensor) -> Tensor:
 @pytest.fixture(scope="module")
 def problems() -> tuple[Problem, ...]:
     torch.manual_seed(1)
-    parts = {case.replace(" ", "_").replace("'", ""): Mine(forward, **modules) for case, (forward, modules, _) in REFUSED.items()}
+    parts = {
+        case.replace(" ", "_").replace("'", ""): Mine(forward, **modules)
+        for case, (forward, modules, _) in REFUSED.items()
+    }
     with pytest.raises(UnsupportedError) as found:
         read_network(Mine(body(everything), **parts), "mine", SHAPE)
     assert "\n" not in str(found.value)
@@ -290,9 +401,13 @@ def test_one_problem_is_one_sentence() -> None:
 
 @pytest.mark.parametrize(
     "forward",
-    [lambda n, x: n.c2(n.c2(x)), lambda n, x: n.bn(n.c2(n.bn(x))), lambda n, x: n.c2(x) + functional.conv2d(x, n.c2.weight, padding=1)],
+    [
+        lambda n, x: n.c2(n.c2(x)),
+        lambda n, x: n.bn(n.c2(n.bn(x))),
+        lambda n, x: n.c2(x) + functional.conv2d(x, n.c2.weight, padding=1),
+    ],
     ids=["convolution", "norm", "weight"],
-)  # fmt: skip
+)
 def test_weights_that_are_used_twice(forward: Forward) -> None:
     with pytest.raises(UnsupportedError, match="is used twice, and each use would need weights of its own"):
         graph_of(body(lambda n, x: n.head(functional.adaptive_avg_pool2d(forward(n, x), 1))))

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from penni_escalate.compress.graph import Graph
 from penni_escalate.compress.layers import Coefficients
+from penni_escalate.compress.network import Network
 from penni_escalate.compress.unstructured.schedule import (
     GradualPruning,
     cubic_density,
