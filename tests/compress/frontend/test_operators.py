@@ -1,4 +1,4 @@
-"""compress/frontend/operators: every spelling of a layer is read as the module computes; what no layer is, is refused."""
+"""compress/frontend/operators: every spelling of a layer is read as the module computes, what none is is refused."""
 
 from pathlib import Path
 from typing import Any
