@@ -20,6 +20,9 @@ from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.golden.fit import exceeds_limits
 from penni_escalate.golden.geometry import Geometry
 
+#: Modules that the last network's file has imported from beside it.
+_NEIGHBOURS: set[str] = set()
+
 
 def build(recipe: Recipe, data: Data) -> tuple[Network, Graph]:
     """The recipe's network with its first weights, as layers, and these for images of the data's size.
@@ -83,14 +86,25 @@ def _user_network(name: str) -> nn.Module:
     module = importlib.util.module_from_spec(spec)
     # Classes are looked up in their module where they are copied, and neighbours where they are imported.
     sys.modules["user_network"] = module
-    sys.path.insert(0, str(path.absolute().parent))
+    folder = path.absolute().parent
+    sys.path.insert(0, str(folder))
+    # A neighbour of another network may have the same name.
+    for neighbour in _NEIGHBOURS:
+        sys.modules.pop(neighbour, None)
+    before = set(sys.modules)
     try:
         spec.loader.exec_module(module)
         network = getattr(module, attribute)()
     except Exception as error:  # the user's own code
         raise UserError(f"Network '{name}' cannot be made: {type(error).__name__}: {first_line(error)}.") from None
     finally:
-        sys.path.remove(str(path.absolute().parent))
+        sys.path.remove(str(folder))
+        _NEIGHBOURS.clear()
+        _NEIGHBOURS.update(
+            new
+            for new in set(sys.modules) - before
+            if folder in Path(getattr(sys.modules[new], "__file__", None) or "").parents
+        )
     if not isinstance(network, nn.Module):
         raise UserError(f"Network '{name}' is a {type(network).__name__}: it must be a torch.nn.Module.")
     return network

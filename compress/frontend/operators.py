@@ -198,12 +198,14 @@ def _linear(reader: Reader, node: fx.Node, a: Any) -> Value:
     "batch_norm",
     "_native_batch_norm_legit_no_training",
     "_batch_norm_no_update",
+    "_native_batch_norm_legit",
     written="BatchNorm1d, BatchNorm2d, SyncBatchNorm, functional.batch_norm",
     becomes="part of the convolution or linear layer before it; elsewhere a depthwise 1x1 layer",
     condition="with running statistics",
 )
 def _norm(reader: Reader, node: fx.Node, a: Any) -> Any:
-    if not isinstance(a.running_mean, Const) or not isinstance(a.running_var, Const) or getattr(a, "training", False):
+    held = getattr(a, "running_mean", None), getattr(a, "running_var", None)
+    if not all(isinstance(one, Const) for one in held) or getattr(a, "training", False):
         raise RefusedError(
             "is a batch norm with the statistics of the batch", "give it running statistics, track_running_stats=True"
         )
@@ -746,7 +748,6 @@ INSTEAD = {
     "group_norm": "use BatchNorm2d",
     "native_group_norm": "use BatchNorm2d",
     "instance_norm": "use BatchNorm2d",
-    "_native_batch_norm_legit": "give the batch norm running statistics, track_running_stats=True",
     "native_dropout": "give the dropout training=self.training, or use nn.Dropout",
     "to": "leave the type of the numbers as it is",
     "_to_copy": "leave the type of the numbers as it is",

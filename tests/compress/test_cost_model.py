@@ -25,7 +25,8 @@ AUTHORS_LINEAR = 2 * (512 * 512 + 512 * 512 + 512 * 10)
 
 def vgg16() -> tuple[nn.Module, Graph]:
     with torch.device("meta"):
-        return read_network(NETWORKS["vgg16"].build(10), "vgg16", (3, 32, 32))
+        network = NETWORKS["vgg16"].build(10)
+    return read_network(network, "vgg16", (3, 32, 32))
 
 
 def test_dense_vgg16() -> None:

@@ -10,14 +10,14 @@ from torch.nn import functional
 
 from penni_escalate.compress.decompose import decompose_network
 from penni_escalate.compress.export import check_agreement, export_package
-from penni_escalate.compress.frontend import read_network
+from penni_escalate.compress.frontend import Program, read_program
 from penni_escalate.compress.graph import Graph
 from penni_escalate.compress.layers import coefficients
 from penni_escalate.compress.network import Network
 from penni_escalate.compress.prune import apply_mask
 from penni_escalate.compress.recipe import Decomposition
 from penni_escalate.golden.package import Package
-from tests.compress.small_networks import CLASSES, SHAPE, data_of, integers, randomise, recipe
+from tests.compress.small_networks import CLASSES, data_of, integers, randomise, recipe
 
 #: Of a network and the image, or what its first layer makes of it.
 Forward = Callable[[Any, Tensor], Any]
@@ -48,10 +48,10 @@ def body(forward: Forward) -> Forward:
     return lambda n, x: forward(n, functional.relu(n.c1(x)))
 
 
-def packaged(network: nn.Module, folder: Path, seed: int = 1, shape: tuple[int, int, int] = SHAPE) -> Package:
-    """A package of the network with random weights and zeros; every integer of its result is golden's."""
-    randomise(network, torch.Generator().manual_seed(seed))
-    read, graph = read_network(network, "mine", shape)
+def packaged(program: Program, folder: Path, seed: int = 1) -> Package:
+    """A package of a network with random weights and zeros; every integer of its result is golden's."""
+    randomise(program.network, torch.Generator().manual_seed(seed))
+    read, graph = read_program(program)
     pruned(read, graph, seed)
     codes = integers(read.eval(), graph, seed)
     data, arrays = data_of(graph, seed)

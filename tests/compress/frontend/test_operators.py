@@ -224,7 +224,7 @@ def test_a_spelling_is_read_as_the_module_computes(case: str, tmp_path: Path) ->
         found = read.eval()(images)
     if graph.ending is Ending.NONE:
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
-    assert len(packaged(network, tmp_path).layers) == len(graph.layers)
+    assert len(packaged(program, tmp_path).layers) == len(graph.layers)
 
 
 def graph_of(forward: Forward, **modules: nn.Module) -> Graph:
@@ -298,7 +298,7 @@ REFUSED: dict[str, tuple[Forward, dict[str, nn.Module], str]] = {
     "batch statistics": (
         lambda n, x: n.odd(x),
         {"odd": nn.BatchNorm2d(8, track_running_stats=False)},
-        "_native_batch_norm_legit",
+        "is a batch norm with the statistics of the batch",
     ),
     "layer norm": (lambda n, x: n.odd(x), {"odd": nn.LayerNorm(8)}, "is a call of 'layer_norm'"),
     "mean of channels": (lambda n, x: n.c2(x - x.mean(1, True)), {}, "is a mean over channels or images"),
