@@ -155,6 +155,8 @@ class _Shape(click.ParamType):
 @click.option("--shape", type=_Shape(), required=True, help="Of an image: channels, height and width.")
 def check_command(network: str, shape: tuple[int, int, int]) -> None:
     """Say whether a network can be compressed: its layers, or everything in it that is not supported."""
+    # Threads that spin while they wait take the processor from other work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from penni_escalate.compress.check import check_network
 
     check_network(Console(), network, shape)

@@ -14,7 +14,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils import parametrize
 
 from penni_escalate.compress.graph import Graph, Layer
 from penni_escalate.compress.layers import Coefficients, DecomposedConv2d, coefficients
@@ -255,10 +254,7 @@ def _samples(layer: Layer, image: Tensor, result: Tensor, count: int) -> tuple[T
 
 def _set_codes(entry: Coefficients, solution: Solution) -> None:
     """Coefficients alpha * T, with their zeros masked, in place."""
-    module, field = entry.module, entry.field
     table = solution.alpha[:, None, None] * solution.codes
     shape = entry.tensor.shape
-    if parametrize.is_parametrized(module, field):
-        parametrize.remove_parametrizations(module, field, leave_parametrized=True)
-    getattr(module, field).copy_(table.reshape(shape))
+    entry.parameter.copy_(table.reshape(shape))
     apply_mask(entry, (solution.codes != 0).to(table.dtype))

@@ -119,6 +119,14 @@ def apply_mask(entry: Coefficients, mask: Tensor) -> None:
 
 def masked(module: nn.Module, field: str, mask: Tensor) -> None:
     """Set the mask of a module's parameter, of its shape, in place of the one before."""
-    if parametrize.is_parametrized(module, field):
-        parametrize.remove_parametrizations(module, field, leave_parametrized=True)
-    parametrize.register_parametrization(module, field, Masked(mask.to(getattr(module, field).dtype)))
+    mask = mask.to(getattr(module, field).dtype)
+    if not parametrize.is_parametrized(module, field):
+        parametrize.register_parametrization(module, field, Masked(mask))
+        return
+    # In place: a copy of the module, such as the teacher's, shares the class that a removal would change.
+    parts = module.parametrizations[field]  # type: ignore[index]
+    (part,) = parts
+    assert isinstance(part, Masked)
+    with torch.no_grad():
+        parts.original.copy_(getattr(module, field))
+    part.mask = mask

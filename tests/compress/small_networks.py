@@ -147,6 +147,24 @@ class Squeeze(nn.Module):
         return result
 
 
+class Spelt(nn.Module):
+    """What no layer before it takes on: groups, batch norm before a convolution, margins, slices, a sum of pools."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1, self.bn2 = conv(3, 8), nn.BatchNorm2d(8), nn.BatchNorm2d(12)
+        self.grouped, self.few = conv(8, 12, groups=2), conv(4, 4, groups=2)
+        self.pool, self.average = nn.MaxPool2d(3, 2, ceil_mode=True), nn.AvgPool2d(3, 2, 1)
+        self.fc = nn.Linear(12, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.grouped(functional.relu(self.bn1(self.conv1((x - 0.1) * 2))))
+        x = functional.relu_(self.bn2(x))
+        x = self.pool(x) + self.average(x)
+        x = torch.cat([self.few(x[:, :4]), x[:, 4:]], 1)
+        return functional.log_softmax(self.fc(x.mean(3).mean(2)), 1)
+
+
 class StochasticDepth(nn.Module):
     """A block that training sometimes leaves out, and evaluation always has."""
 

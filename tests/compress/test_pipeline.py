@@ -58,6 +58,7 @@ from tests.compress.small_networks import (
     Plain,
     Plain5x5,
     Residual,
+    Spelt,
     Squeeze,
     StochasticDepth,
     options,
@@ -191,6 +192,29 @@ def test_every_network_goes_through_every_step(name: str, tmp_path: Path) -> Non
     assert [layer.name for layer in package.layers] == [layer.name for layer in work.graph.layers]
     assert details["prune"][0]["sparsity"] >= 0.8 and package.folder == tmp_path / "package"
     assert score(package) == package.manifest.scores["integer"]
+
+
+@pytest.mark.parametrize("again", ["decompose", "fold"])
+def test_layers_of_constants_and_groups_are_taken_up_again(again: str, tmp_path: Path) -> None:
+    report, _ = run(fields(Spelt), tmp_path)
+    before, package = content(tmp_path), read_package(tmp_path / "package")
+    assert report is not None and {"depthwise", "max_pool"} <= {layer.kind for layer in package.layers}
+    run(fields(Spelt), tmp_path, restart_from=again)
+    assert content(tmp_path) == before
+
+
+def test_groups_stay_groups(tmp_path: Path) -> None:
+    """The coefficients between them are 0 however they are trained."""
+    work = Compression(parse_recipe(fields(Spelt), "test"), tmp_path, progress=False, report=lambda step: None)
+    work.train()
+    work.runner.learn_from(work.network)
+    work.decompose()
+    before = {entry.layer.name: entry.tensor.detach().clone() for entry in work._entries()}["grouped"]
+    work.retrain()
+    after = {entry.layer.name: entry.tensor for entry in work._entries()}["grouped"]
+    inside = torch.kron(torch.eye(2), torch.ones(6, 4)).bool()
+    assert not before[~inside].any() and not after[~inside].any()
+    assert (after[inside] != before[inside]).all()
 
 
 # Resuming

@@ -129,6 +129,11 @@ READ: dict[str, tuple[Forward, dict[str, nn.Module], str]] = {
     "oblong": (lambda n, x: n.head(n.odd(x)), {"odd": nn.Conv2d(8, 8, (1, 5), padding=(0, 2))}, "decomposed"),
     "dilation": (lambda n, x: n.head(n.odd(x)), {"odd": conv(8, 8, 3, dilation=2, padding=2)}, "decomposed"),
     "groups": (lambda n, x: n.head(n.odd(x)), {"odd": conv(8, 8, 3, groups=2)}, "decomposed"),
+    "groups of few channels": (
+        lambda n, x: n.fc(n.odd(x[:, 4:]).mean((2, 3))),
+        {"odd": conv(4, 8, groups=2)},
+        "select first",
+    ),
     "pointwise groups": (lambda n, x: n.head(n.odd(x)), {"odd": conv(8, 8, 1, groups=4)}, "pointwise"),
     "multiplier": (
         lambda n, x: n.head(n.join(n.odd(x))),
