@@ -9,11 +9,9 @@ from penni_escalate.common.tables import print_table
 from penni_escalate.compress.build import make_network
 from penni_escalate.compress.equivalence import check_equivalence
 from penni_escalate.compress.frontend import Problem, UnsupportedError, export, read_program
+from penni_escalate.compress.frontend.reader import named
 from penni_escalate.compress.graph import Graph, Role
 from penni_escalate.compress.networks import NETWORKS
-
-#: Layers of one problem that are named.
-_NAMED = 4
 
 
 def check_network(console: Console, name: str, shape: tuple[int, int, int]) -> None:
@@ -41,10 +39,7 @@ def _rows(problems: tuple[Problem, ...]) -> list[list[str]]:
     found: dict[tuple[str, str, str], list[str]] = {}
     for problem in problems:
         found.setdefault((problem.line, problem.why, problem.instead), []).append(problem.name)
-    return [
-        [", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""), *rest]
-        for rest, names in found.items()
-    ]
+    return [[named(names), *rest] for rest, names in found.items()]
 
 
 def _print_layers(console: Console, graph: Graph) -> None:

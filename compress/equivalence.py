@@ -17,6 +17,7 @@ import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, fx, nn
 from torch.nn import functional
+from torch.utils._pytree import tree_leaves
 
 from penni_escalate.common.errors import UserError, first_line
 from penni_escalate.compress.frontend import Program, read_program
@@ -77,12 +78,15 @@ class _Own:
     def result(self, images: Tensor) -> Tensor:
         """Of images (N, C, H, W); raises UserError where the network fails on them."""
         try:
-            result: Tensor = self.module(images.clone())
+            given = self.module(images.clone())
         except Exception as error:  # the user's own code
             raise UserError(
                 f"Network '{self.name}' fails on {len(images)} images in float64: {first_line(error)}; it must take "
                 "batches of any size."
             ) from None
+        leaves = tree_leaves(given)
+        # One tensor in a dictionary or a tuple is the network's result too.
+        result: Tensor = leaves[0] if len(leaves) == 1 else given
         return result
 
     def draw(self, images: Tensor, generator: torch.Generator) -> None:

@@ -124,7 +124,7 @@ def masked(module: nn.Module, field: str, mask: Tensor) -> None:
         parametrize.register_parametrization(module, field, Masked(mask))
         return
     # In place: a copy of the module, such as the teacher's, shares the class that a removal would change.
-    parts = module.parametrizations[field]  # type: ignore[index]
+    parts: parametrize.ParametrizationList = module.parametrizations[field]  # type: ignore[index,assignment]
     (part,) = parts
     assert isinstance(part, Masked)
     with torch.no_grad():

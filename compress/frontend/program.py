@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram
-from torch.export.graph_signature import InputKind
+from torch.export.graph_signature import InputKind, OutputKind
 
 from penni_escalate.common.errors import UserError, first_line
 
@@ -40,6 +40,7 @@ class Program:
         module: the graph; parameters and buffers are its inputs.
         parameters: name of the network's parameter or buffer by its input's name.
         constants: tensors that the network's code holds, by their input's name.
+        results: places of the network's results among those of the graph, which also gives an image that was changed.
         dropouts: what training drops of the tensors that a node reads, by the node's name.
     """
 
@@ -49,6 +50,7 @@ class Program:
     module: fx.GraphModule
     parameters: Mapping[str, str]
     constants: Mapping[str, Tensor]
+    results: tuple[int, ...]
     dropouts: Mapping[str, tuple[Dropout, ...]]
 
     def state(self, network: nn.Module) -> dict[str, Tensor]:
@@ -102,6 +104,11 @@ def export(network: nn.Module, name: str, input_shape: tuple[int, int, int]) -> 
             if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER)
         },
         constants=_constants(program),
+        results=tuple(
+            place
+            for place, spec in enumerate(program.graph_signature.output_specs)
+            if spec.kind is OutputKind.USER_OUTPUT
+        ),
         dropouts={node.name: dropped[_origin(node)] for node in program.graph.nodes if _origin(node) in dropped},
     )
 

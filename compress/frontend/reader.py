@@ -23,6 +23,8 @@ from penni_escalate.compress.layers import FixedDepthwise
 
 #: Letters of a layer's name, so that a number still fits a package's 64.
 _NAME_MAX = 56
+#: Operations of one kind that a sentence names.
+_NAMED = 4
 #: Folder of the modules that no module of the user's stands for.
 _MADE = "_made"
 #: Roles whose layers can have a batch norm, a tensor that is added, and an activation.
@@ -70,8 +72,17 @@ def _sentence(network: str, problems: Sequence[Problem]) -> str:
     if len(problems) == 1:
         (one,) = problems
         return f"Layer '{one.name}' of network '{network}'{place(one)} {one.why}: {one.instead}."
-    listed = "; ".join(f"'{one.name}'{place(one)} {one.why} ({one.instead})" for one in problems)
+    alike: dict[tuple[str, str], list[str]] = {}
+    for problem in problems:
+        alike.setdefault((problem.why, problem.instead), []).append(f"'{problem.name}'{place(problem)}")
+    listed = "; ".join(f"{named(names)} {why} ({instead})" for (why, instead), names in alike.items())
     return f"Network '{network}' has {len(problems)} operations that are not supported: {listed}."
+
+
+def named(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 @dataclass(frozen=True)
@@ -127,14 +138,15 @@ class Reader:
             if node.op == "placeholder":
                 self._placeholder(node)
             elif node.op == "output":
-                result = node.args[0]
+                given = cast(tuple[Any, ...], node.args[0])
+                result = [given[place] for place in self.program.results]
             else:
                 self._call(node)
         if len(result) != 1:
             raise UserError(f"Network '{name}' gives several results: it must give one tensor.")
         if self.problems:
             raise UnsupportedError(name, self.problems)
-        value = self.values[result[0]]
+        value = self.values.get(result[0])
         if not isinstance(value, Value):
             raise UserError(f"Network '{name}' gives a result that does not depend on the image.")
         if value.tensor == "input":

@@ -134,6 +134,10 @@ def test_a_network_is_read_in_evaluation_mode() -> None:
     assert "aux" not in {layer.name for layer in checked(AuxiliaryHead()).layers}
 
 
+def test_one_tensor_in_a_dictionary_is_the_result() -> None:
+    assert checked(Mine(lambda n, x: {"out": n.head(relu(n.c1(x)))})).layers[-1].name == "fc"
+
+
 # What is read wrongly
 
 

@@ -246,6 +246,14 @@ def test_groups_and_dilation_train_no_other_weights() -> None:
     assert weight.grad is not None and int((weight.grad != 0).sum()) == network.get_parameter("odd.weight").numel()
 
 
+def test_an_image_that_is_changed_in_place() -> None:
+    network = Mine(lambda n, x: n.head(relu(n.c1(x.sub_(0.5)))))
+    program = export(network, "mine", SHAPE)
+    _, graph = read_program(program)
+    check_equivalence(program, graph)
+    assert [layer.role for layer in graph.layers] == [Role.DEPTHWISE, Role.DENSE, Role.CLASSIFIER]
+
+
 def test_constants_are_not_trained() -> None:
     read, _ = read_network(Mine(body(lambda n, x: n.head(n.c2(x * 0.5)))), "mine", SHAPE)
     names = {name for name, _ in read.named_parameters()}
@@ -402,6 +410,15 @@ def test_one_problem_is_one_sentence() -> None:
         graph_of(body(lambda n, x: n.head(n.odd(x))), odd=nn.SiLU())
     sentence = r"^Layer 'odd' of network 'mine' \(networks\.py:\d+\) is a call of 'silu': use ReLU or ReLU6\.$"
     assert found.match(sentence)
+
+
+def test_problems_of_one_kind_are_said_together() -> None:
+    with pytest.raises(UnsupportedError) as found:
+        graph_of(body(lambda n, x: n.head(n.c2(n.a(n.b(n.a(n.b(n.a(x)))))))), a=nn.SiLU(), b=nn.ELU())
+    sentence = r"has 5 operations that are not supported: ('a' \(networks\.py:\d+\)(, )?){3} is a call of 'silu' \(use "
+    assert found.match(sentence)
+    with pytest.raises(UnsupportedError, match=r"'a' \(networks\.py:\d+\) and 2 more is a call of 'silu' \(use ReLU"):
+        graph_of(body(lambda n, x: n.head(n.a(n.a(n.a(n.a(n.a(n.a(x)))))))), a=nn.SiLU())
 
 
 @pytest.mark.parametrize(
