@@ -76,7 +76,7 @@ def export(network: nn.Module, name: str, input_shape: tuple[int, int, int]) -> 
     network = unwrapped(network)
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     example = torch.zeros(BATCH, *input_shape, device=device)
-    with _evaluating(network), torch.no_grad(), isolate_rng(), _quiet():
+    with _evaluating(network), torch.no_grad(), isolate_rng(), _quiet(), _any_algorithm():
         try:
             program = torch.export.export(network, (example,), dynamic_shapes=({0: Dim("batch", min=2)},), strict=False)
             recorded = program.graph
@@ -181,6 +181,17 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
+
+
+@contextmanager
+def _any_algorithm() -> Iterator[None]:
+    """Without the choice of deterministic algorithms: PyTorch takes an interpolation apart for it on some devices."""
+    chosen, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(chosen, warn_only=warns)
 
 
 @contextmanager

@@ -27,6 +27,23 @@ def test_dropouts_are_known_by_what_reads_them() -> None:
     assert list(found.values()) == [(Dropout(0.25, False), Dropout(0.1, True))]
 
 
+def test_the_choice_of_deterministic_algorithms_changes_no_program() -> None:
+    """On other devices than the CPU, PyTorch takes an interpolation apart for it."""
+
+    def forward(n: Mine, x: torch.Tensor) -> torch.Tensor:
+        return functional.interpolate(n.c1(x), scale_factor=2, mode="bilinear")
+
+    with torch.device("meta"):
+        network = Mine(forward)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        _, graph = read_network(network, "mine", SHAPE)
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert [layer.name for layer in graph.layers] == ["c1", "interpolate"]
+
+
 def test_a_wrapper_for_several_devices_is_taken_off() -> None:
     network = Mine(lambda n, x: n.head(n.c1(x)))
     program = export(nn.DataParallel(network), "mine", SHAPE)
