@@ -1,43 +1,47 @@
 """The recipe's network: made or loaded, taken in, and checked against data and accelerator before any training."""
 
 import importlib.util
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-from torch import fx, nn
+from torch import nn
 
 from penni_escalate.common.errors import UserError, first_line
 from penni_escalate.compress.data import Data
 from penni_escalate.compress.equivalence import check_equivalence
-from penni_escalate.compress.frontend import DENSE_CHANNELS_MAX, read_graph, trace
+from penni_escalate.compress.frontend import DENSE_CHANNELS_MAX, export, read_program
 from penni_escalate.compress.graph import Graph, Role
 from penni_escalate.compress.layers import check_finite
+from penni_escalate.compress.network import Network
 from penni_escalate.compress.networks import NETWORKS, load_checkpoint
 from penni_escalate.compress.recipe import Classifier, Recipe
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.golden.fit import exceeds_limits
 from penni_escalate.golden.geometry import Geometry
 
+#: Modules that the last network's file has imported from beside it.
+_NEIGHBOURS: set[str] = set()
 
-def build(recipe: Recipe, data: Data) -> tuple[fx.GraphModule, Graph]:
-    """The recipe's network with its first weights, traced, and its layers for images of the data's size.
+
+def build(recipe: Recipe, data: Data) -> tuple[Network, Graph]:
+    """The recipe's network with its first weights, as layers, and these for images of the data's size.
 
     Raises UserError where the network or its checkpoint cannot be had, is not supported, was not read as it computes,
     or does not fit the data, the recipe or the accelerator.
     """
     _check_labels(recipe, data)
-    network = build_network(recipe, data.classes)
-    traced = trace(network, recipe.network)
     channels, height, width = (int(value) for value in data.held_out_images.shape[1:])
-    graph = read_graph(traced, recipe.network, (channels, height, width))
+    program = export(build_network(recipe, data.classes), recipe.network, (channels, height, width))
+    network, graph = read_program(program)
     _check_result(graph, recipe, data)
-    graph = _with_digits(traced, graph, recipe)
+    graph = _with_digits(network, graph, recipe)
     _check_sizes(graph, recipe)
     _check_coefficients(graph, recipe)
-    check_finite(traced, f"Network '{recipe.network}'", "give it, or its checkpoint, weights that are")
+    check_finite(network, f"Network '{recipe.network}'", "give it, or its checkpoint, weights that are")
     # What takes seconds comes last.
-    check_equivalence(network, traced, graph)
-    return traced, graph
+    check_equivalence(program, graph)
+    return network, graph
 
 
 def build_network(recipe: Recipe, classes: int) -> nn.Module:
@@ -46,14 +50,7 @@ def build_network(recipe: Recipe, classes: int) -> nn.Module:
     Raises UserError for an unknown network, a file that cannot be run, or a checkpoint of another network.
     """
     name = recipe.network
-    if ":" in name:
-        network = _user_network(name)
-    elif name in NETWORKS:
-        network = NETWORKS[name].build(classes)
-    else:
-        raise UserError(
-            f"Network '{name}' is not known: use one of {', '.join(sorted(NETWORKS))}, or FILE.py:CLASS of your own."
-        )
+    network = make_network(name, classes)
     if recipe.checkpoint == "shipped":
         load = NETWORKS[name].shipped if name in NETWORKS else None
         if load is None:
@@ -65,17 +62,49 @@ def build_network(recipe: Recipe, classes: int) -> nn.Module:
     return network
 
 
+def make_network(name: str, classes: int) -> nn.Module:
+    """A network of the project's, or FILE.py:CLASS, with fresh weights.
+
+    Raises UserError for an unknown network, or a file that cannot be run.
+    """
+    if ":" in name:
+        return _user_network(name)
+    if name in NETWORKS:
+        return NETWORKS[name].build(classes)
+    raise UserError(
+        f"Network '{name}' is not known: use one of {', '.join(sorted(NETWORKS))}, or FILE.py:CLASS of your own."
+    )
+
+
 def _user_network(name: str) -> nn.Module:
-    path, _, attribute = name.rpartition(":")
+    """The network FILE.py:CLASS; its file may import what lies beside it."""
+    file, _, attribute = name.rpartition(":")
+    path = Path(file)
     spec = importlib.util.spec_from_file_location("user_network", path)
-    if spec is None or spec.loader is None or not Path(path).is_file():
-        raise UserError(f"Network '{name}': {path} is not a Python file.")
+    if spec is None or spec.loader is None or not path.is_file():
+        raise UserError(f"Network '{name}': {file} is not a Python file.")
     module = importlib.util.module_from_spec(spec)
+    # Classes are looked up in their module where they are copied, and neighbours where they are imported.
+    sys.modules["user_network"] = module
+    folder = path.absolute().parent
+    sys.path.insert(0, str(folder))
+    # A neighbour of another network may have the same name.
+    for neighbour in _NEIGHBOURS:
+        sys.modules.pop(neighbour, None)
+    before = set(sys.modules)
     try:
         spec.loader.exec_module(module)
         network = getattr(module, attribute)()
     except Exception as error:  # the user's own code
         raise UserError(f"Network '{name}' cannot be made: {type(error).__name__}: {first_line(error)}.") from None
+    finally:
+        sys.path.remove(str(folder))
+        _NEIGHBOURS.clear()
+        _NEIGHBOURS.update(
+            new
+            for new in set(sys.modules) - before
+            if folder in Path(getattr(sys.modules[new], "__file__", None) or "").parents
+        )
     if not isinstance(network, nn.Module):
         raise UserError(f"Network '{name}' is a {type(network).__name__}: it must be a torch.nn.Module.")
     return network
@@ -94,12 +123,14 @@ def _check_result(graph: Graph, recipe: Recipe, data: Data) -> None:
     last = graph.layers[-1]
     ends = f"Network '{recipe.network}' ends in '{last.name}' with {last.out_shape[0]} channels: data '{data.name}'"
     if data.labels is not None and (last.role is not Role.CLASSIFIER or last.out_shape[0] < data.classes):
-        raise UserError(f"{ends} needs a Linear at the end, with an output for each of {data.classes} classes.")
+        raise UserError(
+            f"{ends} needs a row of logits at the end, as of a Linear, one for each of {data.classes} classes."
+        )
     if data.labels is None and (last.role is Role.CLASSIFIER or last.out_shape[0] != 1):
         raise UserError(f"{ends} has no labels and needs a map of one channel at the end.")
 
 
-def _with_digits(traced: fx.GraphModule, graph: Graph, recipe: Recipe) -> Graph:
+def _with_digits(network: Network, graph: Graph, recipe: Recipe) -> Graph:
     """The graph with the 1x1 convolutions to which the recipe gives basis kernels as decomposed layers.
 
     Raises UserError where it names other layers, or wants more than one ternary digit without feedback.
@@ -107,7 +138,7 @@ def _with_digits(traced: fx.GraphModule, graph: Graph, recipe: Recipe) -> Graph:
     pointwise = [
         layer.name
         for layer in graph.layers
-        if layer.role is Role.POINTWISE and isinstance(traced.get_submodule(layer.module), nn.Conv2d)
+        if layer.role is Role.POINTWISE and isinstance(network.get_submodule(layer.module), nn.Conv2d)
     ]
     known = [layer.name for layer in graph.layers if layer.role is Role.DECOMPOSED or layer.name in pointwise]
     named = recipe.decomposition.layers

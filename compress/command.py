@@ -134,6 +134,42 @@ compress.add_command(unstructured)
 compress.add_command(tradeoff)
 
 
+class _Shape(click.ParamType):
+    """Channels, height and width of an image, as 3,224,224."""
+
+    name = "C,H,W"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int, int]:
+        """The three numbers."""
+        try:
+            channels, height, width = (int(side) for side in str(value).split(","))
+        except ValueError:
+            channels = height = width = 0
+        if min(channels, height, width) < 1:
+            self.fail(f"'{value}' must be channels, height and width, as in 3,224,224.", param, ctx)
+        return channels, height, width
+
+
+@compress.command("check")
+@click.argument("network", metavar="FILE.py:CLASS")
+@click.option("--shape", type=_Shape(), required=True, help="Of an image: channels, height and width.")
+def check_command(network: str, shape: tuple[int, int, int]) -> None:
+    """Say whether a network can be compressed: its layers, or everything in it that is not supported."""
+    # Threads that spin while they wait take the processor from other work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    from penni_escalate.compress.check import check_network
+
+    check_network(Console(), network, shape)
+
+
+@compress.command("operators")
+def operators_command() -> None:
+    """Print docs/operators.md, what a network may consist of."""
+    from penni_escalate.compress.frontend.page import operators_page
+
+    sys.stdout.write(operators_page())
+
+
 @compress.command("report")
 def report_command() -> None:
     """Measure every package again and write build/results/compress.json and its page."""

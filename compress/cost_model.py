@@ -116,7 +116,8 @@ def _cost(layer: Layer, module: nn.Module, norm: nn.Module | None) -> Cost:
             **common,  # type: ignore[arg-type]
         )
     parts = entry.parametrizations
-    ternary = layer.role is Role.POINTWISE or (parts is not None and isinstance(parts[0], Masked))
+    masked = parts is not None and isinstance(parts[0], Masked)
+    ternary = layer.role is Role.POINTWISE or (layer.role is Role.CLASSIFIER and masked)
     return Cost(
         rows=1,
         coefficients=weights if ternary else 0,

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from penni_escalate.compress.graph import Graph, Layer, Role
-from penni_escalate.compress.layers import DecomposedConv2d
+from penni_escalate.compress.layers import Coefficients, DecomposedConv2d
+from penni_escalate.compress.prune import Masked, apply_mask
 from penni_escalate.compress.recipe import Decomposition
 from penni_escalate.compress.rotate import Rotation, rotate
 
@@ -79,6 +81,15 @@ def with_digits(table: Tensor, basis: Tensor, rows: int) -> tuple[Tensor, Tensor
     return table[:, :, places] * (sizes / energy[places]), basis[places] * sizes[:, None, None]
 
 
+def _inside(convolution: nn.Conv2d) -> Tensor | None:
+    """Which coefficients a convolution's groups have, (K, C, 1); None where it has no mask."""
+    if not parametrize.is_parametrized(convolution, "weight"):
+        return None
+    (part,) = convolution.parametrizations["weight"]  # type: ignore[index]
+    assert isinstance(part, Masked)
+    return part.mask.flatten(2).amax(2, keepdim=True)
+
+
 def decompose_network(network: nn.Module, graph: Graph, settings: Decomposition) -> list[Decomposed]:
     """Decompose every layer of role decomposed, in place."""
     done = []
@@ -96,7 +107,11 @@ def decompose_network(network: nn.Module, graph: Graph, settings: Decomposition)
         elif settings.rotate and rows > 1:
             table, basis, rotation = rotate(table, basis)
         bias = None if dense.bias is None else dense.bias.detach()
-        network.set_submodule(layer.module, DecomposedConv2d(table, basis, bias, layer.stride, layer.padding))
+        made = DecomposedConv2d(table, basis, bias, layer.stride, layer.padding)
+        mask = _inside(dense)
+        if mask is not None:
+            apply_mask(Coefficients(layer, made), mask.expand_as(table))
+        network.set_submodule(layer.module, made)
         energy = singular.square()
         error = float((energy[rows:].sum() / energy.sum().clamp_min(1e-300)).sqrt())
         done.append(Decomposed(layer.name, rows, tuple(singular.tolist()), error, rotation))

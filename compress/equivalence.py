@@ -17,11 +17,14 @@ import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, fx, nn
 from torch.nn import functional
+from torch.utils._pytree import tree_leaves
 
 from penni_escalate.common.errors import UserError, first_line
-from penni_escalate.compress.frontend import SUPPORTED, title
-from penni_escalate.compress.graph import Activation, Graph, Layer, Role, walk
+from penni_escalate.compress.frontend import Program, read_program
+from penni_escalate.compress.frontend.program import path_of
+from penni_escalate.compress.graph import Activation, Ending, Graph, Layer, walk
 from penni_escalate.compress.kinds import ROLES
+from penni_escalate.compress.network import Network
 
 #: Largest difference, relative to the largest number of the tensor; rounding in float64 is far below.
 TOLERANCE = 1e-9
@@ -34,29 +37,31 @@ _SEED = 1
 _DRAWS = 32
 
 
-def check_equivalence(network: nn.Module, traced: fx.GraphModule, graph: Graph) -> None:
+def check_equivalence(program: Program, graph: Graph) -> None:
     """Compare a graph's result with the network's, for batches of every size in ``BATCHES``.
 
     Nothing is changed: neither the network nor the state of any random number generator.
 
     Args:
-        network: the user's own module.
-        traced: what torch.fx made of it, and ``graph`` the layers that were read from that.
+        program: what torch.export made of the user's module, and ``graph`` the layers that were read of it.
 
     Raises UserError naming the first layer at which they part, or where the network fails on a batch or gives nothing
     to compare.
     """
     generator = torch.Generator().manual_seed(_SEED)
     with torch.no_grad(), isolate_rng():
-        own = _Own(network, graph.network)
-        for images, wanted in _telling(own, graph, generator):
-            *_, (_, found) = _results(own.module, traced, graph, images)
-            if not _equal(found, wanted):
-                name = _first_difference(own, traced, graph, images)
+        own = _Own(program.network, graph.network)
+        batches = _telling(own, graph, generator)
+        # The weights are drawn, and so are those that follow from them.
+        drawn, _ = read_program(program, program.state(own.module))
+        for images, wanted in batches:
+            *_, (_, found) = _results(drawn, graph, images)
+            if not _equal(_ended(graph.ending, found), wanted):
+                name = _first_difference(own, drawn, program, graph, images)
                 raise UserError(
                     f"Layer '{name}' of network '{graph.network}' does not give in the network what was read of it, "
                     f"found with {len(images)} random images in float64 and random weights: assign the result of every "
-                    f"operation, and write this part with what is supported, {SUPPORTED}."
+                    "operation, and write this part with the operators of docs/operators.md."
                 )
 
 
@@ -73,12 +78,15 @@ class _Own:
     def result(self, images: Tensor) -> Tensor:
         """Of images (N, C, H, W); raises UserError where the network fails on them."""
         try:
-            result: Tensor = self.module(images.clone())
+            given = self.module(images.clone())
         except Exception as error:  # the user's own code
             raise UserError(
                 f"Network '{self.name}' fails on {len(images)} images in float64: {first_line(error)}; it must take "
                 "batches of any size."
             ) from None
+        leaves = tree_leaves(given)
+        # One tensor in a dictionary or a tuple is the network's result too.
+        result: Tensor = leaves[0] if len(leaves) == 1 else given
         return result
 
     def draw(self, images: Tensor, generator: torch.Generator) -> None:
@@ -87,8 +95,10 @@ class _Own:
             if tensor.is_floating_point():
                 values = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
                 size = 0.5 + values.abs()
-                tensor.copy_(size if key.endswith("running_var") else size * values.sign())
-        self._with_hooks(_scale, images, (nn.Conv2d, nn.Linear, nn.BatchNorm2d))
+                # A variance, and what else may stand below a root.
+                held = not isinstance(tensor, nn.Parameter) and bool((tensor > 0).all())
+                tensor.copy_(size if held or key.endswith("running_var") else size * values.sign())
+        self._with_hooks(_scale, images, (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d))
 
     def outputs(self, images: Tensor) -> dict[str, Iterator[Tensor]]:
         """What every module gave in each of its calls, by its path."""
@@ -139,19 +149,23 @@ def _clamped(result: object) -> bool:
 def _scale(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Any:
     """A forward hook: scales the weight so that the result's root mean square is about SPREAD; gives that result."""
     weight = module.weight
-    assert isinstance(weight, Tensor)
-    weight.mul_(SPREAD / output.square().mean().sqrt())
-    return module.forward(*inputs)
+    if not isinstance(weight, nn.Parameter):
+        # None, or computed from others.
+        return output
+    factor = SPREAD / output.square().mean().sqrt()
+    weight.mul_(factor)
+    if not isinstance(module.bias, Tensor):
+        return output * factor
+    bias = module.bias.reshape(-1, *[1] * (output.dim() - 2))
+    return (output - bias) * factor + bias
 
 
-def _results(own: nn.Module, traced: fx.GraphModule, graph: Graph, images: Tensor) -> Iterator[tuple[Layer, Tensor]]:
+def _results(drawn: Network, graph: Graph, images: Tensor) -> Iterator[tuple[Layer, Tensor]]:
     """Every layer's result (N, K, OH, OW); not a number where it cannot be computed in the shape that the layer has."""
 
     def compute(layer: Layer, x: Tensor, skip: Tensor | None) -> Tensor:
-        # A selection has no weights, and is the reader's own module.
-        source = traced if layer.role is Role.SELECT else own
-        module = source.get_submodule(layer.module) if layer.module else None
-        norm = own.get_submodule(layer.norm) if layer.norm else None
+        module = drawn.get_submodule(layer.module) if layer.module else None
+        norm = drawn.get_submodule(layer.norm) if layer.norm else None
         try:
             result = layer_result(layer, module, norm, x, skip)
         except RuntimeError:
@@ -160,6 +174,18 @@ def _results(own: nn.Module, traced: fx.GraphModule, graph: Graph, images: Tenso
         return result if right else x.new_full((len(x), *layer.out_shape), math.nan)
 
     return walk(graph, images, compute)
+
+
+def _ended(ending: Ending, result: Tensor) -> Tensor:
+    """The graph's result with what the network does to it in the end."""
+    match ending:
+        case Ending.SOFTMAX:
+            return result.softmax(1)
+        case Ending.LOG_SOFTMAX:
+            return result.log_softmax(1)
+        case Ending.SIGMOID:
+            return result.sigmoid()
+    return result
 
 
 def layer_result(layer: Layer, module: Any, norm: Any, x: Tensor, skip: Tensor | None) -> Tensor:
@@ -196,32 +222,38 @@ def _equal(found: object, wanted: object) -> bool:
 
 
 class _Nodes(fx.Interpreter):
-    """Keeps what every node of a traced network gives."""
+    """Keeps what every node of a program gives."""
 
-    def __init__(self, traced: fx.GraphModule) -> None:
-        super().__init__(traced)
+    def __init__(self, program: Program) -> None:
+        super().__init__(program.module)
         self.values: dict[str, Tensor] = {}
 
     def run_node(self, n: fx.Node) -> Any:
         result = super().run_node(n)
         if isinstance(result, Tensor):
-            # What follows may change it in place.
-            self.values[n.name] = result.clone()
+            self.values[n.name] = result
         return result
 
 
-def _first_difference(own: _Own, traced: fx.GraphModule, graph: Graph, images: Tensor) -> str:
-    """The first layer at which the traced network parts from the module; or else the graph from the traced network."""
+def _first_difference(own: _Own, drawn: Network, program: Program, graph: Graph, images: Tensor) -> str:
+    """The first layer at which the program parts from the module; or else the graph from the program."""
     outputs = own.outputs(images)
-    nodes = _Nodes(fx.GraphModule(own.module, traced.graph))
+    nodes = _Nodes(program)
+    state = program.state(own.module)
+    inputs = [state.get(node.name, images) for node in program.module.graph.nodes if node.op == "placeholder"]
     with suppress(Exception):  # what fails leaves no value, which equals nothing
-        nodes.run(images.clone())
-    for node in traced.graph.nodes:
-        if node.op == "call_module":
-            output = next(outputs.get(str(node.target), iter(())), None)
-            if not _equal(nodes.values.get(node.name), output):
-                return title(node)
-    for layer, found in _results(own.module, traced, graph, images):
+        nodes.run(*inputs)
+    called: dict[str, list[str]] = defaultdict(list)
+    for node in program.module.graph.nodes:
+        path = path_of(node)
+        following = next(iter(node.users), None)
+        if path and path in outputs and (following is None or path_of(following) != path):
+            called[path].append(node.name)
+    for path, names in called.items():
+        for name in names:
+            if not _equal(nodes.values.get(name), next(outputs[path], None)):
+                return path
+    for layer, found in _results(drawn, graph, images):
         if not _equal(found, nodes.values.get(layer.output)):
             return layer.name
     return graph.layers[-1].name

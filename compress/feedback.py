@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils import parametrize
 
 from penni_escalate.compress.graph import Graph, Layer
 from penni_escalate.compress.layers import Coefficients, DecomposedConv2d, coefficients
+from penni_escalate.compress.network import Network, finish, read
+from penni_escalate.compress.network import sums as module_sums
 from penni_escalate.compress.prune import Masked, apply_mask
 from penni_escalate.compress.quantize import alpha_of, attach_quantizers
 from penni_escalate.compress.quantizers import Alpha, RowInt8
@@ -102,28 +103,33 @@ class Covariance(NamedTuple):
 
 
 class _Walk:
-    """A traced network's values on batches of images, node by node."""
+    """A network's values on batches of images, layer by layer."""
 
-    def __init__(self, traced: fx.GraphModule, batches: Sequence[Tensor]) -> None:
-        self._runs = [fx.Interpreter(traced) for _ in batches]
-        for run, batch in zip(self._runs, batches, strict=True):
-            run.args_iter = iter([batch])
+    def __init__(self, network: Network, graph: Graph, batches: Sequence[Tensor]) -> None:
+        self._network = network
+        self._values = [{"input": batch} for batch in batches]
+        self._last = {name: layer.name for layer in graph.layers for name in (*layer.sources, layer.skip) if name}
 
-    def values(self, node: fx.Node) -> list[Tensor]:
-        """A node's results, one tensor per batch."""
-        return [run.env[node] for run in self._runs]
+    def inputs(self, layer: Layer) -> list[Tensor]:
+        """What a layer's module gets, one tensor per batch."""
+        return [
+            read(self._network, layer, torch.cat([values[name] for name in layer.sources], 1))
+            for values in self._values
+        ]
 
-    def step(self, node: fx.Node) -> None:
-        """Run a node, and drop what nothing reads any more."""
-        for run in self._runs:
-            run.env[node] = run.run_node(node)
-            for read in run.user_to_last_uses.get(node, []):
-                del run.env[read]
+    def step(self, layer: Layer, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Run a layer, and drop what no later one reads; returns its sums, before batch norm."""
+        sums = [module_sums(self._network, layer, x) for x in inputs]
+        for values, y in zip(self._values, sums, strict=True):
+            skip = values[layer.skip] if layer.skip else None
+            values[layer.name] = finish(self._network, layer, y, skip)
+            for name in {*layer.sources, *([layer.skip] if layer.skip else [])}:
+                if self._last[name] == layer.name:
+                    del values[name]
+        return sums
 
 
-def quantize_by_feedback(
-    network: fx.GraphModule, graph: Graph, settings: Quantization, images: Tensor
-) -> list[LayerFeedback]:
+def quantize_by_feedback(network: Network, graph: Graph, settings: Quantization, images: Tensor) -> list[LayerFeedback]:
     """Attach the quantizers, in place, with coefficients and kernels that preserve the layers' outputs.
 
     Args:
@@ -135,9 +141,8 @@ def quantize_by_feedback(
     assert feedback is not None
     before = copy.deepcopy(network)
     entries = {
-        entry.layer.module: entry for entry in coefficients(network, graph, settings.classifier is Classifier.TERNARY)
+        entry.layer.name: entry for entry in coefficients(network, graph, settings.classifier is Classifier.TERNARY)
     }
-    layers = {layer.module: layer for layer in graph.layers if layer.module}
     total = sum(entry.tensor.numel() for entry in entries.values())
     training = network.training
     network.eval()
@@ -145,22 +150,20 @@ def quantize_by_feedback(
     done = []
     with torch.no_grad():
         batches = torch.split(images, _BATCH)
-        walk, wanted = _Walk(network, batches), _Walk(before, batches)
-        for node, other in zip(network.graph.nodes, before.graph.nodes, strict=True):
+        walk, wanted = _Walk(network, graph, batches), _Walk(before, graph, batches)
+        for layer in graph.layers:
             # First: a copy shares the classes that parametrizations change.
-            wanted.step(other)
-            module = str(node.target)
-            if node.op == "call_module" and module in layers:
-                if module in entries:
-                    entry, alpha = entries[module], alpha_of(layers[module], settings)
-                    inputs = walk.values(node.all_input_nodes[0])
-                    moments = _seen(entry, inputs, wanted.values(other), feedback.positions)
-                    done.append(_quantize(network, entry, moments, alpha, feedback, 1 / total))
-                attach_quantizers(network, layers[module], entries.get(module), settings)
-            walk.step(node)
+            targets = wanted.step(layer, wanted.inputs(layer))
+            inputs = walk.inputs(layer)
+            if layer.name in entries:
+                entry, alpha = entries[layer.name], alpha_of(layer, settings)
+                moments = _seen(entry, inputs, targets, feedback.positions)
+                done.append(_quantize(network, entry, moments, alpha, feedback, 1 / total))
+            if layer.module:
+                attach_quantizers(network, layer, entries.get(layer.name), settings)
+            walk.step(layer, inputs)
     network.train(training)
-    places = {layer.name: place for place, layer in enumerate(graph.layers)}
-    return sorted(done, key=lambda fed: places[fed.name])
+    return done
 
 
 def _kernels(entry: Coefficients) -> Tensor:
@@ -237,8 +240,8 @@ def _problem(entry: Coefficients, found: Covariance, alpha: Alpha, feedback: Fee
 
 def _samples(layer: Layer, image: Tensor, result: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Up to ``count`` random positions of an image: the layer's inputs there (N, C*R*S), and its outputs (N, K)."""
-    if result.dim() == 1:
-        return image[None], result[None]
+    if image.dim() == 1:
+        return image[None], result[None, :, 0, 0]
     height, width = result.shape[1:]
     places = torch.randperm(height * width)[:count]
     y, x = places // width, places % width
@@ -251,10 +254,7 @@ def _samples(layer: Layer, image: Tensor, result: Tensor, count: int) -> tuple[T
 
 def _set_codes(entry: Coefficients, solution: Solution) -> None:
     """Coefficients alpha * T, with their zeros masked, in place."""
-    module, field = entry.module, entry.field
     table = solution.alpha[:, None, None] * solution.codes
     shape = entry.tensor.shape
-    if parametrize.is_parametrized(module, field):
-        parametrize.remove_parametrizations(module, field, leave_parametrized=True)
-    getattr(module, field).copy_(table.reshape(shape))
+    entry.parameter.copy_(table.reshape(shape))
     apply_mask(entry, (solution.codes != 0).to(table.dtype))

@@ -7,10 +7,9 @@ adds, and its activation; or a pooling, an upsampling, a channel selection.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 
 class Role(StrEnum):
@@ -27,7 +26,7 @@ class Role(StrEnum):
     #: The last fully connected layer: gives the logits.
     CLASSIFIER = "classifier"
     MAX_POOL = "max_pool"
-    #: Global average.
+    #: Average over windows; a global one has the image as its window.
     AVERAGE_POOL = "average_pool"
     UPSAMPLE = "upsample"
     #: Takes every second pixel, and channels by a table.
@@ -48,12 +47,13 @@ class Layer:
 
     Attributes:
         name: in packages and reports.
-        module: path of its convolution, linear, pooling or selection in the network; '' where it is a function.
+        module: path of its convolution, linear or selection in the network; '' where it has none.
         norm: path of its batch norm.
+        dropout: path of the dropout that training applies to what its module reads.
         sources: tensors whose channels it reads, one after the other; layers' names or 'input'.
         skip: the tensor that is added before the activation.
         flatten: it reads its source as one pixel.
-        output: node of the traced network whose value is its result.
+        output: node of the exported program whose value is its result.
         in_shape, out_shape: (channels, height, width); the first before flattening.
         kernel: (height, width).
         factor: of an upsampling.
@@ -67,6 +67,7 @@ class Layer:
     out_shape: tuple[int, int, int]
     module: str = ""
     norm: str | None = None
+    dropout: str | None = None
     skip: str | None = None
     activation: Activation = Activation.LINEAR
     flatten: bool = False
@@ -81,13 +82,27 @@ class Layer:
         return self.role in (Role.DECOMPOSED, Role.POINTWISE)
 
 
+class Ending(StrEnum):
+    """What the network does to the last layer's result; it moves no result past another, and is left out."""
+
+    NONE = "none"
+    SOFTMAX = "softmax"
+    LOG_SOFTMAX = "log_softmax"
+    SIGMOID = "sigmoid"
+
+
 @dataclass(frozen=True)
 class Graph:
-    """The fused network: layers in an order in which every source comes first; the last gives the result."""
+    """The fused network: layers in an order in which every source comes first; the last gives the result.
+
+    Attributes:
+        ending: what the network itself does to that result.
+    """
 
     network: str
     input_shape: tuple[int, int, int]
     layers: tuple[Layer, ...]
+    ending: Ending = Ending.NONE
 
     def layer(self, name: str) -> Layer:
         """The layer of this name."""
@@ -131,16 +146,3 @@ class Select(nn.Module):
         """(N, C, H, W) to (N, K, OH, OW)."""
         x = x[:, :, :: self.stride, :: self.stride]
         return x[:, self.table.clamp_min(0)] * (self.table >= 0).to(x.dtype)[:, None, None]
-
-
-def tensors_module(traced: fx.GraphModule, nodes: list[str]) -> fx.GraphModule:
-    """A module that shares the network's parameters and returns the values of these nodes as a tuple."""
-    graph = fx.Graph()
-    values: dict[fx.Node, Any] = {}
-    graph.graph_copy(traced.graph, values)
-    named: dict[str, fx.Node] = {old.name: new for old, new in values.items()}
-    graph.output(tuple(named[name] for name in nodes))
-    graph.lint()
-    module = fx.GraphModule(traced, graph)
-    module.train(traced.training)
-    return module

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from penni_escalate.compress.codes import Codes
-from penni_escalate.compress.graph import Activation, Graph, Layer, tensors_module, walk
+from penni_escalate.compress.graph import Activation, Graph, Layer, walk
 from penni_escalate.compress.kinds import ROLES
 from penni_escalate.compress.kinds.classifier import IntegerClassifier
 from penni_escalate.compress.kinds.role import Sources
+from penni_escalate.compress.network import Network, features
 
 
 class IntegerNetwork(nn.Module):
@@ -75,9 +76,7 @@ class IntegerNetwork(nn.Module):
         )
 
 
-def calibrate(
-    traced: fx.GraphModule, graph: Graph, codes: Tensor, source: Codes, percentile: float
-) -> dict[str, Codes]:
+def calibrate(network: Network, graph: Graph, codes: Tensor, source: Codes, percentile: float) -> dict[str, Codes]:
     """What each tensor's codes mean, so that ``percentile`` % of its activations are within their range.
 
     Tensors that are concatenated share a scale, as do the two sides of a pooling.
@@ -88,11 +87,11 @@ def calibrate(
     """
     names = [layer.name for layer in graph.layers]
     peaks = dict.fromkeys(names, 0.0)
-    module = tensors_module(traced, [layer.output for layer in graph.layers]).eval()
+    network.eval()
     with torch.no_grad():
         batches = torch.split(codes, 50)
         for batch in batches:
-            for name, value in zip(names, module(batch * source.scale), strict=True):
+            for name, value in zip(names, features(network, batch * source.scale), strict=True):
                 peak = float(np.percentile(value.abs().float().cpu().numpy(), percentile))
                 peaks[name] += peak / len(batches)
     signed = {layer.name: layer.activation is Activation.LINEAR for layer in graph.layers}

@@ -41,6 +41,29 @@ class DecomposedConv2d(nn.Module):
         return functional.conv2d(x, weight, self.bias, self.stride, self.padding)
 
 
+class FixedDepthwise(nn.Module):
+    """A convolution of each channel alone with constants that no training changes: an addition, a scale, a margin.
+
+    Attributes:
+        weight: float (C, 1, R, S).
+        bias: float (C,), or None.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, stride: int = 1, padding: int = 0) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
+        self.stride = stride
+        self.padding = padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve (N, C, H, W) to (N, C, OH, OW)."""
+        return functional.conv2d(x, self.weight, self.bias, self.stride, self.padding, groups=len(self.weight))
+
+
 def combine_kernels(coefficients: Tensor, basis: Tensor) -> Tensor:
     """Dense kernels (K, C, R, S) of coefficients (K, C, M) and basis kernels (M, R, S)."""
     k, c, m = coefficients.shape
@@ -65,6 +88,15 @@ class Coefficients:
         """The module's own tensor, with all parametrizations applied."""
         value: Tensor = getattr(self.module, self.field)
         return value
+
+    @property
+    def parameter(self) -> Tensor:
+        """What is trained: the tensor itself, or what its parametrizations are applied to."""
+        parts = self.parametrizations
+        if parts is None:
+            return self.tensor
+        original: Tensor = parts.original
+        return original
 
     @property
     def table(self) -> Tensor:

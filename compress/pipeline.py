@@ -104,7 +104,7 @@ class Compression:
         for alternation in range(settings.alternations):
             for entry in entries:
                 if isinstance(entry.module, DecomposedConv2d):
-                    entry.module.coefficients.requires_grad_(alternation % 2 == 0)
+                    entry.parameter.requires_grad_(alternation % 2 == 0)
                     entry.module.basis.requires_grad_(alternation % 2 == 1)
             phase = Phase(settings.epochs, settings.learning_rate)
             # The l1 term is a constant while the coefficients are frozen.
@@ -221,7 +221,7 @@ class Compression:
         start = time.perf_counter()
         if number == 0:
             details = self.train()
-            self.runner.learn_from(self.network, self.graph)
+            self.runner.learn_from(self.network)
         else:
             details = getattr(self, name)()
         self._finish(name, self._score(name), time.perf_counter() - start, details)
@@ -246,7 +246,7 @@ class Compression:
             if first is None:
                 continue
             restore(first, self.network, self.graph, self.recipe)
-            self.runner.learn_from(self.network, self.graph)
+            self.runner.learn_from(self.network)
             self.graph = restore(saved, self.network, self.graph, self.recipe)
             self.quantized = saved["quantized"]
             self.tensors = saved_codes(saved)
@@ -312,7 +312,7 @@ class Compression:
         self.runner.reestimate_statistics(self.network)
 
     def _train(self, name: str, phase: Phase, penalised: Sequence[Coefficients] = (), l1: float = 0.0) -> None:
-        features = self.runner.float_features(self.network, self.graph)
+        features = self.runner.float_features(self.network)
         self.runner.train(name, self.network, features, phase, penalised, l1)
 
 

@@ -114,8 +114,19 @@ def prune_channels(entries: list[Coefficients], graph: Graph, network: nn.Module
 
 def apply_mask(entry: Coefficients, mask: Tensor) -> None:
     """Set the mask (K, C, M) of a layer's coefficients, in place of the one before: 0 prunes."""
-    field, module = entry.field, entry.module
-    shape = entry.tensor.shape
-    if parametrize.is_parametrized(module, field):
-        parametrize.remove_parametrizations(module, field, leave_parametrized=True)
-    parametrize.register_parametrization(module, field, Masked(mask.reshape(shape).to(entry.tensor.dtype)))
+    masked(entry.module, entry.field, mask.reshape(entry.tensor.shape))
+
+
+def masked(module: nn.Module, field: str, mask: Tensor) -> None:
+    """Set the mask of a module's parameter, of its shape, in place of the one before."""
+    mask = mask.to(getattr(module, field).dtype)
+    if not parametrize.is_parametrized(module, field):
+        parametrize.register_parametrization(module, field, Masked(mask))
+        return
+    # In place: a copy of the module, such as the teacher's, shares the class that a removal would change.
+    parts: parametrize.ParametrizationList = module.parametrizations[field]  # type: ignore[index,assignment]
+    (part,) = parts
+    assert isinstance(part, Masked)
+    with torch.no_grad():
+        parts.original.copy_(getattr(module, field))
+    part.mask = mask

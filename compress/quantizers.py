@@ -172,9 +172,12 @@ def basis_codes(layer: DecomposedConv2d) -> BasisCodes:
 
 def kernel_codes(layer: nn.Module) -> KernelCodes:
     """The 8-bit weights of a quantized dense layer, with straight-through gradients."""
-    parts = _parametrizations(layer, "weight")
-    assert isinstance(parts[0], KernelInt8)
-    return parts[0].split(parts.original)
+    *before, last = _parametrizations(layer, "weight")
+    value: Tensor = _parametrizations(layer, "weight").original
+    for part in before:
+        value = part(value)
+    assert isinstance(last, KernelInt8)
+    return last.split(value)
 
 
 def _parametrizations(layer: nn.Module, name: str) -> parametrize.ParametrizationList:

@@ -10,7 +10,7 @@ from penni_escalate.compress.channels import Channels
 from penni_escalate.compress.graph import Graph, Layer, Select
 from penni_escalate.compress.kinds import ROLES
 from penni_escalate.compress.kinds.role import Flow
-from penni_escalate.compress.layers import Coefficients, DecomposedConv2d, coefficients
+from penni_escalate.compress.layers import Coefficients, DecomposedConv2d, FixedDepthwise, coefficients
 from penni_escalate.compress.prune import Masked, apply_mask
 
 
@@ -86,6 +86,8 @@ def _sliced(module: nn.Module, layer: Layer, inputs: Tensor, outputs: Tensor) ->
             value = value[:, inputs]
         bias = module.bias.detach()[outputs] if isinstance(module.bias, Tensor) else None
     result: nn.Module
+    if isinstance(module, FixedDepthwise):
+        return FixedDepthwise(value, bias, module.stride, module.padding)
     if isinstance(module, DecomposedConv2d):
         result = DecomposedConv2d(value, module.basis.detach().clone(), bias, module.stride, module.padding)
     elif isinstance(module, nn.Linear):
@@ -109,7 +111,9 @@ def _sliced(module: nn.Module, layer: Layer, inputs: Tensor, outputs: Tensor) ->
     if parts is not None:
         mask = parts[0]
         assert isinstance(mask, Masked)
-        parametrize.register_parametrization(result, entry.field, Masked(mask.mask[outputs][:, inputs]))
+        kept = mask.mask[outputs]
+        kept = kept[:, inputs] if ROLES[layer.role].flow is Flow.MIXED else kept
+        parametrize.register_parametrization(result, entry.field, Masked(kept))
     return result
 
 

@@ -10,17 +10,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.common.results import write_atomically
 from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.graph import Graph, Layer, Select
-from penni_escalate.compress.layers import DecomposedConv2d, coefficients
-from penni_escalate.compress.prune import Masked
+from penni_escalate.compress.layers import DecomposedConv2d, FixedDepthwise
+from penni_escalate.compress.prune import masked
 from penni_escalate.compress.quantize import quantize_kernels
-from penni_escalate.compress.recipe import Classifier, Recipe
+from penni_escalate.compress.recipe import Recipe
 from penni_escalate.compress.steps import STEPS, digest
 
 
@@ -113,11 +112,11 @@ def restore(saved: Mapping[str, Any], network: nn.Module, graph: Graph, recipe: 
             assert isinstance(norm, nn.BatchNorm2d)
             network.set_submodule(layer.norm, nn.BatchNorm2d(kernels, norm.eps, norm.momentum))
     graph = replace(graph, layers=tuple(layers))
-    ternary = recipe.quantization.classifier is Classifier.TERNARY
-    for entry in coefficients(network, graph, ternary):
-        mask = weights.get(f"{entry.layer.module}.parametrizations.{entry.field}.0.mask")
-        if mask is not None:
-            parametrize.register_parametrization(entry.module, entry.field, Masked(mask))
+    for layer in graph.layers:
+        for field in ("coefficients", "weight"):
+            mask = weights.get(f"{layer.module}.parametrizations.{field}.0.mask")
+            if mask is not None:
+                masked(network.get_submodule(layer.module), field, mask)
     if saved["quantized"]:
         quantize_kernels(network, graph, recipe.quantization)
     network.load_state_dict(weights)
@@ -139,6 +138,9 @@ def _restore_layer(network: nn.Module, layer: Layer, weights: Mapping[str, Tenso
     bias = torch.zeros(layer.out_shape[0]) if f"{path}.bias" in weights else None
     if isinstance(module, Select):
         module.table = torch.zeros_like(weights[f"{path}.table"])
+    elif isinstance(module, FixedDepthwise):
+        assert weight is not None
+        network.set_submodule(path, FixedDepthwise(torch.zeros(weight), bias, module.stride, module.padding))
     elif table is not None and basis is not None:
         empty = DecomposedConv2d(torch.zeros(table), torch.zeros(basis), bias, layer.stride, layer.padding)
         network.set_submodule(path, empty)

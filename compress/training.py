@@ -13,7 +13,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.utilities.seed import isolate_rng
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import update_bn
@@ -21,9 +21,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from penni_escalate.common.errors import UserError, first_line
 from penni_escalate.compress.data import Data
-from penni_escalate.compress.graph import Graph, tensors_module
+from penni_escalate.compress.graph import Graph
 from penni_escalate.compress.integer import IntegerNetwork
 from penni_escalate.compress.layers import Coefficients, check_finite
+from penni_escalate.compress.network import Network
+from penni_escalate.compress.network import features as layer_outputs
 from penni_escalate.compress.recipe import Augmentation, Phase, Precision, Recipe
 from penni_escalate.golden.package import Measure
 
@@ -201,10 +203,10 @@ class Runner:
         for name in ("lightning.pytorch", "lightning.fabric"):
             logging.getLogger(name).setLevel(logging.ERROR)
 
-    def learn_from(self, traced: fx.GraphModule, graph: Graph) -> None:
+    def learn_from(self, network: Network) -> None:
         """Make the network, as it is now, the teacher; without labels its held-out maps are the reference of scores."""
-        teacher = copy.deepcopy(traced).eval().requires_grad_(False)
-        features = self.float_features(teacher, graph)
+        teacher = copy.deepcopy(network).eval().requires_grad_(False)
+        features = self.float_features(teacher)
 
         def on_device(codes: Tensor) -> tuple[Tensor, ...]:
             # Lightning moves the student; nobody moves the teacher.
@@ -215,14 +217,12 @@ class Runner:
         if self._held_out_labels is None:
             self._maps = self.maps(teacher)
 
-    def float_features(self, traced: fx.GraphModule, graph: Graph) -> Features:
+    def float_features(self, network: Network) -> Features:
         """The layers' outputs of a network in floating point, of codes."""
-        module = tensors_module(traced, [layer.output for layer in graph.layers])
 
         def features(codes: Tensor) -> tuple[Tensor, ...]:
             # On a CPU a training step is a quarter faster in this layout; the layers after keep it.
-            result: tuple[Tensor, ...] = module((codes * self.scale).contiguous(memory_format=torch.channels_last))
-            return result
+            return layer_outputs(network, (codes * self.scale).contiguous(memory_format=torch.channels_last))
 
         return features
 
@@ -288,9 +288,9 @@ class Runner:
         """Batches of an epoch, a step of the optimizer each."""
         return len(self._batches(shuffle=False))
 
-    def reestimate_statistics(self, traced: nn.Module) -> None:
+    def reestimate_statistics(self, network: nn.Module) -> None:
         """Re-estimate batch norm's statistics over all training images: they shift with every discrete step."""
-        update_bn((batch[0].float() * self.scale for batch in self._batches(shuffle=False)), traced)
+        update_bn((batch[0].float() * self.scale for batch in self._batches(shuffle=False)), network)
 
     @property
     def measure(self) -> Measure:
@@ -320,11 +320,11 @@ class Runner:
         assert self._maps is not None
         return {"images": images, "maps": np.round(self._maps[:count] * 255).astype(np.uint8)}
 
-    def check_gradients(self, traced: fx.GraphModule, graph: Graph) -> None:
+    def check_gradients(self, network: Network, graph: Graph) -> None:
         """Raises UserError where a layer gives 0 for every image of a batch, so that no weight would be trained."""
-        student = copy.deepcopy(traced).train()
+        student = copy.deepcopy(network).train()
         with isolate_rng():
-            outputs = self.float_features(student, graph)(self.images[: self._recipe.batch].float())
+            outputs = self.float_features(student)(self.images[: self._recipe.batch].float())
         # The last bias moves the result of a network that is dead as well.
         bias = f"{graph.layers[-1].module}.bias"
         trained = [value for name, value in student.named_parameters() if value.requires_grad and name != bias]
@@ -335,12 +335,12 @@ class Runner:
         if not any(gradient is not None and gradient.any() for gradient in gradients):
             raise UserError(f"Layer '{dead}' gives 0 for every training image, and no weight would train: {_HELP}.")
 
-    def check_result(self, traced: fx.GraphModule, graph: Graph) -> None:
+    def check_result(self, network: Network, graph: Graph) -> None:
         """Raises UserError where a layer is dead, and all of the first training images have one result."""
         images = self.images[:_COMPARED]
-        results = self._results(traced, images)
+        results = self._results(network, images)
         with torch.no_grad():
-            dead = _dead(graph, self.float_features(traced, graph)(images[:1].float()))
+            dead = _dead(graph, self.float_features(network)(images[:1].float()))
         if dead is not None and (results - results[0]).abs().max() <= _SAME * results.abs().max():
             raise UserError(
                 f"Layer '{dead}' gives 0 after the training, and the float network one and the same result for each of "

@@ -1,4 +1,4 @@
-"""Convolutions of each channel alone, with 8-bit kernels; a global average is one with kernels of ones."""
+"""Convolutions of each channel alone, with 8-bit kernels; an average pool is one with kernels of ones."""
 
 import numpy as np
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ def _weights(layer: Layer, module: nn.Module | None, reference: Tensor) -> Weigh
 
 
 def _ones(layer: Layer, module: nn.Module | None, reference: Tensor) -> WeightCodes:
-    """A sum over all pixels with equal weights."""
+    """A sum over a window with equal weights."""
     size = layer.kernel[0] * layer.kernel[1]
     ones = reference.new_ones(layer.out_shape[0], *layer.kernel)
     return WeightCodes(None, ones, ones.new_zeros(1), ones.new_full((len(ones),), 1 / size))
@@ -35,7 +35,7 @@ def _floating(layer: Layer, module: nn.Module, x: Tensor) -> Tensor:
 
 
 def _average(layer: Layer, module: nn.Module | None, x: Tensor) -> Tensor:
-    return functional.avg_pool2d(x, layer.kernel)
+    return functional.avg_pool2d(x, layer.kernel, layer.stride, layer.padding)
 
 
 DEPTHWISE = RoleKind(

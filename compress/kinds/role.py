@@ -1,6 +1,6 @@
 """What compress/ does with the layers of a role: read, quantize, make integer, export, count."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, NamedTuple
@@ -45,10 +45,6 @@ class Exported(NamedTuple):
     scale: float
 
 
-class UnsupportedError(ValueError):
-    """A module that cannot be a layer; the message goes on after the layer's name."""
-
-
 def _module_itself(layer: Layer, module: nn.Module | None, sources: Sources) -> nn.Module:
     assert module is not None
     return module
@@ -68,10 +64,6 @@ def _no_operations(layer: Any, activations: np.ndarray) -> tuple[int, int]:
     return 0, 0
 
 
-def _no_fields(module: Any, in_shape: tuple[int, ...]) -> Mapping[str, Any]:
-    return {}
-
-
 @dataclass(frozen=True)
 class RoleKind:
     """One role of layers.
@@ -89,8 +81,6 @@ class RoleKind:
         kernels: makes the quantizer of dense 8-bit kernels; None where it has none.
         count: multiplications (for one image) and additions (over all images) of a package's layer on codes
             (N, H, W, C).
-        modules: PyTorch's classes that become layers of this role, without weights; one module may serve several.
-        fields: a layer's own fields of such a module on an input (channels, height, width); raises UnsupportedError.
     """
 
     role: Role
@@ -103,8 +93,6 @@ class RoleKind:
     keeps_scale: bool = False
     kernels: Callable[[], nn.Module] | None = None
     count: Callable[[Any, np.ndarray], tuple[int, int]] = _no_operations
-    modules: tuple[type[nn.Module], ...] = ()
-    fields: Callable[[Any, tuple[int, ...]], Mapping[str, Any]] = _no_fields
 
 
 def by_pixel(layer: Layer, table: Tensor) -> Tensor:

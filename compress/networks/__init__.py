@@ -1,4 +1,4 @@
-"""The networks that can be compressed: plain modules on real-valued images (N, C, H, W) that torch.fx can trace.
+"""The networks that can be compressed: plain modules on real-valued images (N, C, H, W).
 
 Where torchvision has a network, the keys and shapes of its state_dict are torchvision's.
 """

@@ -70,7 +70,7 @@ class UnstructuredPruning:
         phase = Phase(plan.epochs, plan.learning_rate, plan.relative)
         steps = plan.epochs * self.runner.batches
         falling = min(int(plan.falling * steps), steps - 1)
-        features = self.runner.float_features(self.network, self.graph)
+        features = self.runner.float_features(self.network)
         pruning = GradualPruning(features, self.entries, plan.densities[number], steps=falling, updates=plan.updates)
         self.runner.train(f"density-{number + 1}", self.network, pruning, phase)
         assert pruning.ended

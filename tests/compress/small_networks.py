@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.data import Data
 from penni_escalate.compress.decompose import decompose_network
-from penni_escalate.compress.frontend import read_graph, trace
+from penni_escalate.compress.frontend import read_network
 from penni_escalate.compress.graph import Graph
 from penni_escalate.compress.integer import IntegerNetwork, calibrate
 from penni_escalate.compress.layers import Coefficients, coefficients
+from penni_escalate.compress.network import Network
 from penni_escalate.compress.networks import Subsample
 from penni_escalate.compress.networks.alexnet import AlexNet
 from penni_escalate.compress.prune import apply_mask
@@ -144,6 +145,24 @@ class Squeeze(nn.Module):
         whole = functional.interpolate(small, scale_factor=8, mode="bilinear", align_corners=False)
         result: Tensor = self.mix(torch.cat([up, whole], 1))
         return result
+
+
+class Spelt(nn.Module):
+    """What no layer before it takes on: groups, batch norm before a convolution, margins, slices, a sum of pools."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1, self.bn2 = conv(3, 8), nn.BatchNorm2d(8), nn.BatchNorm2d(12)
+        self.grouped, self.few = conv(8, 12, groups=2), conv(4, 4, groups=2)
+        self.pool, self.average = nn.MaxPool2d(3, 2, ceil_mode=True), nn.AvgPool2d(3, 2, 1)
+        self.fc = nn.Linear(12, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.grouped(functional.relu(self.bn1(self.conv1((x - 0.1) * 2))))
+        x = functional.relu_(self.bn2(x))
+        x = self.pool(x) + self.average(x)
+        x = torch.cat([self.few(x[:, :4]), x[:, 4:]], 1)
+        return functional.log_softmax(self.fc(x.mean(3).mean(2)), 1)
 
 
 class StochasticDepth(nn.Module):
@@ -276,7 +295,7 @@ def randomise(network: nn.Module, generator: torch.Generator) -> None:
     """Batch norm as training may leave it, a negative gain and one near zero included; biases that are not zero."""
     with torch.no_grad():
         for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, nn.BatchNorm2d) and module.affine:
                 module.running_mean = 0.3 * torch.randn(module.num_features, generator=generator)
                 module.running_var = 0.5 + torch.rand(module.num_features, generator=generator)
                 module.weight.copy_(0.6 + torch.rand(module.num_features, generator=generator))
@@ -287,18 +306,17 @@ def randomise(network: nn.Module, generator: torch.Generator) -> None:
                 module.bias.copy_(0.1 * torch.randn(len(module.bias), generator=generator))
 
 
-def taken(network: type[nn.Module], seed: int, shape: tuple[int, int, int] = SHAPE) -> tuple[fx.GraphModule, Graph]:
+def taken(network: type[nn.Module], seed: int, shape: tuple[int, int, int] = SHAPE) -> tuple[Network, Graph]:
     """A network with random weights, traced, and its layers."""
     torch.manual_seed(seed)
     module = network()
     randomise(module, torch.Generator().manual_seed(seed))
-    traced = trace(module, network.__name__)
-    return traced, read_graph(traced, network.__name__, shape)
+    return read_network(module, network.__name__, shape)
 
 
 def pruned(
     network: type[nn.Module], seed: int, keep: float = 0.5, ternary: bool = True, rotate: bool = True
-) -> tuple[fx.GraphModule, Graph]:
+) -> tuple[Network, Graph]:
     """The same, decomposed, with a random mask that keeps this share."""
     traced, graph = taken(network, seed)
     decompose_network(traced, graph, Decomposition(5, rotate=rotate))
@@ -326,7 +344,7 @@ def images(seed: int, count: int = 6, shape: tuple[int, int, int] = SHAPE, signe
 
 
 def integers(
-    network: fx.GraphModule,
+    network: Network,
     graph: Graph,
     seed: int,
     *,

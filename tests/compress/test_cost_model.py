@@ -12,7 +12,7 @@ from penni_escalate.compress.cost_model import (
     penni_operations,
     ratio,
 )
-from penni_escalate.compress.frontend import read_graph, trace
+from penni_escalate.compress.frontend import read_network
 from penni_escalate.compress.graph import Graph, Role
 from penni_escalate.compress.networks import NETWORKS
 from penni_escalate.compress.prune import apply_mask
@@ -25,8 +25,8 @@ AUTHORS_LINEAR = 2 * (512 * 512 + 512 * 512 + 512 * 10)
 
 def vgg16() -> tuple[nn.Module, Graph]:
     with torch.device("meta"):
-        traced = trace(NETWORKS["vgg16"].build(10), "vgg16")
-    return traced, read_graph(traced, "vgg16", (3, 32, 32))
+        network = NETWORKS["vgg16"].build(10)
+    return read_network(network, "vgg16", (3, 32, 32))
 
 
 def test_dense_vgg16() -> None:

@@ -24,7 +24,7 @@ from penni_escalate.common import shared_folder
 from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.paths import ROOT
 from penni_escalate.compress.data import load_data
-from penni_escalate.compress.frontend import read_graph, trace
+from penni_escalate.compress.frontend import read_network
 from penni_escalate.compress.networks import NETWORKS
 from penni_escalate.compress.pipeline import STEPS, Compression, compress_network
 from penni_escalate.compress.recipe import (
@@ -58,6 +58,7 @@ from tests.compress.small_networks import (
     Plain,
     Plain5x5,
     Residual,
+    Spelt,
     Squeeze,
     StochasticDepth,
     options,
@@ -185,12 +186,35 @@ def test_every_network_goes_through_every_step(name: str, tmp_path: Path) -> Non
     )
     work = Compression(parse_recipe(recipe, "test"), tmp_path, progress=False, report=lambda step: None)
     work.train()
-    work.runner.learn_from(work.network, work.graph)
+    work.runner.learn_from(work.network)
     details = {step: getattr(work, step)() for step in STEPS[1:-1]}
     package = work.export(tmp_path / "package")
     assert [layer.name for layer in package.layers] == [layer.name for layer in work.graph.layers]
     assert details["prune"][0]["sparsity"] >= 0.8 and package.folder == tmp_path / "package"
     assert score(package) == package.manifest.scores["integer"]
+
+
+@pytest.mark.parametrize("again", ["decompose", "fold"])
+def test_layers_of_constants_and_groups_are_taken_up_again(again: str, tmp_path: Path) -> None:
+    report, _ = run(fields(Spelt), tmp_path)
+    before, package = content(tmp_path), read_package(tmp_path / "package")
+    assert report is not None and {"depthwise", "max_pool"} <= {layer.kind for layer in package.layers}
+    run(fields(Spelt), tmp_path, restart_from=again)
+    assert content(tmp_path) == before
+
+
+def test_groups_stay_groups(tmp_path: Path) -> None:
+    """The coefficients between them are 0 however they are trained."""
+    work = Compression(parse_recipe(fields(Spelt), "test"), tmp_path, progress=False, report=lambda step: None)
+    work.train()
+    work.runner.learn_from(work.network)
+    work.decompose()
+    before = {entry.layer.name: entry.tensor.detach().clone() for entry in work._entries()}["grouped"]
+    work.retrain()
+    after = {entry.layer.name: entry.tensor for entry in work._entries()}["grouped"]
+    inside = torch.kron(torch.eye(2), torch.ones(6, 4)).bool()
+    assert not before[~inside].any() and not after[~inside].any()
+    assert (after[inside] != before[inside]).all()
 
 
 # Resuming
@@ -423,10 +447,10 @@ def test_hardware_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     if torch.cuda.is_available() or torch.backends.mps.is_available():
         pytest.skip("this machine has a GPU")
     recipe = parse_recipe(fields(Plain, hardware={"accelerator": "gpu"}), "test")
-    network, graph = taken(Plain, 1)
+    network, _ = taken(Plain, 1)
     work = runner(tmp_path, recipe)
     with pytest.raises(UserError, match="Field 'hardware' asks for 1 of 'gpu', which this machine") as found:
-        work.train("float", network, work.float_features(network, graph), Phase(1, 0.01))
+        work.train("float", network, work.float_features(network), Phase(1, 0.01))
     assert "\n" not in str(found.value)
 
 
@@ -479,10 +503,12 @@ def own_layers(layers: str, head: str = "") -> Callable[[Path], str]:
 
 
 FILES: dict[str, tuple[Callable[[Path], str], str]] = {
-    "sigmoid": (own_layers("nn.Sigmoid()"), "Layer '1' of network '{name}' is a Sigmoid: supported are Conv2d"),
-    "groups": (own_layers("nn.Conv2d(8, 8, 3, groups=2)"), "Layer '1' of network '{name}' has 2 groups: supported"),
-    "dilation": (own_layers("nn.Conv2d(8, 8, 3, dilation=2)"), "has dilation (2, 2) and padding mode 'zeros'"),
-    "no classifier": (own_layers("nn.ReLU()"), "needs a Linear at the end, with an output for each of 4"),
+    "silu": (own_layers("nn.SiLU()"), "Layer '1' of network '{name}' is a call of 'silu': use ReLU or ReLU6."),
+    "two": (own_layers("nn.SiLU(), nn.ELU()"), "2 operations that are not supported: '1' is a call of 'silu' (use"),
+    "circular": (
+        own_layers("nn.Conv2d(8, 8, 3, padding=1, padding_mode='circular')"), "pads by something else than zeros: pad",
+    ),
+    "no classifier": (own_layers("nn.ReLU()"), "needs a row of logits at the end, as of a Linear, one for each of 4"),
     "few classes": (
         own_layers("nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)"), "ends in 'layer_3' with 3 channels: data",
     ),
@@ -492,7 +518,7 @@ FILES: dict[str, tuple[Callable[[Path], str], str]] = {
             "from torch import nn\nclass Mine(nn.Module):\n"
             "    def forward(self, x):\n        return x if x.sum() else -x\n"
         ),
-        "cannot be traced by torch.fx: symbolically traced variables cannot be used as inputs to control flow",
+        "decides by the values of its images or weights",
     ),
     "fails": (with_file("raise OSError('one\\ntwo')\n"), "Network '{name}' cannot be made: OSError: one."),
     "fails silently": (with_file("assert False\n"), "Network '{name}' cannot be made: AssertionError: AssertionError."),
@@ -732,8 +758,7 @@ class Zeros(Plain):
 @pytest.mark.parametrize("alive", [Normed, Zeros])
 def test_a_dead_layer_that_comes_to_life_is_trained(alive: type[nn.Module], tmp_path: Path) -> None:
     """Batch norm's statistics are those of the batch in training; a classifier of zeros has gradients."""
-    network = trace(alive(), "alive")
-    graph = read_graph(network, "alive", SHAPE)
+    network, graph = read_network(alive(), "alive", SHAPE)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     numbers = torch.get_rng_state()
     runner(tmp_path, parse_recipe(fields(Plain), "test")).check_gradients(network, graph)

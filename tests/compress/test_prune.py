@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from penni_escalate.compress.channels import Channels
@@ -12,6 +12,7 @@ from penni_escalate.compress.data import load_data
 from penni_escalate.compress.decompose import decompose_network
 from penni_escalate.compress.graph import Graph
 from penni_escalate.compress.layers import Coefficients
+from penni_escalate.compress.network import Network
 from penni_escalate.compress.prune import (
     apply_mask,
     balanced,
@@ -42,7 +43,7 @@ from tests.compress.small_networks import (
 )
 
 
-def decomposed(network: type[nn.Module], seed: int = 0) -> tuple[fx.GraphModule, Graph]:
+def decomposed(network: type[nn.Module], seed: int = 0) -> tuple[Network, Graph]:
     traced, graph = taken(network, seed)
     decompose_network(traced, graph, Decomposition(5))
     return traced, graph
@@ -155,7 +156,7 @@ def test_zeros_and_their_gradients_are_held_through_training(tmp_path: Path) -> 
         assert gradient is not None and not gradient.reshape(before[name].shape)[before[name] == 0].any(), name
         assert gradient.any(), name
     runner = Runner(load_data("synthetic", 1, **options(SHAPE)), recipe(), tmp_path, progress=False)
-    runner.train("step", traced, runner.float_features(traced, graph), Phase(2, 0.01))
+    runner.train("step", traced, runner.float_features(traced), Phase(2, 0.01))
     for name, table in tables(traced, graph).items():
         assert torch.equal(table == 0, before[name] == 0) and not torch.equal(table, before[name]), name
 
@@ -179,7 +180,7 @@ def test_frozen_tensors_do_not_move(tmp_path: Path, frozen: str, trained: str) -
             entry.module.get_parameter(frozen).requires_grad_(False)
     before = {name: value.detach().clone() for name, value in traced.named_parameters()}
     runner = Runner(load_data("synthetic", 1, **options(SHAPE)), decayed, tmp_path, progress=False)
-    runner.train("turn", traced, runner.float_features(traced, graph), Phase(1, 0.01))
+    runner.train("turn", traced, runner.float_features(traced), Phase(1, 0.01))
     for name, value in traced.named_parameters():
         if name.endswith((frozen, trained)):
             assert torch.equal(value, before[name]) == name.endswith(frozen), name
@@ -187,13 +188,13 @@ def test_frozen_tensors_do_not_move(tmp_path: Path, frozen: str, trained: str) -
 
 def test_relative_rates_move_large_and_small_tensors_alike(tmp_path: Path) -> None:
     """Coefficients a hundred times as large move a hundred times as far; a tensor of zeros moves too."""
-    traced, graph = decomposed(Residual)
+    traced, _ = decomposed(Residual)
     with torch.no_grad():
         traced.get_submodule("conv2").get_parameter("coefficients").mul_(100)
         traced.get_submodule("bn5").get_parameter("bias").zero_()
     before = {name: value.detach().clone() for name, value in traced.named_parameters()}
     runner = Runner(load_data("synthetic", 1, **options(SHAPE)), recipe(weight_decay=0.0), tmp_path, progress=False)
-    runner.train("turn", traced, runner.float_features(traced, graph), Phase(1, 0.01, relative=True))
+    runner.train("turn", traced, runner.float_features(traced), Phase(1, 0.01, relative=True))
     moved = {}
     for name, value in traced.named_parameters():
         size = max(float(before[name].square().mean().sqrt()), 1e-3)

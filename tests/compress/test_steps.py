@@ -60,7 +60,7 @@ def test_a_step_reads_what_is_declared(change: dict[str, Any], tmp_path: Path) -
         getattr(work, step)()
         work._finish(step, work._score(step), 0.0, [])
         if step == "train":
-            work.runner.learn_from(work.network, work.graph)
+            work.runner.learn_from(work.network)
         read = {name for name in notes if not within(name, WITHOUT_EFFECT)}
         assert {name for name in read if not within(name, declared(step))} == set(), step
         first = {name for name in FIRST_READ[step] if any(within(field, [name]) for field in read - before)}

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 
 from penni_escalate.compress.graph import Graph
 from penni_escalate.compress.layers import Coefficients
+from penni_escalate.compress.network import Network
 from penni_escalate.compress.unstructured.schedule import (
     GradualPruning,
     cubic_density,
@@ -17,7 +18,7 @@ from penni_escalate.compress.unstructured.schedule import (
 from tests.compress.small_networks import SHAPE, Residual, taken
 
 
-def masked(seed: int = 0) -> tuple[fx.GraphModule, Graph, list[Coefficients]]:
+def masked(seed: int = 0) -> tuple[Network, Graph, list[Coefficients]]:
     network, graph = taken(Residual, seed)
     return network, graph, masked_convolutions(network, graph)
 
