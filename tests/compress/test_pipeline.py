@@ -563,10 +563,6 @@ UNLABELLED = {"source": "synthetic", "options": options(SHAPE, classes=0)}
         ({"configuration": "tiny", "network": own(Plain5x5)}, "Layer 'conv2' does not fit configuration 'tiny': "),
         ({"pruning": {"epochs": 1}}, "give either 'sparsities' or 'deviations'"),
         ({"pruning": {"sparsities": [0.5], "deviations": [1.0]}}, "give either 'sparsities' or 'deviations'"),
-        (
-            {"data": {"source": "synthetic", "options": options((7, 8, 8), CLASSES)}, "configuration": "tiny"},
-            "Layer 'conv1' does not fit configuration 'tiny': basis is 7, rows allows 6.",
-        ),
         ({"configuration": "huge"}, "Configuration 'huge' is not known: use one of"),
         ({"weight_decay": "much"}, "field 'weight_decay' is 'much'"),
         ({"momentum": 1}, "momentum"),

@@ -213,7 +213,7 @@ def test_layers_that_the_bench_cannot_hold_fall_back_to_the_host() -> None:
 @pytest.fixture
 def narrow(tmp_path: Path) -> Path:
     """A configuration that the network's layers do not fit."""
-    return own_configuration(tmp_path, "narrow", kernel_max=2)
+    return own_configuration(tmp_path, "narrow", kernel_max=2, rows=1)
 
 
 @pytest.mark.parametrize(
