@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.golden.geometry import Geometry, Padding
+from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.layers import LayerKind
 
@@ -108,13 +108,12 @@ def fold_image(layer: Convolution, fold: Fold, image: np.ndarray) -> np.ndarray:
     """Codes (H, W, C) in the order in which a folded layer takes them: (H', W', pixels in one * C)."""
     if fold == Fold():
         return image
-    g, p = fold.geometry(layer.geometry), layer.geometry.sides
-    around = Padding(
-        top=p.top if fold.down > 1 else 0,
-        left=p.left if fold.across > 1 else 0,
-        # Whatever a pixel takes from below and from the right.
-        bottom=max(0, fold.down * g.kernel_height + g.height),
-        right=max(0, fold.across * g.kernel_width + g.width),
-    )
-    padded = np.pad(image, ((around.top, around.bottom), (around.left, around.right), (0, 0)))
+    whole, g = layer.geometry, fold.geometry(layer.geometry)
+    top = whole.sides.top if fold.down > 1 else 0
+    left = whole.sides.left if fold.across > 1 else 0
+    # Lines and columns that all pixels take together.
+    lines = (fold.down - 1) * g.kernel_height + g.height
+    columns = (fold.across - 1) * g.kernel_width + g.width
+    below, right = max(0, lines - top - whole.height), max(0, columns - left - whole.width)
+    padded = np.pad(image, ((top, below), (left, right), (0, 0)))
     return np.concatenate([padded[y : y + g.height, x : x + g.width] for y, x in fold.starts(g)], axis=-1)
