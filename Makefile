@@ -53,7 +53,7 @@ sim: $(VENV)/sim.stamp $(if $(filter icarus,$(SIM)),icarus) ## run a network's l
 	  $(if $(LAYER),--layer "$(LAYER)") $(if $(IMAGE),--image "$(IMAGE)") $(if $(filter-out 0,$(WAVES)),--waves)
 
 draw-package: $(VENV)/sim.stamp ## write a known network at reduced size, with drawn numbers, as a package (NET=mobilenetv2, resnet50, densenet121)
-	@$(RUN) draw-package --net "$(NET)" --seed "$(SEED)"
+	@$(RUN) draw-package $(if $(filter-out file,$(origin NET)),--net "$(NET)") --seed "$(SEED)"
 
 predict: $(VENV)/sim.stamp ## predict the cycles of a network's layers by the cycle model, without a simulator
 	@$(RUN) predict --net "$(NET)" --config "$(CONFIG)" --images "$(IMAGES)" --seed "$(SEED)" \

@@ -81,8 +81,10 @@ def _user_network(name: str) -> nn.Module:
     file, _, attribute = name.rpartition(":")
     path = Path(file)
     spec = importlib.util.spec_from_file_location("user_network", path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise UserError(f"Network '{name}': {file} is not a Python file.")
+    if not path.is_file():
+        raise UserError(f"Network '{name}': there is no file {file}, name one as FILE.py:CLASS.")
+    if spec is None or spec.loader is None:
+        raise UserError(f"Network '{name}': {file} is not a Python file, whose name ends in .py.")
     module = importlib.util.module_from_spec(spec)
     # Classes are looked up in their module where they are copied, and neighbours where they are imported.
     sys.modules["user_network"] = module

@@ -27,6 +27,7 @@ from penni_escalate.compress.graph import Activation, Graph, Layer
 from penni_escalate.compress.networks import NETWORKS
 from penni_escalate.compress.recipe import parse_recipe
 from tests.compress import small_networks
+from tests.compress.frontend import networks as frontend_networks
 from tests.compress.small_networks import (
     CLASSES,
     SHAPE,
@@ -55,23 +56,13 @@ def checked(network: nn.Module) -> Graph:
     return graph
 
 
-class Mine(nn.Module):
-    """Three convolutions, batch norms and a classifier, put together by a function of the network and the image."""
+class Mine(frontend_networks.Mine):
+    """With a third convolution and two batch norms."""
 
-    def __init__(self, forward: Callable[[Any, Tensor], Any], **modules: nn.Module) -> None:
-        super().__init__()
-        self.c1, self.c2, self.c3 = (nn.Conv2d(channels, 8, 3, padding=1) for channels in (3, 8, 8))
-        self.b1, self.b2, self.fc = nn.BatchNorm2d(8), nn.BatchNorm2d(8), nn.Linear(8, CLASSES)
-        self.own_forward = forward
-        for name, module in modules.items():
-            self.add_module(name, module)
-
-    def forward(self, x: Tensor) -> Any:
-        return self.own_forward(self, x)
-
-    def head(self, x: Tensor) -> Tensor:
-        result: Tensor = self.fc(functional.adaptive_avg_pool2d(x, 1).flatten(1))
-        return result
+    def __init__(self, forward: frontend_networks.Forward, **modules: nn.Module) -> None:
+        super().__init__(
+            forward, c3=nn.Conv2d(8, 8, 3, padding=1), b1=nn.BatchNorm2d(8), b2=nn.BatchNorm2d(8), **modules
+        )
 
 
 def relu(x: Tensor) -> Tensor:

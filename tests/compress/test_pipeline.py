@@ -526,8 +526,8 @@ FILES: dict[str, tuple[Callable[[Path], str], str]] = {
     "no class": (with_file("Other = 1\n"), "AttributeError: module 'user_network' has no attribute 'Mine'"),
     "wants arguments": (with_file("def Mine(size): pass\n"), "cannot be made: TypeError: Mine() missing 1 required"),
     "no module": (with_file("def Mine(): return 5\n"), "Network '{name}' is a int: it must be a torch.nn.Module."),
-    "missing": (lambda folder: f"{folder / 'no.py'}:Mine", "no.py is not a Python file."),
-    "text": (lambda folder: f"{ROOT / 'README.md'}:Mine", "README.md is not a Python file."),
+    "missing": (lambda folder: f"{folder / 'no.py'}:Mine", "no.py, name one as FILE.py:CLASS."),
+    "text": (lambda folder: f"{ROOT / 'README.md'}:Mine", "README.md is not a Python file, whose name ends in .py."),
 }  # fmt: skip
 
 

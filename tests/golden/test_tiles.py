@@ -108,6 +108,15 @@ def test_the_bound_counts_the_pixels_of_every_tile() -> None:
     assert bound.terms[list(Resource).index(Resource.MULTIPLIERS)] == lines * columns
     assert bound.cycles <= trace.cycles
 
+    # Columns 0 to 3 are the left tile's alone; with none of their codes, its z there are 0 and take no step.
+    half = np.ones((4, 10, 4), np.uint8)
+    half[:, :4] = 0
+    inputs = inputs_of(layer, half, NARROW, passes)
+    trace = simulate(NARROW, passes, inputs, [load_words(p, NARROW) for p in passes], free_running())
+    bound = bound_of(NARROW, passes, inputs, trace.zero)
+    # The left tile's columns 4 and 5 meet 2 and 1 of its outputs.
+    assert bound.terms[list(Resource).index(Resource.MULTIPLIERS)] == lines * (3 + (3 * 5 - 1))
+
     # A narrower last tile: nothing of the one before is counted for it.
     three = replace(layer, geometry=replace(g, width=11))
     passes = passes_of(three, NARROW)
