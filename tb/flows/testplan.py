@@ -94,6 +94,10 @@ class Status(Enum):
 
     PASSED = "passed"
     FAILED = "failed"
+    #: All that is named has passed, and bins are open.
+    HOLES = "ran, with holes"
+    #: Some of what is named has passed, and some was not run.
+    PARTLY = "partly run"
     NOT_RUN = "not run"
 
 
@@ -142,15 +146,18 @@ def check_names(plan: Testplan, tests: Collection[str], proofs: Collection[str],
 
 
 def status_of(point: Testpoint, evidence: Evidence) -> Status:
-    """Passed where everything that the testpoint names passed or is covered; failed where something failed."""
+    """Passed where everything that the testpoint names passed or is covered; failed where something failed.
+
+    A hole in the coverage is told from what was not run: the one asks for another test, the other for the same.
+    """
     found = [evidence.tests.get(name, Status.NOT_RUN) for name in point.tests]
     found += [evidence.proofs.get(name, Status.NOT_RUN) for name in point.proofs]
     found += [evidence.campaigns.get(campaign, Status.NOT_RUN) for campaign in point.campaigns]
     if Status.FAILED in found:
         return Status.FAILED
-    if Status.NOT_RUN in found or any(item not in evidence.covered for item in point.coverage):
-        return Status.NOT_RUN
-    return Status.PASSED
+    if Status.NOT_RUN in found:
+        return Status.NOT_RUN if set(found) == {Status.NOT_RUN} else Status.PARTLY
+    return Status.PASSED if all(item in evidence.covered for item in point.coverage) else Status.HOLES
 
 
 def stage_reached(plan: Testplan, evidence: Evidence) -> Stage | None:

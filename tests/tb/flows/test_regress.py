@@ -21,6 +21,7 @@ from junitparser import JUnitXml
 import penni_escalate.tb.flows.regress.runner as runner
 from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.paths import ROOT, console_command
+from penni_escalate.common.provenance import provenance
 from penni_escalate.common.results import check_room
 from penni_escalate.common.units import UNITS
 from penni_escalate.common.workers import connect
@@ -38,7 +39,8 @@ from penni_escalate.tb.flows.regress.jobs import build_job, design_of, run_job
 from penni_escalate.tb.flows.regress.runner import Lost, execute, prepare, run_all
 from penni_escalate.tb.flows.regress.store import Store, folder_of
 from penni_escalate.tb.flows.regress.suite import SUITES, jobs_of, load_suite
-from penni_escalate.tb.flows.regress.summary import as_document, buckets_of, write_junit
+from penni_escalate.tb.flows.regress.kept import FOLDER, keep
+from penni_escalate.tb.flows.regress.summary import Origin, as_document, buckets_of, functional_coverage, write_junit
 from penni_escalate.tb.stream_core.env.run import core_design
 from penni_escalate.tb.stream_core.stream_run import Prediction, StreamRun, predict
 from penni_escalate.tb.units.unit_bench import unit_design
@@ -142,7 +144,8 @@ def test_junit_and_json_hold_every_run(tmp_path: Path) -> None:
     document = JUnitXml.fromfile(str(tmp_path / "regress.xml"))
     assert (document.tests, document.failures, document.errors) == (3, 1, 1)
     assert f"rerun {FIFO.name} --waves" in (tmp_path / "regress.xml").read_text()
-    held = as_document("own", "digest", results, 3.0, 1, {})
+    origin = Origin("own", True, "digest", provenance(), {})
+    held = as_document(origin, results, [{}] * 3, 3.0, 1)
     assert (held["runs"], held["passed"], held["failed"], held["resumed"]) == (3, 1, 2, 1)
     assert len(held["buckets"]) == 2
 
