@@ -1,7 +1,6 @@
 """Which line of its template each line of a generated file comes from, for those who read reports on the Verilog."""
 
 import re
-from itertools import accumulate
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import TEMPLATES, render_text, render_unit
@@ -25,8 +24,10 @@ def template_lines(unit: str, config: Accelerator) -> tuple[int | None, ...]:
     placed = laid_out(_MARK.sub("", marked))
     if "\n".join(line for _, line in placed) != render_unit(unit, config):
         raise ValueError(f"{unit}.v.j2 renders otherwise where its lines are numbered")
-    found = accumulate(numbers, lambda last, number: last if number is None else number)
-    lines = [number if text.strip() else None for number, text in zip(found, marked.split("\n"), strict=True)]
+    last, lines = None, []
+    for number, text in zip(numbers, marked.split("\n"), strict=True):
+        last = last if number is None else number
+        lines.append(last if text.strip() else None)
     return tuple(lines[place] for place, _ in placed)
 
 

@@ -1,7 +1,7 @@
 """Testplans: what must be shown of each unit, by which stage, and what shows it."""
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -171,7 +171,7 @@ def stage_reached(plan: Testplan, evidence: Evidence) -> Stage | None:
     return reached
 
 
-def unplanned(plans: Collection[Testplan], tests: Collection[str]) -> tuple[str, ...]:
-    """Tests that no testpoint names."""
-    named = {name for plan in plans for point in plan.testpoints for name in point.tests}
+def unplanned(points: Iterable[Testpoint], tests: Collection[str]) -> tuple[str, ...]:
+    """Tests that none of the testpoints names."""
+    named = {name for point in points for name in point.tests}
     return tuple(sorted(set(tests) - named))

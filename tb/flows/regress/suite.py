@@ -73,14 +73,26 @@ class Suite:
 
 def load_suite(name: str) -> Suite:
     """A suite by its name. Raises UserError for an unknown or invalid one."""
-    path = SUITES / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in SUITES.glob("*.yaml")))
-        raise UserError(f"Suite '{name}' is not known: use one of {known}.")
-    said = _read(path, _Summary)
+    said = _said(name)
     files = {level: level.folder / "suites" / f"{name}.yaml" for level in Level}
     parts = {level: _read(file, _Entries).entries for level, file in files.items() if file.is_file()}
     return Suite(said.summary, said.signs_off, parts)
+
+
+def signing() -> tuple[str, ...]:
+    """Names of the suites that sign off."""
+    return tuple(name for name in _names() if _said(name).signs_off)
+
+
+def _names() -> list[str]:
+    return sorted(file.stem for file in SUITES.glob("*.yaml"))
+
+
+def _said(name: str) -> _Summary:
+    path = SUITES / f"{name}.yaml"
+    if not path.is_file():
+        raise UserError(f"Suite '{name}' is not known: use one of {', '.join(_names())}.")
+    return _read(path, _Summary)
 
 
 def _read(path: Path, kind: type[_File]) -> _File:

@@ -65,7 +65,14 @@ def buckets_of(results: Iterable[JobResult]) -> list[Bucket]:
         job = example.result.narrowed or example.job
         runs = tuple(member.job.name for member in members)
         problem = example.result.problem
-        place = (example.waves, job.command, example.detected_ps, example.repeated, example.result.check, example.wanted)
+        place = (
+            example.waves,
+            job.command,
+            example.detected_ps,
+            example.repeated,
+            example.result.check,
+            example.wanted,
+        )
         buckets.append(Bucket(key, runs, example.job.name, problem, *place))
     return sorted(buckets, key=lambda bucket: -len(bucket.runs))
 
@@ -75,7 +82,7 @@ Hits = Mapping[str, Mapping[str, int]]
 
 
 def hits_of(result: JobResult) -> Hits:
-    """What a run hit; nothing where it has not passed. Raises UserError for a damaged file, and one of another model."""
+    """What a run hit; nothing where it has not passed. Raises UserError for a damaged file, or one of another model."""
     if not result.result.ok:
         return {}
     files = coverage_files(BASE / result.folder)

@@ -217,7 +217,9 @@ class UnitRow:
         if self.wrong:
             return Status.FAILED
         found = {row.status for row in self.points}
-        return next((one for one in (Status.NOT_RUN, Status.PARTLY, Status.HOLES) if one in found), Status.PASSED)
+        if found & {Status.NOT_RUN, Status.PARTLY}:
+            return Status.NOT_RUN if found == {Status.NOT_RUN} else Status.PARTLY
+        return next((one for one in (Status.FAILED, Status.HOLES) if one in found), Status.PASSED)
 
     @property
     def killed(self) -> Share | None:
@@ -271,9 +273,10 @@ def campaign_statuses(
 ) -> Mapping[Campaign, Status]:
     """What a unit's mutants, of both kinds, and the benches on its netlist say; nothing of a campaign that lacks."""
     found = {}
-    if {bool(mutant["generated"]) for mutant in mutants} == {True, False}:
-        wrong = any(mutant["status"] in ("survived", "wrong_detector") for mutant in mutants)
-        found[Campaign.MUTANTS] = Status.FAILED if wrong else Status.PASSED
+    if any(mutant["status"] in (MutantStatus.SURVIVED, MutantStatus.WRONG_DETECTOR) for mutant in mutants):
+        found[Campaign.MUTANTS] = Status.FAILED
+    elif {bool(mutant["generated"]) for mutant in mutants} == {True, False}:
+        found[Campaign.MUTANTS] = Status.PASSED
     if gates:
         passed = all(bench["verdict"] == Verdict.PASSED for bench in gates)
         found[Campaign.GATES] = Status.PASSED if passed else Status.FAILED
@@ -385,6 +388,6 @@ def outdated(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return found
 
 
-def unplanned_tests() -> tuple[str, ...]:
+def unplanned_tests(units: Sequence[UnitRow]) -> tuple[str, ...]:
     """Tests that no testpoint of any unit names."""
-    return unplanned([read_testplan(unit) for unit in UNITS], catalog())
+    return unplanned((row.point for unit in units for row in unit.points), catalog())

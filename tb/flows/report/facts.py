@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.common.provenance import Provenance, provenance
-from penni_escalate.tb.flows.regress.suite import SUITES, load_suite
+from penni_escalate.tb.flows.regress.suite import signing
 from penni_escalate.tb.flows.report.documents import SOURCES, read_history, read_regressions, read_results
 from penni_escalate.tb.flows.report.evidence import UnitRow, outdated, units_of, unplanned_tests
 from penni_escalate.tb.flows.report.runs import Regression, Run, regressions_of, runs_of
@@ -78,19 +78,20 @@ def read_facts(folder: Path) -> Facts:
     documents = read_regressions(folder, results.get("regress"))
     runs = runs_of(documents)
     changed = outdated(results)
+    units = units_of(results, documents, runs)
     regressions = regressions_of(documents)
     return Facts(
         results=results,
         made=provenance(),
         regressions=regressions,
         runs=runs,
-        units=units_of(results, documents, runs),
+        units=units,
         missing=_missing(results),
         outdated=changed,
-        unplanned=unplanned_tests(),
+        unplanned=unplanned_tests(units),
         waivers=waivers_of(results, changed),
         origins=[*_of_regressions(regressions, "regress" not in changed), *_of_files(results, changed)],
-        signing=[path.stem for path in sorted(SUITES.glob("*.yaml")) if load_suite(path.stem).signs_off],
+        signing=signing(),
         history=read_history(folder),
     )
 

@@ -15,7 +15,7 @@ from penni_escalate.tb.base.job import Variant
 from penni_escalate.tb.base.result import Verdict
 from penni_escalate.tb.flows.catalog import catalog
 from penni_escalate.tb.flows.regress.job_result import JobResult
-from penni_escalate.tb.flows.regress.suite import SUITES, load_suite
+from penni_escalate.tb.flows.regress.suite import signing
 
 _RESULT = TypeAdapter(JobResult)
 _PROVENANCE = TypeAdapter(Provenance)
@@ -129,11 +129,10 @@ class Regression:
 
 def regressions_of(documents: Iterable[Mapping[str, Any]]) -> list[Regression]:
     """The regressions, in the documents' order."""
-    found = []
+    found, enough = [], signing()
     for entry in documents:
-        known = (SUITES / f"{entry['suite']}.yaml").is_file()
         fields = {key: entry[key] for key in ("suite", "whole", "runs", "passed", "layers", "compared", "seconds")}
-        signs_off = entry["whole"] and known and load_suite(entry["suite"]).signs_off
+        signs_off = entry["whole"] and entry["suite"] in enough
         made = _PROVENANCE.validate_python(entry["made"])
         found.append(Regression(**fields, resumed=entry["resumed"], signs_off=signs_off, made=made))
     return found
@@ -155,7 +154,7 @@ def runs_of(documents: Sequence[Mapping[str, Any]]) -> list[Run]:
 
 
 def seeds_in_words(seeds: Iterable[int]) -> str:
-    """Seeds as they were: all of a few, else runs of equal steps: ``1 to 20``, ``1 to 951 by 50``, ``3, 7, 20 to 22``."""
+    """Seeds as they were; more than two at equal steps in one: ``1 to 20``, ``1 to 951 by 50``, ``3, 7, 20 to 22``."""
     ordered = sorted(set(seeds))
     parts, rest = [], ordered
     while rest:

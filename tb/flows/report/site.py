@@ -126,7 +126,9 @@ def _with_logs(folder: Path, facts: Facts) -> tuple[Facts, dict[str, str]]:
 
 def _copy_log(run: Run, folder: Path) -> str:
     """The log's place below the site; empty where the run left none."""
-    logs = sorted((BASE / run.outcome.folder).glob("*.log"), key=lambda path: (path.name != "simulation.log", path.name))
+    logs = sorted(
+        (BASE / run.outcome.folder).glob("*.log"), key=lambda path: (path.name != "simulation.log", path.name)
+    )
     if not logs:
         return ""
     data = logs[0].read_bytes()

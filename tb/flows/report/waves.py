@@ -199,8 +199,8 @@ def _draw(rows: Sequence[Signal], begin: int, end: int, detected_ps: int | None,
                     xmax=(detected_ps - begin) / (end - begin),
                 )  # fmt: skip
     ticks = range(-(-begin // PERIOD_PS) * PERIOD_PS, end + 1, PERIOD_PS)
-    axes.set_xticks(list(ticks), [f"{tick // PERIOD_PS}\n{tick / 1000:g}" for tick in ticks], fontsize=7)
-    axes.set_xlabel("begin of cycle, and ns", fontsize=7)
+    axes.set_xticks(list(ticks), [f"{tick // PERIOD_PS}" for tick in ticks], fontsize=7)
+    axes.set_xlabel("cycle of the recording", fontsize=7)
     axes.grid(visible=True, axis="x")
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)

@@ -39,8 +39,7 @@ from penni_escalate.tb.flows.regress.jobs import build_job, design_of, run_job
 from penni_escalate.tb.flows.regress.runner import Lost, execute, prepare, run_all
 from penni_escalate.tb.flows.regress.store import Store, folder_of
 from penni_escalate.tb.flows.regress.suite import SUITES, jobs_of, load_suite
-from penni_escalate.tb.flows.regress.kept import FOLDER, keep
-from penni_escalate.tb.flows.regress.summary import Origin, as_document, buckets_of, functional_coverage, write_junit
+from penni_escalate.tb.flows.regress.summary import Origin, as_document, buckets_of, write_junit
 from penni_escalate.tb.stream_core.env.run import core_design
 from penni_escalate.tb.stream_core.stream_run import Prediction, StreamRun, predict
 from penni_escalate.tb.units.unit_bench import unit_design
