@@ -28,6 +28,13 @@ class JobResult:
     detected_ps: int | None = None
     wanted: tuple[Wanted, ...] = ()
 
+    @property
+    def length(self) -> tuple[bool, int, int, int, float]:
+        """Orders failed runs by how much must be looked at: the time until the difference, where that is known."""
+        detected = self.result.detected_ps if self.detected_ps is None else self.detected_ps
+        size = (self.result.narrowed or self.job).size
+        return detected is None, detected or 0, size, self.result.cycles, self.seconds
+
 
 def without_verdict_of_bench(job: Job, verdict: Verdict, problem: str, check: str) -> Result:
     """The result of a run that its bench has not judged: it was not built, or its worker was lost."""

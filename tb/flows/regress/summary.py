@@ -44,12 +44,6 @@ class Bucket:
     wanted: tuple[Wanted, ...] = ()
 
 
-def _length(result: JobResult) -> tuple[int, int, float]:
-    """The shortest run says most: by what of it failed, then its cycles, then its time."""
-    job = result.result.narrowed or result.job
-    return job.size, result.result.cycles, result.seconds
-
-
 def buckets_of(results: Iterable[JobResult]) -> list[Bucket]:
     """Failed runs by their signature, the largest bucket first."""
     found: dict[str, list[JobResult]] = {}
@@ -59,9 +53,9 @@ def buckets_of(results: Iterable[JobResult]) -> list[Bucket]:
             found.setdefault(key, []).append(result)
     buckets = []
     for key, members in found.items():
-        members.sort(key=_length)
+        members.sort(key=lambda member: member.length)
         # One that failed again is worth most, among those one with waves.
-        example = min(members, key=lambda m: (not m.repeated, not m.waves, _length(m)))
+        example = min(members, key=lambda m: (not m.repeated, not m.waves, m.length))
         job = example.result.narrowed or example.job
         runs = tuple(member.job.name for member in members)
         problem = example.result.problem

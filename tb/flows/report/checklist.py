@@ -168,7 +168,7 @@ def _campaign(name: str, campaign: Campaign, anchor: str) -> Callable[[Facts], I
         found = {unit.unit: unit.campaigns.get(campaign, Status.NOT_RUN) for unit in asked}
         lacking = [unit for unit, status in found.items() if status is not Status.PASSED]
         links = tuple(Link(f"{unit}: {found[unit].value}", f"{unit}.html#{anchor}") for unit in lacking)
-        says = f"Of {len(asked) - len(lacking)} of {len(asked)} units that ask for it."
+        says = f"Passed for {len(asked) - len(lacking)} of the {len(asked)} units that ask for it."
         if Status.FAILED in found.values():
             return Item(name, State.FAILED, says, links)
         if lacking:

@@ -90,10 +90,9 @@ class Run:
         return f"{job.configuration} {job.simulator}" + (f" {job.variant}" if job.variant is not Variant.PLAIN else "")
 
     @property
-    def length(self) -> tuple[int, int, float]:
-        """Orders runs by how much must be looked at."""
-        job = self.outcome.result.narrowed or self.outcome.job
-        return job.size, self.outcome.result.cycles, self.outcome.seconds
+    def length(self) -> tuple[float, ...]:
+        """Orders failed runs by how much must be looked at."""
+        return self.outcome.length
 
     @property
     def dump(self) -> Path | None:

@@ -77,7 +77,7 @@ def write_site(results_folder: Path, out: Path) -> Path:
         with locked(out):
             _check_replaceable(out)
         with replaced(out) as folder:
-            facts, dumps = _with_logs(folder, facts)
+            facts, dumps = with_logs(folder, facts)
             items = checklist(facts)
             reports = remember(results_folder, snapshot_of(facts, verdict_of(items)))
             report = _Report(facts, items, failures_of(facts), reports, dumps)
@@ -96,7 +96,7 @@ def _check_replaceable(out: Path) -> None:
         raise UserError(f"Folder {relative(out)} holds something else than a report: name one that may be replaced.")
 
 
-def _with_logs(folder: Path, facts: Facts) -> tuple[Facts, dict[str, str]]:
+def with_logs(folder: Path, facts: Facts) -> tuple[Facts, dict[str, str]]:
     """Copy the runs' logs and the recordings, so that the site stands by itself; runs then name their logs.
 
     Returns too the page of each run's recording, by the run's name; those that are too large stay where they are.

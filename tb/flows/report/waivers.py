@@ -60,7 +60,7 @@ def _code(unit: str, results: Mapping[str, Mapping[str, Any]], changed: bool) ->
     for number, entry in enumerate(judged):
         known = written.pop(_key(entry), None)
         standing = Standing.GONE if known is None else Standing.OUTDATED if changed else Standing.STANDS
-        points = ", ".join(f"{count} in {name}" for name, count in entry["points"].items() if count)
+        points = ", ".join(f"{count} in {name}" for name, count in entry["points"].items() if count) or "none"
         places = tuple(
             (name, line["number"])
             for name, of_units in files.items()
@@ -74,7 +74,7 @@ def _code(unit: str, results: Mapping[str, Mapping[str, Any]], changed: bool) ->
             _what(entry),
             entry["category"],
             entry["reason"],
-            f"{points or 'no'} points, none of which a run hit",
+            f"points that it takes away: {points}; no run hit one",
             standing,
             tuple({name: (name, line) for name, line in reversed(places)}.values()),
         )

@@ -126,7 +126,7 @@ def test_failures_fall_into_buckets() -> None:
     ]
     first, second = buckets_of(results)
     assert first.signature == "fifo.lockstep, data_o"
-    assert first.runs == (FIFO.name, other.name)
+    assert first.runs == (other.name, FIFO.name), "the one whose difference came soonest is the first"
     assert first.example == other.name, "the one with waves is the example"
     assert first.command == f"{console_command('rerun')} {other.name} --waves"
     assert first.detected_ps == 650_000, "the time is that in the example's waves"
