@@ -22,13 +22,14 @@ def template_lines(unit: str, config: Accelerator) -> tuple[int | None, ...]:
     marked = render_text(_marked((TEMPLATES / f"{unit}.v.j2").read_text()), config)
     numbers = [int(found[1]) if (found := _MARK.search(line)) else None for line in marked.split("\n")]
     placed = laid_out(_MARK.sub("", marked))
-    if "\n".join(line for _, line in placed) != render_unit(unit, config):
+    text = "\n".join(line for _, line in placed)
+    if text != render_unit(unit, config):
         raise ValueError(f"{unit}.v.j2 renders otherwise where its lines are numbered")
     last, lines = None, []
-    for number, text in zip(numbers, marked.split("\n"), strict=True):
+    for number, line in zip(numbers, marked.split("\n"), strict=True):
         last = last if number is None else number
-        lines.append(last if text.strip() else None)
-    return tuple(lines[place] for place, _ in placed)
+        lines.append(last if _MARK.sub("", line).strip() else None)
+    return tuple(lines[place] for place, _ in placed[: len(text.splitlines())])
 
 
 def _marked(text: str) -> str:

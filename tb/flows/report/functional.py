@@ -148,7 +148,7 @@ class Functional:
     @property
     def lacking(self) -> tuple[str, ...]:
         """What stands between the bins that were hit and all."""
-        words = {BinState.OPEN: "open", BinState.ELSEWHERE: "need another configuration"}
+        words = {BinState.OPEN: "open", BinState.ELSEWHERE: "in other configurations"}
         return tuple(f"{self.count(state)} {word}" for state, word in words.items() if self.count(state))
 
     @property

@@ -36,7 +36,7 @@ def test_open_bins_are_told_from_those_that_need_another_configuration() -> None
     found = fifo(job("fifo.lockstep", "passed", 1, {"fifo": hits}), possible=tuple(set(ALL) - {"empty/met"}))
     states = {item.name: item.bins[0].state for item in found.items if item.name in ("full", "empty", "writer")}
     assert states == {"full": BinState.OPEN, "empty": BinState.ELSEWHERE, "writer": BinState.HIT}
-    assert found.lacking == ("1 open", "1 need another configuration")
+    assert found.lacking == ("1 open", "1 in other configurations")
     assert {item.name for item in found.items[:2]} == {"empty", "full"}, "items with holes stand first"
 
 

@@ -324,8 +324,8 @@ def test_bins_of_no_configuration_are_named(results: Path, tmp_path: Path) -> No
     path.write_text(json.dumps(document))
     index = write_site(results, tmp_path / "site")
     row = next(row for row in read_facts(results).units if row.unit == "row")
-    assert row.bins == Share(len(counts), len(counts) + 1, ("1 need another configuration",)), "of all bins"
-    assert "1 need another configuration" in parsed(index).text
+    assert row.bins == Share(len(counts), len(counts) + 1, ("1 in other configurations",)), "of all bins"
+    assert "1 in other configurations" in parsed(index).text
     assert "between (needs another configuration)" in parsed(index.parent / "row-bins.html").text
 
 
