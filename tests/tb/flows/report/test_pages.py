@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from penni_escalate.tb.flows.report import facts as facts_module
 from penni_escalate.tb.flows.report.site import write_site
 from penni_escalate.tb.flows.report.source import Mark, holes_of, noted
 from penni_escalate.tb.flows.report.waivers import Standing, WaiverRow
-from tests.tb.flows.report.made import MADE, change, parsed, write
+from tests.tb.flows.report.made import MADE, change, parsed, results_of_a_failure, write
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 REPORT = Provenance("fedcba9876", True, "2026-01-04T09:00:00+02:00", "desk-3")
@@ -40,10 +39,10 @@ LINES = [
 ]
 
 
-@pytest.fixture
-def site(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report with a figure below its goal in many units, places in the hierarchy, a waiver, and holes."""
-    monkeypatch.setattr(facts_module, "provenance", lambda: REPORT)
+    results = results_of_a_failure(tmp_path_factory.mktemp("made"))
     coverage = json.loads((results / "coverage.json").read_text())
     low = {"covered": 6, "total": 10, "waived": 0, "percent": 60.0}
     for unit, figures in coverage["units"].items():
@@ -55,7 +54,9 @@ def site(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     short = [f"{unit}, tiny: line 60.0 % of 10 points, goal 99 %" for unit in UNITS]
     write(results, "coverage", coverage | {"shortfalls": short, "waivers": [waiver]})
     change(results, "code_coverage_lines", configurations={"tiny": {"fifo": LINES}})
-    yield write_site(results, tmp_path / "site").parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(facts_module, "provenance", lambda: REPORT)
+        return write_site(results, results.parent / "site").parent
 
 
 def test_every_page_says_of_which_commit_it_is(site: Path) -> None:
