@@ -117,12 +117,12 @@ def totals_of(units: Sequence[UnitRow]) -> dict[str, Count]:
 
 
 def remember(folder: Path, now: Snapshot) -> list[Snapshot]:
-    """Add a report to those before it, unless it says what the last one did; returns all, the oldest first."""
+    """Add a report to those that are kept, unless it says what the last one did; returns those and it, oldest first."""
     before = _read(folder / NAME)
-    if before and replace(before[-1], made=now.made) == _again(now):
-        return before
-    append_line(folder / NAME, json.dumps(asdict(now)))
-    return [*before, _again(now)]
+    again = _again(now)
+    if not before or replace(before[-1], made=now.made) != again:
+        append_line(folder / NAME, json.dumps(asdict(now)))
+    return [*before, again]
 
 
 def _again(snapshot: Snapshot) -> Snapshot:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ from penni_escalate.common.paths import ROOT
 from penni_escalate.common.provenance import Provenance
 from penni_escalate.common.units import UNITS
 from penni_escalate.tb.flows.report import facts as facts_module
+from penni_escalate.tb.flows.report.facts import read_facts
 from penni_escalate.tb.flows.report.site import write_site
+from penni_escalate.tb.flows.report.snapshot import remember, snapshot_of
 from penni_escalate.tb.flows.report.source import Mark, holes_of, noted
 from penni_escalate.tb.flows.report.waivers import Standing, WaiverRow
-from tests.tb.flows.report.made import MADE, change, parsed, results_of_a_failure, write
+from tests.tb.flows.report.made import change, parsed, results_of_a_failure, write
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+BEFORE = Provenance("aaaaaaaaaa", False, "2025-12-20T09:00:00+02:00", "desk-3")
 REPORT = Provenance("fedcba9876", True, "2026-01-04T09:00:00+02:00", "desk-3")
 
 
@@ -56,6 +60,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     change(results, "code_coverage_lines", configurations={"tiny": {"fifo": LINES}})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(facts_module, "provenance", lambda: REPORT)
+        now = snapshot_of(read_facts(results), "not complete")
+        remember(results, replace(now, made=BEFORE, failing=[]))
         return write_site(results, results.parent / "site").parent
 
 
@@ -161,11 +167,10 @@ def test_questions_are_answered_within_three_clicks(site: Path) -> None:
     assert within(1, lambda page, text: page.name == "changes.html"), "what changed"
 
 
-def test_a_report_after_another_says_what_changed(results: Path, tmp_path: Path) -> None:
-    write_site(results, tmp_path / "site")
-    document = json.loads((results / "regress.json").read_text())
-    del document["jobs"][-1]
-    write(results, "regress", document)
-    changes = parsed(write_site(results, tmp_path / "site").parent / "changes.html").text
-    assert "run fifo.lockstep:tiny:icarus:plain:2:20" in changes and "does not fail" in changes
-    assert MADE["commit"] in changes
+def test_the_changes_since_the_report_before(site: Path) -> None:
+    """The worse first, with the report that it is compared with; every figure has its trend."""
+    text = (site / "changes.html").read_text()
+    assert "Since 2025-12-20 09:00:00 +0200" in text and "commit aaaaaaaaaa" in text
+    first = text.partition('<table id="since-base">')[2].partition("<tbody>")[2].partition("</tr>")[0]
+    assert '<tr class="fails">' in first and "run fifo.lockstep:tiny:icarus:plain:2:20" in first
+    assert 'id="plot-trend"' in text and 'id="plot-regressions"' in text

@@ -409,6 +409,7 @@ addEventListener("load", () => {{
       links: [...page.querySelectorAll("a[href], link[href]")].map(link => link.href),
       anchors: [...page.querySelectorAll("[id]")].map(element => element.id),
       width: page.documentElement.scrollWidth,
+      cut: [...page.querySelectorAll(".wide")].filter(table => table.scrollWidth > table.clientWidth + 1).length,
       plots: [...page.querySelectorAll("figure svg")].map(plot => plot.getBoundingClientRect().height),
     }};
   }});
@@ -443,6 +444,7 @@ def test_chromium_shows_every_page(results: Path, tmp_path: Path) -> None:
         assert page["heading"] == headings.get(pages[url].stem, pages[url].stem)
         assert page["links"]
         assert page["width"] <= 1400, f"{url} is wider than its window"
+        assert not page["cut"], f"a table of {url} is wider than the window"
         assert all(page["plots"])
         for link in page["links"]:
             target, _, anchor = link.partition("#")
