@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -156,12 +156,10 @@ class _Past:
         whole: all tests of the suite, with its own numbers of seeds.
         sources: digest of what it ran.
         functional: bins that were hit, and all.
+        commit, dirty, host: as a provenance has them; older lines do not.
     """
 
     time: str
-    commit: str
-    dirty: bool
-    host: str
     suite: str
     whole: bool
     sources: str
@@ -171,6 +169,9 @@ class _Past:
     layers: int
     compared: int
     functional: tuple[int, int]
+    commit: str = "not recorded"
+    dirty: bool = False
+    host: str = "not recorded"
 
 
 _PAST = TypeAdapter(_Past)
@@ -220,8 +221,8 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     history = []
     for line in lines:
         try:
-            _PAST.validate_json(line, strict=True)
+            past = _PAST.validate_json(line, strict=True)
         except ValidationError:
             continue
-        history.append(json.loads(line))
+        history.append(asdict(past))
     return history

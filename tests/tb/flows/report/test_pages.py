@@ -113,6 +113,13 @@ def test_a_source_page(site: Path) -> None:
     assert "a[0]:0-&gt;1" in third
 
 
+def test_waivers_say_when_they_were_judged(site: Path) -> None:
+    text = parsed(site / "waivers.html").text
+    assert "Last judged: code coverage of commit 0123456789, 2026-01-03 10:20:30 +0200, 0 runs." in text
+    row = (site / "waivers.html").read_text().partition('<tr id="fifo-1">')[2].partition("</tr>")[0]
+    assert "not in its file any more" in row and 'href="source/tiny-fifo.html#l3"' in row
+
+
 def test_the_marks_of_lines() -> None:
     waiver = WaiverRow("fifo", "toggle", 1, "a", "constant", "It is wired to 0.", "", Standing.STANDS)
     lines = noted(LINES, {0: waiver})

@@ -331,8 +331,11 @@ def test_bins_of_no_configuration_are_named(results: Path, tmp_path: Path) -> No
 
 def test_a_history_line_that_is_none_is_passed_over(results: Path) -> None:
     path = results / "history.jsonl"
-    path.write_text(f'{path.read_text()}\n3\n{{"a": 1}}\n')
-    assert [line["passed"] for line in read_history(results)] == [1, 2, 3, 2]
+    older = json.loads(path.read_text().splitlines()[0])
+    del older["commit"], older["dirty"], older["host"]
+    path.write_text(f'{path.read_text()}\n3\n{{"a": 1}}\n{json.dumps(older)}\n')
+    assert read_history(results)[-1]["commit"] == "not recorded", "of before commits were kept"
+    assert [line["passed"] for line in read_history(results)] == [1, 2, 3, 2, 1]
 
 
 def test_waves_without_signals_of_the_unit(tmp_path: Path) -> None:
