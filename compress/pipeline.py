@@ -66,7 +66,7 @@ class Compression:
         torch.use_deterministic_algorithms(True, warn_only=True)
         self.recipe = recipe
         self.folder = folder
-        self.data = load_data(recipe.data.source, recipe.seed, recipe.data.folder, **recipe.data.options)
+        self.data = load_data(recipe.data.source, recipe.seed, recipe.data.folder, recipe.base, **recipe.data.options)
         lightning.seed_everything(recipe.seed, verbose=False)
         self.network, self.graph = build(recipe, self.data)
         self.tensors: dict[str, Codes] = {}

@@ -1,0 +1,72 @@
+"""Classes in Python files of the user's, FILE.py:CLASS; a file may import what lies beside it."""
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from penni_escalate.common.errors import UserError, first_line
+
+#: Modules that a file has imported from beside it.
+_NEIGHBOURS: set[str] = set()
+
+
+def is_own(name: str) -> bool:
+    """Whether a name in a recipe is of a file of the user's."""
+    return ":" in name
+
+
+def own_file(name: str, base: Path) -> Path:
+    """The file of FILE.py:CLASS, from the folder ``base``."""
+    return base / name.rpartition(":")[0]
+
+
+def load_own(name: str, what: str, base: Path) -> Any:
+    """What FILE.py calls CLASS, after the file has run.
+
+    Args:
+        name: FILE.py:CLASS.
+        what: the name is of, for sentences: 'Network'.
+        base: folder that a relative FILE begins at.
+
+    Raises UserError where there is no such file, or it cannot be run.
+    """
+    path, attribute = own_file(name, base), name.rpartition(":")[2]
+    module_name = f"user_{what.lower()}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if not path.is_file():
+        raise UserError(f"{what} '{name}': there is no file {path}, name one as FILE.py:CLASS.")
+    if spec is None or spec.loader is None:
+        raise UserError(f"{what} '{name}': {path} is not a Python file, whose name ends in .py.")
+    module = importlib.util.module_from_spec(spec)
+    # Classes are looked up in their module where they are copied.
+    sys.modules[module_name] = module
+    # A neighbour of another file may have the same name.
+    for neighbour in _NEIGHBOURS:
+        sys.modules.pop(neighbour, None)
+    with running(name, what, base):
+        spec.loader.exec_module(module)
+        return getattr(module, attribute)
+
+
+@contextmanager
+def running(name: str, what: str, base: Path) -> Iterator[None]:
+    """While code of FILE.py:CLASS runs: it finds its neighbours, and what it raises is a UserError that names it."""
+    folder = own_file(name, base).absolute().parent
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # the user's own code
+        raise UserError(f"{what} '{name}' cannot be made: {type(error).__name__}: {first_line(error)}.") from None
+    finally:
+        sys.path.remove(str(folder))
+        _NEIGHBOURS.update(
+            new
+            for new in set(sys.modules) - before
+            if folder in Path(getattr(sys.modules[new], "__file__", None) or "").parents
+        )
