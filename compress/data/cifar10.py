@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from penni_escalate.common.errors import UserError
-from penni_escalate.compress.data.coding import Numbers, encode
+from penni_escalate.compress.data.coding import Numbers, coded_data
 from penni_escalate.compress.data.dataset import Data, check_limit, choose_per_class
 
 NAME = "cifar10"
@@ -40,7 +40,7 @@ def load_cifar10(
         seed: draws the images where limits leave some out.
         folder: contains the batches, or the folder cifar-10-batches-bin or cifar-10-batches-py that does; the binary
             version goes first.
-        mean, deviation: see coding.encode.
+        mean, deviation: see coding.coded_data.
         training_per_class, held_out_per_class: None for all.
 
     Raises UserError where a file is missing or not CIFAR-10's, or a limit is out of range.
@@ -55,18 +55,15 @@ def load_cifar10(
         images, labels = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
         chosen = choose_per_class(labels, count, np.random.default_rng((seed, len(parts))))
         parts.append((images[chosen], labels[chosen]))
-    (images, labels), (held_out_images, held_out_labels) = parts
-    coded = encode(NAME, images, held_out_images, mean, deviation)
-    return Data(
-        name=NAME,
+    training, held_out = parts
+    return coded_data(
+        NAME,
+        training,
+        held_out,
         description="CIFAR-10; its test batch is held out",
-        images=coded.images,
-        labels=labels,
-        held_out_images=coded.held_out,
-        held_out_labels=held_out_labels,
-        scale=coded.scale,
+        mean=mean,
+        deviation=deviation,
         classes=CLASSES,
-        assumed=coded.assumed,
     )
 
 

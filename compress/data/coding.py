@@ -1,11 +1,11 @@
 """From pixels and real values to codes: mean and deviation of a network's input, and the one scale of all channels."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from penni_escalate.common.errors import UserError
-from penni_escalate.compress.data.dataset import SIGNED_SCALE
+from penni_escalate.compress.data.dataset import SIGNED_SCALE, Data
 
 #: What pixels of a type are divided by, as torchvision's ToTensor does; real values by nothing.
 _TOPS = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
@@ -17,14 +17,53 @@ _AT_ONCE = 64
 Numbers = float | list[float] | None
 
 
-@dataclass(frozen=True)
-class Coded:
-    """Codes of the images that train and of those held out, their scale, and what there is to say of it.
+Part = tuple[np.ndarray, np.ndarray | None]
 
-    Attributes:
-        assumed: whether mean and deviation are a choice of the source's.
-        notes: sentences.
+
+def coded_data(
+    name: str,
+    training: Part,
+    held_out: Part,
+    *,
+    description: str,
+    mean: Numbers = None,
+    deviation: Numbers = None,
+    classes: int | None = None,
+    notes: tuple[str, ...] = (),
+) -> Data:
+    """Data of images and labels: the codes of (pixel / top - mean) / deviation, channel by channel.
+
+    ``top`` is 255 or 65535, and 1 of real values. One scale serves all channels, so that code * scale is the network's
+    input. It is the smallest at which everything that 8-bit pixels can be has a code; of other types, everything that
+    the training images have.
+
+    Args:
+        name: of the data, for sentences.
+        training, held_out: images uint8, uint16 or float32 (N, C, H, W), and labels int64 (N,) or None.
+        mean, deviation: one for all channels, or one each, in shares of the pixels' range as torchvision's Normalize
+            takes them. None: the source's choice, see Data.assumed.
+        classes: their number; None: what the labels say.
+
+    Raises UserError where mean or deviation do not fit the images.
     """
+    coded = _encode(name, training[0], held_out[0], mean, deviation)
+    labels = [part[1] for part in (training, held_out) if part[1] is not None]
+    return Data(
+        name=name,
+        description=description,
+        images=coded.images,
+        labels=training[1],
+        held_out_images=coded.held_out,
+        held_out_labels=held_out[1],
+        scale=coded.scale,
+        classes=classes if classes is not None else max((int(part.max()) + 1 for part in labels), default=0),
+        assumed=coded.assumed,
+        notes=(*notes, *coded.notes),
+    )
+
+
+class _Coded(NamedTuple):
+    """Of the images that train and of those held out; ``assumed`` and ``notes`` as in Data."""
 
     images: np.ndarray
     held_out: np.ndarray
@@ -33,20 +72,7 @@ class Coded:
     notes: tuple[str, ...]
 
 
-def encode(source: str, images: np.ndarray, held_out: np.ndarray, mean: Numbers, deviation: Numbers) -> Coded:
-    """Codes of (pixel / top - mean) / deviation, channel by channel; top is 255 or 65535, and 1 of real values.
-
-    One scale serves all channels, so that code * scale is the network's input. It is the smallest at which everything
-    that 8-bit pixels can be has a code; of other types, everything that the training images have.
-
-    Args:
-        source: name of the data, for sentences.
-        images, held_out: uint8, uint16 or float32 (N, C, H, W).
-        mean, deviation: one for all channels, or one each, in shares of the pixels' range as torchvision's Normalize
-            takes them. None: the source's choice, see ``assumed``.
-
-    Raises UserError where they do not fit the images.
-    """
+def _encode(source: str, images: np.ndarray, held_out: np.ndarray, mean: Numbers, deviation: Numbers) -> _Coded:
     kind = images.dtype
     if (mean is None) != (deviation is None):
         raise UserError(f"Data '{source}' needs 'mean' and 'deviation' together: name both or none.")
@@ -98,7 +124,7 @@ def encode(source: str, images: np.ndarray, held_out: np.ndarray, mean: Numbers,
     if clipped:
         share = clipped / held_out.size
         notes = (f"{share:.2%} of the held-out values are beyond all of the training images: they are cut off there.",)
-    return Coded(trained, measured, scale, assumed, notes)
+    return _Coded(trained, measured, scale, assumed, notes)
 
 
 def _assumed(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from penni_escalate.common.errors import UserError
-from penni_escalate.compress.data.coding import Numbers, encode
+from penni_escalate.compress.data.coding import Numbers, coded_data
 from penni_escalate.compress.data.dataset import Data, check_limit, choose_per_class
 from penni_escalate.compress.data.holding_out import SHARE, hold_out
 from penni_escalate.compress.data.image_files import (
@@ -57,7 +57,7 @@ def load_image_folder(
         seed: draws the images where limits leave some out, and those held out where they are not apart.
         height, width: of the network's input, in pixels.
         channels: 1 for grey, 3 for colours, 4 for colours with opacity.
-        mean, deviation: see coding.encode.
+        mean, deviation: see coding.coded_data.
         crop: share of the side of an image that is kept.
         training_per_class, held_out_per_class: None for all.
         held_out_share: of each class, where there is no folder 'train'.
@@ -81,22 +81,20 @@ def load_image_folder(
     shape = (channels, height, width)
     _check_memory(len(training) + len(held_out), shape, 1)
     images, held_out_images = _same_type(_read(training, shape, crop), _read(held_out, shape, crop))
-    coded = encode(NAME, images, held_out_images, mean, deviation)
-    kept_apart = "a part of them is held out" if classes is None else "a part is held out"
-    if (folder / "train").is_dir():
-        kept_apart = f"{_held_out_folder(folder).name} is held out"
+    labels, held_out_labels = (
+        None if classes is None else np.array([label for _, label in files], np.int64) for files in (training, held_out)
+    )
+    apart = _held_out_folder(folder).name if (folder / "train").is_dir() else "a part"
     of_classes = "" if classes is None else f" of {len(classes)} classes"
-    return Data(
-        name=NAME,
-        description=f"images{of_classes} in the folder '{folder.resolve().name}'; {kept_apart}",
-        images=coded.images,
-        labels=None if classes is None else np.array([label for _, label in training], np.int64),
-        held_out_images=coded.held_out,
-        held_out_labels=None if classes is None else np.array([label for _, label in held_out], np.int64),
-        scale=coded.scale,
-        classes=0 if classes is None else len(classes),
-        assumed=coded.assumed,
-        notes=(*notes, *coded.notes),
+    return coded_data(
+        NAME,
+        (images, labels),
+        (held_out_images, held_out_labels),
+        description=f"images{of_classes} in the folder '{folder.resolve().name}'; {apart} is held out",
+        mean=mean,
+        deviation=deviation,
+        classes=len(classes or ()),
+        notes=notes,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from penni_escalate.common.errors import UserError, first_line
 from penni_escalate.common.files import read_plain_file
 from penni_escalate.common.shown import printable, shown
-from penni_escalate.compress.data.coding import Numbers, encode
+from penni_escalate.compress.data.coding import Numbers, coded_data
 from penni_escalate.compress.data.dataset import Data, check_limit
 from penni_escalate.compress.data.holding_out import SHARE, hold_out
 
@@ -55,7 +55,7 @@ def load_numpy(
         seed: draws those held out where they are not apart.
         folder: an .npz file, or a folder of .npy files.
         layout: of images with channels; None: what their sizes say.
-        mean, deviation: see coding.encode.
+        mean, deviation: see coding.coded_data.
         held_out_share: of each class, where there are no images that are held out.
 
     Raises UserError where an array is missing, damaged, or of another type or shape.
@@ -74,19 +74,14 @@ def load_numpy(
         )
         images, held_out_images = images[kept], images[held]
         labels, held_out_labels = (None, None) if labels is None else (labels[kept], labels[held])
-    coded = encode(NAME, images, held_out_images, mean, deviation)
-    apart = "those held out apart" if "held_out_images" in found else "a part is held out"
-    return Data(
-        name=NAME,
-        description=f"arrays of '{folder.resolve().name}'; {apart}",
-        images=coded.images,
-        labels=labels,
-        held_out_images=coded.held_out,
-        held_out_labels=held_out_labels,
-        scale=coded.scale,
-        classes=0 if labels is None else int(max(labels.max(), held_out_labels.max())) + 1,  # type: ignore[union-attr]
-        assumed=coded.assumed,
-        notes=coded.notes,
+    apart = "held_out_images" if "held_out_images" in found else "a part"
+    return coded_data(
+        NAME,
+        (images, labels),
+        (held_out_images, held_out_labels),
+        description=f"arrays of '{folder.resolve().name}'; {apart} is held out",
+        mean=mean,
+        deviation=deviation,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from penni_escalate.common.errors import UserError
-from penni_escalate.compress.data.coding import encode
+from penni_escalate.compress.data.coding import coded_data
 from penni_escalate.compress.data.dataset import Data
 from penni_escalate.compress.data.holding_out import SHARE, hold_out
 from penni_escalate.compress.own_code import load_own, running
@@ -48,17 +48,12 @@ def load_dataset(name: str, seed: int, base: Path, options: dict[str, Any]) -> D
         raise UserError(
             f"{_WHAT} '{name}': images to train with and those held out must both have labels and channels alike."
         )
-    coded = encode(name, images, held_images, None, None)
-    return Data(
-        name=name.rpartition(":")[2],
-        description=f"dataset '{name.rpartition(':')[2]}'; {'train=False' if apart else 'a part of it'} is held out",
-        images=coded.images,
-        labels=labels,
-        held_out_images=coded.held_out,
-        held_out_labels=held_labels,
-        scale=coded.scale,
-        classes=0 if labels is None or held_labels is None else int(max(labels.max(), held_labels.max())) + 1,
-        notes=coded.notes,
+    own = name.rpartition(":")[2]
+    return coded_data(
+        own,
+        (images, labels),
+        (held_images, held_labels),
+        description=f"dataset '{own}' of the user's; {'train=False' if apart else 'a part'} is held out",
     )
 
 

@@ -10,7 +10,6 @@ import zipfile
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -133,17 +132,18 @@ def _states(found: object, depth: int) -> Iterator[dict[str, Tensor]]:
 
 def _namings(state: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
     """The same tensors by the names they may have had before they were wrapped; what takes out the least first."""
-    parts = (*_WRAPPERS, _OUTER)
-    for count in range(len(parts) + 1):
-        for removed in combinations(parts, count):
-            named = {_without(name, removed): value for name, value in state.items()}
-            if len(named) == len(state) and (not removed or named.keys() != state.keys()):
+    split = [name.split(".") for name in state]
+    for outer in range(_DEPTH + 1):
+        short = [parts[min(outer, _leading(parts)) :] for parts in split]
+        for inner in (short, [[part for part in parts if part not in _WRAPPERS] for parts in short]):
+            named = dict(zip((".".join(parts) for parts in inner), state.values(), strict=True))
+            if len(named) == len(state):
                 yield named
 
 
-def _without(name: str, removed: tuple[str, ...]) -> str:
-    inner = [part for part in name.split(".") if part not in removed or part == _OUTER]
-    return ".".join(inner[1:] if _OUTER in removed and inner[:1] == [_OUTER] else inner)
+def _leading(parts: list[str]) -> int:
+    """How many parts of a name in front are wrappers'."""
+    return next((place for place, part in enumerate(parts) if part not in (*_WRAPPERS, _OUTER)), len(parts))
 
 
 def _counts(name: str) -> bool:

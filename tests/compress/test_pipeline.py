@@ -551,7 +551,7 @@ UNLABELLED = {"source": "synthetic", "options": options(SHAPE, classes=0)}
         ({"data": {"source": "cifar10"}}, "Data 'cifar10' lies in a folder of yours: name the folder."),
         ({"data": {"source": "cifar10", "folder": "/nowhere"}}, "/nowhere"),
         ({"data": {"source": "imagenet"}}, "Data 'imagenet' is not known: use one of digits"),
-        ({"data": {"source": "digits", "options": {"size": 1}}}, "Data 'digits' has no limit 'size'"),
+        ({"data": {"source": "digits", "options": {"size": 1}}}, "Data 'digits' has no option 'size'"),
         ({"data": UNLABELLED, "float_training": TRAINING}, "has no labels to train the float network on"),
         ({"data": UNLABELLED}, "has no labels and needs a map of one channel at the end"),
         ({"data": {"source": "digits"}, "network": "resnet20"}, "does not take images of shape (1, 28, 28)"),
