@@ -20,8 +20,11 @@ from penni_escalate.golden.fit import exceeds_limits
 from penni_escalate.golden.geometry import Geometry
 
 
-def build(recipe: Recipe, data: Data) -> tuple[Network, Graph]:
+def build(recipe: Recipe, data: Data, given: nn.Module | None = None) -> tuple[Network, Graph]:
     """The recipe's network with its first weights, as layers, and these for images of the data's size.
+
+    Args:
+        given: a network in place of the one that the recipe names.
 
     Raises UserError where the network or its checkpoint cannot be had, is not supported, was not read as it computes,
     or does not fit the data, the recipe or the accelerator.
@@ -29,7 +32,8 @@ def build(recipe: Recipe, data: Data) -> tuple[Network, Graph]:
     _check_labels(recipe, data)
     _check_mean(recipe, data)
     channels, height, width = (int(value) for value in data.held_out_images.shape[1:])
-    program = export(build_network(recipe, data.classes), recipe.network, (channels, height, width))
+    module = build_network(recipe, data.classes, given)
+    program = export(module, recipe.network, (channels, height, width))
     network, graph = read_program(program)
     _check_result(graph, recipe, data)
     graph = _with_digits(network, graph, recipe)
@@ -41,13 +45,13 @@ def build(recipe: Recipe, data: Data) -> tuple[Network, Graph]:
     return network, graph
 
 
-def build_network(recipe: Recipe, classes: int) -> nn.Module:
-    """The recipe's network with its checkpoint.
+def build_network(recipe: Recipe, classes: int, given: nn.Module | None = None) -> nn.Module:
+    """The recipe's network, or the given one, with its checkpoint.
 
     Raises UserError for an unknown network, a file that cannot be run, or a checkpoint of another network.
     """
     name = recipe.network
-    network = make_network(name, classes, recipe.base)
+    network = make_network(name, classes, recipe.base) if given is None else given
     if recipe.checkpoint == "shipped":
         load = NETWORKS[name].shipped if name in NETWORKS else None
         if load is None:

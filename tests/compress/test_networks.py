@@ -345,6 +345,7 @@ def test_no_code_of_a_checkpoint_is_executed(tmp_path: Path, place: str) -> None
     assert not Harm.folder.exists()
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_a_whole_module_is_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds an object of 'penni_escalate\..*DigitsPlain', which only code could"):
         load_checkpoint(NETWORKS["digits"].build(10), saved(tmp_path / "a.pt", NETWORKS["digits"].build(10)))
