@@ -72,7 +72,9 @@ def _run(
         raise UserError(f"Recipe '{name}' is not known: use one of {', '.join(recipe_names())}, or --config FILE.")
     path = config if config is not None else recipe_file(str(name))
     settings = load_recipe(path, seed)
-    folder = out or BASE / "packages" / path.stem
+    # A recipe of the user's belongs to the folder that the command runs in.
+    place = BASE if name is not None else Path.cwd()
+    folder = out or place / "packages" / path.stem
     if last == "export":
         check_folder(folder)
     # Threads that spin while they wait take the processor from other work, and the run itself is then slower.
@@ -83,7 +85,7 @@ def _run(
     from penni_escalate.compress.pipeline import compress_network
 
     console = Console()
-    work = work or BUILD / "compress" / path.stem
+    work = work or moved(BUILD, place) / "compress" / path.stem
     if dry_run:
         from penni_escalate.compress.dry_run import plan_run
 
@@ -105,13 +107,18 @@ def _run(
 
     _print_report(console, report, folder)
     write_json(folder / "report.json", report.as_fields())
-    page = write_pages(RESULTS / "compress" / path.stem, report)
+    page = write_pages(moved(RESULTS, place) / "compress" / path.stem, report)
     console.print(f"Package {relative(folder)}; report {relative(page)}.")
     if report.measure == Measure.CORRELATION:
         from penni_escalate.compress.pictures import write_picture
 
         picture = write_picture(folder / "maps.png", read_package(folder))
         console.print(f"Input, float map and integer map of each held-out image: {relative(picture)}.")
+
+
+def moved(path: Path, place: Path) -> Path:
+    """A path below BASE as the same below ``place``."""
+    return place / path.relative_to(BASE) if path.is_relative_to(BASE) else path
 
 
 def check_folder(folder: Path) -> None:
@@ -166,7 +173,7 @@ def _print_report(console: Console, report: "Report", folder: Path) -> None:
     for title, table in (
         (
             f"{report.network} on {report.data}, seed {report.seed}: {report.measure}, every score over the same "
-            f"{report.held_out_images} held-out images",
+            f"{len(read_package(folder).images):,} held-out images",
             step_table(report),
         ),
         ("layers after the last step", layer_table(report)),

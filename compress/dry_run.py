@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.compress.channels import Channels
 from penni_escalate.compress.codes import Codes
+from penni_escalate.compress.data import Data
 from penni_escalate.compress.decompose import decompose_network
 from penni_escalate.compress.export import export_package
 from penni_escalate.compress.graph import Graph
@@ -29,12 +31,12 @@ from penni_escalate.compress.prune import apply_mask, prune_to
 from penni_escalate.compress.quantize import quantize_kernels
 from penni_escalate.compress.recipe import Classifier, Phase, Recipe
 from penni_escalate.compress.state import load_state
-from penni_escalate.compress.steps import STEPS, digest
+from penni_escalate.compress.steps import STEPS
 from penni_escalate.golden.functional import run_network
 
 #: Held-out images that golden/ computes.
 _GOLDEN = 8
-#: Share of zeros in the network that is measured after the pruning, where a recipe prunes by another rule.
+#: Share of zeros in the network that is measured after the pruning, where the recipe names none.
 _SPARSITY = 0.8
 
 
@@ -94,29 +96,31 @@ class _Measured:
     golden: float | None = None
 
 
-def plan_run(recipe: Recipe, work: Path) -> Plan:
+def plan_run(recipe: Recipe, work: Path, *, network: nn.Module | None = None, data: Data | None = None) -> Plan:
     """Measure a batch of everything that a run does.
 
     Args:
         work: folder of the run's step files.
+        network, data: in place of those that the recipe names.
 
     Raises UserError where a run would, before its first step.
     """
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
-        compression = Compression(recipe, Path(scratch))
+        compression = Compression(recipe, Path(scratch), network=network, data=data)
+        last = _done(compression, work)
         seconds = time.perf_counter() - begin
         graph = compression.graph
         unknown: list[str] = []
         measured = _measure(compression, Path(scratch), unknown)
-    data = compression.data
+    found = compression.data
     return Plan(
-        training=len(data.images),
-        held_out=len(data.held_out_images),
+        training=len(found.images),
+        held_out=len(found.held_out_images),
         shape=graph.input_shape,
         graph=graph,
-        notes=data.notes,
-        steps=tuple(_steps(recipe, compression, measured, work)),
+        notes=found.notes,
+        steps=tuple(_steps(recipe, compression, measured, last)),
         seconds=seconds,
         # In KiB, but for macOS.
         memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
@@ -132,9 +136,9 @@ def _measure(work: Compression, scratch: Path, unknown: list[str]) -> _Measured:
 
     def train(step: str, phase: Phase, l1: float = 0.0) -> None:
         if step in wanted:
-            entries = list(coefficients(network, graph, _ternary(recipe))) if l1 else ()
+            penalised = list(coefficients(network, graph, _ternary(recipe))) if l1 else ()
             features = runner.float_features(network)
-            found.batch[step] = runner.seconds_of_a_batch(step, network, features, phase, entries, l1)
+            found.batch[step] = runner.seconds_of_a_batch(step, network, features, phase, penalised, l1)
 
     train("train", recipe.float_training)
     held_out = torch.from_numpy(work.data.held_out_images[: recipe.batch])
@@ -143,10 +147,9 @@ def _measure(work: Compression, scratch: Path, unknown: list[str]) -> _Measured:
     found.decompose = _seconds(lambda: decompose_network(network, graph, recipe.decomposition))
     settings = recipe.retraining
     train("retrain", Phase(settings.epochs, settings.learning_rate), settings.l1)
-    if recipe.pruning.sparsities or recipe.pruning.deviations:
-        entries = list(coefficients(network, graph, _ternary(recipe)))
-        prune_to(entries, (recipe.pruning.sparsities or [_SPARSITY])[-1], recipe.pruning.row_density)
-        Channels(network, graph).close(entries, apply_mask)
+    entries = list(coefficients(network, graph, _ternary(recipe)))
+    prune_to(entries, (recipe.pruning.sparsities or [_SPARSITY])[-1], recipe.pruning.row_density)
+    Channels(network, graph).close(entries, apply_mask)
     train("prune", Phase(recipe.pruning.epochs, recipe.pruning.learning_rate))
     if recipe.quantization.feedback is not None:
         unknown.append("The feedback of step 'quantize' is not measured: it takes minutes to hours, layer by layer.")
@@ -176,7 +179,7 @@ def _measure(work: Compression, scratch: Path, unknown: list[str]) -> _Measured:
     return found
 
 
-def _steps(recipe: Recipe, work: Compression, measured: _Measured, folder: Path) -> list[PlannedStep]:
+def _steps(recipe: Recipe, work: Compression, measured: _Measured, last: int) -> list[PlannedStep]:
     training, held_out = len(work.data.images), len(work.data.held_out_images)
     shown = min(recipe.package_images, held_out)
     statistics, score = training * measured.image, held_out * measured.image
@@ -192,7 +195,6 @@ def _steps(recipe: Recipe, work: Compression, measured: _Measured, folder: Path)
         "fold": min(recipe.calibration.images, training) * measured.calibrate + score,
         "export": None if golden is None else (shown + 64 + 16) * golden,
     }
-    last = _done(recipe, folder)
     found = []
     for number, name in enumerate(STEPS):
         epochs = sum(one.epochs for one in trainings(recipe) if one.step == name)
@@ -202,11 +204,11 @@ def _steps(recipe: Recipe, work: Compression, measured: _Measured, folder: Path)
     return found
 
 
-def _done(recipe: Recipe, folder: Path) -> int:
+def _done(work: Compression, folder: Path) -> int:
     """How many steps an earlier run has done."""
     for number in range(len(STEPS) - 1, 0, -1):
         names = (STEPS[number - 1], STEPS[0])
-        if all(load_state(folder / f"{name}.pt", digest(recipe, name)) is not None for name in names):
+        if all(load_state(folder / f"{name}.pt", work.key(name)) is not None for name in names):
             return number
     return 0
 

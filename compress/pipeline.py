@@ -253,7 +253,7 @@ class Compression:
         if rank_zero_only.rank == 0:
             save_state(
                 self._file(name),
-                self._key(name),
+                self.key(name),
                 self.network,
                 self.graph,
                 quantized=self.quantized,
@@ -265,10 +265,10 @@ class Compression:
     def _resume(self, names: tuple[str, ...]) -> int:
         """Take up the last of these steps that has a file of this recipe; returns how many are done."""
         for done in range(len(names), 0, -1):
-            saved = load_state(self._file(names[done - 1]), self._key(names[done - 1]))
+            saved = load_state(self._file(names[done - 1]), self.key(names[done - 1]))
             if saved is None:
                 continue
-            first = load_state(self._file(STEPS[0]), self._key(STEPS[0]))
+            first = load_state(self._file(STEPS[0]), self.key(STEPS[0]))
             if first is None:
                 continue
             restore(first, self.network, self.graph, self.recipe)
@@ -286,7 +286,8 @@ class Compression:
     def _file(self, name: str) -> Path:
         return self.folder / f"{name}.pt"
 
-    def _key(self, name: str) -> str:
+    def key(self, name: str) -> str:
+        """Identifies what a step's file depends on."""
         key = digest(self.recipe, name)
         return hashlib.sha256((key + self._given).encode()).hexdigest() if self._given else key
 
@@ -322,7 +323,6 @@ class Compression:
             network=network_name(self.recipe),
             data=self.data.name,
             measure=self.runner.measure.value,
-            held_out_images=min(self._package_images, len(self.data.held_out_images)),
             seed=self.recipe.seed,
             steps=tuple(self.steps),
             integer_score=measured,

@@ -315,6 +315,14 @@ def parse_recipe(document: object, where: str, base: Path = Path()) -> Recipe:
     return recipe
 
 
+def make_recipe(**document: Any) -> Recipe:
+    """A recipe of its fields, ``make_recipe(network="digits", data={"source": "digits"})``.
+
+    Raises UserError naming field, value and rule.
+    """
+    return parse_recipe(document, "Recipe")
+
+
 @cache
 def defaults() -> Mapping[str, Any]:
     """The fields of DEFAULTS_FILE."""

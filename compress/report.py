@@ -59,7 +59,6 @@ class Report:
 
     Attributes:
         measure: accuracy or correlation.
-        held_out_images: over which every score is; 0 where it is not known.
         convolution_weights: of the float network.
         convolution_bits: of the convolutions' weights after the last step.
         tools: versions.
@@ -76,7 +75,6 @@ class Report:
     convolution_bits: int
     seconds: float
     tools: dict[str, str]
-    held_out_images: int = 0
 
     def as_fields(self) -> dict[str, Any]:
         """Plain values."""

@@ -15,14 +15,14 @@ from penni_escalate.compress.data.cifar10 import load_cifar10
 from penni_escalate.compress.data.dataset import Data
 from penni_escalate.compress.data.digits import load_digits
 from penni_escalate.compress.data.image_folder import load_image_folder
-from penni_escalate.compress.data.numpy_arrays import load_numpy
+from penni_escalate.compress.data.numpy_arrays import load_numpy, make_data
 from penni_escalate.compress.data.own_dataset import load_dataset
 from penni_escalate.compress.data.photo10 import load_photo10
 from penni_escalate.compress.data.photographs import load_photographs
 from penni_escalate.compress.data.synthetic import load_synthetic
 from penni_escalate.compress.own_code import is_own
 
-__all__ = ["SOURCES", "Data", "Source", "load_data"]
+__all__ = ["SOURCES", "Data", "Source", "load_data", "make_data"]
 
 
 @dataclass(frozen=True)

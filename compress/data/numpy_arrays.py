@@ -60,18 +60,57 @@ def load_numpy(
 
     Raises UserError where an array is missing, damaged, or of another type or shape.
     """
+    return _data(
+        _read(folder), f"of '{folder.resolve().name}'", str(folder), seed, layout, mean, deviation, held_out_share
+    )
+
+
+def make_data(
+    images: np.ndarray,
+    labels: np.ndarray | None = None,
+    held_out_images: np.ndarray | None = None,
+    held_out_labels: np.ndarray | None = None,
+    *,
+    seed: int = 1,
+    layout: Layout | str | None = None,
+    mean: Numbers = None,
+    deviation: Numbers = None,
+    held_out_share: float = SHARE,
+) -> Data:
+    """Data of arrays, as load_numpy has them.
+
+    Raises UserError where an array is of another type or shape.
+    """
+    arrays = {
+        "images": images,
+        "labels": labels,
+        "held_out_images": held_out_images,
+        "held_out_labels": held_out_labels,
+    }
+    found = {name: np.asarray(array) for name, array in arrays.items() if array is not None}
+    chosen = None if layout is None else Layout(layout)
+    return _data(found, "of a program", "the program", seed, chosen, mean, deviation, held_out_share)
+
+
+def _data(
+    found: dict[str, np.ndarray],
+    described: str,
+    where: str,
+    seed: int,
+    layout: Layout | None,
+    mean: Numbers,
+    deviation: Numbers,
+    held_out_share: float,
+) -> Data:
     check_limit(NAME, "held_out_share", held_out_share, 0.01, 0.9)
-    found = _read(folder)
-    images = _images(found, "images", layout, folder)
-    labels = _labels(found, "labels", len(images), folder)
+    images = _images(found, "images", layout, where)
+    labels = _labels(found, "labels", len(images), where)
     if "held_out_images" in found:
-        held_out_images = _images(found, "held_out_images", layout, folder)
-        held_out_labels = _labels(found, "held_out_labels", len(held_out_images), folder)
-        _check_alike(images, held_out_images, labels, held_out_labels, folder)
+        held_out_images = _images(found, "held_out_images", layout, where)
+        held_out_labels = _labels(found, "held_out_labels", len(held_out_images), where)
+        _check_alike(images, held_out_images, labels, held_out_labels, where)
     else:
-        kept, held = hold_out(
-            np.zeros(len(images), int) if labels is None else labels, held_out_share, seed, str(folder)
-        )
+        kept, held = hold_out(np.zeros(len(images), int) if labels is None else labels, held_out_share, seed, where)
         images, held_out_images = images[kept], images[held]
         labels, held_out_labels = (None, None) if labels is None else (labels[kept], labels[held])
     apart = "held_out_images" if "held_out_images" in found else "a part"
@@ -79,7 +118,7 @@ def load_numpy(
         NAME,
         (images, labels),
         (held_out_images, held_out_labels),
-        description=f"arrays of '{folder.resolve().name}'; {apart} is held out",
+        description=f"arrays {described}; {apart} is held out",
         mean=mean,
         deviation=deviation,
     )
@@ -156,10 +195,10 @@ def _array(file: IO[bytes], path: Path, which: str = "") -> np.ndarray:
     return np.frombuffer(data, dtype).reshape(shape, order="F" if by_columns else "C")
 
 
-def _images(found: dict[str, np.ndarray], role: str, layout: Layout | None, path: Path) -> np.ndarray:
+def _images(found: dict[str, np.ndarray], role: str, layout: Layout | None, whole: str) -> np.ndarray:
     """uint8, uint16 or float32 (N, C, H, W)."""
     images = found[role]
-    where = f"Array '{role}' of {path}"
+    where = f"Array '{role}' of {whole}"
     if images.ndim not in (3, 4) or not images.size:
         raise UserError(f"{where} has shape {images.shape}: it must be (N, H, W), or with channels (N, C, H, W).")
     if images.dtype.kind == "f":
@@ -186,12 +225,12 @@ def _layout(images: np.ndarray, where: str) -> Layout:
     return Layout.CHANNELS_FIRST if first else Layout.CHANNELS_LAST
 
 
-def _labels(found: dict[str, np.ndarray], role: str, count: int, path: Path) -> np.ndarray | None:
+def _labels(found: dict[str, np.ndarray], role: str, count: int, whole: str) -> np.ndarray | None:
     """int64 (N,), or None where there are none."""
     if role not in found:
         return None
     labels: np.ndarray[Any, Any] = found[role]
-    where = f"Array '{role}' of {path}"
+    where = f"Array '{role}' of {whole}"
     if labels.shape not in ((count,), (count, 1)) or labels.dtype.kind not in "iu":
         raise UserError(
             f"{where} is {labels.dtype} of shape {labels.shape}: it must be integers, the number of its class for each "
@@ -203,13 +242,13 @@ def _labels(found: dict[str, np.ndarray], role: str, count: int, path: Path) -> 
 
 
 def _check_alike(
-    images: np.ndarray, held_out: np.ndarray, labels: np.ndarray | None, held_out_labels: np.ndarray | None, path: Path
+    images: np.ndarray, held_out: np.ndarray, labels: np.ndarray | None, held_out_labels: np.ndarray | None, whole: str
 ) -> None:
     if images.dtype != held_out.dtype or images.shape[1] != held_out.shape[1]:
         raise UserError(
-            f"{path}: the images held out are {held_out.dtype} of {held_out.shape[1]} channels, and those to train "
+            f"{whole}: the images held out are {held_out.dtype} of {held_out.shape[1]} channels, and those to train "
             f"with {images.dtype} of {images.shape[1]}: both must be alike."
         )
     if (labels is None) != (held_out_labels is None):
         one, other = ("labels", "held_out_labels")[:: 1 if labels is not None else -1]
-        raise UserError(f"{path} has '{one}' and not '{other}': it must have both, or none.")
+        raise UserError(f"{whole} has '{one}' and not '{other}': it must have both, or none.")

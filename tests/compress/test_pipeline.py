@@ -640,7 +640,7 @@ def test_a_checkpoint_of_another_network(
     torch.save(Plain().state_dict(), tmp_path / "plain.pt")
     recipe = untrained(Residual, checkpoint=str(tmp_path / "plain.pt"))
     assert invoke(monkeypatch, tmp_path, "run", recipe=recipe) == 2
-    refused(capsys, tmp_path, "is of another network: ")
+    refused(capsys, tmp_path, "is of another network, missing: ")
 
 
 def test_a_work_folder_that_is_a_file(
