@@ -40,6 +40,8 @@ def recipe_text(
         if folder is not None:
             lines.append(f"  folder: {_path(folder, place)}")
         options = ", ".join(f"{name}: {_value(value)}" for name, value in _defaults(source).items())
+        if checkpoint is not None and "mean" in _defaults(source):
+            lines.append("  # The checkpoint needs the 'mean' and 'deviation' of the images that it was trained on.")
         lines += ["  # What this source can be told; these are the values that it has without. null: none.",
                   f"  #options: {{{options}}}"]  # fmt: skip
     elif folder is not None:

@@ -53,10 +53,13 @@ def load_own(name: str, what: str, base: Path) -> Any:
 
 @contextmanager
 def running(name: str, what: str, base: Path) -> Iterator[None]:
-    """While code of FILE.py:CLASS runs: it finds its neighbours, and what it raises is a UserError that names it."""
-    folder = own_file(name, base).absolute().parent
-    before = set(sys.modules)
-    sys.path.insert(0, str(folder))
+    """While code of FILE.py:CLASS runs: it finds its neighbours, and what it raises is a UserError that names it.
+
+    Neighbours lie beside the file or in the folder ``base``, where projects of several folders begin.
+    """
+    folders = (own_file(name, base).absolute().parent, base.absolute())
+    before, searched = set(sys.modules), list(sys.path)
+    sys.path[:0] = map(str, folders)
     try:
         yield
     except UserError:
@@ -64,9 +67,11 @@ def running(name: str, what: str, base: Path) -> Iterator[None]:
     except Exception as error:  # the user's own code
         raise UserError(f"{what} '{name}' cannot be made: {type(error).__name__}: {first_line(error)}.") from None
     finally:
-        sys.path.remove(str(folder))
-        _NEIGHBOURS.update(
-            new
-            for new in set(sys.modules) - before
-            if folder in Path(getattr(sys.modules[new], "__file__", None) or "").parents
-        )
+        sys.path[:] = searched
+        _NEIGHBOURS.update(new for new in set(sys.modules) - before if _lies_in(sys.modules[new], folders))
+
+
+def _lies_in(module: Any, folders: tuple[Path, ...]) -> bool:
+    """Whether a module is of one of these folders, and not of an environment with packages that lies in it."""
+    path = Path(getattr(module, "__file__", None) or "")
+    return any(folder in path.parents for folder in folders) and "site-packages" not in path.parts

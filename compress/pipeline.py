@@ -173,7 +173,7 @@ class Compression:
             quantize_kernels(self.network, self.graph, settings)
         else:
             images = self.runner.images[: settings.feedback.images].float() * self.data.scale
-            details = quantize_by_feedback(self.network, self.graph, settings, images)
+            details = quantize_by_feedback(self.network, self.graph, settings, images, self._say)
         self.quantized = True
         self._after_change()
         self._train("ternary", settings.training)

@@ -210,7 +210,8 @@ def _centre(image: Image.Image, path: Path, height: int, width: int, crop: float
     if factor > _ENLARGED_MAX:
         raise UserError(
             f"Image {path} has {image.width} x {image.height} pixels: at least "
-            f"{-(-width / crop // _ENLARGED_MAX):.0f} x {-(-height / crop // _ENLARGED_MAX):.0f} are needed."
+            f"{-(-width / crop // _ENLARGED_MAX):.0f} x {-(-height / crop // _ENLARGED_MAX):.0f} are needed "
+            f"for images of {width} x {height}, 'width' and 'height'."
         )
     resized = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BILINEAR)
     left, top = (resized.width - width) // 2, (resized.height - height) // 2

@@ -474,7 +474,11 @@ def test_image_folder_unreadable(folder: Path, file: str, damage: str) -> None:
 def test_image_folder_small_image(folder: Path) -> None:
     path = folder / "train" / "blue" / "0.png"
     Image.new("RGB", (63, 300)).save(path)
-    refused(f"Image {path} has 63 x 300 pixels: at least 64 x 64 are needed.", "image-folder", folder)
+    refused(
+        f"Image {path} has 63 x 300 pixels: at least 64 x 64 are needed for images of 224 x 224, 'width' and 'height'.",
+        "image-folder",
+        folder,
+    )
     Image.new("RGB", (64, 64)).save(path)
     for other in folder.glob("*/*/*.[pjJ]*"):
         Image.new("RGB", (64, 70)).save(other)
