@@ -154,7 +154,7 @@ def quantize_by_feedback(
     training = network.training
     network.eval()
     before.eval()
-    done = []
+    done: list[LayerFeedback] = []
     with torch.no_grad():
         batches = torch.split(images, _BATCH)
         walk, wanted = _Walk(network, graph, batches), _Walk(before, graph, batches)
@@ -165,10 +165,8 @@ def quantize_by_feedback(
             if layer.name in entries:
                 entry, alpha = entries[layer.name], alpha_of(layer, settings)
                 if say is not None:
-                    number, size = len(done) + 1, entry.tensor.numel()
-                    say(
-                        f"  feedback: layer {number} of {len(entries)}, '{layer.name}', {size:,} coefficients of {total:,}"
-                    )
+                    which = f"layer {len(done) + 1} of {len(entries)}, '{layer.name}'"
+                    say(f"  feedback: {which}, {entry.tensor.numel():,} of {total:,} coefficients")
                 moments = _seen(entry, inputs, targets, feedback.positions)
                 done.append(_quantize(network, entry, moments, alpha, feedback, 1 / total))
             if layer.module:
