@@ -269,7 +269,9 @@ class Compression:
             if saved is None:
                 continue
             first = load_state(self._file(STEPS[0]), self.key(STEPS[0]))
-            if first is None:
+            scored = saved_scores(saved).keys() >= set(names[:done])
+            if first is None or not (scored or len(self.data.held_out_images) <= self._package_images):
+                # Without the score of each image, those of the package cannot be told from the others.
                 continue
             restore(first, self.network, self.graph, self.recipe)
             self.runner.learn_from(self.network)
