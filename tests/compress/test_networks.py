@@ -359,7 +359,7 @@ def test_a_whole_module_is_no_checkpoint(tmp_path: Path) -> None:
 def test_checkpoint_that_is_no_plain_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused(tmp_path / "nowhere.pt", "cannot be read: No such file or directory.")
     refused(tmp_path, "cannot be read: Is a directory.")
-    refused(Path("/dev/zero"), "cannot be read: it is no plain file.")
+    refused(Path("/dev/null"), "cannot be read: it is no plain file.")
     os.mkfifo(tmp_path / "pipe")
     refused(tmp_path / "pipe", "cannot be read: it is no plain file.")
     path = saved(tmp_path / "a.pt", digits_state())
