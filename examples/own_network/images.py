@@ -12,7 +12,7 @@ class DrawnShapes(Dataset):
     """Discs (0), squares (1) and crosses (2) of any place, size and brightness, on noise."""
 
     def __init__(self, train: bool) -> None:
-        self._seed, self._count = (0, 360) if train else (1, 90)
+        self._seed, self._count = (0, 240) if train else (1, 90)
 
     def __len__(self) -> int:
         return self._count
