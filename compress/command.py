@@ -13,6 +13,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.options import Folder
 from penni_escalate.common.paths import BASE, BUILD, RESULTS, console_command, relative
 from penni_escalate.common.results import write_atomically, write_json
+from penni_escalate.compress.acceptance.command import models, random_networks
 from penni_escalate.compress.portable import choose_portable_code
 from penni_escalate.compress.recipe import SEED_MAX, load_recipe, recipe_file, recipe_names
 from penni_escalate.compress.steps import TEXTS
@@ -188,6 +189,8 @@ for _name, _text in TEXTS.items():
 _step_command("export", "run", "Run all steps.")
 compress.add_command(unstructured)
 compress.add_command(tradeoff)
+compress.add_command(models)
+compress.add_command(random_networks)
 
 
 class _Shape(click.ParamType):

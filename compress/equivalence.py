@@ -37,13 +37,15 @@ _SEED = 1
 _DRAWS = 32
 
 
-def check_equivalence(program: Program, graph: Graph) -> None:
+def check_equivalence(program: Program, graph: Graph) -> Network:
     """Compare a graph's result with the network's, for batches of every size in ``BATCHES``.
 
     Nothing is changed: neither the network nor the state of any random number generator.
 
     Args:
         program: what torch.export made of the user's module, and ``graph`` the layers that were read of it.
+
+    Returns the network that was compared, with its drawn numbers in float64.
 
     Raises UserError naming the first layer at which they part, or where the network fails on a batch or gives nothing
     to compare.
@@ -63,6 +65,7 @@ def check_equivalence(program: Program, graph: Graph) -> None:
                     f"found with {len(images)} random images in float64 and random weights: assign the result of every "
                     "operation, and write this part with the operators of docs/operators.md."
                 )
+    return drawn
 
 
 class _Own:

@@ -88,6 +88,18 @@ def check_agreement(network: IntegerNetwork, package: Package) -> None:
     Args:
         network: in float64.
     """
+    wrong = first_difference(network, package)
+    if wrong is not None:
+        print(f"The integer model and the trained network differ on held-out image {wrong}.", file=sys.stderr)
+        raise SystemExit(1)
+
+
+def first_difference(network: IntegerNetwork, package: Package) -> int | None:
+    """The first held-out image on which an integer of golden's result is not the network's; None where there is none.
+
+    Args:
+        network: in float64.
+    """
     for start in range(0, min(_CHECKED, len(package.images)), 8):
         images = package.images[start : start + 8]
         found = run_network(package, images)[package.layers[-1].name]
@@ -95,9 +107,8 @@ def check_agreement(network: IntegerNetwork, package: Package) -> None:
             result = network.result_codes(torch.tensor(images, dtype=torch.float64).permute(0, 3, 1, 2))
         expected = (result.permute(0, 2, 3, 1) if result.dim() == 4 else result).numpy()
         if not np.array_equal(found, expected):
-            wrong = start + int(np.flatnonzero((found != expected).reshape(len(images), -1).any(axis=1))[0])
-            print(f"The integer model and the trained network differ on held-out image {wrong}.", file=sys.stderr)
-            raise SystemExit(1)
+            return start + int(np.flatnonzero((found != expected).reshape(len(images), -1).any(axis=1))[0])
+    return None
 
 
 def _layers(network: IntegerNetwork) -> tuple[list[dict[str, Any]], dict[str, Arrays]]:

@@ -85,13 +85,20 @@ def _convolution(reader: Reader, node: fx.Node, a: Any) -> Value:
     else:
         value, groups = a.input, a.groups
     depthwise = groups == channels == count and groups > 1
-    read = reader.read(node, value, pads=True, shuffled=not depthwise)
     out = shape_of(node)
-    stride = _one(a.stride, out[1:], "stride")
     steps = _pair(a.dilation)
-    pads = _together(read.pads, _padding(a.padding, (rows, columns), steps))
-    kernels, padding = _fitted(weight.value, steps, pads)
-    mask = None if kernels is weight.value else _fitted(torch.ones_like(weight.value), steps, pads)[0]
+    margin = _padding(a.padding, (rows, columns), steps)
+    taps = weight.value
+    pixel = reader.elements.copied(reader.elements.ids(value)) if out[1:] == (1, 1) and not any(margin) else None
+    if pixel is not None:
+        # The weight of a pixel that is there several times is the sum of its weights.
+        value = replace(value, shape=tuple(pixel.shape), tensor=None, ids=pixel)
+        taps = taps.detach().sum((2, 3), keepdim=True)
+    read = reader.read(node, value, pads=True, shuffled=not depthwise)
+    stride = _one(a.stride, out[1:], "stride")
+    pads = _together(read.pads, margin)
+    kernels, padding = _fitted(taps, steps, pads)
+    mask = None if kernels is taps else _fitted(torch.ones_like(taps), steps, pads)[0]
     if groups > 1 and not depthwise:
         kernels, inside = grouped(kernels, groups)
         mask = inside if mask is None else inside * mask.repeat(1, groups, 1, 1)
@@ -477,7 +484,8 @@ def _average_pool(reader: Reader, node: fx.Node, a: Any) -> Value:
     "_adaptive_avg_pool2d",
     written="AdaptiveAvgPool2d, functional.adaptive_avg_pool2d",
     becomes="the same",
-    condition="to one pixel, or windows of one size side by side; of one pixel, to copies of it that a Linear reads",
+    condition="to one pixel, or windows of one size side by side; of one pixel, to copies of it that a Linear reads, or a "
+    "convolution as large as they are",
 )
 def _adaptive_pool(reader: Reader, node: fx.Node, a: Any) -> Value:
     out = shape_of(node)

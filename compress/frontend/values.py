@@ -156,6 +156,13 @@ class Elements:
         table[real] = offsets[which] + channel
         return Picture(sources, (int(offsets[-1]), height, width), table, stride, (top, below, left, right))
 
+    def copied(self, ids: Tensor) -> Tensor | None:
+        """The one pixel (C, 1, 1) that planes (C, H, W) of ids show everywhere; None where they show several."""
+        if ids.dim() != 3 or ids[0].numel() < 2:
+            return None
+        pixel = ids[:, :1, :1]
+        return pixel if bool((ids == pixel).all()) else None
+
     def row(self, ids: Tensor) -> tuple[tuple[str, ...], Tensor] | None:
         """Of a vector (L,) of ids: the tensors that it has all numbers of, and the place of each in their order.
 

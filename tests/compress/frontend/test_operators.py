@@ -190,6 +190,11 @@ READ: dict[str, tuple[Forward, dict[str, nn.Module], str]] = {
         {"pool": nn.AdaptiveAvgPool2d(4)},
         "average_pool decomposed",
     ),
+    "convolution of copies of a pixel": (
+        lambda n, x: n.whole(functional.adaptive_avg_pool2d(n.pool(x), 3)).flatten(1),
+        {"pool": nn.MaxPool2d(8), "whole": nn.Conv2d(8, CLASSES, 3)},
+        "max_pool",
+    ),
     "copies of a pixel": (
         lambda n, x: n.wide(functional.adaptive_avg_pool2d(n.pool(x), 3).flatten(1)),
         {"pool": nn.MaxPool2d(8), "wide": nn.Linear(72, CLASSES)},
