@@ -155,7 +155,11 @@ def _scale(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Any
     if not isinstance(weight, nn.Parameter):
         # None, or computed from others.
         return output
-    factor = SPREAD / output.square().mean().sqrt()
+    size = output.square().mean().sqrt()
+    if not size:
+        # Its window reads nothing but zeros of the margin.
+        return output
+    factor = SPREAD / size
     weight.mul_(factor)
     if not isinstance(module.bias, Tensor):
         return output * factor

@@ -38,8 +38,7 @@ def models(names: tuple[str, ...], again: bool, record: Path, page: Path, packag
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     known = read_found(record)
-    # The environment's own packages come first.
-    sys.path.append(str(packages.absolute()))
+    sys.path.insert(0, str(packages.absolute()))
     from penni_escalate.compress.acceptance.collections import MODELS, Collection, declare_operators, missing, version
 
     # Lightning imports torchvision where it is installed.
@@ -57,21 +56,28 @@ def models(names: tuple[str, ...], again: bool, record: Path, page: Path, packag
             versions[collection] = version(collection)
     chosen = [model for model in MODELS if model.collection in versions and (not names or model.name in names)]
     try:
-        lock = shared_folder.hold(BUILD / "acceptance" / record.name)
+        lock = shared_folder.hold(shared_folder.keyed(BUILD / "acceptance" / record.name, str(record.absolute())))
     except BlockingIOError:
         raise UserError(f"Another command writes {relative(record)}: let it end first, or name another file.") from None
     with lock:
         for model in chosen:
             before = known.get(model.title)
-            if before is not None and not again and (before.version, before.side) == (
-                versions[model.collection],
-                model.side,
+            if (
+                before is not None
+                and not again
+                and (before.version, before.side)
+                == (
+                    versions[model.collection],
+                    model.side,
+                )
             ):
                 continue
             found = _found(model, versions[model.collection])
             known[model.title] = found
             write_found(record, page, tuple(known[one.title] for one in MODELS if one.title in known))
-            _say(console, f"{found.title}: {found.refused or f'accepted, {found.layers} layers'}, {found.seconds:.0f} s")
+            _say(
+                console, f"{found.title}: {found.refused or f'accepted, {found.layers} layers'}, {found.seconds:.0f} s"
+            )
     if not known:
         raise UserError(f"Nothing is known of any network: install the collections of {_requirements()}.")
     accepted = sum(not one.refused for one in known.values())
@@ -119,7 +125,9 @@ def random_networks(count: int, first: int) -> None:
     for seed in range(first, first + count):
         network, shape = draw_network(seed)
         try:
-            used |= operators_used(try_network(network, f"random-{seed}", shape, images=2, seed=seed).program)
+            trial = try_network(network, f"random-{seed}", shape, images=2, seed=seed)
+            used |= operators_used(trial.program)
+            _say(console, f"random-{seed}: {len(trial.graph.layers)} layers, equal in every form.")
         except UserError as error:
             wrong += 1
             size = " x ".join(str(side) for side in shape)

@@ -26,6 +26,10 @@ class RandomNetwork(nn.Module):
         self.functions: list[Function] = []
         self.lines: list[str] = []
 
+    def part(self, name: str) -> Any:
+        """The module of this name."""
+        return self.get_submodule(name)
+
     def forward(self, x: Tensor) -> Tensor:
         """The result of images (N, C, H, W)."""
         results = [x]
@@ -93,7 +97,7 @@ class Drawing:
     def call(self, module: nn.Module, place: int) -> int:
         """A step that calls a module of its own."""
         name = self.module(module)
-        return self.step(f"{module} of {place}", lambda net, results: net.get_submodule(name)(results[place]))
+        return self.step(f"{module} of {place}", lambda net, results: net.part(name)(results[place]))
 
     def apply(self, text: str, function: Callable[[Tensor], Tensor], place: int) -> int:
         """A step that calls a function."""
@@ -118,21 +122,22 @@ def convolution(d: Drawing, x: int, kernels: int | None = None, *, keep: bool = 
     spans = (dilation * (rows - 1) + 1, dilation * (columns - 1) + 1)
     if margin == "none" and (spans[0] > height or spans[1] > width):
         margin = "half"
-    padding = {"same": "same", "half": half}.get(margin, 0)
-    if margin == "half" and any(side + 2 * edge < span for side, edge, span in zip((height, width), half, spans)):
+    padding: Any = {"same": "same", "half": half}.get(margin, 0)
+    if margin == "half" and any(
+        side + 2 * edge < span for side, edge, span in zip((height, width), half, spans, strict=True)
+    ):
         rows = columns = 1
         padding = 0
     if margin == "one-sided":
         left, right, top, bottom = (d.within(0, 2) for _ in range(4))
         x = _padded(d, x, (left + spans[1] - 1, right, top + spans[0] - 1, bottom))
-    sizes = (channels, kernels, (rows, columns), stride, padding, dilation, groups)
-    made = nn.Conv2d(*sizes, bias=bias)
+    made = nn.Conv2d(channels, kernels, (rows, columns), stride, padding, dilation, groups, bias)
     if d.pick(True, False) or padding == "same":
         return d.call(made, x)
     name = d.module(made)
 
     def function(net: RandomNetwork, results: list[Tensor]) -> Tensor:
-        module = net.get_submodule(name)
+        module = net.part(name)
         return functional.conv2d(results[x], module.weight, module.bias, stride, padding, dilation, groups)
 
     return d.step(f"functional.conv2d of {x}, {made}", function)
@@ -147,7 +152,7 @@ def norm(d: Drawing, x: int) -> int:
     name = d.module(made)
 
     def function(net: RandomNetwork, results: list[Tensor]) -> Tensor:
-        m = net.get_submodule(name)
+        m = net.part(name)
         return functional.batch_norm(results[x], m.running_mean, m.running_var, m.weight, m.bias, False, 0.1, m.eps)
 
     return d.step(f"functional.batch_norm of {x}", function)
@@ -234,9 +239,11 @@ def padded_shortcut(d: Drawing, x: int) -> int:
     spellings: dict[str, Callable[[Tensor], Tensor]] = {
         "pad(x[:, :, ::2, ::2])": lambda x: functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, more, more)),
         "cat of new_zeros": lambda x: _with_zeros(x[:, :, ::2, ::2], more),
-        "cat of zeros_like": lambda x: torch.cat([x, torch.zeros_like(x)], 1)[:, : channels + 2 * more, ::2, ::2]
-        if 2 * more <= channels
-        else _with_zeros(x[..., ::2, ::2], more),
+        "cat of zeros_like": lambda x: (
+            torch.cat([x, torch.zeros_like(x)], 1)[:, : channels + 2 * more, ::2, ::2]
+            if 2 * more <= channels
+            else _with_zeros(x[..., ::2, ::2], more)
+        ),
     }
     return added(d, d.apply(*d.named(spellings), x), y)
 
@@ -262,7 +269,7 @@ def affine(d: Drawing, x: int) -> int:
     name = d.module(_Scale(channels))
 
     def function(net: RandomNetwork, results: list[Tensor]) -> Tensor:
-        return results[x] * net.get_submodule(name).scale
+        return results[x] * net.part(name).scale
 
     return d.step(f"learned scale of {x}", function)
 
@@ -340,13 +347,15 @@ def shuffled(d: Drawing, x: int) -> int:
     groups = d.pick(*[count for count in range(1, channels + 1) if channels % count == 0])
     order = d.order(channels)
     spellings: dict[str, Callable[[Tensor], Tensor]] = {
-        "view, transpose, view": lambda x: x.view(x.size(0), groups, channels // groups, height, width)
-        .transpose(1, 2)
-        .contiguous()
-        .view(x.size(0), -1, height, width),
-        "reshape, permute": lambda x: x.reshape(-1, groups, channels // groups, height, width)
-        .permute(0, 2, 1, 3, 4)
-        .flatten(1, 2),
+        "view, transpose, view": lambda x: (
+            x.view(x.size(0), groups, channels // groups, height, width)
+            .transpose(1, 2)
+            .contiguous()
+            .view(x.size(0), -1, height, width)
+        ),
+        "reshape, permute": lambda x: (
+            x.reshape(-1, groups, channels // groups, height, width).permute(0, 2, 1, 3, 4).flatten(1, 2)
+        ),
         "channel_shuffle": lambda x: functional.channel_shuffle(x, groups),
         "flip": lambda x: x.flip(1),
         "roll": lambda x: torch.roll(x, 1, 1),
@@ -379,10 +388,10 @@ def halved(d: Drawing, x: int) -> int:
 
 def padded(d: Drawing, x: int) -> int:
     """Lines of zeros on any side."""
-    return _padded(d, x, tuple(d.within(0, 2) for _ in range(4)))
+    return _padded(d, x, (d.within(0, 2), d.within(0, 2), d.within(0, 2), d.within(0, 2)))
 
 
-def _padded(d: Drawing, x: int, lines: tuple[int, ...]) -> int:
+def _padded(d: Drawing, x: int, lines: tuple[int, int, int, int]) -> int:
     if d.pick(True, False):
         return d.call(nn.ZeroPad2d(lines), x)
     return d.apply(f"functional.pad {lines}", lambda x: functional.pad(x, lines), x)
@@ -407,9 +416,8 @@ def end(d: Drawing, x: int) -> int:
 
 
 def _logits(d: Drawing, x: int) -> int:
-    if d.pick(True, False):
-        # Without a convolution before it, the pool would be the only layer.
-        x = block(d, x)
+    # A fully connected layer reads all numbers of a tensor, without a margin.
+    x = convolution(d, x)
     channels, height, width = d.size(x)
     spellings: dict[str, Callable[[Tensor], Tensor]] = {
         "adaptive_avg_pool2d(1).flatten(1)": lambda x: functional.adaptive_avg_pool2d(x, 1).flatten(1),
@@ -447,7 +455,7 @@ def _logits(d: Drawing, x: int) -> int:
     kind, product = d.named(products)
     return d.step(
         f"{kind} of {x}",
-        lambda net, results: product(results[x], net.get_submodule(name)),
+        lambda net, results: product(results[x], net.part(name)),
     )
 
 

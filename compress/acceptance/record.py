@@ -3,28 +3,13 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import jinja2
 from pydantic import TypeAdapter, ValidationError
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.common.results import write_atomically, write_json
 from penni_escalate.common.validation import first_problem
-
-_HEAD = """# Networks of collections
-
-Which networks are accepted, of the collections that people use.
-`penni-escalate compress models` tries them and writes this page from `configs/models.json`; a run that was stopped goes on.
-
-*Accepted*: the network is read, its layers equal its module to 1e-9 in float64, it is decomposed, pruned, quantized and folded, and one image through the package gives the same integers in golden/ as in PyTorch.
-Weights and image are drawn; nothing is trained.
-Every network has the smallest image that it takes, at least 32 x 32 pixels.
-
-The collections are Python packages that nothing else needs.
-`pip install --no-deps --target build/models -r requirements-models.txt` installs them for this command alone, beside the environment; those that are missing are left out, and what is known of their networks stays.
-
-| collection | network | image | accepted | layers |
-|---|---|---|---|---|
-"""
 
 
 @dataclass(frozen=True)
@@ -82,10 +67,6 @@ def write_found(record: Path, page: Path, found: tuple[Found, ...]) -> None:
 
 def models_page(found: tuple[Found, ...]) -> str:
     """The page."""
-    rows = [
-        f"| {one.collection} {one.version} | `{one.name}` | {one.side} x {one.side} | "
-        f"{'no: ' + one.refused.replace('|', '/') if one.refused else 'yes'} | {one.layers or '-'} |\n"
-        for one in found
-    ]
-    accepted = sum(not one.refused for one in found)
-    return "".join([_HEAD, *rows, f"\n{accepted} of {len(found)} are accepted.\n"])
+    text = (Path(__file__).resolve().parent.parent / "templates" / "models.md.j2").read_text()
+    template = jinja2.Template(text, keep_trailing_newline=True)
+    return template.render(found=found, accepted=sum(not one.refused for one in found))

@@ -64,7 +64,8 @@ def try_network(network: nn.Module, name: str, shape: tuple[int, int, int], *, i
     recipe = _recipe(shape, graph, images, seed)
     decompose_network(drawn, graph, recipe.decomposition)
     entries = list(coefficients(drawn, graph, ternary_classifier=True))
-    prune_to(entries, _SPARSITY)
+    if entries:
+        prune_to(entries, _SPARSITY)
     quantize_kernels(drawn, graph, recipe.quantization)
     data = load_data(recipe.data.source, seed, **recipe.data.options)
     data = replace(data, scale=SPREAD / _CODE)

@@ -484,8 +484,8 @@ def _average_pool(reader: Reader, node: fx.Node, a: Any) -> Value:
     "_adaptive_avg_pool2d",
     written="AdaptiveAvgPool2d, functional.adaptive_avg_pool2d",
     becomes="the same",
-    condition="to one pixel, or windows of one size side by side; of one pixel, to copies of it that a Linear reads, or a "
-    "convolution as large as they are",
+    condition="to one pixel, or windows of one size side by side; of one pixel, to copies of it that a Linear reads, "
+    "or a convolution as large as they are",
 )
 def _adaptive_pool(reader: Reader, node: fx.Node, a: Any) -> Value:
     out = shape_of(node)
@@ -610,6 +610,8 @@ def _upsample(reader: Reader, node: fx.Node, a: Any) -> Value:
 )  # fmt: skip
 def _moved(reader: Reader, node: fx.Node, a: Any) -> Any:
     sources: list[Value] = []
+    if kind_of(node) in ("cat", "concat", "concatenate"):
+        reader.level(node)
 
     def ids(source: fx.Node) -> Any:
         value = reader.values[source]

@@ -369,6 +369,20 @@ class Reader:
             raise RefusedError("reads a tensor of more than channels, height and width", "reshape it to these three")
         return ids.reshape(*ids.shape, *[1] * (3 - ids.dim()))
 
+    def level(self, node: fx.Node) -> None:
+        """Makes layers of the margins of what a node joins, where not all of it has the same one."""
+        found = {}
+        for source in node.all_input_nodes:
+            value = self.values[source]
+            picture = self._picture(value) if isinstance(value, Value) and len(value.shape) == 3 else None
+            if picture is not None:
+                found[source] = picture.pads
+        if len(set(found.values())) > 1:
+            for source, pads in found.items():
+                if any(pads):
+                    value = self.values[source]
+                    self.values[source] = replace(value, tensor=self.tensor(source, value), ids=None, open=False)
+
     def tensor(self, node: fx.Node, value: Value) -> str:
         """The one tensor that a value is; numbers of others are selected into a layer."""
         if value.tensor is not None:

@@ -142,7 +142,9 @@ class IntegerLayer(nn.Module):
         with torch.no_grad():
             # The largest shift whose multiplier still has 16 bits; rounding up to 2**16 costs one place.
             shift = (MULTIPLIER_BITS - 1 - torch.floor(torch.log2(gain))).clamp(1, SHIFT_MAX)
-            shift = torch.where(torch.round(gain * torch.exp2(shift)) >= 2**MULTIPLIER_BITS, shift - 1, shift)
+            shift = torch.where(
+                torch.round(gain * torch.exp2(shift)) >= 2**MULTIPLIER_BITS, shift - 1, shift
+            ).clamp_min(1)
             multiplier = torch.round(gain * torch.exp2(shift)).clamp(0, 2**MULTIPLIER_BITS - 1)
         step = straight_through(multiplier * torch.exp2(-shift), gain)
         smooth = (offset / step).clamp(-_BIAS_MAX, _BIAS_MAX)

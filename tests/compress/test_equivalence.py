@@ -238,6 +238,16 @@ def test_a_reader_that_forgets_is_detected(case: str, monkeypatch: pytest.Monkey
         check_equivalence(program, graph)
 
 
+def test_a_layer_that_reads_nothing_but_its_margin_can_be_compared() -> None:
+    """Its result is 0, whatever its weights: there is nothing to scale."""
+
+    def forward(n: Any, x: Tensor) -> Tensor:
+        pixel = functional.adaptive_avg_pool2d(relu(n.c1(x)), 1)
+        return n.head(pixel + n.beside(pixel))
+
+    checked(Mine(forward, beside=nn.Conv2d(8, 8, 2, padding="same", dilation=2, bias=False)))
+
+
 def test_a_gain_of_zero_hides_no_branch(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the network's own weights nothing is to be seen: the branch is there when all numbers are drawn."""
 

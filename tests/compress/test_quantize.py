@@ -472,3 +472,13 @@ def test_package_is_read_back_whole(tmp_path: Path) -> None:
         assert torch.equal(value, before[name]), name
     part = integer.parts["fc3"]
     assert isinstance(part, IntegerClassifier) and set(part.codes().weight.flatten().tolist()) <= {-1.0, 0.0, 1.0}
+
+
+def test_a_gain_that_is_too_large_keeps_a_shift() -> None:
+    """An output that is 0 for all images of the calibration has a scale near 0; a package has shifts from 1 on."""
+    network, graph = pruned(Plain, 1)
+    part = integers(network, graph, 1).parts["conv2"]
+    assert isinstance(part, IntegerLayer)
+    part.output = Codes(1e-12, False)
+    codes = part.codes().requantization
+    assert codes.shift.min() == 1 and (codes.multiplier == 2**16 - 1).any()

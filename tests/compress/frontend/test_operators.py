@@ -190,6 +190,13 @@ READ: dict[str, tuple[Forward, dict[str, nn.Module], str]] = {
         {"pool": nn.AdaptiveAvgPool2d(4)},
         "average_pool decomposed",
     ),
+    "margin of a part": (
+        lambda n, x: n.head(
+            n.mix(torch.cat([n.c2(functional.pad(x, (1, 0, 1, 0))), functional.pad(x, (1, 0, 1, 0))], 1))
+        ),
+        {"mix": conv(16, 8)},
+        "decomposed depthwise decomposed",
+    ),
     "convolution of copies of a pixel": (
         lambda n, x: n.whole(functional.adaptive_avg_pool2d(n.pool(x), 3)).flatten(1),
         {"pool": nn.MaxPool2d(8), "whole": nn.Conv2d(8, CLASSES, 3)},
