@@ -74,7 +74,7 @@ def models(names: tuple[str, ...], again: bool, record: Path, page: Path, packag
                 continue
             found = _found(model, versions[model.collection])
             known[model.title] = found
-            write_found(record, page, tuple(known[one.title] for one in MODELS if one.title in known))
+            write_found(record, page, known, [one.title for one in MODELS])
             _say(
                 console, f"{found.title}: {found.refused or f'accepted, {found.layers} layers'}, {found.seconds:.0f} s"
             )

@@ -1,5 +1,6 @@
 """Networks that are put together at random from everything that docs/operators.md has, in its many spellings."""
 
+import itertools
 import random
 from collections.abc import Callable
 from math import gcd
@@ -46,7 +47,7 @@ class Drawing:
         shape: (channels, height, width) of an image.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int | str) -> None:
         self._random = random.Random(seed)
         self.network = RandomNetwork()
         self.shape = (self.within(1, 7), self.within(7, 13), self.within(7, 13))
@@ -466,10 +467,17 @@ PIECES = (
 
 
 def draw_network(seed: int) -> tuple[RandomNetwork, tuple[int, int, int]]:
-    """A network, and the shape of its images."""
-    d = Drawing(seed)
-    x = block(d, 0)
-    for _ in range(d.within(2, 5)):
-        x = d.pick(*PIECES)(d, x)
-    end(d, x)
+    """A network whose result depends on the image, and the shape of its images."""
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        for number in itertools.count():
+            d = Drawing(f"{seed} {number}")
+            x = block(d, 0)
+            for _ in range(d.within(2, 5)):
+                x = d.pick(*PIECES)(d, x)
+            end(d, x)
+            # Windows may meet nothing but margins.
+            one, other = d.network(torch.randn(2, *d.shape))
+            if not torch.equal(one, other):
+                break
     return d.network, d.shape

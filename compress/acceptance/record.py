@@ -1,5 +1,6 @@
 """What is known of the networks of collections, as plain data, and docs/models.md, which shows it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -59,14 +60,21 @@ def read_found(path: Path) -> dict[str, Found]:
     return {one.title: one for one in found}
 
 
-def write_found(record: Path, page: Path, found: tuple[Found, ...]) -> None:
-    """Write the file and its page."""
+def write_found(record: Path, page: Path, known: Mapping[str, Found], titles: Sequence[str]) -> None:
+    """Write the file and its page.
+
+    Args:
+        known: by title.
+        titles: of all networks, in the order of the file.
+    """
+    found = [known[title] for title in titles if title in known]
     write_json(record, [asdict(one) for one in found])
-    write_atomically(page, models_page(found).encode())
+    write_atomically(page, models_page(found, titles).encode())
 
 
-def models_page(found: tuple[Found, ...]) -> str:
-    """The page."""
+def models_page(found: Sequence[Found], titles: Sequence[str]) -> str:
+    """The page; it names the networks that nothing is known of."""
     text = (Path(__file__).resolve().parent.parent / "templates" / "models.md.j2").read_text()
     template = jinja2.Template(text, keep_trailing_newline=True)
-    return template.render(found=found, accepted=sum(not one.refused for one in found))
+    untried = [title for title in titles if title not in {one.title for one in found}]
+    return template.render(found=found, untried=untried, accepted=sum(not one.refused for one in found))
