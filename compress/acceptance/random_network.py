@@ -260,7 +260,7 @@ def affine(d: Drawing, x: int) -> int:
     constant = torch.linspace(0.5, 1.5, channels)[:, None, None]
     spellings: dict[str, Callable[[Tensor], Tensor]] = {
         "2 * x - 1": lambda x: 2 * x - 1,
-        "(x - mean) / deviation": lambda x: (x - 0.4 * constant) / constant,
+        "(x - mean) / deviation": lambda x: (x - 0.5 * constant) / constant,
         "neg": lambda x: -x,
         "1 - x": lambda x: 1 - x,
         "x / 3": lambda x: torch.div(x, 3.0),
