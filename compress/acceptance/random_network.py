@@ -388,8 +388,8 @@ def halved(d: Drawing, x: int) -> int:
 
 
 def padded(d: Drawing, x: int) -> int:
-    """Lines of zeros on any side."""
-    return _padded(d, x, (d.within(0, 2), d.within(0, 2), d.within(0, 2), d.within(0, 2)))
+    """A convolution of what has lines of zeros on any side: every n-th pixel of it no layer takes."""
+    return convolution(d, _padded(d, x, (d.within(0, 2), d.within(0, 2), d.within(0, 2), d.within(0, 2))))
 
 
 def _padded(d: Drawing, x: int, lines: tuple[int, int, int, int]) -> int:

@@ -27,7 +27,7 @@ def test_every_piece_is_drawn_for_any_image() -> None:
     for seed in range(10):
         for piece in set(PIECES):
             drawing = Drawing(seed)
-            assert piece(drawing, 0) == len(drawing.network.functions)
+            assert piece(drawing, 0) == len(drawing.network.functions) > 0
 
 
 def run(*arguments: str) -> tuple[int, str]:
