@@ -57,7 +57,6 @@ class Accelerator:
             if value & (value - 1):
                 raise ValueError(f"field '{field}' is {value}: it must be a power of two")
         for field, divisor in (
-            ("blocks", "group"),
             ("group", "lanes"),
             ("lanes", "adders"),
             ("blocks", "out_lanes"),
@@ -68,6 +67,10 @@ class Accelerator:
             value, unit = getattr(self, field), getattr(self, divisor)
             if value % unit:
                 raise ValueError(f"field '{field}' is {value}: it must be a multiple of {divisor} ({unit})")
+        if self.blocks % self.group and self.group % self.blocks:
+            raise ValueError(
+                f"field 'blocks' is {self.blocks}: it must be a multiple of group ({self.group}), or divide it"
+            )
         if self.taps >= self.width_max:
             raise ValueError(f"field 'taps' is {self.taps}: it must be below width_max ({self.width_max})")
         if self.lookaside >= self.adders and self.lookaside:

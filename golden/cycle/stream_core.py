@@ -149,9 +149,10 @@ def simulate(
     cycles = run_core(s, work, groups, gates, rows, macs, scratch, record, timeout)
     if cycles < 0:
         raise DeadlockError(f"nothing moved for {timeout} cycles")
-    outputs = [output_codes(work, mine).reshape(-1, s.group) for work, mine in zip(passes, z, strict=False)]
+    outputs = [output_codes(work, mine).reshape(-1, s.group_codes) for work, mine in zip(passes, z, strict=False)]
+    codes = np.concatenate([*outputs, np.zeros((0, s.group_codes), np.uint8)])
     return Trace(
-        outputs=np.concatenate([*outputs, np.zeros((0, s.group), np.uint8)]),
+        outputs=np.pad(codes, ((0, 0), (0, s.group - s.group_codes))),
         output_cycle=record.output_cycle,
         input_cycle=record.input_cycle,
         start_cycle=record.start_cycle,
@@ -185,7 +186,7 @@ def _block_counters(s: Sizes, passes: list[Pass], inputs: list[SparseTensor], ro
 
 def output_groups(work: Pass, config: Accelerator) -> int:
     """Output groups of a pass: of each pixel those of the blocks' first codes, then those of the next."""
-    return work.result_height * work.result_width * work.codes * config.blocks // config.group
+    return work.result_height * work.result_width * work.codes * sizes_of(config).code_groups
 
 
 def output_tensor(outputs: np.ndarray, passes: list[Pass], layer: Convolution) -> np.ndarray:
@@ -197,6 +198,7 @@ def output_tensor(outputs: np.ndarray, passes: list[Pass], layer: Convolution) -
         outputs: uint8 (groups, GROUP), as in Trace.
     """
     tiles = []
+    outputs = outputs[:, : len(passes[0].bias)]
     of_pixel = len(outputs) // sum(work.result_height * work.result_width for work in passes)
     start = 0
     for tile, own in groupby(passes, key=lambda work: work.tile):

@@ -363,7 +363,7 @@ def compare(config: Accelerator, prediction: Prediction, folder: Path) -> Compar
     recorded = _recorded(folder)
     blocks, core = _compare_counters(config, prediction, recorded, folder, tally)
     return Comparison(
-        values=len(got_cycle) * config.group,
+        values=len(got_cycle) * min(config.blocks, config.group),
         cycles=len(got_cycle) + (blocks.size + core.size if aborted_at is None else 0),
         z=z,
         value_mismatches=tally.values,
@@ -386,12 +386,13 @@ def _recorded(folder: Path) -> dict | None:
 
 def _places(config: Accelerator, prediction: Prediction) -> list[tuple[int, int, int, int]]:
     """(pass, output row, output column, first channel) of every output group."""
+    group_codes = min(config.blocks, config.group)
     return [
-        (number, y, x, group * config.group)
+        (number, y, x, group * group_codes)
         for number, p in enumerate(prediction.run.passes)
         for y in range(p.result_height)
         for x in range(p.result_width)
-        for group in range(p.codes * config.blocks // config.group)
+        for group in range(p.codes * config.blocks // group_codes)
     ]
 
 

@@ -56,7 +56,7 @@ class CollectorBench(UnitBench):
         ]
         self.loaded = 0
         #: Groups of a pixel of each pass.
-        self.per_pixel = self.work.codes * (config.blocks // config.group)
+        self.per_pixel = self.work.codes * self.sizes.code_groups
         groups = self.work.result_height * self.work.result_width * self.per_pixel
         self.last_groups = set((np.cumsum(groups) - 1).tolist())
         self.pass_of_group = np.repeat(np.arange(len(passes)), groups).tolist()
@@ -270,7 +270,7 @@ class CollectorBench(UnitBench):
         self.coverage.met("widest line", width == config.width_max and column == width - 1)
         used = work.multiplier[p, :, output] > 0
         first = int(model.entered[0])
-        codes = model.outputs[first : first + config.blocks // config.group].reshape(-1)[used].tolist()
+        codes = model.outputs[first : first + self.sizes.code_groups].reshape(-1)[: config.blocks][used].tolist()
         low, high = int(work.low[p]) & 255, int(work.high[p]) & 255
         self.coverage.met("clamped value", high in codes)
         for name, there in (
