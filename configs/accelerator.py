@@ -30,7 +30,8 @@ class Accelerator:
 
     #: Name of the preset; goes into file headers and reports.
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=32)]
-    blocks: Annotated[int, _size(2, 256, "blocks; output channels of a pass, or a multiple of them")] = 16
+    clusters: Annotated[int, _size(1, 8, "stream cores side by side, each with streams of its own")] = 1
+    blocks: Annotated[int, _size(2, 256, "blocks of a cluster; output channels of a pass, or a multiple of them")] = 16
     rows: Annotated[int, _size(1, 16, "rows of a block; largest M")] = 6
     group: Annotated[int, _size(2, 64, "channels of a SparseMap group")] = 16
     lanes: Annotated[int, _size(1, 64, "packed codes of a beat")] = 8
@@ -79,6 +80,12 @@ class Accelerator:
                 "a lane has no further neighbours"
             )
         return self
+
+
+    @property
+    def multipliers(self) -> int:
+        """Of the basis MACs of all clusters."""
+        return self.clusters * self.blocks * self.rows * self.taps
 
 
 _ADAPTER = TypeAdapter(Accelerator)

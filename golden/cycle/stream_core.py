@@ -4,9 +4,9 @@ Cycle 0 is the first in which reset is off. A transfer happens in the cycle in w
 are both 1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import groupby
 
 import numpy as np
 
@@ -189,26 +189,26 @@ def output_groups(work: Pass, config: Accelerator) -> int:
     return work.result_height * work.result_width * work.codes * sizes_of(config).code_groups
 
 
-def output_tensor(outputs: np.ndarray, passes: list[Pass], layer: Convolution) -> np.ndarray:
+def output_tensor(outputs: np.ndarray, passes: Sequence[Pass], layer: Convolution) -> np.ndarray:
     """A layer's output codes (OH, OW, channels of all passes), as bytes, from the output groups of its passes.
 
     Where these are logits, they are int32.
 
     Args:
-        outputs: uint8 (groups, GROUP), as in Trace.
+        outputs: uint8 (groups, GROUP), as in Trace: those of the passes, one after the other.
     """
-    tiles = []
-    outputs = outputs[:, : len(passes[0].bias)]
-    of_pixel = len(outputs) // sum(work.result_height * work.result_width for work in passes)
+    channels = max(work.first_channel + work.bias.size for work in passes)
+    found = np.zeros((layer.out_height, layer.out_width, channels), np.int32 if layer.logits else np.uint8)
     start = 0
-    for tile, own in groupby(passes, key=lambda work: work.tile):
-        count = len(list(own))
-        pixels = layer.out_height * tile.results
-        some = outputs[start : start + count * pixels * of_pixel]
-        start += len(some)
-        whole = some.reshape(count, layer.out_height, tile.results, -1)
-        if passes[0].logits:
-            by_block = whole.reshape(*whole.shape[:3], BYTES_OF_LOGIT, -1).swapaxes(3, 4)
-            whole = np.ascontiguousarray(by_block).view("<i4")[..., 0]
-        tiles.append(whole.transpose(1, 2, 0, 3).reshape(layer.out_height, tile.results, -1))
-    return np.concatenate(tiles, axis=1)
+    for work in passes:
+        blocks, group = len(work.bias), outputs.shape[1]
+        count = work.result_height * work.result_width * work.codes * -(-blocks // group)
+        tile = work.tile
+        codes = outputs[start : start + count, :blocks].reshape(tile.lines.results, tile.columns.results, -1)
+        start += count
+        if layer.logits:
+            by_block = codes.reshape(*codes.shape[:2], BYTES_OF_LOGIT, blocks).swapaxes(2, 3)
+            codes = np.ascontiguousarray(by_block).view("<i4")[..., 0]
+        place = slice(work.first_channel, work.first_channel + work.bias.size)
+        found[tile.lines.of_results, tile.columns.of_results, place] = codes
+    return found

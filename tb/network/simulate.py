@@ -264,14 +264,13 @@ def _mismatches(done: list[tuple[_Job, Comparison]], lone_begin: int | None) -> 
 
 def describe_in_layer(run: LayerRun) -> Callable[[Difference], str]:
     """How to say a difference in the layer's terms: row, column, output channel."""
-    tiles = [work.tile for work in run.passes]
 
     def place(number: int, row: int, column: int, channel: int) -> str:
-        work, tile = run.passes[number], tiles[number]
+        work = run.passes[number]
+        lines, columns = work.tile.lines, work.tile.columns
         # A pass may cut the same pixels into other lines.
-        y, x = divmod(row * work.result_width + column, tile.results)
-        before = (number - tiles.index(tile)) * work.bias.size
-        return f"row {y}, column {tile.first + x}, channel {before + channel}"
+        y, x = divmod(row * work.result_width + column, columns.results)
+        return f"row {lines.first + y}, column {columns.first + x}, channel {work.first_channel + channel}"
 
     return lambda difference: describe(difference, place)
 
