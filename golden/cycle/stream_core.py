@@ -119,6 +119,8 @@ def simulate(
     Raises DeadlockError where nothing moves any more.
     """
     s = sizes_of(config)
+    if not passes:
+        return _idle(s)
     z = [combinations(work, tensor) for work, tensor in zip(passes, inputs, strict=True)] if values else []
     if values:
         zero = (np.concatenate(z, axis=2) == 0).all(axis=1)
@@ -166,6 +168,27 @@ def simulate(
         adding=record.adding,
         columns=int(record.columns[0]),
         cycles=cycles,
+    )
+
+
+def _idle(s: Sizes) -> Trace:
+    """Of a core that is given no pass."""
+    nothing = np.zeros(0, np.int64)
+    return Trace(
+        outputs=np.zeros((0, s.group), np.uint8),
+        output_cycle=nothing,
+        input_cycle=nothing,
+        start_cycle=nothing,
+        z=np.zeros((s.blocks, s.rows, 0), np.int64),
+        z_cycle=np.zeros((s.blocks, s.rows, 0), np.int64),
+        zero=np.zeros((s.blocks, 0), np.bool_),
+        block_counters=np.zeros((s.blocks, len(BlockCounter)), np.int64),
+        core_counters=np.zeros(len(CoreCounter), np.int64),
+        gaps=0,
+        causes=np.zeros(len(Cause), np.int64),
+        adding=np.zeros(len(AddCycles), np.int64),
+        columns=0,
+        cycles=0,
     )
 
 

@@ -72,7 +72,7 @@ class CoreArea:
     @property
     def multipliers(self) -> int:
         """Multipliers of the basis MACs."""
-        return self.config.blocks * self.config.rows * self.config.taps
+        return self.config.multipliers
 
     def ge_of(self, unit: str) -> float:
         """Of all instances of a unit, whatever their parameters, without the units inside them."""
