@@ -105,7 +105,7 @@ def parse_accelerator(fields: object, where: str) -> Accelerator:
 def preset_names() -> list[str]:
     """The presets that ship with the project, smallest first."""
     loaded = [load_accelerator(path.stem) for path in PRESET_FOLDER.glob("*.yaml")]
-    return [preset.name for preset in sorted(loaded, key=lambda preset: preset.blocks)]
+    return [preset.name for preset in sorted(loaded, key=lambda preset: preset.multipliers)]
 
 
 def load_accelerator(name_or_file: str) -> Accelerator:

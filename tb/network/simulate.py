@@ -31,6 +31,8 @@ from penni_escalate.golden.selection import HostLayer, select_images, select_lay
 from penni_escalate.tb.base.simulator import PERIOD_PS, Simulator, build, folder_name
 from penni_escalate.tb.stream_core.diagnosis import Diagnosis, diagnose, first_difference
 from penni_escalate.tb.stream_core.stream_run import (
+    CLUSTERS,
+    CORE,
     Comparison,
     Difference,
     Prediction,
@@ -192,7 +194,8 @@ def run_request(
     config = request.config
     layers, left = select_layers(request.package, config, request.layer, cannot_run)
     images = select_images(request.package, request.images, request.image, request.seed)
-    design = stream_design(config, BUILD / "rtl" / folder_name(config), waves=request.waves)
+    top = CLUSTERS if config.clusters > 1 else CORE
+    design = stream_design(config, BUILD / "rtl" / folder_name(config), top=top, waves=request.waves)
     built = begin(f"building {config.name} under {request.simulator}", 1)
     predicted = begin("cycle model", len(layers) * len(images))
     with ThreadPoolExecutor(1) as builder:

@@ -5,7 +5,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +25,8 @@ from penni_escalate.tb.base.random_work import STALL_LENGTH
 from penni_escalate.tb.base.simulator import PERIOD_PS, Design, Outcome, Simulator, run, unended
 
 HDL = Path(__file__).resolve().parent / "hdl"
-#: The unit whose streams are driven.
-CORE = "stream_core"
-#: The unit in its place where there are several clusters.
-TOP = "clusters"
+#: The units whose streams are driven: one core, or all clusters.
+CORE, CLUSTERS = "stream_core", "clusters"
 #: Transfers that the bench's memories hold.
 REPLAY_DEPTH = 65536
 MODULE = "penni_escalate.tb.stream_core.stream_core_tests"
@@ -139,14 +137,20 @@ class Comparison:
 
 
 def stream_design(
-    config: Accelerator, folder: Path, *, trace: bool = True, waves: bool = False, coverage: bool = False
+    config: Accelerator,
+    folder: Path,
+    *,
+    top: str = CORE,
+    trace: bool = True,
+    waves: bool = False,
+    coverage: bool = False,
 ) -> Design:
-    """Write the Verilog and the bench of the configuration's clusters into a folder whose name begins with ``folder``.
+    """Write the Verilog of a configuration and a bench into a folder whose name begins with ``folder``.
 
-    Returns what to build: the stream core alone where there is one cluster.
+    Returns what to build. The arguments are those of ``bench_design``.
     """
     files = render(config)
-    return bench_design(config, folder, files, files, trace=trace, waves=waves, coverage=coverage)
+    return bench_design(config, folder, files, files, top=top, trace=trace, waves=waves, coverage=coverage)
 
 
 def place_of(config: Accelerator, core: int) -> str:
@@ -160,24 +164,28 @@ def bench_design(
     core: Mapping[str, str],
     files: Mapping[str, str],
     *,
+    top: str = CORE,
     trace: bool = True,
     waves: bool = False,
     coverage: bool = False,
 ) -> Design:
-    """Write a stream core, or clusters, and the bench round it; returns what to build.
+    """Write the Verilog and the bench round a stream core, or round all clusters; returns what to build.
 
     Args:
+        top: the unit whose streams are driven. With the stream core the design's configuration is that of one cluster.
         folder: begins the name of the folder that they are written into.
         core: the Verilog by file name.
         files: the generated Verilog by file name, for the hierarchy and its handshakes; of a netlist, what it was
             made of.
         trace: record z; ``core`` then holds what TRACE_Z adds.
     """
+    if top == CORE:
+        config = replace(config, clusters=1)
     bench, checker = "stream_bench.v", "handshake_checker.v"
     texts = {
         **core,
-        bench: render_template(HDL, "stream_bench.v.j2", config),
-        checker: checker_text(config, files, TOP if config.clusters > 1 else CORE, "stream_bench.u_core"),
+        bench: render_template(HDL, "stream_bench.v.j2", config, top=top),
+        checker: checker_text(config, files, top, "stream_bench.u_core"),
     }
     place = written(folder, texts)
     return Design(
