@@ -67,7 +67,7 @@ def losses_of(
     products: int,
     causes: np.ndarray,
     adding: np.ndarray,
-    waiting: int,
+    waiting: int = 0,
 ) -> dict[Share, float]:
     """Shares of all blocks' cycles; they add up to 1.
 

@@ -10,7 +10,7 @@ from penni_escalate.rtl.generator import render
 from penni_escalate.rtl.names import module_name, unit_of
 from penni_escalate.tb.flows.area.synthesis import ModuleCounts, count_module
 
-TOP = "stream_core"
+TOP = "clusters"
 #: Told of each unit before it is synthesised.
 Progress = Callable[[str], object]
 
