@@ -10,6 +10,7 @@ counters and to lay out the files of the next.
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
@@ -103,7 +104,7 @@ class StreamBench:
         values = (bits[end - CORE_BITS : end] for end in ends)
         return [int(value, 2) if set(value) <= {"0", "1"} else None for value in values]
 
-    async def counters(self, blocks: int, count: int = COUNTERS) -> list[dict[str, list]]:
+    async def counters(self, blocks: int, count: int = COUNTERS) -> list[dict[str, Any]]:
         """All counters of each core: its own, and those of each block."""
         own = [await self.counter(True, 0, index) for index in range(count)]
         of_blocks = [[await self.counter(False, block, index) for index in range(count)] for block in range(blocks)]
@@ -148,14 +149,11 @@ async def play_runs(dut) -> None:
             "unknown": int(dut.unknown_o.value),
         }
         if not settings["aborted"]:
-            recorded["cores"] = await bench.counters(settings["blocks"])
+            cores = await bench.counters(settings["blocks"])
             await bench.clear_counters()
             # The index behind the last names no counter and reads 0 as well.
-            left = [
-                count
-                for core in await bench.counters(settings["blocks"], COUNTERS + 1)
-                for counts in (core["core"], *core["blocks"])
-                for count in counts
-            ]
-            recorded["left_by_clear"] = None if None in left else sum(left)
+            for core, cleared in zip(cores, await bench.counters(settings["blocks"], COUNTERS + 1), strict=True):
+                left = [count for counts in (cleared["core"], *cleared["blocks"]) for count in counts]
+                core["left_by_clear"] = None if None in left else sum(left)
+            recorded["cores"] = cores
         (folder / "counters.json").write_text(json.dumps(recorded))

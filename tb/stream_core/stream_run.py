@@ -557,10 +557,10 @@ def _compare_counters(
         tally.note(Difference("run", "", "0 or 1 on every valid and ready", found, int(cycle)), value=True)
     if prediction.run.aborted_at is not None:
         return blocks, core
-    if recorded["left_by_clear"] != 0:
-        left = _known(recorded["left_by_clear"])
-        tally.note(Difference("counter", "the core after clearing", 0, left, -1), value=False)
     counted = recorded["cores"][number]
+    if counted["left_by_clear"] != 0:
+        left = _known(counted["left_by_clear"])
+        tally.note(Difference("counter", "the core after clearing", 0, left, -1), value=False)
     blocks[:] = [[_UNKNOWN if count is None else count for count in counts] for counts in counted["blocks"]]
     core[:] = [_UNKNOWN if count is None else count for count in counted["core"]]
     for counter in BlockCounter:
