@@ -60,7 +60,7 @@ _COMMON = tuple(
 )
 _VERILOG = (*_COMMON, "rtl/*", "configs/*", "tb/__init__.py", "tb/base/*", "tb/flows/__init__.py")
 _BENCHES = (*_VERILOG, "golden/*", *(f"tb/{level.value}/*" for level in Level))
-_STORE = ("tb/flows/result_store.py",)
+_STORE = ("tb/flows/result_store.py", "common/provenance.py")
 _COUNTING = tuple(f"evaluate/dse/{name}.py" for name in ("__init__", "counting", "model_only", "spread", "store"))
 
 #: Of evaluate/: what a layer's results follow from; pages and plots only show them.

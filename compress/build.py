@@ -1,13 +1,11 @@
 """The recipe's network: made or loaded, taken in, and checked against data and accelerator before any training."""
 
-import importlib.util
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
 
-from penni_escalate.common.errors import UserError, first_line
+from penni_escalate.common.errors import UserError
 from penni_escalate.compress.data import Data
 from penni_escalate.compress.equivalence import check_equivalence
 from penni_escalate.compress.frontend import DENSE_CHANNELS_MAX, export, read_program
@@ -15,24 +13,27 @@ from penni_escalate.compress.graph import Graph, Role
 from penni_escalate.compress.layers import check_finite
 from penni_escalate.compress.network import Network
 from penni_escalate.compress.networks import NETWORKS, load_checkpoint
+from penni_escalate.compress.own_code import is_own, load_own, running
 from penni_escalate.compress.recipe import Classifier, Recipe
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.golden.fit import exceeds_limits
 from penni_escalate.golden.geometry import Geometry
 
-#: Modules that the last network's file has imported from beside it.
-_NEIGHBOURS: set[str] = set()
 
-
-def build(recipe: Recipe, data: Data) -> tuple[Network, Graph]:
+def build(recipe: Recipe, data: Data, given: nn.Module | None = None) -> tuple[Network, Graph]:
     """The recipe's network with its first weights, as layers, and these for images of the data's size.
+
+    Args:
+        given: a network in place of the one that the recipe names.
 
     Raises UserError where the network or its checkpoint cannot be had, is not supported, was not read as it computes,
     or does not fit the data, the recipe or the accelerator.
     """
     _check_labels(recipe, data)
+    _check_mean(recipe, data)
     channels, height, width = (int(value) for value in data.held_out_images.shape[1:])
-    program = export(build_network(recipe, data.classes), recipe.network, (channels, height, width))
+    module = build_network(recipe, data.classes, given)
+    program = export(module, recipe.network, (channels, height, width))
     network, graph = read_program(program)
     _check_result(graph, recipe, data)
     graph = _with_digits(network, graph, recipe)
@@ -44,13 +45,13 @@ def build(recipe: Recipe, data: Data) -> tuple[Network, Graph]:
     return network, graph
 
 
-def build_network(recipe: Recipe, classes: int) -> nn.Module:
-    """The recipe's network with its checkpoint.
+def build_network(recipe: Recipe, classes: int, given: nn.Module | None = None) -> nn.Module:
+    """The recipe's network, or the given one, with its checkpoint.
 
     Raises UserError for an unknown network, a file that cannot be run, or a checkpoint of another network.
     """
     name = recipe.network
-    network = make_network(name, classes)
+    network = make_network(name, classes, recipe.base) if given is None else given
     if recipe.checkpoint == "shipped":
         load = NETWORKS[name].shipped if name in NETWORKS else None
         if load is None:
@@ -58,17 +59,25 @@ def build_network(recipe: Recipe, classes: int) -> nn.Module:
             raise UserError(f"Network '{name}' has no weights in a Python package, unlike {having}: name a file.")
         load(network)
     elif recipe.checkpoint is not None:
-        load_checkpoint(network, Path(recipe.checkpoint))
+        load_checkpoint(network, recipe.base / recipe.checkpoint)
     return network
 
 
-def make_network(name: str, classes: int) -> nn.Module:
+def make_network(name: str, classes: int, base: Path = Path()) -> nn.Module:
     """A network of the project's, or FILE.py:CLASS, with fresh weights.
+
+    Args:
+        base: folder that a relative FILE begins at.
 
     Raises UserError for an unknown network, or a file that cannot be run.
     """
-    if ":" in name:
-        return _user_network(name)
+    if is_own(name):
+        kind = load_own(name, "Network", base)
+        with running(name, "Network", base):
+            network = kind()
+        if not isinstance(network, nn.Module):
+            raise UserError(f"Network '{name}' is a {type(network).__name__}: it must be a torch.nn.Module.")
+        return network
     if name in NETWORKS:
         return NETWORKS[name].build(classes)
     raise UserError(
@@ -76,47 +85,19 @@ def make_network(name: str, classes: int) -> nn.Module:
     )
 
 
-def _user_network(name: str) -> nn.Module:
-    """The network FILE.py:CLASS; its file may import what lies beside it."""
-    file, _, attribute = name.rpartition(":")
-    path = Path(file)
-    spec = importlib.util.spec_from_file_location("user_network", path)
-    if not path.is_file():
-        raise UserError(f"Network '{name}': there is no file {file}, name one as FILE.py:CLASS.")
-    if spec is None or spec.loader is None:
-        raise UserError(f"Network '{name}': {file} is not a Python file, whose name ends in .py.")
-    module = importlib.util.module_from_spec(spec)
-    # Classes are looked up in their module where they are copied, and neighbours where they are imported.
-    sys.modules["user_network"] = module
-    folder = path.absolute().parent
-    sys.path.insert(0, str(folder))
-    # A neighbour of another network may have the same name.
-    for neighbour in _NEIGHBOURS:
-        sys.modules.pop(neighbour, None)
-    before = set(sys.modules)
-    try:
-        spec.loader.exec_module(module)
-        network = getattr(module, attribute)()
-    except Exception as error:  # the user's own code
-        raise UserError(f"Network '{name}' cannot be made: {type(error).__name__}: {first_line(error)}.") from None
-    finally:
-        sys.path.remove(str(folder))
-        _NEIGHBOURS.clear()
-        _NEIGHBOURS.update(
-            new
-            for new in set(sys.modules) - before
-            if folder in Path(getattr(sys.modules[new], "__file__", None) or "").parents
-        )
-    if not isinstance(network, nn.Module):
-        raise UserError(f"Network '{name}' is a {type(network).__name__}: it must be a torch.nn.Module.")
-    return network
-
-
 def _check_labels(recipe: Recipe, data: Data) -> None:
     if data.labels is None and recipe.float_training.epochs:
         raise UserError(
             f"Data '{data.name}' has no labels to train the float network on: name a 'checkpoint' and set "
             "'float_training.epochs' to 0."
+        )
+
+
+def _check_mean(recipe: Recipe, data: Data) -> None:
+    if recipe.checkpoint not in (None, "shipped") and data.assumed:
+        raise UserError(
+            f"Checkpoint '{recipe.checkpoint}' is of a network that was trained on images of some mean and deviation: "
+            f"name them in 'data.options', as 'mean' and 'deviation' (0 and 1 where they were ToTensor's alone)."
         )
 
 
@@ -177,7 +158,8 @@ def _check_sizes(graph: Graph, recipe: Recipe) -> None:
     """Raises UserError naming the first convolution that is too large for the recipe's accelerator."""
     if recipe.configuration is None:
         return
-    config = load_accelerator(recipe.configuration)
+    named = recipe.base / recipe.configuration
+    config = load_accelerator(str(named) if named.is_file() else recipe.configuration)
     for layer in graph.layers:
         if layer.role not in (Role.DECOMPOSED, Role.DENSE):
             continue

@@ -31,7 +31,7 @@ def check_network(console: Console, name: str, shape: tuple[int, int, int]) -> N
             "write instead."
         ) from None
     check_equivalence(program, graph)
-    _print_layers(console, graph)
+    print_layers(console, graph)
 
 
 def _rows(problems: tuple[Problem, ...]) -> list[list[str]]:
@@ -42,7 +42,8 @@ def _rows(problems: tuple[Problem, ...]) -> list[list[str]]:
     return [[named(names), *rest] for rest, names in found.items()]
 
 
-def _print_layers(console: Console, graph: Graph) -> None:
+def print_layers(console: Console, graph: Graph) -> None:
+    """A row for each layer."""
     rows = [
         [
             layer.name,

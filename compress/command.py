@@ -11,8 +11,8 @@ from rich.console import Console
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.options import Folder
-from penni_escalate.common.paths import BASE, BUILD, RESULTS, relative
-from penni_escalate.common.results import write_json
+from penni_escalate.common.paths import BASE, BUILD, RESULTS, console_command, relative
+from penni_escalate.common.results import write_atomically, write_json
 from penni_escalate.compress.portable import choose_portable_code
 from penni_escalate.compress.recipe import SEED_MAX, load_recipe, recipe_file, recipe_names
 from penni_escalate.compress.steps import TEXTS
@@ -21,6 +21,8 @@ from penni_escalate.compress.unstructured.command import unstructured
 from penni_escalate.golden.package import Measure, read_package
 
 if TYPE_CHECKING:
+    from penni_escalate.compress.dry_run import Plan
+    from penni_escalate.compress.recipe import Recipe
     from penni_escalate.compress.report import Report, Step
 
 
@@ -49,15 +51,20 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _step_command(last: str, name: str, text: str) -> None:
-    @compress.command(name, help=text)
     @_options
     def command(**arguments: Any) -> None:
         _run(last, **arguments)
 
+    if name == "run":
+        command = click.option("--dry-run", is_flag=True, help="Say what would happen, how long, how much memory.")(
+            command
+        )
+    compress.command(name, help=text)(command)
+
 
 def _run(
     last: str, name: str | None, config: Path | None, out: Path | None, seed: int | None, work: Path | None,
-    restart_from: str | None,
+    restart_from: str | None, dry_run: bool = False,
 ) -> None:  # fmt: skip
     if (name is None) == (config is None):
         raise UserError("Give one of --net and --config: a recipe that ships, or a file of your own.")
@@ -65,7 +72,9 @@ def _run(
         raise UserError(f"Recipe '{name}' is not known: use one of {', '.join(recipe_names())}, or --config FILE.")
     path = config if config is not None else recipe_file(str(name))
     settings = load_recipe(path, seed)
-    folder = out or BASE / "packages" / path.stem
+    # A recipe of the user's belongs to the folder that the command runs in.
+    place = BASE if name is not None else Path.cwd()
+    folder = out or place / "packages" / path.stem
     if last == "export":
         check_folder(folder)
     # Threads that spin while they wait take the processor from other work, and the run itself is then slower.
@@ -76,12 +85,19 @@ def _run(
     from penni_escalate.compress.pipeline import compress_network
 
     console = Console()
+    work = work or moved(BUILD, place) / "compress" / path.stem
+    if dry_run:
+        from penni_escalate.compress.dry_run import plan_run
+
+        _print_plan(console, settings, plan_run(settings, work), folder)
+        return
     report = compress_network(
         settings,
         folder,
-        work=work or BUILD / "compress" / path.stem,
+        work=work,
         progress=sys.stdout.isatty(),
         report=lambda step: console.print(_sentence(step)),
+        say=lambda line: console.print(line, highlight=False, soft_wrap=True, markup=False),
         last=last,
         restart_from=restart_from,
     )
@@ -91,13 +107,18 @@ def _run(
 
     _print_report(console, report, folder)
     write_json(folder / "report.json", report.as_fields())
-    page = write_pages(RESULTS / "compress" / path.stem, report)
+    page = write_pages(moved(RESULTS, place) / "compress" / path.stem, report)
     console.print(f"Package {relative(folder)}; report {relative(page)}.")
     if report.measure == Measure.CORRELATION:
         from penni_escalate.compress.pictures import write_picture
 
         picture = write_picture(folder / "maps.png", read_package(folder))
         console.print(f"Input, float map and integer map of each held-out image: {relative(picture)}.")
+
+
+def moved(path: Path, place: Path) -> Path:
+    """A path below BASE as the same below ``place``."""
+    return place / path.relative_to(BASE) if path.is_relative_to(BASE) else path
 
 
 def check_folder(folder: Path) -> None:
@@ -114,12 +135,47 @@ def _sentence(step: "Step") -> str:
     return f"{step.name}: score {step.score:.4f}, coefficient sparsity {step.sparsity:.1%}, {step.seconds:.0f} s"
 
 
+def _print_plan(console: Console, recipe: "Recipe", plan: "Plan", folder: Path) -> None:
+    from penni_escalate.common.tables import print_table
+    from penni_escalate.compress.check import print_layers
+    from penni_escalate.compress.progress import duration
+
+    print_layers(console, plan.graph)
+    rows = [
+        [
+            step.name,
+            TEXTS[step.name],
+            f"{step.batches:,}",
+            f"{step.each:.3f}" if step.batches else "-",
+            "done" if step.done else "not known" if step.seconds is None else duration(step.seconds),
+        ]
+        for step in plan.steps
+    ]
+    print_table(console, "what would be done", ["step", "what", "batches", "each [s]", "time"], rows)
+    shape = " x ".join(str(side) for side in plan.shape)
+    lines = [
+        *plan.notes,
+        *plan.unknown,
+        f"{plan.training:,} images to train with, {plan.held_out:,} held out, of {shape}; batches of {recipe.batch}.",
+        f"About {duration(plan.total)} on this machine as busy as it is, a batch of each kind measured.",
+        f"{plan.memory / 2**30:.1f} GiB of memory, measured"
+        + (f"; {plan.on_gpu / 2**30:.1f} GiB on the GPU." if plan.on_gpu else "."),
+        f"The package would be {relative(folder)}; nothing has been written.",
+    ]
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
 def _print_report(console: Console, report: "Report", folder: Path) -> None:
     from penni_escalate.common.tables import print_table
     from penni_escalate.compress.pages import layer_table, step_table
 
     for title, table in (
-        (f"{report.network} on {report.data}, seed {report.seed}: {report.measure}", step_table(report)),
+        (
+            f"{report.network} on {report.data}, seed {report.seed}: {report.measure}, every score over the same "
+            f"{len(read_package(folder).images):,} held-out images",
+            step_table(report),
+        ),
         ("layers after the last step", layer_table(report)),
     ):
         print_table(console, title, *table)
@@ -148,6 +204,30 @@ class _Shape(click.ParamType):
         if min(channels, height, width) < 1:
             self.fail(f"'{value}' must be channels, height and width, as in 3,224,224.", param, ctx)
         return channels, height, width
+
+
+@compress.command("new")
+@click.argument("recipe", type=click.Path(path_type=Path), metavar="RECIPE.yaml")
+@click.option("--network", required=True, help="A name, or FILE.py:CLASS of your own.")
+@click.option("--data", "source", required=True, help="A source of data, or FILE.py:CLASS of your own.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Where your images lie, for the sources that read it.")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights to begin from.")
+def new_command(recipe: Path, network: str, source: str, folder: Path | None, checkpoint: Path | None) -> None:
+    """Write a recipe with comments: what must be said, and everything that may be."""
+    from penni_escalate.compress.new_recipe import recipe_text
+
+    if recipe.exists():
+        raise UserError(f"{relative(recipe)} is there already: name another file, or remove it.")
+    text = recipe_text(recipe, network, source, folder, checkpoint)
+    write_atomically(recipe, text.encode())
+    load_recipe(recipe)
+    dry_run = console_command(f"compress run --config {relative(recipe)} --dry-run")
+    Console().print(
+        f"Written to {relative(recipe)}; '{dry_run}' says what a run would do.",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+    )
 
 
 @compress.command("check")

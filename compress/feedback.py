@@ -7,7 +7,7 @@ problem that compress/ternary_kernels.py solves. The mean is absorbed by the bia
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -129,11 +129,18 @@ class _Walk:
         return sums
 
 
-def quantize_by_feedback(network: Network, graph: Graph, settings: Quantization, images: Tensor) -> list[LayerFeedback]:
+def quantize_by_feedback(
+    network: Network,
+    graph: Graph,
+    settings: Quantization,
+    images: Tensor,
+    say: Callable[[str], None] | None = None,
+) -> list[LayerFeedback]:
     """Attach the quantizers, in place, with coefficients and kernels that preserve the layers' outputs.
 
     Args:
         images: real images (N, C, H, W).
+        say: is given a line for each layer, which takes seconds to minutes.
 
     Returns what it did, layer by layer in the graph's order.
     """
@@ -147,7 +154,7 @@ def quantize_by_feedback(network: Network, graph: Graph, settings: Quantization,
     training = network.training
     network.eval()
     before.eval()
-    done = []
+    done: list[LayerFeedback] = []
     with torch.no_grad():
         batches = torch.split(images, _BATCH)
         walk, wanted = _Walk(network, graph, batches), _Walk(before, graph, batches)
@@ -157,6 +164,9 @@ def quantize_by_feedback(network: Network, graph: Graph, settings: Quantization,
             inputs = walk.inputs(layer)
             if layer.name in entries:
                 entry, alpha = entries[layer.name], alpha_of(layer, settings)
+                if say is not None:
+                    which = f"layer {len(done) + 1} of {len(entries)}, '{layer.name}'"
+                    say(f"  feedback: {which}, {entry.tensor.numel():,} of {total:,} coefficients")
                 moments = _seen(entry, inputs, targets, feedback.positions)
                 done.append(_quantize(network, entry, moments, alpha, feedback, 1 / total))
             if layer.module:

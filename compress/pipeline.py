@@ -1,13 +1,16 @@
 """The steps of a compression run, in their order; each begins where the last one's file ends."""
 
+import copy
+import hashlib
 import importlib.metadata
+import inspect
 import json
 import platform
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict
+from contextlib import nullcontext, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,7 @@ from penni_escalate.compress.build import build
 from penni_escalate.compress.channels import Channels
 from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.cost_model import NetworkCost, network_cost
-from penni_escalate.compress.data import load_data
+from penni_escalate.compress.data import Data, load_data
 from penni_escalate.compress.decompose import decompose_network
 from penni_escalate.compress.export import check_agreement, export_measured, export_package, network_name
 from penni_escalate.compress.feedback import quantize_by_feedback
@@ -38,7 +41,7 @@ from penni_escalate.compress.quantize import freeze_coefficients, quantize_kerne
 from penni_escalate.compress.recipe import SEED_MAX, Classifier, Phase, Recipe
 from penni_escalate.compress.report import Report, Step, step_of
 from penni_escalate.compress.shrink import shrink
-from penni_escalate.compress.state import load_state, restore, save_state, saved_codes
+from penni_escalate.compress.state import load_state, restore, save_state, saved_codes, saved_scores
 from penni_escalate.compress.steps import STEPS, digest
 from penni_escalate.compress.training import Runner
 from penni_escalate.golden.package import Package
@@ -49,13 +52,26 @@ _TOOLS = ("torch", "lightning", "numpy")
 class Compression:
     """One run: owns the network, which every step changes in place."""
 
-    def __init__(self, recipe: Recipe, folder: Path, *, progress: bool, report: Callable[[Step], None]) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        *,
+        progress: bool = False,
+        report: Callable[[Step], None] = lambda step: None,
+        say: Callable[[str], None] | None = None,
+        network: nn.Module | None = None,
+        data: Data | None = None,
+    ) -> None:
         """Load the data and draw the initial weights.
 
         Args:
             folder: for the file that each step leaves, and Lightning's checkpoints.
             progress: whether to show a progress bar.
             report: is given each step as it ends.
+            say: is given lines: what there is to say of the data, and progress where there is no bar.
+            network, data: in place of those that the recipe names; a part of what a step's result depends on is then
+                their weights and images, and the text of the network's class.
 
         Raises UserError where data, network or checkpoint cannot be had, or do not fit each other, or where the recipe
         is portable and PyTorch has been imported without the choices that this needs.
@@ -66,13 +82,22 @@ class Compression:
         torch.use_deterministic_algorithms(True, warn_only=True)
         self.recipe = recipe
         self.folder = folder
-        self.data = load_data(recipe.data.source, recipe.seed, recipe.data.folder, **recipe.data.options)
+        self._given = _fingerprint(network, data)
+        self.data = data or load_data(
+            recipe.data.source, recipe.seed, recipe.data.folder, recipe.base, **recipe.data.options
+        )
+        self._say = say if rank_zero_only.rank == 0 else None
+        for note in self.data.notes if self._say else ():
+            self._say(note)  # type: ignore[misc]
         lightning.seed_everything(recipe.seed, verbose=False)
-        self.network, self.graph = build(recipe, self.data)
+        self.network, self.graph = build(recipe, self.data, copy.deepcopy(network))
         self.tensors: dict[str, Codes] = {}
         self.quantized = False
-        self.runner = Runner(self.data, recipe, folder / "lightning", progress)
+        self.runner = Runner(self.data, recipe, folder / "lightning", progress, self._say)
         self.steps: list[Step] = []
+        #: The score of each held-out image after each step: all that are shown are of the package's images.
+        self.image_scores: dict[str, np.ndarray] = {}
+        self._package_images = recipe.package_images
         self._report = report
 
     # ---- the steps --------------------------------------------------------------------------------------
@@ -148,7 +173,7 @@ class Compression:
             quantize_kernels(self.network, self.graph, settings)
         else:
             images = self.runner.images[: settings.feedback.images].float() * self.data.scale
-            details = quantize_by_feedback(self.network, self.graph, settings, images)
+            details = quantize_by_feedback(self.network, self.graph, settings, images, self._say)
         self.quantized = True
         self._after_change()
         self._train("ternary", settings.training)
@@ -228,29 +253,33 @@ class Compression:
         if rank_zero_only.rank == 0:
             save_state(
                 self._file(name),
-                self._key(name),
+                self.key(name),
                 self.network,
                 self.graph,
                 quantized=self.quantized,
                 tensors=self.tensors,
                 log=[asdict(step) for step in self.steps],
+                image_scores=self.image_scores,
             )
 
     def _resume(self, names: tuple[str, ...]) -> int:
         """Take up the last of these steps that has a file of this recipe; returns how many are done."""
         for done in range(len(names), 0, -1):
-            saved = load_state(self._file(names[done - 1]), self._key(names[done - 1]))
+            saved = load_state(self._file(names[done - 1]), self.key(names[done - 1]))
             if saved is None:
                 continue
-            first = load_state(self._file(STEPS[0]), self._key(STEPS[0]))
-            if first is None:
+            first = load_state(self._file(STEPS[0]), self.key(STEPS[0]))
+            scored = saved_scores(saved).keys() >= set(names[:done])
+            if first is None or not (scored or len(self.data.held_out_images) <= self._package_images):
+                # Without the score of each image, those of the package cannot be told from the others.
                 continue
             restore(first, self.network, self.graph, self.recipe)
             self.runner.learn_from(self.network)
             self.graph = restore(saved, self.network, self.graph, self.recipe)
             self.quantized = saved["quantized"]
             self.tensors = saved_codes(saved)
-            self.steps = [Step(**fields) for fields in json.loads(saved["log"])]
+            self.image_scores = saved_scores(saved)
+            self.steps = [self._rated(Step(**fields)) for fields in json.loads(saved["log"])]
             for step in self.steps:
                 self._tell(step)
             return done
@@ -259,13 +288,25 @@ class Compression:
     def _file(self, name: str) -> Path:
         return self.folder / f"{name}.pt"
 
-    def _key(self, name: str) -> str:
-        return digest(self.recipe, name)
+    def key(self, name: str) -> str:
+        """Identifies what a step's file depends on."""
+        key = digest(self.recipe, name)
+        return hashlib.sha256((key + self._given).encode()).hexdigest() if self._given else key
 
     def _score(self, name: str) -> float:
-        if name == "fold":
-            return self.runner.score(IntegerView(self.network, self.graph, self.tensors))
-        return self.runner.score(self.network)
+        """Score after a step, over the images that go into the package."""
+        folded = name == "fold"
+        network = IntegerView(self.network, self.graph, self.tensors) if folded else self.network
+        self.image_scores[name] = self.runner.image_scores(network)
+        return self._mean(self.image_scores[name])
+
+    def _mean(self, scores: np.ndarray) -> float:
+        return float(np.mean(scores[: self._package_images]))
+
+    def _rated(self, step: Step) -> Step:
+        """A step of an earlier run, whose package may have had fewer images or more."""
+        scores = self.image_scores.get(step.name)
+        return step if scores is None else replace(step, score=self._mean(scores))
 
     def _finish(self, name: str, measured: float, seconds: float, details: list[dict[str, Any]]) -> None:
         costs = network_cost(self.network, self.graph)
@@ -334,8 +375,11 @@ def compress_network(
     folder: Path,
     *,
     work: Path,
-    progress: bool,
-    report: Callable[[Step], None],
+    progress: bool = False,
+    report: Callable[[Step], None] = lambda step: None,
+    say: Callable[[str], None] | None = None,
+    network: nn.Module | None = None,
+    data: Data | None = None,
     last: str = STEPS[-1],
     restart_from: str | None = None,
 ) -> Report | None:
@@ -357,4 +401,25 @@ def compress_network(
     except OSError as error:
         raise UserError(f"Work folder {relative(work)} cannot be made: {error.strerror}.") from None
     with lock:
-        return Compression(recipe, work, progress=progress, report=report).run(folder, last, restart_from)
+        compression = Compression(recipe, work, progress=progress, report=report, say=say, network=network, data=data)
+        return compression.run(folder, last, restart_from)
+
+
+def _fingerprint(network: nn.Module | None, data: Data | None) -> str:
+    """Identifies a network and data that no recipe names; empty where there are none."""
+    if network is None and data is None:
+        return ""
+    found = hashlib.sha256()
+    if network is not None:
+        with suppress(OSError, TypeError):
+            found.update(inspect.getsource(type(network)).encode())
+        found.update(str(network).encode())
+        for name, tensor in network.state_dict().items():
+            found.update(
+                name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+            )
+    if data is not None:
+        found.update(f"{data.scale} {data.classes}".encode())
+        for array in (data.images, data.labels, data.held_out_images, data.held_out_labels):
+            found.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()

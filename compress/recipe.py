@@ -1,10 +1,13 @@
 """The recipe: every setting of a compression run, read from YAML and validated."""
 
-from dataclasses import field
+from collections.abc import Mapping
+from dataclasses import MISSING, field, fields, is_dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
+import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
@@ -13,6 +16,8 @@ from penni_escalate.common.paths import relative
 from penni_escalate.common.validation import first_problem, read_fields
 
 RECIPE_FOLDER = Path(__file__).resolve().parent / "recipes"
+#: What a recipe has where it does not say it.
+DEFAULTS_FILE = Path(__file__).resolve().parent / "defaults.yaml"
 
 _STRICT = ConfigDict(extra="forbid")
 Count = Annotated[int, Field(ge=1, le=1000, strict=True)]
@@ -62,12 +67,12 @@ class Precision(StrEnum):
 class Source:
     """Which images."""
 
-    #: Name of a data source.
+    #: Name of a data source, or FILE.py:CLASS.
     source: str
     #: Where the user's own data lies, for the sources that need it.
     folder: Path | None = None
-    #: Limits that the source knows, as images of each class.
-    options: dict[str, int] = field(default_factory=dict)
+    #: Options that the source knows, as images of each class, or mean and deviation.
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -246,6 +251,8 @@ class Recipe:
     configuration: str | None = None
     #: Held-out images that go into the package.
     package_images: Annotated[int, Field(ge=1, le=100000, strict=True)] = 1000
+    #: Folder that relative paths begin at: of the recipe's file. It is no field of the file.
+    base: Annotated[Path, Field(exclude=True)] = field(init=False, default=Path(), compare=False)
 
     def __post_init__(self) -> None:
         if self.quantization.feedback is None:
@@ -280,24 +287,68 @@ def recipe_names() -> list[str]:
 
 
 def load_recipe(path: Path, seed: int | None = None) -> Recipe:
-    """Read a recipe; ``seed`` replaces the file's.
+    """Read a recipe, whose paths begin at its folder; ``seed`` replaces the file's.
 
     Raises UserError naming file, field, value and rule.
     """
     where = f"Recipe {relative(path)}"
-    fields = read_fields(path, where)
-    return parse_recipe(fields if seed is None else {**fields, "seed": seed}, where)
+    found = read_fields(path, where)
+    return parse_recipe(found if seed is None else {**found, "seed": seed}, where, path.parent)
 
 
-def parse_recipe(fields: object, where: str) -> Recipe:
-    """Validate a mapping of fields; raises UserError that begins with ``where``."""
+def parse_recipe(document: object, where: str, base: Path = Path()) -> Recipe:
+    """Validate a mapping of fields; raises UserError that begins with ``where``.
+
+    What must be there and is not gets its value from DEFAULTS_FILE.
+
+    Args:
+        base: folder that relative paths begin at.
+    """
     for name, former in _FORMER_NAMES.items():
-        if _has_field(fields, former):
+        if _has_field(document, former):
             raise UserError(f"{where}: field '{former}' is now called '{name}'.")
     try:
-        return _ADAPTER.validate_python(fields)
+        recipe = _ADAPTER.validate_python(_completed(document) if isinstance(document, dict) else document)
     except ValidationError as error:
         raise UserError(f"{where}: {first_problem(error)}.") from None
+    object.__setattr__(recipe, "base", base)
+    return recipe
+
+
+def make_recipe(**document: Any) -> Recipe:
+    """A recipe of its fields, ``make_recipe(network="digits", data={"source": "digits"})``.
+
+    Raises UserError naming field, value and rule.
+    """
+    return parse_recipe(document, "Recipe")
+
+
+@cache
+def defaults() -> Mapping[str, Any]:
+    """The fields of DEFAULTS_FILE."""
+    found: dict[str, Any] = yaml.safe_load(DEFAULTS_FILE.read_text())
+    return found
+
+
+def _completed(document: dict[str, Any]) -> dict[str, Any]:
+    """A recipe's fields, and the default of each that must be there and is not."""
+    values = dict(defaults())
+    if document.get("checkpoint") is not None:
+        values["float_training"] = {**values["float_training"], "epochs": 0}
+    return _filled(document, values, Recipe)
+
+
+def _filled(document: dict[str, Any], values: Mapping[str, Any], kind: Any) -> dict[str, Any]:
+    found = dict(document)
+    for part in fields(kind):
+        if part.name not in values:
+            continue
+        if part.name not in found:
+            if part.default is MISSING and part.default_factory is MISSING:
+                found[part.name] = values[part.name]
+        elif isinstance(found[part.name], dict) and is_dataclass(part.type):
+            found[part.name] = _filled(found[part.name], values[part.name], part.type)
+    return found
 
 
 def as_fields(recipe: Recipe) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -32,8 +33,9 @@ def save_state(
     quantized: bool,
     tensors: Mapping[str, Codes],
     log: Any,
+    image_scores: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-    """Write a network between two steps, with what the steps reported (plain values)."""
+    """Write a network between two steps, what the steps reported (plain values), and each held-out image's scores."""
     shapes = {layer.name: (layer.in_shape[0], layer.out_shape[0]) for layer in graph.layers}
     codes = {name: (value.scale, value.signed) for name, value in tensors.items()}
     buffer = io.BytesIO()
@@ -44,6 +46,7 @@ def save_state(
             "quantized": quantized,
             "codes": codes,
             "log": json.dumps(log),
+            "image_scores": {step: torch.from_numpy(scores) for step, scores in (image_scores or {}).items()},
             "weights": network.state_dict(),
         },
         buffer,
@@ -163,6 +166,11 @@ def _restore_layer(network: nn.Module, layer: Layer, weights: Mapping[str, Tenso
                 bias=bias is not None,
             ),
         )
+
+
+def saved_scores(saved: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The score of each held-out image, by step."""
+    return {step: scores.numpy() for step, scores in saved.get("image_scores", {}).items()}
 
 
 def saved_codes(saved: Mapping[str, Any]) -> dict[str, Codes]:

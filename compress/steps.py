@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
 from penni_escalate.compress.recipe import Recipe, as_fields
@@ -38,13 +37,15 @@ WITHOUT_EFFECT = ("hardware", "configuration")
 def digest(recipe: Recipe, last: str) -> str:
     """Identifies what the result of the steps up to ``last`` depends on: a file of another digest is not resumed from.
 
-    What the user's own files contain, the network and its checkpoint, is a part of it.
+    What the user's own files contain, the network, its checkpoint and a dataset's class, is a part of it.
     """
     fields = as_fields(recipe)
     read = {name: _value(fields, name) for step in STEPS[: STEPS.index(last) + 1] for name in FIRST_READ[step]}
-    for path in (Path(recipe.network.rpartition(":")[0] or "."), Path(recipe.checkpoint or ".")):
+    own = (recipe.network.rpartition(":")[0], recipe.checkpoint, recipe.data.source.rpartition(":")[0])
+    for name in filter(None, own):
+        path = recipe.base / name
         if path.is_file():
-            read[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
+            read[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return hashlib.sha256(json.dumps([last, read], sort_keys=True).encode()).hexdigest()
 
 

@@ -3,9 +3,11 @@
 import copy
 import logging
 import math
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning
 import numpy as np
@@ -26,6 +28,8 @@ from penni_escalate.compress.integer import IntegerNetwork
 from penni_escalate.compress.layers import Coefficients, check_finite
 from penni_escalate.compress.network import Network
 from penni_escalate.compress.network import features as layer_outputs
+from penni_escalate.compress.phases import trainings
+from penni_escalate.compress.progress import ProgressLines
 from penni_escalate.compress.recipe import Augmentation, Phase, Precision, Recipe
 from penni_escalate.golden.package import Measure
 
@@ -35,6 +39,8 @@ _COMPARED = 64
 _SAME = 1e-6
 _HELP = "begin with other weights, or with a smaller learning rate"
 _EVALUATION_PIXELS = 200 * 28 * 28
+#: Batches of a training that are measured.
+_TIMED = 3
 _EXPECTED_WARNINGS = (
     ".*does not have many workers.*",
     ".*smaller than the logging interval.*",
@@ -183,14 +189,43 @@ def _dead(graph: Graph, outputs: Sequence[Tensor]) -> str | None:
     return next((x.name for x, output in zip(graph.layers, outputs, strict=True) if not output.any()), None)
 
 
+class _Clock(Callback):
+    """Measures a batch of a training, the fastest: the first one also prepares."""
+
+    def __init__(self) -> None:
+        self.seconds = math.inf
+        self._begin = 0.0
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """The batch begins."""
+        self._begin = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """The batch is done."""
+        self.seconds = min(self.seconds, time.perf_counter() - self._begin)
+
+
 class Runner:
     """Runs phases of training on one data set, and measures."""
 
-    def __init__(self, data: Data, recipe: Recipe, checkpoints: Path, progress: bool) -> None:
-        """``checkpoints`` is the folder that gets Lightning's checkpoint of the running phase."""
+    def __init__(
+        self, data: Data, recipe: Recipe, checkpoints: Path, progress: bool, say: Callable[[str], None] | None = None
+    ) -> None:
+        """Take up the data.
+
+        Args:
+            checkpoints: folder that gets Lightning's checkpoint of the running phase.
+            progress: whether to show a progress bar.
+            say: is given lines of progress where there is no bar.
+        """
         self._recipe = recipe
         self._checkpoints = checkpoints
         self._progress = progress
+        self._say = say
         self.scale = data.scale
         self.images = torch.from_numpy(data.images)
         self._labels = None if data.labels is None else torch.from_numpy(data.labels)
@@ -254,17 +289,46 @@ class Runner:
         ]
         if self._progress:
             callbacks.append(RichProgressBar(leave=False))
+        elif self._say is not None:
+            callbacks.append(ProgressLines(name, trainings(self._recipe), self._say))
+        self._fit(module, phase.epochs, callbacks)
+        network.cpu()
+        check_finite(network, f"Step '{name}'", f"use a learning rate below {phase.learning_rate}")
+
+    def seconds_of_a_batch(
+        self,
+        name: str,
+        network: nn.Module,
+        features: Features,
+        phase: Phase,
+        penalised: Sequence[Coefficients] = (),
+        l1: float = 0.0,
+    ) -> float:
+        """Train on a few batches as ``train`` does, and measure; 0 where nothing trains."""
+        if not any(parameter.requires_grad for parameter in network.parameters()):
+            return 0.0
+        network.train()
+        clock = _Clock()
+        module = Training(name, network, features, self._teacher, phase, self._recipe, self.scale, penalised, l1)
+        self._fit(module, _TIMED, [clock], batches=1)
+        network.cpu()
+        return clock.seconds
+
+    def _fit(self, module: Training, epochs: int, callbacks: list[Callback], batches: int | None = None) -> None:
+        """Train; ``batches`` of each epoch, or all."""
         hardware = self._recipe.hardware
-        integer = isinstance(network, IntegerNetwork)
+        integer = isinstance(module.network, IntegerNetwork)
         try:
             trainer = lightning.Trainer(
                 accelerator=hardware.accelerator.value,
                 devices=hardware.devices,
                 precision=Precision.FULL.value if integer else hardware.precision.value,
-                max_epochs=phase.epochs,
+                max_epochs=epochs,
+                limit_train_batches=batches,
                 deterministic="warn",
                 logger=False,
                 callbacks=callbacks,
+                enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
                 enable_model_summary=False,
                 enable_progress_bar=self._progress,
             )
@@ -280,8 +344,6 @@ class Runner:
             if trainer.interrupted:
                 raise KeyboardInterrupt from None
             raise
-        network.cpu()
-        check_finite(network, f"Step '{name}'", f"use a learning rate below {phase.learning_rate}")
 
     @property
     def batches(self) -> int:
@@ -299,17 +361,21 @@ class Runner:
 
     def score(self, network: nn.Module) -> float:
         """Accuracy of a float network on the held-out images, or mean correlation of its maps with the teacher's."""
+        return float(np.mean(self.image_scores(network)))
+
+    def image_scores(self, network: nn.Module) -> np.ndarray:
+        """What each held-out image adds to the score, float64 (N,): 1 where its class is right, or a correlation."""
         if self._held_out_labels is not None:
-            classes = self._results(network, self._held_out_images).argmax(1).numpy()
-            return float(np.mean(classes == self._held_out_labels))
+            classes = self.results(network, self._held_out_images).argmax(1).numpy()
+            return np.asarray(classes == self._held_out_labels, np.float64)
         if self._maps is None:
-            return 1.0
+            return np.ones(len(self._held_out_images))
         pairs = zip(self.maps(network), self._maps, strict=True)
-        return float(np.mean([np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in pairs]))
+        return np.array([np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in pairs])
 
     def maps(self, network: nn.Module) -> np.ndarray:
         """Sigmoid of the held-out images' results, float (N, H, W)."""
-        maps: np.ndarray = torch.sigmoid(self._results(network, self._held_out_images))[:, 0].numpy()
+        maps: np.ndarray = torch.sigmoid(self.results(network, self._held_out_images))[:, 0].numpy()
         return maps
 
     def held_out(self, count: int) -> dict[str, np.ndarray]:
@@ -338,7 +404,7 @@ class Runner:
     def check_result(self, network: Network, graph: Graph) -> None:
         """Raises UserError where a layer is dead, and all of the first training images have one result."""
         images = self.images[:_COMPARED]
-        results = self._results(network, images)
+        results = self.results(network, images)
         with torch.no_grad():
             dead = _dead(graph, self.float_features(network)(images[:1].float()))
         if dead is not None and (results - results[0]).abs().max() <= _SAME * results.abs().max():
@@ -347,7 +413,8 @@ class Runner:
                 f"{len(images)} training images: {_HELP}."
             )
 
-    def _results(self, network: nn.Module, images: Tensor) -> Tensor:
+    def results(self, network: nn.Module, images: Tensor) -> Tensor:
+        """The network's results of codes (N, C, H, W)."""
         network.eval()
         batch = max(1, _EVALUATION_PIXELS // (images.shape[2] * images.shape[3]))
         with torch.no_grad():

@@ -23,11 +23,19 @@ def lay_out_text(text: str) -> str:
     No trailing blanks, no two empty lines in a row, two blanks before a comment behind code, rules behind sections
     that end in one column, parentheses of an instance's ports one below the other, lines of at most ``WIDTH`` columns.
     """
+    return "\n".join(line for _, line in laid_out(text))
+
+
+def laid_out(text: str) -> list[tuple[int, str]]:
+    """The lines, each with the place, from 0, of the line of ``text`` that it comes from."""
     lines: list[str] = []
-    for line in map(str.rstrip, text.split("\n")):
+    places: list[int] = []
+    for place, line in enumerate(map(str.rstrip, text.split("\n"))):
         if line or not lines or lines[-1]:
             lines.append(_tidy(line))
-    return "\n".join(part for line in _align_ports(lines) for part in _broken(line))
+            places.append(place)
+    aligned = _align_ports(lines)
+    return [(place, part) for place, line in zip(places, aligned, strict=True) for part in _broken(line)]
 
 
 def _tidy(line: str) -> str:

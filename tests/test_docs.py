@@ -163,6 +163,9 @@ def recipe_fields(kind: Any, prefix: str = "") -> list[str]:
     """Names of a recipe's fields, nested ones with a dot."""
     names: list[str] = []
     for field in dataclasses.fields(kind):
+        if not field.init:
+            # No field of a recipe's file.
+            continue
         # A part that may be left out is a dataclass or none.
         nested = [part for part in (field.type, *get_args(field.type)) if dataclasses.is_dataclass(part)]
         names += recipe_fields(nested[0], f"{prefix}{field.name}.") if nested else [prefix + field.name]

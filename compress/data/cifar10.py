@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from penni_escalate.common.errors import UserError
-from penni_escalate.compress.data.dataset import SIGNED_SCALE, Data, check_limit, choose_per_class, signed_codes
+from penni_escalate.compress.data.coding import Numbers, coded_data
+from penni_escalate.compress.data.dataset import Data, check_limit, choose_per_class
 
 NAME = "cifar10"
 CLASSES = 10
@@ -25,7 +26,13 @@ _PER_CLASS_MAX = 5_000
 
 
 def load_cifar10(
-    seed: int, folder: Path, *, training_per_class: int | None = None, held_out_per_class: int | None = None
+    seed: int,
+    folder: Path,
+    *,
+    mean: Numbers = None,
+    deviation: Numbers = None,
+    training_per_class: int | None = None,
+    held_out_per_class: int | None = None,
 ) -> Data:
     """The training batches, and the test batch held out, in the order of the files.
 
@@ -33,6 +40,7 @@ def load_cifar10(
         seed: draws the images where limits leave some out.
         folder: contains the batches, or the folder cifar-10-batches-bin or cifar-10-batches-py that does; the binary
             version goes first.
+        mean, deviation: see coding.coded_data.
         training_per_class, held_out_per_class: None for all.
 
     Raises UserError where a file is missing or not CIFAR-10's, or a limit is out of range.
@@ -46,16 +54,15 @@ def load_cifar10(
         batches = [_read_batch(found / (name + suffix)) for name in names]
         images, labels = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
         chosen = choose_per_class(labels, count, np.random.default_rng((seed, len(parts))))
-        parts.append((signed_codes(images[chosen]), labels[chosen]))
-    (images, labels), (held_out_images, held_out_labels) = parts
-    return Data(
-        name=NAME,
+        parts.append((images[chosen], labels[chosen]))
+    training, held_out = parts
+    return coded_data(
+        NAME,
+        training,
+        held_out,
         description="CIFAR-10; its test batch is held out",
-        images=images,
-        labels=labels,
-        held_out_images=held_out_images,
-        held_out_labels=held_out_labels,
-        scale=SIGNED_SCALE,
+        mean=mean,
+        deviation=deviation,
         classes=CLASSES,
     )
 

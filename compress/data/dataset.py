@@ -19,6 +19,8 @@ class Data:
         held_out_images, held_out_labels: for measuring only, the same types; height and width may differ.
         scale: real value of one code.
         classes: number of classes; 0 where the images have no labels.
+        assumed: whether mean and deviation are the source's choice, where the user could have named a network's own.
+        notes: what there is to say of the images, in sentences: what was passed over.
     """
 
     name: str
@@ -29,6 +31,8 @@ class Data:
     held_out_labels: np.ndarray | None
     scale: float
     classes: int
+    assumed: bool = False
+    notes: tuple[str, ...] = ()
 
 
 #: Real value of one code of ``signed_codes``: pixels then lie in -2 .. 2, as networks like their input.
@@ -42,7 +46,7 @@ def signed_codes(pixels: np.ndarray) -> np.ndarray:
     return flipped
 
 
-def check_limit(source: str, limit: str, value: int, low: int, high: int) -> None:
+def check_limit(source: str, limit: str, value: float, low: float, high: float) -> None:
     """Raises UserError where a limit of a source is not within ``low`` .. ``high``."""
     if not low <= value <= high:
         raise UserError(f"Data '{source}': {limit} must be between {low} and {high}, not {value}.")

@@ -21,6 +21,15 @@ def verdict_of(ok: bool, ended: bool = True) -> Verdict:
     return Verdict.PASSED if ok else Verdict.FAILED if ended else Verdict.CRASHED
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What the model gave for a signal in the cycle that ends at ``time_ps`` of the simulation."""
+
+    signal: str
+    time_ps: int
+    value: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """What one run of a test found.
@@ -40,6 +49,8 @@ class Result:
         narrowed: a smaller run with the same difference, where there is one.
         detected_ps: when the first difference was detected, in ps from the start of the simulation and so of its
             recording: the edge that ends the cycle in which it stood. None where that is not known.
+        wanted: of the signal that differs, in the last cycles up to the difference; empty where that is not known.
+        nothing_to_compare: the test provokes that nothing is compared: 0 in ``compared`` is then right.
     """
 
     unit: str
@@ -57,6 +68,8 @@ class Result:
     check: str = ""
     narrowed: Job | None = None
     detected_ps: int | None = None
+    wanted: tuple[Wanted, ...] = ()
+    nothing_to_compare: bool = False
     seconds: float = 0.0
 
     @property

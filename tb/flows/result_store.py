@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
+from penni_escalate.common.provenance import Provenance, provenance
 from penni_escalate.common.results import write_json
 from penni_escalate.common.shared_folder import locked
 from penni_escalate.common.sources import Flow, sources_digest
@@ -31,15 +32,17 @@ Entry = TypeVar("Entry", bound=_Result)
 
 @dataclass(frozen=True)
 class Origin:
-    """What results were made from; only those of the same origin stand in one file."""
+    """What results were made from; only those of the same digest stand in one file."""
 
     tools: Mapping[str, str]
     digest: str
+    made: Provenance
 
 
 def origin_of(flow: Flow, tools: Mapping[str, str]) -> Origin:
     """Today's sources of a flow with some tools; to be taken before a run, which reads the sources as they are then."""
-    return Origin(tools, hashlib.sha256(json.dumps([sources_digest(flow), sorted(tools.items())]).encode()).hexdigest())
+    digest = hashlib.sha256(json.dumps([sources_digest(flow), sorted(tools.items())]).encode()).hexdigest()
+    return Origin(tools, digest, provenance())
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class ResultFile(Generic[Entry]):
                 document = {
                     "tools": dict(origin.tools),
                     "made_from": origin.digest,
+                    "made": asdict(origin.made),
                     "last_run_seconds": round(seconds, 1),
                     **self.summary(results),
                     self.field: [asdict(result) for result in results],

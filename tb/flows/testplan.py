@@ -1,7 +1,7 @@
 """Testplans: what must be shown of each unit, by which stage, and what shows it."""
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -94,6 +94,10 @@ class Status(Enum):
 
     PASSED = "passed"
     FAILED = "failed"
+    #: All that is named has passed, and bins are open.
+    HOLES = "ran, with holes"
+    #: Some of what is named has passed, and some was not run.
+    PARTLY = "partly run"
     NOT_RUN = "not run"
 
 
@@ -142,15 +146,18 @@ def check_names(plan: Testplan, tests: Collection[str], proofs: Collection[str],
 
 
 def status_of(point: Testpoint, evidence: Evidence) -> Status:
-    """Passed where everything that the testpoint names passed or is covered; failed where something failed."""
+    """Passed where everything that the testpoint names passed or is covered; failed where something failed.
+
+    A hole in the coverage is told from what was not run: the one asks for another test, the other for the same.
+    """
     found = [evidence.tests.get(name, Status.NOT_RUN) for name in point.tests]
     found += [evidence.proofs.get(name, Status.NOT_RUN) for name in point.proofs]
     found += [evidence.campaigns.get(campaign, Status.NOT_RUN) for campaign in point.campaigns]
     if Status.FAILED in found:
         return Status.FAILED
-    if Status.NOT_RUN in found or any(item not in evidence.covered for item in point.coverage):
-        return Status.NOT_RUN
-    return Status.PASSED
+    if Status.NOT_RUN in found:
+        return Status.NOT_RUN if set(found) == {Status.NOT_RUN} else Status.PARTLY
+    return Status.PASSED if all(item in evidence.covered for item in point.coverage) else Status.HOLES
 
 
 def stage_reached(plan: Testplan, evidence: Evidence) -> Stage | None:
@@ -164,7 +171,7 @@ def stage_reached(plan: Testplan, evidence: Evidence) -> Stage | None:
     return reached
 
 
-def unplanned(plans: Collection[Testplan], tests: Collection[str]) -> tuple[str, ...]:
-    """Tests that no testpoint names."""
-    named = {name for plan in plans for point in plan.testpoints for name in point.tests}
+def unplanned(points: Iterable[Testpoint], tests: Collection[str]) -> tuple[str, ...]:
+    """Tests that none of the testpoints names."""
+    named = {name for point in points for name in point.tests}
     return tuple(sorted(set(tests) - named))

@@ -45,5 +45,6 @@ def run_from_random_registers(
         problem=problem,
         check="start state" if problem else "",
         detected_ps=failed.detected_ps if failed else None,
+        wanted=failed.wanted if failed else (),
         seconds=round(sum(run.seconds for run in runs), 2),
     )

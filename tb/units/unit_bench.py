@@ -11,7 +11,7 @@ from penni_escalate.common.paths import BUILD, relative
 from penni_escalate.common.shared_folder import locked
 from penni_escalate.common.units import UNITS as UNIT_TABLE
 from penni_escalate.configs.accelerator import Accelerator, as_fields
-from penni_escalate.tb.base.result import Result, Verdict, verdict_of
+from penni_escalate.tb.base.result import Result, Verdict, Wanted, verdict_of
 from penni_escalate.tb.base.simulator import Design, Outcome, Simulator, folder_name, run, unended
 from penni_escalate.tb.units.lockstep.base import COVERAGE, SETTINGS
 from penni_escalate.tb.units.lockstep.base import RESULTS as RESULTS_FOLDER
@@ -141,5 +141,11 @@ def _summed(
         problem=problem,
         check=check or (ENDLESS if problem else ""),
         detected_ps=next((part["detected_ps"] for part in parts if part["problem"]), None),
+        wanted=next((_wanted(part) for part in parts if part["problem"]), ()),
         seconds=round(sum(part["seconds"] for part in parts), 2),
     )
+
+
+def _wanted(part: dict) -> tuple[Wanted, ...]:
+    """What a bench says of the output that differs."""
+    return tuple(Wanted(part["check"], time, value) for time, value in part["wanted"])

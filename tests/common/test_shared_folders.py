@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 import pytest
 from numba.core import caching
 
+from penni_escalate.common.provenance import provenance
 from penni_escalate.common.results import append_line
 from penni_escalate.common.shared_folder import failed_folder, made, replaced, written
 from penni_escalate.configs.accelerator import load_accelerator
@@ -409,9 +410,10 @@ def result_files(folder: Path, patch: pytest.MonkeyPatch) -> Work:
     job = Job("fifo.lockstep", "tiny", Simulator.ICARUS, Variant.PLAIN, 1, 1)
     passed = Result(unit="fifo", test="lockstep", config="tiny", tool="icarus", verdict=Verdict.PASSED)
     runs = [JobResult(job, passed, 1.0, "x")] * 10
+    origin = Origin({}, "x", provenance())
 
     def work(number: int) -> None:
-        file.update(folder, Origin({}, "x"), [Found("fifo", str(number))], 1.0)
+        file.update(folder, origin, [Found("fifo", str(number))], 1.0)
         update_coverage({"fifo": {str(number): number}}, {}, folder)
         append_line(folder / "history.jsonl", json.dumps({"number": number}))
         write_junit(runs, folder / "regress.xml")

@@ -41,7 +41,7 @@ def same(one: Data, other: Data) -> bool:
     return all(np.array_equal(getattr(one, field), getattr(other, field)) for field in fields)
 
 
-def refused(sentence: str, name: str, folder: Path | None = None, **limits: int) -> None:
+def refused(sentence: str, name: str, folder: Path | None = None, **limits: Any) -> None:
     """Loading ends in exactly this sentence."""
     with pytest.raises(UserError) as caught:
         load_data(name, 1, folder, **limits)
@@ -80,14 +80,14 @@ def test_held_out_does_not_depend_on_training(name: str) -> None:
 
 
 def test_wrong_name() -> None:
-    known = "digits, photo-10, photographs, cifar10, image-folder, synthetic"
+    known = "digits, photo-10, photographs, cifar10, image-folder, numpy, synthetic"
     assert ", ".join(SOURCES) == known
-    refused(f"Data 'mnist' is not known: use one of {known}.", "mnist")
+    refused(f"Data 'mnist' is not known: use one of {known}, or FILE.py:CLASS of your own.", "mnist")
 
 
 def test_wrong_limits() -> None:
     limits = "training_per_class, held_out_per_class"
-    refused(f"Data 'digits' has no limit 'crops': use {limits}.", "digits", crops=3)
+    refused(f"Data 'digits' has no option 'crops': use {limits}.", "digits", crops=3)
     refused(
         "Data 'digits': training_per_class must be between 1 and 400, not 401.",
         "digits",
@@ -105,7 +105,7 @@ def test_folder_where_none_is_read(tmp_path: Path) -> None:
     refused(f"Data 'digits' reads no folder: leave out {tmp_path}.", "digits", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["cifar10", "image-folder"])
+@pytest.mark.parametrize("name", ["cifar10", "image-folder", "numpy"])
 def test_no_folder(name: str) -> None:
     refused(f"Data '{name}' lies in a folder of yours: name the folder.", name)
 
@@ -408,8 +408,11 @@ def test_image_folder_grey_and_transparent(folder: Path) -> None:
 
 def test_image_folder_missing(folder: Path) -> None:
     nowhere = folder / "nowhere"
-    sentence = "cannot be read (No such file or directory): images must lie in train/CLASS and val/CLASS."
-    refused(f"Folder {nowhere / 'train'} {sentence}", "image-folder", nowhere)
+    sentence = (
+        "cannot be read (No such file or directory): images must lie in train/CLASS and val/CLASS, or in a folder for "
+        "each class."
+    )
+    refused(f"Folder {nowhere} {sentence}", "image-folder", nowhere)
     (nowhere / "train").mkdir(parents=True)
     refused(
         f"Folder {nowhere / 'train'} contains no folder: it must contain a folder of images for each class.",
@@ -433,13 +436,13 @@ def test_image_folder_classes_differ(folder: Path, here: str, there: str) -> Non
 def test_image_folder_empty_class(folder: Path) -> None:
     (folder / "val" / "red" / "0.png").unlink()
     refused(
-        f"Folder {folder / 'val' / 'red'} contains no image: it must contain .jpg, .jpeg or .png files.",
+        f"Folder {folder / 'val' / 'red'} contains no image: it must contain files that Pillow reads, as .jpg, .png.",
         "image-folder",
         folder,
     )
 
 
-@pytest.mark.parametrize("damage", ["empty", "text", "cut short", "folder", "broken chunk"])
+@pytest.mark.parametrize("damage", ["empty", "text", "cut short", "pipe", "broken chunk"])
 @pytest.mark.parametrize("file", ["0.png", "1.jpg"])
 def test_image_folder_unreadable(folder: Path, file: str, damage: str) -> None:
     path = folder / "train" / "red" / file
@@ -447,8 +450,10 @@ def test_image_folder_unreadable(folder: Path, file: str, damage: str) -> None:
     Image.fromarray(noise).save(path)
     content = path.read_bytes()
     path.unlink()
-    if damage == "folder":
-        path.mkdir()
+    why = "it must be whole, and of a format and a kind of pixels that Pillow reads"
+    if damage == "pipe":
+        os.mkfifo(path)
+        why = "it is no plain file"
     else:
         contents = {
             "empty": b"",
@@ -458,7 +463,7 @@ def test_image_folder_unreadable(folder: Path, file: str, damage: str) -> None:
         }
         path.write_bytes(contents[damage])
     refused(
-        f"Image {path} cannot be read: it must be a whole JPEG or PNG file.",
+        f"Image {path} cannot be read: {why}.",
         "image-folder",
         folder,
         height=32,
@@ -469,7 +474,11 @@ def test_image_folder_unreadable(folder: Path, file: str, damage: str) -> None:
 def test_image_folder_small_image(folder: Path) -> None:
     path = folder / "train" / "blue" / "0.png"
     Image.new("RGB", (63, 300)).save(path)
-    refused(f"Image {path} has 63 x 300 pixels: at least 64 x 64 are needed.", "image-folder", folder)
+    refused(
+        f"Image {path} has 63 x 300 pixels: at least 64 x 64 are needed for images of 224 x 224, 'width' and 'height'.",
+        "image-folder",
+        folder,
+    )
     Image.new("RGB", (64, 64)).save(path)
     for other in folder.glob("*/*/*.[pjJ]*"):
         Image.new("RGB", (64, 70)).save(other)

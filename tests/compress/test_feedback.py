@@ -211,7 +211,10 @@ def test_what_is_read_decides() -> None:
     network, graph = pruned(Residual, 3, keep=0.9)
     before = copy.deepcopy(entries(network, graph)["conv2"].table.detach())
     dark = torch.zeros(4, 3, 8, 8)
-    done = quantize_by_feedback(network, graph, settings(), dark)
+    lines: list[str] = []
+    done = quantize_by_feedback(network, graph, settings(), dark, lines.append)
+    assert [line.split("'")[1] for line in lines] == [fed.name for fed in done]
+    assert lines[0].startswith(f"  feedback: layer 1 of {len(done)}, 'conv2', ")
     assert all(torch.isfinite(torch.tensor([fed.alone, fed.error])).all() for fed in done)
     found = entries(network, graph)["conv2"].table.detach()
     assert found.isfinite().all() and found.shape == before.shape

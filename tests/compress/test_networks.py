@@ -1,21 +1,26 @@
 """compress/networks: shapes, published parameter counts, torchvision's names, checkpoints."""
 
+import argparse
 import builtins
 import json
+import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 import penni_escalate.compress.networks.hed
 from penni_escalate.common.errors import UserError
 from penni_escalate.compress.build import build_network
-from penni_escalate.compress.networks import NETWORKS, NetworkEntry, Subsample, load_checkpoint
+from penni_escalate.compress.networks import NETWORKS, NetworkEntry, Subsample, checkpoint, load_checkpoint
+from penni_escalate.compress.networks.checkpoint import KEYS
 from penni_escalate.compress.networks.hed import Hed, load_hed_weights
 from tests.compress.small_networks import recipe
 
@@ -194,40 +199,93 @@ def digits_state() -> dict[str, Tensor]:
     return NETWORKS["digits"].build(10).state_dict()
 
 
-@pytest.mark.parametrize("form", ["plain", "nested", "data parallel"])
-def test_checkpoint(tmp_path: Path, form: str) -> None:
-    state = digits_state()
-    value: dict[str, Any] = dict(state)
-    if form == "nested":
-        value = {"epoch": 3, "state_dict": value}
-    elif form == "data parallel":
-        value = {f"module.{key}": tensor for key, tensor in state.items()}
+def of_training(state: dict[str, Tensor]) -> dict[str, Any]:
+    """What scripts save beside the weights."""
+    return {
+        "epoch": 3,
+        "best": np.float64(0.9),
+        "loss": np.float32(0.1),
+        "args": argparse.Namespace(lr=0.1, name="mine"),
+        "optimizer": {"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": [{"lr": 0.1}]},
+        "model": state,
+    }
+
+
+STATE = {"conv2.weight": torch.zeros(1)}
+FORMS: dict[str, Callable[[dict[str, Tensor]], Any]] = {
+    "bare": lambda state: state,
+    **{key: lambda state, key=key: {"epoch": 3, key: state} for key in KEYS},  # type: ignore[misc]
+    "nested": lambda state: {"ema": {"module": state}, "step": torch.zeros(())},
+    "of a training": of_training,
+    "DataParallel": lambda state: {f"module.{key}": value for key, value in state.items()},
+    "compiled": lambda state: {"state_dict": {f"_orig_mod.{key}": value for key, value in state.items()}},
+    "Lightning": lambda state: {"state_dict": {f"model.{key}": value for key, value in state.items()}},
+    "all of them": lambda state: {f"module._orig_mod.model.{key}": value for key, value in state.items()},
+    "compiled inside": lambda state: {key.replace("conv2.", "conv2._orig_mod."): value for key, value in state.items()},
+    "no counters": lambda state: {key: value for key, value in state.items() if "num_batches" not in key},
+    "another's counter": lambda state: {**state, "conv1.num_batches_tracked": torch.tensor(1)},
+    "half": lambda state: {key: value.half() if value.is_floating_point() else value for key, value in state.items()},
+}
+
+
+#: safetensors holds tensors alone.
+OF_TENSORS = [form for form, made in FORMS.items() if all(isinstance(value, Tensor) for value in made(STATE).values())]
+
+
+@pytest.mark.parametrize(
+    ("form", "kind"),
+    [
+        *((form, kind) for form in FORMS for kind in ("torch", "old torch")),
+        *((form, "safetensors") for form in OF_TENSORS),
+    ],
+)
+def test_checkpoint(tmp_path: Path, form: str, kind: str) -> None:
+    state = {key: value.half().float() if value.is_floating_point() else value for key, value in digits_state().items()}
+    content = FORMS[form](state)
+    path = tmp_path / "digits.pt"
+    if kind == "safetensors":
+        path.write_bytes(safetensors.torch.save(content))
+    else:
+        torch.save(content, path, _use_new_zipfile_serialization=kind == "torch")
     module = NETWORKS["digits"].build(10)
-    load_checkpoint(module, saved(tmp_path / "digits.pt", value))
-    assert all(torch.equal(tensor, state[key]) for key, tensor in module.state_dict().items())
+    load_checkpoint(module, path)
+    for key, tensor in module.state_dict().items():
+        if form != "no counters" or "num_batches" not in key:
+            assert torch.equal(tensor, state[key].to(tensor.dtype)), key
 
 
-def test_checkpoint_missing_key(tmp_path: Path) -> None:
-    state = digits_state()
+class Wrapped(nn.Module):
+    """A network whose own names look like wrappers'."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = nn.ModuleDict({"module": nn.Conv2d(1, 2, 3), "conv": nn.Conv2d(1, 2, 3)})
+
+
+def test_a_name_is_left_where_it_fits(tmp_path: Path) -> None:
+    state = {key: torch.randn_like(value) for key, value in Wrapped().state_dict().items()}
+    for prefix in ("", "module.", "model."):
+        module = Wrapped()
+        load_checkpoint(module, saved(tmp_path / "a.pt", {prefix + key: value for key, value in state.items()}))
+        assert all(torch.equal(value, state[key]) for key, value in module.state_dict().items())
+
+
+def test_checkpoint_lists_every_difference(tmp_path: Path) -> None:
+    state = {**digits_state(), "conv3.weight": torch.zeros(32, 32, 5, 5), "conv8.weight": torch.zeros(1)}
     del state["norm2.bias"], state["conv7.weight"]
-    refused(saved(tmp_path / "a.pt", state), "is of another network: 'norm2.bias' is missing.")
+    refused(
+        saved(tmp_path / "a.pt", {"state_dict": {f"module.{key}": value for key, value in state.items()}}),
+        "is of another network, missing: norm2.bias, conv7.weight; not expected: conv8.weight; of another shape: "
+        "conv3.weight has (32, 32, 5, 5) and must have (32, 32, 3, 3).",
+    )
 
 
-def test_checkpoint_unexpected_key(tmp_path: Path) -> None:
-    state = {**digits_state(), "conv8.weight": torch.zeros(1)}
-    refused(saved(tmp_path / "a.pt", state), "is of another network: 'conv8.weight' is not expected.")
-
-
-def test_checkpoint_other_shape(tmp_path: Path) -> None:
-    state = {**digits_state(), "conv3.weight": torch.zeros(32, 32, 5, 5)}
-    sentence = "is of another network: 'conv3.weight' must have the shape (32, 32, 3, 3), not (32, 32, 5, 5)."
-    refused(saved(tmp_path / "a.pt", state), sentence)
-
-
-def test_checkpoint_of_another_network(tmp_path: Path) -> None:
-    state = NETWORKS["resnet20"].build(10).state_dict()
-    sentence = "is of another network: 'conv1.weight' must have the shape (16, 1, 3, 3), not (16, 3, 3, 3)."
-    refused(saved(tmp_path / "a.pt", state), sentence)
+def test_a_long_list_is_cut(tmp_path: Path) -> None:
+    refused(
+        saved(tmp_path / "a.pt", {"state_dict": {"b\n": torch.zeros(1)}}),
+        "is of another network, missing: conv1.weight, norm1.weight, norm1.bias, norm1.running_mean, "
+        "norm1.running_var, conv2.weight and 31 more; not expected: b\\n.",
+    )
 
 
 @pytest.mark.parametrize("value", [[1, 2], {"epoch": 3}, {}, torch.zeros(3), {"state_dict": {"a": 1}}])
@@ -235,24 +293,78 @@ def test_checkpoint_without_a_state_dict(tmp_path: Path, value: object) -> None:
     refused(saved(tmp_path / "a.pt", value), "contains no state_dict: it must map names to tensors.")
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"not a checkpoint", b"PK\x03\x04 cut short", pickle.dumps(print, protocol=2)]
-)
+UNREADABLE = "cannot be read: it must be a state_dict as torch.save or safetensors writes it, and whole."
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x80\x02}q", b"{}"])
 def test_checkpoint_unreadable(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.pt"
     path.write_bytes(content)
-    refused(path, "cannot be read: it must be a state_dict written by torch.save.")
+    refused(path, UNREADABLE)
 
 
 def test_checkpoint_cut_short(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.pt", digits_state())
     path.write_bytes(path.read_bytes()[:-500_000])
-    refused(path, "cannot be read: it must be a state_dict written by torch.save.")
+    refused(path, "is damaged, its end is missing: copy or save it again.")
+    path.write_bytes(safetensors.torch.save(digits_state())[:-100])
+    refused(path, "is damaged: it must be a whole safetensors file.")
 
 
-def test_checkpoint_missing(tmp_path: Path) -> None:
+def test_checkpoint_damaged_inside(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.pt", digits_state())
+    whole = path.read_bytes()
+    path.write_bytes(whole[:200] + bytes(100) + whole[300:])
+    with pytest.raises(UserError, match=r"^Checkpoint .*a\.pt (cannot be read|is damaged|holds)"):
+        load_checkpoint(NETWORKS["digits"].build(10), path)
+
+
+class Harm:
+    """Makes a folder where it is unpickled."""
+
+    folder = Path()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize("place", ["alone", "beside the weights", "pickle"])
+def test_no_code_of_a_checkpoint_is_executed(tmp_path: Path, place: str) -> None:
+    """Of a file that would make a folder, the folder is not there."""
+    Harm.folder = tmp_path / "harm"
+    path = tmp_path / "a.pt"
+    if place == "pickle":
+        path.write_bytes(pickle.dumps({"state_dict": Harm()}, protocol=2))
+    else:
+        torch.save({"args": Harm(), **({"state_dict": digits_state()} if place == "beside the weights" else {})}, path)
+    refused(
+        path,
+        f"holds an object of '{os.mkdir.__module__}.mkdir', which only code could make, and no code of a checkpoint is "
+        "executed: save the weights alone, 'torch.save(network.state_dict(), FILE)'.",
+    )
+    assert not Harm.folder.exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_whole_module_is_no_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"holds an object of 'penni_escalate\..*DigitsPlain', which only code could"):
+        load_checkpoint(NETWORKS["digits"].build(10), saved(tmp_path / "a.pt", NETWORKS["digits"].build(10)))
+    torch.jit.save(torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2)), tmp_path / "b.pt")
+    refused(
+        tmp_path / "b.pt",
+        "is a TorchScript archive: save the weights alone, 'torch.save(network.state_dict(), FILE)'.",
+    )
+
+
+def test_checkpoint_that_is_no_plain_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused(tmp_path / "nowhere.pt", "cannot be read: No such file or directory.")
     refused(tmp_path, "cannot be read: Is a directory.")
+    refused(Path("/dev/null"), "cannot be read: it is no plain file.")
+    os.mkfifo(tmp_path / "pipe")
+    refused(tmp_path / "pipe", "cannot be read: it is no plain file.")
+    path = saved(tmp_path / "a.pt", digits_state())
+    monkeypatch.setattr(checkpoint, "_FILE", 1000)
+    refused(path, "cannot be read: it has more than 1000 bytes.")
 
 
 def refused(path: Path, sentence: str) -> None:

@@ -1,8 +1,10 @@
 """compress/pipeline and its command: every network through every step, resuming, and what the user can do wrong."""
 
+import copy
 import json
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -16,6 +18,7 @@ import yaml
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
+import penni_escalate.compress
 import penni_escalate.compress.command as command
 import penni_escalate.compress.export
 import penni_escalate.compress.state
@@ -349,6 +352,77 @@ def test_the_users_files_are_a_part_of_the_recipe(tmp_path: Path) -> None:
         assert (tmp_path / "work" / "train.pt").read_bytes() != before
 
 
+def test_every_score_is_over_the_images_of_the_package(tmp_path: Path) -> None:
+    """Over as many as the recipe says, and anew where it says another number; no step before is done again."""
+    many = {"source": "synthetic", "options": {**options(SHAPE), "held_out": 30}}
+    for count in (7, 30):
+        recipe = untrained(Plain, data=many, package_images=count)
+        report, _ = run(recipe, tmp_path)
+        assert report is not None and len(read_package(tmp_path / "package").images) == count
+        work = Compression(parse_recipe(recipe, "test"), tmp_path / "work")
+        classes = work.network.eval()(torch.from_numpy(work.data.held_out_images[:count]) * work.data.scale).argmax(1)
+        assert work.data.held_out_labels is not None
+        right = float(np.mean(classes.numpy() == work.data.held_out_labels[:count]))
+        assert report.steps[0].score == right
+        scores = read_package(tmp_path / "package").manifest.scores
+        assert scores["train"] == right
+        if count == 7:
+            kept = written(tmp_path)
+    assert kept == written(tmp_path)
+    for path in (tmp_path / "work").glob("*.pt"):
+        saved = torch.load(path, weights_only=True)
+        torch.save({name: value for name, value in saved.items() if name != "image_scores"}, path)
+    kept = written(tmp_path)
+    run(recipe, tmp_path)
+    assert written(tmp_path) == kept, "every image is one of the package"
+    run({**recipe, "package_images": 7}, tmp_path)
+    assert not set(written(tmp_path).values()) & set(kept.values())
+
+
+def test_a_network_and_data_of_a_program(tmp_path: Path) -> None:
+    """In place of what the recipe names; they are a part of it, and stay as they are."""
+    recipe = parse_recipe(untrained("mine", data={"source": "mine"}), "test")
+    torch.manual_seed(1)
+    network, data = Plain(), load_data("synthetic", 1, **options(SHAPE))
+    before = copy.deepcopy(network.state_dict())
+    steps: list[str] = []
+
+    def go(**given: Any) -> None:
+        steps.clear()
+        compress_network(
+            recipe, tmp_path / "package", work=tmp_path / "work", report=lambda step: steps.append(step.name), **given
+        )
+
+    go(network=network, data=data)
+    assert read_package(tmp_path / "package").manifest.network == "mine"
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    for changed in (
+        {"network": Plain(), "data": data},
+        {"network": network, "data": load_data("synthetic", 2, **options(SHAPE))},
+    ):
+        go(network=network, data=data)
+        kept = written(tmp_path)
+        go(network=network, data=data)
+        assert written(tmp_path) == kept
+        go(**changed)
+        assert written(tmp_path).keys() == kept.keys()
+        assert not set(written(tmp_path).values()) & set(kept.values())
+    with pytest.raises(UserError, match="Data 'mine' is not known"):
+        go(network=network)
+    with pytest.raises(UserError, match="Network 'mine' is not known"):
+        go(data=data)
+
+
+def test_a_name_of_the_package_is_imported_with_its_module() -> None:
+    """All that are named, and no other; PyTorch comes with the first that needs it."""
+    assert all(getattr(penni_escalate.compress, name) is not None for name in penni_escalate.compress.__all__)
+    assert sorted(penni_escalate.compress._PLACES) == sorted(penni_escalate.compress.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = penni_escalate.compress.nothing
+    script = "import sys; from penni_escalate.compress import load_recipe; assert 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
 def test_of_several_processes_the_first_speaks_and_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = untrained(Plain)
     assert run(recipe, tmp_path, last="prune")[1] == list(STEPS[:4])
@@ -551,7 +625,11 @@ UNLABELLED = {"source": "synthetic", "options": options(SHAPE, classes=0)}
         ({"data": {"source": "cifar10"}}, "Data 'cifar10' lies in a folder of yours: name the folder."),
         ({"data": {"source": "cifar10", "folder": "/nowhere"}}, "/nowhere"),
         ({"data": {"source": "imagenet"}}, "Data 'imagenet' is not known: use one of digits"),
-        ({"data": {"source": "digits", "options": {"size": 1}}}, "Data 'digits' has no limit 'size'"),
+        ({"data": {"source": "numpy", "folder": "no.npz"}}, "no.npz cannot be read (No such file or directory): name"),
+        ({"data": {"source": "no.py:Mine"}}, "Data 'no.py:Mine': there is no file "),
+        ({"data": {"source": "synthetic", "options": {"classes": "4"}}}, "classes is '4': input should"),
+        ({"data": {"source": "digits", "options": {"seed": 2}}}, "Data 'digits' has no option 'seed': use "),
+        ({"data": {"source": "digits", "options": {"size": 1}}}, "Data 'digits' has no option 'size'"),
         ({"data": UNLABELLED, "float_training": TRAINING}, "has no labels to train the float network on"),
         ({"data": UNLABELLED}, "has no labels and needs a map of one channel at the end"),
         ({"data": {"source": "digits"}, "network": "resnet20"}, "does not take images of shape (1, 28, 28)"),
@@ -640,7 +718,7 @@ def test_a_checkpoint_of_another_network(
     torch.save(Plain().state_dict(), tmp_path / "plain.pt")
     recipe = untrained(Residual, checkpoint=str(tmp_path / "plain.pt"))
     assert invoke(monkeypatch, tmp_path, "run", recipe=recipe) == 2
-    refused(capsys, tmp_path, "is of another network: ")
+    refused(capsys, tmp_path, "is of another network, missing: ")
 
 
 def test_a_work_folder_that_is_a_file(

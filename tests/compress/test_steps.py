@@ -71,6 +71,8 @@ def test_a_step_reads_what_is_declared(change: dict[str, Any], tmp_path: Path) -
 def leaves(part: Any, prefix: str = "") -> Iterator[str]:
     """Names of all plain values of a recipe."""
     for field in dataclasses.fields(part):
+        if not field.init:
+            continue
         value = getattr(part, field.name)
         nested = dataclasses.is_dataclass(value)
         yield from leaves(value, f"{prefix}{field.name}.") if nested else [prefix + field.name]

@@ -1,12 +1,13 @@
 """Figures of code coverage: covered, waived and missed points of each unit and kind, and each source line's."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.units import UNITS
+from penni_escalate.rtl.template_lines import template_lines
 from penni_escalate.tb.flows.code_coverage.merged import Merged
 from penni_escalate.tb.flows.code_coverage.points import Kind, Point
 from penni_escalate.tb.flows.code_coverage.waivers import SIGN_OFF, Waiver, apply_waivers, read_waivers
@@ -45,7 +46,9 @@ class SourceLine:
     Attributes:
         number: from 1.
         count: how often it ran; None where it has no statement.
-        missed, waived: names of its points that were not hit; an empty name is the line itself.
+        missed, waived: names of its points that were not hit, bits by their number; an empty name is the line itself.
+        waivers: numbers, from 0, of the unit's waivers that took them.
+        template: the line of the unit's template that made it; None where that is not known.
     """
 
     number: int
@@ -53,6 +56,8 @@ class SourceLine:
     count: int | None
     missed: tuple[str, ...]
     waived: tuple[str, ...]
+    waivers: tuple[int, ...]
+    template: int | None
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,9 @@ class UnitCoverage:
     """A unit in one configuration.
 
     Attributes:
-        waived: points that each of the unit's waivers took away.
+        waived: points that were taken away, with the number of the unit's waiver that did.
+        places: figures of each place in the hierarchy by itself.
+        templates: the template's line of each line of the source; None where that is not known.
     """
 
     unit: str
@@ -69,13 +76,19 @@ class UnitCoverage:
     states: Mapping[Point, State]
     counts: Mapping[Point, int]
     source: tuple[str, ...]
-    waived: tuple[int, ...]
+    waived: Mapping[Point, int]
+    places: Mapping[str, Mapping[Kind, Figure]]
+    templates: tuple[int | None, ...]
+
+    def taken(self, number: int) -> int:
+        """Points that a waiver took away."""
+        return sum(found == number for found in self.waived.values())
 
     @property
     def missed(self) -> list[Point]:
         """Points that were neither hit nor waived, in the order of the source."""
         missed = (point for point, state in self.states.items() if state is State.MISSED)
-        return sorted(missed, key=lambda point: (point.line, point.kind, point.column, point.name))
+        return sorted(missed, key=lambda point: point.order)
 
     def lines(self) -> list[SourceLine]:
         """The unit's file with counts and what was missed, for a report."""
@@ -84,14 +97,26 @@ class UnitCoverage:
             at[point.line].append(point)
 
         def names(number: int, state: State) -> tuple[str, ...]:
-            return tuple(point.name for point in sorted(at[number]) if self.states[point] is state)
+            ordered = sorted(at[number], key=lambda point: point.order)
+            return tuple(point.name for point in ordered if self.states[point] is state)
+
+        def waivers(number: int) -> tuple[int, ...]:
+            return tuple(sorted({self.waived[point] for point in at[number] if point in self.waived}))
 
         def count(number: int) -> int | None:
             return self.counts.get(Point(self.unit, Kind.LINE, number, 0, ""))
 
         return [
-            SourceLine(number, text, count(number), names(number, State.MISSED), names(number, State.WAIVED))
-            for number, text in enumerate(self.source, 1)
+            SourceLine(
+                number,
+                text,
+                count(number),
+                names(number, State.MISSED),
+                names(number, State.WAIVED),
+                waivers(number),
+                template,
+            )
+            for number, (text, template) in enumerate(zip(self.source, self.templates, strict=True), 1)
         ]
 
 
@@ -132,14 +157,21 @@ def _figures(states: Iterable[tuple[Kind, State]]) -> dict[Kind, Figure]:
     }  # fmt: skip
 
 
+def _states(counts: Mapping[Point, int], waived: Collection[Point]) -> dict[Point, State]:
+    return {
+        point: State.COVERED if count else State.WAIVED if point in waived else State.MISSED
+        for point, count in counts.items()
+    }
+
+
 def _measure(unit: str, merged: Merged, waivers: tuple[Waiver, ...]) -> tuple[UnitCoverage, list[str]]:
     counts = {point: count for point, count in merged.counts.items() if point.unit == unit}
     waived = apply_waivers(unit, waivers, merged)
-    states = {
-        point: State.COVERED if count else State.WAIVED if point in waived.points else State.MISSED
-        for point, count in counts.items()
+    states = _states(counts, waived.points)
+    places = {
+        place: {point: count for point, count in found.items() if point.unit == unit}
+        for place, found in merged.places.items()
     }
-    taken = Counter(waived.points.values())
     coverage = UnitCoverage(
         unit=unit,
         config=merged.config.name,
@@ -147,7 +179,13 @@ def _measure(unit: str, merged: Merged, waivers: tuple[Waiver, ...]) -> tuple[Un
         states=states,
         counts=counts,
         source=tuple(merged.sources[unit]),
-        waived=tuple(taken[number] for number in range(len(waivers))),
+        waived=waived.points,
+        places={
+            place: _figures((point.kind, state) for point, state in _states(found, waived.points).items())
+            for place, found in sorted(places.items())
+            if found
+        },
+        templates=template_lines(unit, merged.config),
     )
     return coverage, waived.problems
 

@@ -11,7 +11,7 @@ from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import configuration_hash, render
 from penni_escalate.rtl.names import file_name, unit_of
 from penni_escalate.tb.base.coverage_record import DATA, Record, digest, read_record
-from penni_escalate.tb.flows.code_coverage.points import Point, read_points
+from penni_escalate.tb.flows.code_coverage.points import Counted, Point, read_points
 
 #: Names what a unit does not use, for the lint: no part of the design, and not counted.
 _UNUSED = re.compile(r"\s*wire\s+(\[[^\]]*\]\s*)?unused_")
@@ -24,6 +24,7 @@ class Merged:
     Attributes:
         sources: lines of each unit's generated file, by unit.
         counts: by point, 0 where no run hit it.
+        places: counts of each place in the hierarchy by itself.
         files: coverage files that were added.
         projects: digests of the project's sources at the times of the runs.
     """
@@ -31,6 +32,7 @@ class Merged:
     config: Accelerator
     sources: dict[str, list[str]]
     counts: dict[Point, int] = field(default_factory=dict)
+    places: dict[str, dict[Point, int]] = field(default_factory=dict)
     files: int = 0
     projects: set[str] = field(default_factory=set)
 
@@ -41,6 +43,16 @@ class Merged:
     def text(self, point: Point) -> str:
         """The source line of a point, without indentation."""
         return self.sources[point.unit][point.line - 1].strip()
+
+    def add(self, found: Counted) -> None:
+        """Add what a file holds."""
+        for held, counts in (
+            (self.counts, found.points),
+            *((self.places.setdefault(place, {}), counts) for place, counts in found.places.items()),
+        ):
+            for point, count in counts.items():
+                if self.counts_for(point):
+                    held[point] = held.get(point, 0) + count
 
     @property
     def units(self) -> list[str]:
@@ -89,13 +101,10 @@ def merge(files: Iterable[Path], advance: Callable[[], None] = lambda: None) -> 
             digests[name] = {unit: digest(text.encode()) for unit, text in texts.items()}
             merged[name] = Merged(record.config, {unit: text.splitlines() for unit, text in texts.items()})
         _check_sources(record, merged[name], digests[name], path)
-        points = read_points(path)
-        if builds.setdefault(record.build, frozenset(points)) != frozenset(points):
+        found = read_points(path)
+        if builds.setdefault(record.build, frozenset(found.points)) != frozenset(found.points):
             raise UserError(f"{relative(path)} has other points than an earlier file of the same build: run it again.")
-        counts = merged[name].counts
-        for point, count in points.items():
-            if merged[name].counts_for(point):
-                counts[point] = counts.get(point, 0) + count
+        merged[name].add(found)
         merged[name].files += 1
         merged[name].projects.add(record.project)
         advance()

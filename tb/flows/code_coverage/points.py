@@ -8,8 +8,9 @@ Verilator counts blocks; here they are told apart the way a reviewer reads them:
 * an **expression** is a row of the truth table of a condition.
 """
 
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -50,6 +51,12 @@ class Point:
     name: str
 
     @property
+    def order(self) -> tuple[int, int, Kind, tuple[tuple[str, int], ...]]:
+        """Sorts points as a reader looks for them: by place, bits by their number."""
+        parts = re.findall(r"(\D*)(\d*)", self.name)
+        return self.line, self.column, self.kind, tuple((word, int(digits or 0)) for word, digits in parts)
+
+    @property
     def signal(self) -> str:
         """The bit of a toggle."""
         return self.name.rpartition(":")[0]
@@ -60,13 +67,27 @@ class Point:
         return self.name.rpartition(":")[2]
 
 
+@dataclass(frozen=True)
+class Counted:
+    """What a coverage file holds.
+
+    Attributes:
+        points: counts, the instances and parametrisations of a unit added.
+        places: counts of each place in the hierarchy by itself; instances that Verilator counts together are one,
+            with ``*`` for what tells them apart.
+    """
+
+    points: dict[Point, int]
+    places: dict[str, dict[Point, int]]
+
+
 #: Type, line, column, comment and covered lines of a point as Verilator writes it.
 _Raw = tuple[str, str, int, int, str, str]
 
 
-def _raw(path: Path) -> dict[_Raw, int]:
-    """Counts by point, the instances and parametrisations of a unit added."""
-    counts: dict[_Raw, int] = defaultdict(int)
+def _raw(path: Path) -> dict[str, dict[_Raw, int]]:
+    """Counts by place and point."""
+    counts: dict[str, dict[_Raw, int]] = defaultdict(lambda: defaultdict(int))
     try:
         with open(path, encoding="latin-1") as file:
             if file.readline().strip() != HEADER:
@@ -78,7 +99,8 @@ def _raw(path: Path) -> dict[_Raw, int]:
                 if unit in UNITS:
                     kind = fields["page"].partition("/")[0].removeprefix("v_")
                     place = (int(fields["l"]), int(fields["n"]))
-                    counts[(unit, kind, *place, fields["o"], fields.get("S", ""))] += int(count)
+                    raw = (unit, kind, *place, fields["o"], fields.get("S", ""))
+                    counts[fields["h"]][raw] += int(count)
     except OSError as error:
         raise UserError(f"{relative(path)} cannot be read: {error.strerror}.") from None
     except (ValueError, KeyError):
@@ -95,14 +117,25 @@ def _lines(ranges: str) -> Iterator[int]:
         yield from range(int(first), int(last or first) + 1)
 
 
-def read_points(path: Path) -> dict[Point, int]:
+def read_points(path: Path) -> Counted:
     """Points of the units and their counts; what belongs to the bench is left out.
 
     Raises UserError where the file cannot be read, or holds no unit.
     """
+    by_place = _raw(path)
+    whole: dict[_Raw, int] = defaultdict(int)
+    for counts in by_place.values():
+        for raw, count in counts.items():
+            whole[raw] += count
+    if not whole:
+        raise UserError(f"{relative(path)} holds no point of the accelerator's Verilog: it is of another design.")
+    return Counted(_points(whole), {place: _points(counts) for place, counts in by_place.items()})
+
+
+def _points(raw: Mapping[_Raw, int]) -> dict[Point, int]:
     points: dict[Point, int] = defaultdict(int)
     lines: dict[Point, int] = {}
-    for (unit, kind, line, column, comment, ranges), count in _raw(path).items():
+    for (unit, kind, line, column, comment, ranges), count in raw.items():
         if kind == "toggle":
             points[Point(unit, Kind.TOGGLE, line, column, comment)] += count
         elif kind == "expr":
@@ -114,6 +147,4 @@ def read_points(path: Path) -> dict[Point, int]:
             for number in _lines(ranges):
                 place = Point(unit, Kind.LINE, number, 0, "")
                 lines[place] = max(lines.get(place, 0), count)
-    if not points:
-        raise UserError(f"{relative(path)} holds no point of the accelerator's Verilog: it is of another design.")
     return {**points, **lines}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import RESULTS, relative
+from penni_escalate.common.provenance import provenance
 from penni_escalate.common.results import write_json
 from penni_escalate.common.versions import simulation_tools
 from penni_escalate.tb.flows.code_coverage.figures import GOALS, Figure, UnitSummary
@@ -30,13 +31,19 @@ def write_results(summaries: Sequence[UnitSummary], merged: Mapping[str, Merged]
     """Write the figures into coverage.json, which keeps what others wrote, and the source lines beside it."""
     units = {
         summary.unit: _kinds(summary.figures)
-        | {"configurations": {name: _kinds(one.figures) for name, one in summary.configurations.items()}}
+        | {
+            "configurations": {name: _kinds(one.figures) for name, one in summary.configurations.items()},
+            "places": {
+                name: {place: _kinds(figures) for place, figures in one.places.items()}
+                for name, one in summary.configurations.items()
+            },
+        }
         for summary in summaries
     }
     waivers = [
         {"unit": summary.unit}
         | waiver.model_dump(mode="json", exclude_none=True)
-        | {"points": {name: one.waived[number] for name, one in summary.configurations.items()}}
+        | {"points": {name: one.taken(number) for name, one in summary.configurations.items()}}
         for summary in summaries
         for number, waiver in enumerate(summary.waivers)
     ]
@@ -53,6 +60,7 @@ def write_results(summaries: Sequence[UnitSummary], merged: Mapping[str, Merged]
         raise UserError(f"{relative(path)} cannot be written: {error.strerror}.") from None
     top = {
         "tools": simulation_tools(),
+        "made": asdict(provenance()),
         "goals": {kind.value: goal for kind, goal in GOALS.items()},
         "sign_off": list(SIGN_OFF),
         "files": {name: one.files for name, one in merged.items()},

@@ -13,6 +13,7 @@ from rich.table import Table
 from penni_escalate.common.console import wide_console
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BASE, BUILD, RESULTS, console_command, relative, stored
+from penni_escalate.common.provenance import provenance
 from penni_escalate.common.results import append_line, write_json
 from penni_escalate.common.shared_folder import locked
 from penni_escalate.common.sources import Flow, sources_digest
@@ -26,10 +27,11 @@ from penni_escalate.tb.flows.code_coverage.judge import judge
 from penni_escalate.tb.flows.coverage_json import update_coverage
 from penni_escalate.tb.flows.regress.job_result import JobResult
 from penni_escalate.tb.flows.regress.jobs import build_job, run_job
+from penni_escalate.tb.flows.regress.kept import keep
 from penni_escalate.tb.flows.regress.runner import run_all
 from penni_escalate.tb.flows.regress.store import Store, folder_of
 from penni_escalate.tb.flows.regress.suite import jobs_of, load_suite
-from penni_escalate.tb.flows.regress.summary import as_document, buckets_of, functional_coverage, write_junit
+from penni_escalate.tb.flows.regress.summary import Origin, as_document, buckets_of, hits_of, write_junit
 
 #: A line for each regression that came to its end: the report's trend.
 HISTORY = RESULTS / "history.jsonl"
@@ -49,7 +51,8 @@ def regress(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, s
     for simulator in {job.simulator for job in planned}:
         check_simulator(simulator)
     # Of before the runs, which read them as they are now.
-    sources = sources_digest(Flow.REGRESS)
+    whole = pattern == "*" and seeds is None
+    origin = Origin(suite, whole, sources_digest(Flow.REGRESS), provenance(), _tools())
     store = Store(folder_of(suite, planned))
     click.get_current_context().with_resource(store.alone())
     results = store.open(planned)
@@ -76,17 +79,16 @@ def regress(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, s
                 "command again, which takes them up and runs the others."
             ) from None
     ordered = [results[job.name] for job in planned]
-    document = as_document(suite, sources, ordered, time.perf_counter() - begin, resumed, _tools())
-    functional = functional_coverage(ordered)
-    document["functional"] = [asdict(c) | {"hit": c.hit, "total": c.total} for c in functional]
-    figures = {c.unit: {"functional": {"covered": c.hit, "total": c.total, "holes": c.holes}} for c in functional}
-    update_coverage(figures, {})
+    hits = [hits_of(result) for result in ordered]
+    document = as_document(origin, ordered, hits, time.perf_counter() - begin, resumed)
+    update_coverage({entry["unit"]: {"functional": _figure(entry)} for entry in document["functional"]}, {})
+    keep(RESULTS, store.folder.name, document)
     path = write_json(RESULTS / "regress.json", document)
     write_junit(ordered, RESULTS / "regress.xml")
     crashed = [result for result in ordered if result.result.verdict is Verdict.CRASHED]
     if not crashed:
         store.close()
-    _remember(document, whole=pattern == "*" and seeds is None)
+    _remember(document)
     _print(console, ordered, document)
     console.print(f"results in {relative(path)}, regress.xml beside it", highlight=False)
     covered = [BASE / result.folder for result in ordered if result.job.variant is Variant.COVERAGE]
@@ -144,9 +146,15 @@ def _tools() -> dict[str, str]:
     return simulation_tools() | tool_versions("pyuvm", "cocotb-bus", "distributed")
 
 
-def _remember(document: dict, *, whole: bool) -> None:
-    kept = ("suite", "sources", "seconds", "runs", "passed", "failed", "layers", "compared")
-    line = {"time": time.strftime("%Y-%m-%dT%H:%M:%S"), "whole": whole} | {key: document[key] for key in kept}
+def _figure(entry: dict) -> dict:
+    """A unit's functional coverage, as coverage.json has it."""
+    holes = [name for name, count in entry["counts"].items() if not count]
+    return {"covered": entry["hit"], "total": entry["total"], "holes": holes}
+
+
+def _remember(document: dict) -> None:
+    kept = ("whole", "suite", "sources", "seconds", "runs", "passed", "failed", "layers", "compared")
+    line = document["made"] | {key: document[key] for key in kept}
     functional = document["functional"]
     line["functional"] = [sum(unit["hit"] for unit in functional), sum(unit["total"] for unit in functional)]
     append_line(HISTORY, json.dumps(line))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from penni_escalate.tb.base.job import Job
-from penni_escalate.tb.base.result import Result, Verdict
+from penni_escalate.tb.base.result import Result, Verdict, Wanted
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class JobResult:
         waves: the recorded signals of the repetition that failed too, from the project's root; empty where there are
             none.
         repeated: whether the repetition with waves failed too; None where there was none.
-        detected_ps: as the result's, but of the repetition, whose waves are kept.
+        detected_ps, wanted: as the result's, but of the repetition, whose waves are kept.
     """
 
     job: Job
@@ -26,6 +26,14 @@ class JobResult:
     waves: str = ""
     repeated: bool | None = None
     detected_ps: int | None = None
+    wanted: tuple[Wanted, ...] = ()
+
+    @property
+    def length(self) -> tuple[bool, int, int, int, float]:
+        """Orders failed runs by how much must be looked at: the time until the difference, where that is known."""
+        detected = self.result.detected_ps if self.detected_ps is None else self.detected_ps
+        size = (self.result.narrowed or self.job).size
+        return detected is None, detected or 0, size, self.result.cycles, self.seconds
 
 
 def without_verdict_of_bench(job: Job, verdict: Verdict, problem: str, check: str) -> Result:

@@ -15,7 +15,7 @@ from penni_escalate.common.paths import relative, stored
 from penni_escalate.common.results import FULL
 from penni_escalate.common.workers import LOSSES
 from penni_escalate.tb.base.job import Job
-from penni_escalate.tb.base.result import Result, Verdict
+from penni_escalate.tb.base.result import Result, Verdict, Wanted
 from penni_escalate.tb.flows.regress.job_result import JobResult, without_verdict_of_bench
 from penni_escalate.tb.flows.regress.jobs import build_job, design_of, kind_of_design, run_job
 from penni_escalate.tb.flows.regress.store import Store
@@ -51,7 +51,7 @@ def execute(job: Job, folder: Path, built: str | Lost = "") -> JobResult | Lost:
         if not result.ok and not built:
             result, again = _repeat(job, result, work / "waves")
         seconds = round(time.perf_counter() - begin, 2)
-        kept = JobResult(job, result, seconds, stored(work), again.waves, again.failed, again.detected_ps)
+        kept = JobResult(job, result, seconds, stored(work), **vars(again))
         store.write(kept)
     except OSError as error:
         if error.errno in FULL:
@@ -62,11 +62,12 @@ def execute(job: Job, folder: Path, built: str | Lost = "") -> JobResult | Lost:
 
 @dataclass(frozen=True)
 class _Repetition:
-    """A failed job once more: where its signals are recorded, whether it failed again, and when that was detected."""
+    """A failed job once more, in the fields of its result."""
 
     waves: str = ""
-    failed: bool | None = None
+    repeated: bool | None = None
     detected_ps: int | None = None
+    wanted: tuple[Wanted, ...] = ()
 
 
 def _repeat(job: Job, result: Result, folder: Path) -> tuple[Result, _Repetition]:
@@ -77,7 +78,7 @@ def _repeat(job: Job, result: Result, folder: Path) -> tuple[Result, _Repetition
     whole = replace(result, narrowed=None)
     if result.narrowed is not None:
         again = _record(result.narrowed, folder)
-        if again.failed:
+        if again.repeated:
             return result, again
     return whole, _record(job, folder)
 
@@ -91,9 +92,9 @@ def _record(job: Job, folder: Path) -> _Repetition:
     except UserError:
         return _Repetition()
     if result.ok:
-        return _Repetition(failed=False)
+        return _Repetition(repeated=False)
     dumps = [folder / name for name in ("dump.vcd", "dump.fst") if (folder / name).is_file()]
-    return _Repetition(stored(dumps[0]) if dumps else "", True, result.detected_ps)
+    return _Repetition(stored(dumps[0]) if dumps else "", True, result.detected_ps, result.wanted)
 
 
 def prepare(job: Job) -> str | Lost:

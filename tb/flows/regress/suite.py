@@ -44,9 +44,15 @@ class Entry:
 
 @dataclass(frozen=True, config=_STRICT)
 class _Summary:
-    """A suite's file in tb/flows/regress/suites/; the summary says what it is for."""
+    """A suite's file in tb/flows/regress/suites/.
+
+    Attributes:
+        summary: what it is for.
+        signs_off: enough for a unit's stage to rest on.
+    """
 
     summary: str
+    signs_off: bool = False
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -58,21 +64,35 @@ class _Entries:
 
 @dataclass(frozen=True)
 class Suite:
-    """What a regression runs: the entries of each level that has a part in it."""
+    """What a regression runs: the entries of each level that has a part in it; and whether that is enough to sign."""
 
     summary: str
+    signs_off: bool
     parts: Mapping[Level, Sequence[Entry]]
 
 
 def load_suite(name: str) -> Suite:
     """A suite by its name. Raises UserError for an unknown or invalid one."""
+    said = _said(name)
+    files = {level: level.folder / "suites" / f"{name}.yaml" for level in Level}
+    parts = {level: _read(file, _Entries).entries for level, file in files.items() if file.is_file()}
+    return Suite(said.summary, said.signs_off, parts)
+
+
+def signing() -> tuple[str, ...]:
+    """Names of the suites that sign off."""
+    return tuple(name for name in _names() if _said(name).signs_off)
+
+
+def _names() -> list[str]:
+    return sorted(file.stem for file in SUITES.glob("*.yaml"))
+
+
+def _said(name: str) -> _Summary:
     path = SUITES / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in SUITES.glob("*.yaml")))
-        raise UserError(f"Suite '{name}' is not known: use one of {known}.")
-    summary = _read(path, _Summary).summary
-    files = {level: level.folder / "suites" / f"{name}.yaml" for level in Level}
-    return Suite(summary, {level: _read(file, _Entries).entries for level, file in files.items() if file.is_file()})
+        raise UserError(f"Suite '{name}' is not known: use one of {', '.join(_names())}.")
+    return _read(path, _Summary)
 
 
 def _read(path: Path, kind: type[_File]) -> _File:

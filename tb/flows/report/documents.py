@@ -1,7 +1,9 @@
 """Reads the result files of build/results/, and refuses those that do not hold what the report needs."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
+from penni_escalate.common.provenance import Provenance
 from penni_escalate.common.validation import first_problem
 from penni_escalate.tb.flows.code_coverage.figures import SourceLine
 from penni_escalate.tb.flows.formal.checking import ProofResult
 from penni_escalate.tb.flows.gates.run import GateResult
 from penni_escalate.tb.flows.mutants.results import Result as MutantResult
 from penni_escalate.tb.flows.regress.job_result import JobResult
+from penni_escalate.tb.flows.regress.kept import FOLDER as REGRESSIONS
 from penni_escalate.tb.flows.regress.summary import Bucket
 
 #: Result files of build/results/ and the command that makes each.
@@ -38,10 +42,19 @@ class _Functional:
     counts: dict[str, int]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Job(JobResult):
+    name: str
+    command: str
+    hits: dict[str, dict[str, int]]
+
+
 @dataclass(frozen=True)
 class _Regress:
     suite: str
+    whole: bool
     sources: str
+    made: Provenance
     tools: Tools
     seconds: float
     runs: int
@@ -50,7 +63,7 @@ class _Regress:
     layers: int
     compared: int
     buckets: list[Bucket]
-    jobs: list[JobResult]
+    jobs: list[_Job]
     functional: list[_Functional]
 
 
@@ -65,6 +78,9 @@ class _Figure:
 @dataclass(frozen=True)
 class _Figures:
     """None where only functional coverage was measured."""
+
+    configurations: dict[str, dict[str, _Figure]] | None = None
+    places: dict[str, dict[str, dict[str, _Figure]]] | None = None
 
     line: _Figure | None = None
     branch: _Figure | None = None
@@ -87,6 +103,7 @@ class _Coverage:
 
     units: dict[str, _Figures]
     tools: Tools | None = None
+    made: Provenance | None = None
     waivers: list[_Waiver] | None = None
     shortfalls: list[str] | None = None
 
@@ -101,6 +118,7 @@ class _Lines:
 class _Mutants:
     tools: Tools
     made_from: str
+    made: Provenance
     mutants: list[MutantResult]
 
 
@@ -108,6 +126,7 @@ class _Mutants:
 class _Formal:
     tools: Tools
     made_from: str
+    made: Provenance
     proofs: list[ProofResult]
 
 
@@ -115,6 +134,7 @@ class _Formal:
 class _Gates:
     tools: Tools
     made_from: str
+    made: Provenance
     results: list[GateResult]
 
 
@@ -136,6 +156,7 @@ class _Past:
         whole: all tests of the suite, with its own numbers of seeds.
         sources: digest of what it ran.
         functional: bins that were hit, and all.
+        commit, dirty, host: as a provenance has them; older lines do not.
     """
 
     time: str
@@ -148,6 +169,9 @@ class _Past:
     layers: int
     compared: int
     functional: tuple[int, int]
+    commit: str = "not recorded"
+    dirty: bool = False
+    host: str = "not recorded"
 
 
 _PAST = TypeAdapter(_Past)
@@ -162,6 +186,19 @@ def read_results(folder: Path) -> dict[str, dict[str, Any]]:
     Raises UserError that says what to run for one that is damaged, or does not hold what the report needs of it.
     """
     return {name: _read(folder / f"{name}.json", name) for name in SOURCES if (folder / f"{name}.json").is_file()}
+
+
+def read_regressions(folder: Path, last: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The last regression, and the others that were kept of the same sources, the newest first; none without a last.
+
+    Raises UserError as ``read_results`` does.
+    """
+    if last is None:
+        return []
+    documents = [_read(path, "regress") for path in sorted((folder / REGRESSIONS).glob("*.json"))]
+    others = [entry for entry in documents if entry["sources"] == last["sources"] and entry != last]
+    others.sort(key=lambda entry: datetime.fromisoformat(entry["made"]["time"]), reverse=True)
+    return [dict(last), *others]
 
 
 def _read(path: Path, name: str) -> dict[str, Any]:
@@ -184,8 +221,8 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     history = []
     for line in lines:
         try:
-            _PAST.validate_json(line, strict=True)
+            past = _PAST.validate_json(line, strict=True)
         except ValidationError:
             continue
-        history.append(json.loads(line))
+        history.append(asdict(past))
     return history

@@ -7,12 +7,13 @@ from typing import Any
 
 from penni_escalate.common.sources import Flow, sources_digest
 from penni_escalate.common.units import UNITS
-from penni_escalate.tb.base.coverage import Cross, load_model
 from penni_escalate.tb.base.result import Verdict
 from penni_escalate.tb.flows.catalog import catalog
 from penni_escalate.tb.flows.formal.checking import Seeded
 from penni_escalate.tb.flows.formal.declarations import Proof, all_proofs
 from penni_escalate.tb.flows.mutants.results import Status as MutantStatus
+from penni_escalate.tb.flows.report.functional import Functional, functional_of
+from penni_escalate.tb.flows.report.runs import Run, regressions_of, seeds_in_words
 from penni_escalate.tb.flows.result_store import origin_of
 from penni_escalate.tb.flows.testplan import (
     Campaign,
@@ -32,56 +33,65 @@ KINDS = ("line", "branch", "toggle", "expression")
 
 @dataclass(frozen=True)
 class TestRow:
-    """Runs of one test."""
+    """A test with its runs: those that failed first, the shortest of them first of all."""
 
     #: The name begins like a test's.
     __test__ = False
 
     name: str
-    runs: int
-    passed: int
-    compared: int
-    seconds: float
-    seeds: str
-    where: tuple[str, ...]
+    runs: tuple[Run, ...]
+
+    @property
+    def passed(self) -> int:
+        """Runs that passed."""
+        return sum(run.ok for run in self.runs)
+
+    @property
+    def compared(self) -> int:
+        """Values that were compared."""
+        return sum(run.outcome.result.compared for run in self.runs)
+
+    @property
+    def nothing_to_compare(self) -> bool:
+        """Whether it provokes that nothing is compared."""
+        return bool(self.runs) and all(run.outcome.result.nothing_to_compare for run in self.runs)
+
+    @property
+    def seconds(self) -> float:
+        """Of all its runs."""
+        return round(sum(run.outcome.seconds for run in self.runs), 1)
+
+    @property
+    def seeds(self) -> str:
+        """The seeds that its runs were given."""
+        return seeds_in_words(run.outcome.job.seed for run in self.runs)
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        """Configurations, simulators and variants."""
+        return tuple(dict.fromkeys(run.where for run in self.runs))
 
     @property
     def status(self) -> Status:
         """Passed where every run did and there was one."""
         if not self.runs:
             return Status.NOT_RUN
-        return Status.PASSED if self.passed == self.runs else Status.FAILED
+        return Status.PASSED if self.passed == len(self.runs) else Status.FAILED
 
 
 @dataclass(frozen=True)
 class PointRow:
-    """A testpoint with what became of it; ``missing``: what it still lacks."""
+    """A testpoint with what became of it.
+
+    Attributes:
+        missing: what it still lacks.
+        failing: runs of its tests that failed, the shortest first.
+    """
 
     point: Testpoint
     status: Status
     missing: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ItemRow:
-    """An item of the functional coverage with its hits.
-
-    Attributes:
-        bins: name and count.
-        absent: bins of no configuration that was run; they are not counted.
-    """
-
-    name: str
-    kind: str
-    why: str
-    bins: tuple[tuple[str, int], ...]
-    absent: tuple[str, ...]
-    ignored: tuple[tuple[str, str], ...]
-
-    @property
-    def hit(self) -> int:
-        """Bins that were hit."""
-        return sum(count > 0 for _, count in self.bins)
+    failing: tuple[Run, ...]
 
 
 @dataclass(frozen=True)
@@ -138,13 +148,15 @@ class UnitRow:
     """Everything that is known of a unit.
 
     Attributes:
-        measured: whether the regression ran anything that counts the unit's functional coverage.
+        functional: its functional coverage.
         code: figures of the union by kind, None where nothing was measured.
         configurations: of each configuration likewise, which the goals judge.
         shortfalls: goals that are missed.
         mutants: curated and generated ones; none where not run.
         proofs: all that are declared.
         gates: benches on the unit's netlist; none where not run.
+        campaigns: what mutants and netlists say; nothing of one that was not run whole.
+        places: figures of each place in the hierarchy, by configuration.
     """
 
     unit: str
@@ -152,8 +164,7 @@ class UnitRow:
     tests: tuple[TestRow, ...]
     points: tuple[PointRow, ...]
     stage: Stage | None
-    items: tuple[ItemRow, ...]
-    measured: bool
+    functional: Functional
     code: Mapping[str, Mapping[str, Any] | None]
     configurations: Mapping[str, Mapping[str, Mapping[str, Any] | None]]
     shortfalls: tuple[str, ...]
@@ -161,26 +172,54 @@ class UnitRow:
     mutants: tuple[Mapping[str, Any], ...]
     proofs: tuple[ProofRow, ...]
     gates: tuple[Mapping[str, Any], ...]
+    campaigns: Mapping[Campaign, Status]
+    places: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any] | None]]]
     sources: tuple[str, ...]
 
     @property
-    def runs(self) -> int:
+    def runs(self) -> tuple[Run, ...]:
         """Runs of all of the unit's tests."""
-        return sum(test.runs for test in self.tests)
+        return tuple(run for test in self.tests for run in test.runs)
 
     @property
     def passed(self) -> int:
         """Runs that passed."""
-        return sum(test.passed for test in self.tests)
+        return sum(run.ok for run in self.runs)
 
     @property
     def bins(self) -> Share | None:
         """Bins of the functional coverage that were hit."""
-        if not self.measured:
-            return None
-        absent = sum(len(item.absent) for item in self.items)
-        lacking = (f"{absent} of no configuration that was run",) if absent else ()
-        return Share(sum(item.hit for item in self.items), sum(len(item.bins) for item in self.items), lacking)
+        found = self.functional
+        return Share(found.hit, found.total, found.lacking) if found.measured else None
+
+    @property
+    def points_passed(self) -> Share:
+        """Testpoints."""
+        return Share(sum(row.status is Status.PASSED for row in self.points), len(self.points))
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """What of the unit has failed, in words; empty where nothing has."""
+        failed = len(self.runs) - self.passed
+        mutants = sum(m["status"] in (MutantStatus.SURVIVED, MutantStatus.WRONG_DETECTOR) for m in self.mutants)
+        counts = {
+            "run": failed,
+            "proof": sum(row.status is Status.FAILED for row in self.proofs),
+            "mutant": mutants,
+            "bench on a netlist": sum(g["verdict"] != Verdict.PASSED for g in self.gates),
+            "goal of code coverage": len(self.shortfalls),
+        }
+        return tuple(counted(number, what) for what, number in counts.items() if number)
+
+    @property
+    def status(self) -> Status:
+        """Failed where anything has; passed where every testpoint has."""
+        if self.wrong:
+            return Status.FAILED
+        found = {row.status for row in self.points}
+        if found & {Status.NOT_RUN, Status.PARTLY}:
+            return Status.NOT_RUN if found == {Status.NOT_RUN} else Status.PARTLY
+        return next((one for one in (Status.FAILED, Status.HOLES) if one in found), Status.PASSED)
 
     @property
     def killed(self) -> Share | None:
@@ -207,52 +246,21 @@ class UnitRow:
         return Share(sum(g["verdict"] == Verdict.PASSED for g in self.gates), len(self.gates)) if self.gates else None
 
 
-def _tests(unit: str, regress: Mapping[str, Any]) -> tuple[TestRow, ...]:
-    rows = []
-    for test in (test for test in catalog().values() if test.unit == unit):
-        mine = [job for job in regress.get("jobs", []) if job["job"]["test"] == test.name]
-        seeds = sorted(job["job"]["seed"] for job in mine)
-        where = dict.fromkeys(
-            f"{job['job']['configuration']} {job['job']['simulator']}"
-            + (f" {job['job']['variant']}" if job["job"]["variant"] != "plain" else "")
-            for job in mine
-        )
-        rows.append(
-            TestRow(
-                test.name,
-                len(mine),
-                sum(job["result"]["verdict"] == Verdict.PASSED for job in mine),
-                sum(job["result"]["compared"] for job in mine),
-                round(sum(job["seconds"] for job in mine), 1),
-                f"{seeds[0]} to {seeds[-1]}" if len(set(seeds)) > 1 else f"{seeds[0]}" if seeds else "",
-                tuple(where),
-            )
-        )
-    return tuple(rows)
+def counted(number: int, what: str) -> str:
+    """``1 run``, ``3 benches on a netlist``."""
+    if number == 1:
+        return f"1 {what}"
+    first, *rest = what.split(" ")
+    return " ".join([str(number), f"{first}es" if first.endswith("ch") else f"{first}s", *rest])
 
 
-def _counted(regress: Mapping[str, Any]) -> dict[str, Mapping[str, int]]:
-    """The counts of each unit of whose functional coverage a run left some."""
-    return {entry["unit"]: entry["counts"] for entry in regress.get("functional", [])}
-
-
-def _items(unit: str, regress: Mapping[str, Any]) -> tuple[ItemRow, ...]:
-    model = load_model(unit)
-    counts = _counted(regress).get(unit, {})
-    rows = []
-    for item in model.items:
-        prefix = f"{item.name}/"
-        names = [name for name in model.all_bins() if name.startswith(prefix)]
-        # A bin that no configuration of the regression can have is not in its counts.
-        bins = tuple((name.removeprefix(prefix), counts.get(name, 0)) for name in names if not counts or name in counts)
-        absent = tuple(name.removeprefix(prefix) for name in names if counts and name not in counts)
-        ignored: tuple[tuple[str, str], ...] = ()
-        if isinstance(item, Cross):
-            ignored = tuple((" x ".join(b or "any" for b in entry.bins), entry.reason) for entry in item.ignored)
-        rows.append(
-            ItemRow(item.name, "cross" if isinstance(item, Cross) else "point", item.why, bins, absent, ignored)
-        )
-    return tuple(rows)
+def _tests(unit: str, runs: Sequence[Run]) -> tuple[TestRow, ...]:
+    ordered = sorted(runs, key=lambda run: (run.ok, () if run.ok else run.length))
+    return tuple(
+        TestRow(test.name, tuple(run for run in ordered if run.test == test.name))
+        for test in catalog().values()
+        if test.unit == unit
+    )
 
 
 def _proofs(formal: Mapping[str, Any]) -> list[ProofRow]:
@@ -265,9 +273,10 @@ def campaign_statuses(
 ) -> Mapping[Campaign, Status]:
     """What a unit's mutants, of both kinds, and the benches on its netlist say; nothing of a campaign that lacks."""
     found = {}
-    if {bool(mutant["generated"]) for mutant in mutants} == {True, False}:
-        wrong = any(mutant["status"] in ("survived", "wrong_detector") for mutant in mutants)
-        found[Campaign.MUTANTS] = Status.FAILED if wrong else Status.PASSED
+    if any(mutant["status"] in (MutantStatus.SURVIVED, MutantStatus.WRONG_DETECTOR) for mutant in mutants):
+        found[Campaign.MUTANTS] = Status.FAILED
+    elif {bool(mutant["generated"]) for mutant in mutants} == {True, False}:
+        found[Campaign.MUTANTS] = Status.PASSED
     if gates:
         passed = all(bench["verdict"] == Verdict.PASSED for bench in gates)
         found[Campaign.GATES] = Status.PASSED if passed else Status.FAILED
@@ -281,52 +290,71 @@ def _missing(point: Testpoint, evidence: Evidence) -> tuple[str, ...]:
     return (*lacking, *(f"coverage {item}" for item in point.coverage if item not in evidence.covered))
 
 
-def units_of(results: Mapping[str, Mapping[str, Any]]) -> list[UnitRow]:
-    """A row for each unit, leaves first. Raises UserError for a testplan that is none, or names what is not there."""
-    regress = results.get("regress", {})
+def units_of(
+    results: Mapping[str, Mapping[str, Any]], regressions: Sequence[Mapping[str, Any]], runs: Sequence[Run]
+) -> list[UnitRow]:
+    """A row for each unit, leaves first. Raises UserError for a testplan that is none, or names what is not there.
+
+    Args:
+        regressions: documents of those that are added up; ``runs``: theirs.
+    """
     mutants = results.get("mutants", {}).get("mutants", [])
     gates = results.get("gates", {}).get("results", [])
     code = results.get("coverage", {})
     lines = results.get("code_coverage_lines", {}).get("configurations", {})
-    tests = {unit: _tests(unit, regress) for unit in UNITS}
+    tests = {unit: _tests(unit, runs) for unit in UNITS}
     proofs = _proofs(results.get("formal", {}))
     # A testpoint may name another unit's test or proof.
-    of_tests = {test.name: test.status for found in tests.values() for test in found}
+    of_tests = {test.name: test for found in tests.values() for test in found}
+    statuses = {name: test.status for name, test in of_tests.items()}
     of_proofs = {row.proof.full_name: row.status for row in proofs}
+    possible = _possible(regressions)
+    rests_on = any(entry.signs_off for entry in regressions_of(regressions))
     rows = []
     for unit in UNITS:
         plan = read_testplan(unit)
-        items = _items(unit, regress)
-        check_names(plan, of_tests, of_proofs, {item.name for item in items})
+        functional = functional_of(unit, plan, runs, possible.get(unit, ()))
+        check_names(plan, of_tests, of_proofs, {item.name for item in functional.items})
         own_mutants = tuple(m for m in mutants if m["unit"] == unit)
         own_gates = tuple(g for g in gates if g["unit"] == unit)
-        evidence = Evidence(
-            of_tests,
-            of_proofs,
-            {item.name for item in items if item.bins and item.hit == len(item.bins)},
-            campaign_statuses(own_mutants, own_gates),
-        )
+        evidence = Evidence(statuses, of_proofs, functional.covered, campaign_statuses(own_mutants, own_gates))
         figures = code.get("units", {}).get(unit, {})
+
+        def point_row(point: Testpoint, evidence: Evidence = evidence) -> PointRow:
+            failing = [run for name in point.tests for run in of_tests[name].runs if not run.ok]
+            ordered = tuple(sorted(failing, key=lambda run: run.length))
+            return PointRow(point, status_of(point, evidence), _missing(point, evidence), ordered)
+
         rows.append(
             UnitRow(
                 unit=unit,
                 summary=plan.summary,
                 tests=tests[unit],
-                points=tuple(PointRow(p, status_of(p, evidence), _missing(p, evidence)) for p in plan.testpoints),
-                stage=stage_reached(plan, evidence),
-                items=items,
-                measured=any(test.runs for test in tests[unit]) or unit in _counted(regress),
+                points=tuple(map(point_row, plan.testpoints)),
+                stage=stage_reached(plan, evidence) if rests_on else None,
+                functional=functional,
                 code={kind: figures.get(kind) for kind in KINDS},
                 configurations=figures.get("configurations", {}),
-                shortfalls=tuple(s for s in code.get("shortfalls", []) if s.startswith(f"{unit}, ")),
-                waivers=tuple(entry for entry in code.get("waivers", []) if entry["unit"] == unit),
+                shortfalls=tuple(s for s in code.get("shortfalls") or () if s.startswith(f"{unit}, ")),
+                waivers=tuple(entry for entry in code.get("waivers") or () if entry["unit"] == unit),
                 mutants=own_mutants,
                 proofs=tuple(row for row in proofs if row.proof.unit == unit),
                 gates=own_gates,
+                campaigns=evidence.campaigns,
+                places=figures.get("places", {}),
                 sources=tuple(name for name in lines if unit in lines[name]),
             )
         )
     return rows
+
+
+def _possible(regressions: Sequence[Mapping[str, Any]]) -> dict[str, set[str]]:
+    """Bins of each unit that some configuration that was run can have."""
+    found: dict[str, set[str]] = {}
+    for document in regressions:
+        for entry in document["functional"]:
+            found.setdefault(entry["unit"], set()).update(entry["counts"])
+    return found
 
 
 @dataclass(frozen=True)
@@ -360,6 +388,6 @@ def outdated(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return found
 
 
-def unplanned_tests() -> tuple[str, ...]:
+def unplanned_tests(units: Sequence[UnitRow]) -> tuple[str, ...]:
     """Tests that no testpoint of any unit names."""
-    return unplanned([read_testplan(unit) for unit in UNITS], catalog())
+    return unplanned((row.point for unit in units for row in unit.points), catalog())

@@ -1,27 +1,70 @@
-"""Writes the site: an index, a page a unit, a page a source file, the failures."""
+"""Writes the site: an index, checklist, waivers, failures, changes, three pages a unit, a page a source file, logs."""
 
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-
 from penni_escalate.common.errors import UserError
-from penni_escalate.common.figures import Plot, draw_plot
 from penni_escalate.common.html import render_page
 from penni_escalate.common.paths import BASE, relative
 from penni_escalate.common.results import write_json
 from penni_escalate.common.shared_folder import locked, replaced
 from penni_escalate.rtl.names import file_name
-from penni_escalate.tb.flows.report.documents import SOURCES, read_history, read_results
-from penni_escalate.tb.flows.report.evidence import KINDS, UnitRow, outdated, suites_of, units_of, unplanned_tests
-from penni_escalate.tb.flows.report.waves import wave_picture
+from penni_escalate.tb.flows.code_coverage.figures import GOALS
+from penni_escalate.tb.flows.code_coverage.waivers import SIGN_OFF
+from penni_escalate.tb.flows.report.checklist import Item, checklist, sentence_of, verdict_of
+from penni_escalate.tb.flows.report.evidence import KINDS, suites_of
+from penni_escalate.tb.flows.report.facts import Facts, read_facts
+from penni_escalate.tb.flows.report.failures import Failure, dump_of, failures_of
+from penni_escalate.tb.flows.report.functional import BinState
+from penni_escalate.tb.flows.report.runs import Run
+from penni_escalate.tb.flows.report.snapshot import (
+    Snapshot,
+    base_of,
+    changes_between,
+    remember,
+    snapshot_of,
+    totals_of,
+)
+from penni_escalate.tb.flows.report.source import holes_of, noted, template_of
+from penni_escalate.tb.flows.report.trend import trend_of_regressions, trend_of_reports
 from penni_escalate.tb.flows.testplan import Status
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 #: A page that every report has: a folder without it is none, and is not replaced.
 _FAILURES = "failures.html"
+#: Bytes of a log and of a recording beyond which the site does not hold it whole.
+_LOG, _DUMP = 200_000, 8_000_000
+
+
+@dataclass(frozen=True)
+class _Report:
+    """What all pages are made of."""
+
+    facts: Facts
+    items: Sequence[Item]
+    failures: Sequence[Failure]
+    reports: Sequence[Snapshot]
+    dumps: Mapping[str, str]
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """What every page shows, and the functions of the templates."""
+        return {
+            "facts": self.facts,
+            "items": self.items,
+            "verdict": verdict_of(self.items),
+            "why": sentence_of(self.items),
+            "failures": self.failures,
+            "bucket_of": {run.name: failure for failure in self.failures for run in failure.runs},
+            "dumps": self.dumps,
+            "kinds": KINDS,
+            "goals": {kind.value: goal for kind, goal in GOALS.items()},
+            "lowest": _lowest,
+            "BinState": BinState,
+        }
 
 
 def write_site(results_folder: Path, out: Path) -> Path:
@@ -29,18 +72,19 @@ def write_site(results_folder: Path, out: Path) -> Path:
 
     Raises UserError where there is nothing to show, or the folder cannot be written or holds something else.
     """
-    results = read_results(results_folder)
-    if not results:
-        raise UserError(f"There are no results in {relative(results_folder)}: run 'make regress' first.")
-    units = units_of(results)
-    failures = _failures(results.get("regress", {}))
-    history = read_history(results_folder)
+    facts = read_facts(results_folder)
     try:
         with locked(out):
             _check_replaceable(out)
         with replaced(out) as folder:
-            _write_pages(folder, results, units, failures, history)
-        write_json(results_folder / "report.json", _summary(out, results, units))
+            facts, dumps = with_logs(folder, facts)
+            items = checklist(facts)
+            reports = remember(results_folder, snapshot_of(facts, verdict_of(items)))
+            report = _Report(facts, items, failures_of(facts), reports, dumps)
+            for name, text in _pages(report):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_text(text)
+        write_json(results_folder / "report.json", _summary(out, report))
     except OSError as error:
         raise UserError(f"The report cannot be written to {relative(out)}: {error.strerror}.") from None
     return out / "index.html"
@@ -52,120 +96,135 @@ def _check_replaceable(out: Path) -> None:
         raise UserError(f"Folder {relative(out)} holds something else than a report: name one that may be replaced.")
 
 
-def _write_pages(
-    folder: Path,
-    results: Mapping[str, Any],
-    units: Sequence[UnitRow],
-    failures: Sequence[Mapping[str, Any]],
-    history: Sequence[Mapping[str, Any]],
-) -> None:
-    (folder / "source").mkdir(parents=True)
-    missing = _missing(results)
-    regress = results.get("regress", {})
-    index = render_page(
-        _TEMPLATES,
-        "index.html.j2",
-        units=units,
-        kinds=KINDS,
-        results=results,
-        regress=regress,
-        missing=missing,
-        outdated=outdated(results),
-        failures=failures,
-        unplanned=unplanned_tests(),
-        suites=suites_of(history),
-        trend=_trend([line for line in history if line["whole"] and line["suite"] == regress.get("suite")]),
-        tools=_tools(results),
+def with_logs(folder: Path, facts: Facts) -> tuple[Facts, dict[str, str]]:
+    """Copy the runs' logs and the recordings, so that the site stands by itself; runs then name their logs.
+
+    Returns too the page of each run's recording, by the run's name; those that are too large stay where they are.
+    """
+    logs = {run.name: _copy_log(run, folder) for run in facts.runs}
+
+    def with_log(run: Run) -> Run:
+        return replace(run, log=logs[run.name])
+
+    units = [
+        replace(
+            unit,
+            tests=tuple(replace(test, runs=tuple(map(with_log, test.runs))) for test in unit.tests),
+            points=tuple(replace(row, failing=tuple(map(with_log, row.failing))) for row in unit.points),
+        )
+        for unit in facts.units
+    ]
+    dumps = {}
+    for run in facts.runs:
+        path = dump_of([run]).get(run.name)
+        if path is not None and path.stat().st_size <= _DUMP:
+            dumps[run.name] = f"waves/{run.anchor}{path.suffix}"
+            (folder / "waves").mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / dumps[run.name])
+    return replace(facts, runs=list(map(with_log, facts.runs)), units=units), dumps
+
+
+def _copy_log(run: Run, folder: Path) -> str:
+    """The log's place below the site; empty where the run left none."""
+    logs = sorted(
+        (BASE / run.outcome.folder).glob("*.log"), key=lambda path: (path.name != "simulation.log", path.name)
     )
-    (folder / "index.html").write_text(index)
-    (folder / _FAILURES).write_text(render_page(_TEMPLATES, "failures.html.j2", failures=failures, regress=regress))
-    lines = results.get("code_coverage_lines", {}).get("configurations", {})
-    for unit in units:
-        page = render_page(_TEMPLATES, "unit.html.j2", unit=unit, kinds=KINDS)
-        (folder / f"{unit.unit}.html").write_text(page)
+    if not logs:
+        return ""
+    data = logs[0].read_bytes()
+    if len(data) > _LOG:
+        data = f"The last {_LOG} of {len(data)} bytes of {logs[0]}.\n".encode() + data[-_LOG:]
+    place = f"logs/{run.anchor}.txt"
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    (folder / place).write_bytes(data)
+    return place
+
+
+def _pages(report: _Report) -> Iterator[tuple[str, str]]:
+    """Each page's place and text."""
+    facts = report.facts
+
+    def page(template: str, root: str = "", **values: Any) -> str:
+        return render_page(_TEMPLATES, template, root=root, **report.shared, **values)
+
+    yield "index.html", page("index.html.j2", suites=suites_of(facts.history), totals=totals_of(facts.units))
+    yield "checklist.html", page("checklist.html.j2")
+    yield "waivers.html", page("waivers.html.j2")
+    yield _FAILURES, page("failures.html.j2")
+    yield "changes.html", page("changes.html.j2", **_changes(report))
+    lines = facts.results.get("code_coverage_lines", {}).get("configurations", {})
+    for unit in facts.units:
+        waivers = {row.number - 1: row for row in facts.waivers if row.unit == unit.unit and row.number}
+        yield f"{unit.unit}.html", page("unit.html.j2", unit=unit)
+        yield f"{unit.unit}-runs.html", page("runs.html.j2", unit=unit)
+        yield f"{unit.unit}-bins.html", page("bins.html.j2", unit=unit)
         for configuration in unit.sources:
-            page = render_page(
-                _TEMPLATES,
-                "source.html.j2",
-                unit=unit.unit,
-                file=file_name(unit.unit),
-                configuration=configuration,
-                lines=lines[configuration][unit.unit],
+            shown = lines[configuration][unit.unit]
+            yield (
+                f"source/{configuration}-{unit.unit}.html",
+                page(
+                    "source.html.j2",
+                    root="../",
+                    unit=unit.unit,
+                    file=file_name(unit.unit),
+                    made_from=template_of(unit.unit),
+                    configuration=configuration,
+                    lines=noted(shown, waivers),
+                    holes=holes_of(shown),
+                ),
             )
-            (folder / "source" / f"{configuration}-{unit.unit}.html").write_text(page)
 
 
-def _missing(results: Mapping[str, Any]) -> dict[str, str]:
-    """What was not run, and the commands that would."""
-    missing = {name: command for name, command in SOURCES.items() if name not in results}
-    # Regressions write coverage.json too, its functional half; lines are code coverage's alone.
-    missing.pop("coverage", None)
-    if "code_coverage_lines" in missing:
-        missing["code coverage"] = missing.pop("code_coverage_lines")
-    return missing
-
-
-def _summary(out: Path, results: Mapping[str, Any], units: Sequence[UnitRow]) -> dict[str, Any]:
+def _changes(report: _Report) -> dict[str, Any]:
+    *before, now = report.reports
+    base = base_of(report.reports)
+    latest = report.facts.results.get("regress", {}).get("suite", "")
+    suite = next((entry.suite for entry in report.facts.regressions if entry.signs_off), latest)
     return {
-        "site": relative(out),
-        "units": {
-            unit.unit: {
-                "stage": unit.stage,
-                "runs": unit.runs,
-                "passed": unit.passed,
-                "open": [row.point.name for row in unit.points if row.status is not Status.PASSED],
-            }
-            for unit in units
-        },
-        "not_run": sorted(_missing(results)),
-        "outdated": sorted(outdated(results)),
-        "failures": len(results.get("regress", {}).get("buckets", [])),
-        "tools": _tools(results),
+        "now": now,
+        "base": base,
+        "since_base": changes_between(base, now) if base else [],
+        "last": before[-1] if before and before[-1] != base else None,
+        "since_last": changes_between(before[-1], now) if before else [],
+        "trends": [
+            plot
+            for plot in (trend_of_reports(report.reports), trend_of_regressions(report.facts.history, suite))
+            if plot is not None
+        ],
     }
 
 
-def _failures(regress: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The buckets with their pictures."""
-    failures = []
-    for number, bucket in enumerate(regress.get("buckets", [])):
-        picture = None
-        dump = BASE / bucket["waves"] if bucket["waves"] else None
-        if dump is not None and dump.is_file():
-            unit = bucket["example"].partition(".")[0]
-            # Older results do not have the time.
-            picture = wave_picture(dump, unit, f"waves{number}", bucket.get("detected_ps"))
-        failures.append({**bucket, "picture": picture})
-    return failures
+def _lowest(unit: Any, kind: str) -> tuple[str, float] | None:
+    """The configuration that is signed off in which a unit has least of a kind, with its percentage."""
+    found = [
+        (figures[kind]["percent"], name)
+        for name, figures in unit.configurations.items()
+        if name in SIGN_OFF and figures.get(kind) and figures[kind]["percent"] is not None
+    ]
+    return (min(found)[1], min(found)[0]) if found else None
 
 
-def _tools(results: Mapping[str, Any]) -> dict[str, str]:
+def _summary(out: Path, report: _Report) -> dict[str, Any]:
+    facts = report.facts
     tools: dict[str, str] = {}
-    for document in results.values():
-        tools |= document.get("tools", {})
-    return dict(sorted(tools.items()))
-
-
-def _trend(history: Sequence[Mapping[str, Any]]) -> Plot | None:
-    if len(history) < 2:
-        return None
-
-    def draw() -> Figure:
-        figure = Figure(figsize=(9.2, 2.8), layout="constrained")
-        axes = figure.subplots()
-        places = range(1, len(history) + 1)
-        rate = [100 * entry["passed"] / entry["runs"] for entry in history]
-        functional = [100 * entry["functional"][0] / max(1, entry["functional"][1]) for entry in history]
-        axes.plot(places, rate, marker="o", markersize=3, color="#2f7fd6", label="runs that passed")
-        axes.plot(places, functional, marker="s", markersize=3, color="#d9772b", label="functional coverage")
-        axes.set_ylim(0, 104)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_ylabel("%")
-        axes.set_xlabel("regression, oldest first")
-        axes.legend(loc="lower right", fontsize=8)
-        return figure
-
-    caption = (
-        f"The {len(history)} whole runs of suite {history[0]['suite']} kept in history.jsonl, from "
-        f"{history[0]['time']} to {history[-1]['time']}."
-    )
-    return draw_plot("trend", "Regressions", caption, draw)
+    for document in facts.results.values():
+        tools |= document.get("tools") or {}
+    return {
+        "site": relative(out),
+        "verdict": verdict_of(report.items),
+        "items": {item.name: item.state for item in report.items},
+        "made": vars(facts.made),
+        "units": {
+            unit.unit: {
+                "stage": unit.stage,
+                "runs": len(unit.runs),
+                "passed": unit.passed,
+                "open": [row.point.name for row in unit.points if row.status is not Status.PASSED],
+            }
+            for unit in facts.units
+        },
+        "not_run": sorted(facts.missing),
+        "outdated": sorted(facts.outdated),
+        "failures": len(report.failures),
+        "tools": dict(sorted(tools.items())),
+    }

@@ -18,6 +18,7 @@ from penni_escalate.rtl.names import module_name
 from penni_escalate.tb.base.result import Result, Verdict, verdict_of
 from penni_escalate.tb.base.simulator import Design, Simulator, folder_name, run, unended
 from penni_escalate.tb.stream_core.env.names import COVERAGE, RECORD, SETTINGS
+from penni_escalate.tb.stream_core.env.problems import ProblemKind
 
 if TYPE_CHECKING:
     from penni_escalate.tb.stream_core.env.base_test import StreamCoreTest
@@ -134,6 +135,7 @@ def run_uvm(
         check=record["check"] or ("log" if problem else ""),
         problem=problem,
         detected_ps=record["detected_ps"],
+        nothing_to_compare=verdict is Verdict.PASSED and ProblemKind.NOTHING in record["seen"],
         seconds=round(record["seconds"], 2),
     )
     write_json(folder / RESULT, asdict(result))

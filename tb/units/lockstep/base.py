@@ -39,6 +39,8 @@ COVERAGE = "coverage"
 PERIOD_NS = 10
 #: Cycles shown of a failure.
 SHOWN = 4
+#: Cycles of which the model's outputs are kept, for the picture of a difference.
+WANTED = 16
 
 
 #: Port name to value.
@@ -95,6 +97,8 @@ class UnitBench:
         #: Episodes that ended early.
         self.aborted = 0
         self._history: deque[tuple[int, Inputs, Sample]] = deque(maxlen=SHOWN)
+        #: What the model gave for the outputs that were compared, a cycle each.
+        self._wanted: deque[dict[str, int]] = deque(maxlen=WANTED)
 
     # ---- what a subclass says --------------------------------------------------------------------
 
@@ -124,6 +128,7 @@ class UnitBench:
         self.comparisons += 1
         got = sample[name]
         wanted = value & ((1 << self.signals.outputs[name][1]) - 1)
+        self._wanted[-1][name] = wanted
         if got != wanted:
             raise MismatchError(name, f"{name}: expected {wanted:#x}, got {got:#x}")
 
@@ -167,6 +172,7 @@ class UnitBench:
                 "check": check,
                 # The run ends with its first difference.
                 "detected_ps": get_sim_time("step") if problem else None,
+                "wanted": self._wanted_of(check, get_sim_time("step")) if problem else [],
             }
             name = self.instance or self.unit
             (Path(RESULTS) / f"{name}.json").write_text(json.dumps(result))
@@ -198,6 +204,7 @@ class UnitBench:
     async def _episode(self) -> None:
         self.episode += 1
         self._history.clear()
+        self._wanted.clear()
         self.begin()
         await self._reset()
         aborted_at = (
@@ -215,6 +222,7 @@ class UnitBench:
             await self._edge
             sample = self.signals.read()
             self._history.append((self.cycle, inputs, sample))
+            self._wanted.append({})
             if not sample.resolved:
                 for name in self.handshakes:
                     sample[name]
@@ -226,6 +234,12 @@ class UnitBench:
                     problem = f"no transaction in {self.timeout} cycles; waiting for {self.waiting()}"
                     raise MismatchError("no transaction", problem)
                 before = self.transactions
+
+    def _wanted_of(self, name: str, now: int) -> list[tuple[int, int]]:
+        """Times and values that the model gave for an output in the cycles up to ``now``."""
+        last = len(self._wanted) - 1
+        cycles = [(now - (last - n) * 1000 * PERIOD_NS, found) for n, found in enumerate(self._wanted)]
+        return [(time, found[name]) for time, found in cycles if name in found]
 
     def _report(self, problem: str) -> str:
         lines = [f"{self.unit}, episode {self.episode}, cycle {self.cycle}: {problem}"]

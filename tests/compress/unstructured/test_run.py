@@ -79,10 +79,10 @@ def test_a_killed_run_goes_on(
 ) -> None:
     """During the first or the second density: what was done is not done again, and the result is the same."""
     _, points, masks = whole
-    score = Runner.score
+    score = Runner.image_scores
     calls = []
 
-    def killing(runner: Runner, network: Any) -> float:
+    def killing(runner: Runner, network: Any) -> np.ndarray:
         # The float network is scored first.
         calls.append(network)
         if len(calls) == killed_at + 1:
@@ -90,7 +90,7 @@ def test_a_killed_run_goes_on(
         return score(runner, network)
 
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(Runner, "score", killing)
+        patched.setattr(Runner, "image_scores", killing)
         pruning(tmp_path).run(lambda point: None)
     assert sorted(path.name for path in tmp_path.glob("density-*.pt")) == ["density-1.pt"][: killed_at - 1]
 

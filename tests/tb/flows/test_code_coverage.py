@@ -12,6 +12,7 @@ import pytest
 from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator
+from penni_escalate.rtl.generator import TEMPLATES
 from penni_escalate.rtl.generator import render as render_all
 from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.base.coverage_record import DATA, RECORD, make_record, write_record
@@ -77,7 +78,10 @@ def _run_folder(
 
 
 def test_points_are_told_apart_by_kind(tmp_path: Path) -> None:
-    points = read_points(_run_folder(tmp_path / "a") / DATA)
+    found = read_points(_run_folder(tmp_path / "a") / DATA)
+    points = found.points
+    level = Point("fifo", Kind.TOGGLE, 9, 5, "level[3]:0->1")
+    assert {place: counts.get(level) for place, counts in found.places.items()} == {"top.a": 1, "top.b": 2}
     assert {(point.kind, point.line, point.name): count for point, count in points.items()} == {
         (Kind.LINE, RESET, ""): 7,
         (Kind.LINE, RESET + 1, ""): 0,
@@ -191,7 +195,8 @@ def test_waived_points_are_counted_apart(tmp_path: Path) -> None:
     assert figures[Kind.TOGGLE] == Figure(covered=1, total=2, waived=1)
     assert figures[Kind.BRANCH] == Figure(covered=1, total=2, waived=1)
     assert figures[Kind.LINE] == Figure(covered=3, total=4, waived=0)
-    assert summary.configurations["tiny"].waived == (1, 1)
+    assert [summary.configurations["tiny"].taken(number) for number in (0, 1, 2)] == [1, 1, 0]
+    assert summary.configurations["tiny"].lines()[RESET - 1].waivers == (1,), "which waiver took a point of the line"
     assert [point.line for point in summary.configurations["tiny"].missed] == [RESET + 1]
     assert summary.shortfalls() == ["fifo, tiny: line 75.0 % of 4 points, goal 99 %"]
     # The three lines after the if are hit, so this pattern is too wide.
@@ -273,7 +278,32 @@ def test_source_lines_have_counts_and_what_was_missed(tmp_path: Path) -> None:
     assert (lines[RESET - 1].count, lines[RESET - 1].missed) == (7, ("if",))
     assert (lines[RESET].count, lines[RESET].missed) == (0, ("",))
     assert (lines[0].count, lines[0].missed) == (None, ())
+    template = (TEMPLATES / "fifo.v.j2").read_text().splitlines()
+    assert lines[RESET - 1].template is not None
+    assert template[lines[RESET - 1].template - 1] == FIFO[RESET - 1]
     assert State.MISSED in summary.configurations["tiny"].states.values()
+
+
+def test_bits_stand_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    bits = "".join(_toggle(0, f"level[{bit}]:0->1") for bit in (10, 2, 1))
+    (summary,), _ = summarise(merge(find_files([_run_folder(tmp_path / "a", SAMPLE + bits)])), lambda unit: ())
+    missed = ("level[1]:0->1", "level[2]:0->1", "level[3]:1->0", "level[10]:0->1")
+    assert summary.configurations["tiny"].lines()[8].missed == missed
+    assert tuple(point.name for point in summary.configurations["tiny"].missed if point.line == 9) == missed
+
+
+def test_each_place_in_the_hierarchy_has_its_figures(tmp_path: Path) -> None:
+    """Of two instances, the one that was not exercised shows; a point that is waived is waived in both."""
+    merged = merge(find_files([_run_folder(tmp_path / "a", SAMPLE + _toggle(0, "level[4]:0->1", hierarchy="top.b"))]))
+    summaries, _ = summarise(merged, lambda unit: (_toggle_waiver(signal=r"level\[3\]", edge="1->0"),))
+    places = summaries[0].configurations["tiny"].places
+    assert {place: figures[Kind.TOGGLE] for place, figures in places.items()} == {
+        "top.a": Figure(covered=1, total=2, waived=1),
+        "top.b": Figure(covered=1, total=2, waived=0),
+    }
+    document = json.loads(write_results(summaries, merged, tmp_path).read_text())
+    assert document["units"]["fifo"]["places"]["tiny"]["top.b"]["toggle"]["percent"] == 50
+    assert document["made"]["commit"]
 
 
 def test_results_keep_what_others_wrote(tmp_path: Path) -> None:

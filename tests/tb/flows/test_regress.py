@@ -21,6 +21,7 @@ from junitparser import JUnitXml
 import penni_escalate.tb.flows.regress.runner as runner
 from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.paths import ROOT, console_command
+from penni_escalate.common.provenance import provenance
 from penni_escalate.common.results import check_room
 from penni_escalate.common.units import UNITS
 from penni_escalate.common.workers import connect
@@ -28,17 +29,25 @@ from penni_escalate.configs.accelerator import Accelerator, load_accelerator
 from penni_escalate.rtl.names import module_name
 from penni_escalate.tb.base.coverage import load_model
 from penni_escalate.tb.base.job import Job, Variant, parse_job
-from penni_escalate.tb.base.result import Result, Verdict
+from penni_escalate.tb.base.result import Result, Verdict, Wanted
 from penni_escalate.tb.base.simulator import Design, Simulator
 from penni_escalate.tb.flows.catalog import catalog, find_test
 from penni_escalate.tb.flows.regress import command
 from penni_escalate.tb.flows.regress.command import regress, rerun
 from penni_escalate.tb.flows.regress.job_result import JobResult
 from penni_escalate.tb.flows.regress.jobs import build_job, design_of, run_job
+from penni_escalate.tb.flows.regress.kept import FOLDER, keep
 from penni_escalate.tb.flows.regress.runner import Lost, execute, prepare, run_all
 from penni_escalate.tb.flows.regress.store import Store, folder_of
 from penni_escalate.tb.flows.regress.suite import SUITES, jobs_of, load_suite
-from penni_escalate.tb.flows.regress.summary import as_document, buckets_of, write_junit
+from penni_escalate.tb.flows.regress.summary import (
+    Origin,
+    as_document,
+    buckets_of,
+    functional_coverage,
+    hits_of,
+    write_junit,
+)
 from penni_escalate.tb.stream_core.env.run import core_design
 from penni_escalate.tb.stream_core.stream_run import Prediction, StreamRun, predict
 from penni_escalate.tb.units.unit_bench import unit_design
@@ -125,7 +134,7 @@ def test_failures_fall_into_buckets() -> None:
     ]
     first, second = buckets_of(results)
     assert first.signature == "fifo.lockstep, data_o"
-    assert first.runs == (FIFO.name, other.name)
+    assert first.runs == (other.name, FIFO.name), "the one whose difference came soonest is the first"
     assert first.example == other.name, "the one with waves is the example"
     assert first.command == f"{console_command('rerun')} {other.name} --waves"
     assert first.detected_ps == 650_000, "the time is that in the example's waves"
@@ -142,9 +151,49 @@ def test_junit_and_json_hold_every_run(tmp_path: Path) -> None:
     document = JUnitXml.fromfile(str(tmp_path / "regress.xml"))
     assert (document.tests, document.failures, document.errors) == (3, 1, 1)
     assert f"rerun {FIFO.name} --waves" in (tmp_path / "regress.xml").read_text()
-    held = as_document("own", "digest", results, 3.0, 1, {})
+    origin = Origin("own", True, "digest", provenance(), {})
+    held = as_document(origin, results, [{}] * 3, 3.0, 1)
     assert (held["runs"], held["passed"], held["failed"], held["resumed"]) == (3, 1, 2, 1)
     assert len(held["buckets"]) == 2
+
+
+def test_bins_are_as_many_where_runs_fail(tmp_path: Path) -> None:
+    """Those that the runs' configurations can have; the hits are those of the runs that passed."""
+    model = load_model("fifo")
+    counts = dict.fromkeys(model.all_bins(load_accelerator("tiny")), 0) | {"full/met": 3}
+    held = {"unit": "fifo", "model": model.digest, "counts": counts}
+    (tmp_path / "coverage").mkdir()
+    (tmp_path / "coverage" / "fifo.json").write_text(json.dumps(held))
+    passed = replace(result(FIFO), folder=str(tmp_path))
+    failed = replace(result(FIFO, Verdict.FAILED, "data_o", "data_o differs"), folder=str(tmp_path))
+    assert hits_of(passed) == {"fifo": {"full/met": 3}}
+    assert hits_of(failed) == {}, "a run that failed shows nothing"
+    for outcome, hit in ((passed, 1), (failed, 0)):
+        (found,) = functional_coverage([outcome], [hits_of(outcome)])
+        assert (found.unit, found.hit, found.total) == ("fifo", hit, len(counts))
+
+
+def test_the_documents_of_one_state_of_the_sources_are_kept(tmp_path: Path) -> None:
+    """Each in the place of an earlier one of the same runs; those of other sources go."""
+    keep(tmp_path, "smoke-1", {"sources": "before"})
+    keep(tmp_path, "soak-1", {"sources": "before"})
+    keep(tmp_path, "smoke-1", {"sources": "before", "runs": 2})
+    assert {path.stem for path in (tmp_path / FOLDER).glob("*.json")} == {"smoke-1", "soak-1"}
+    (tmp_path / FOLDER / "damaged.json").write_text("{")
+    keep(tmp_path, "smoke-2", {"sources": "now"})
+    assert {path.stem for path in (tmp_path / FOLDER).glob("*.json")} == {"smoke-2"}
+
+
+def test_the_shortest_failing_run_is_the_example() -> None:
+    """By the time until the difference; where that is not known, by the size of what failed."""
+    jobs = [replace(FIFO, seed=seed) for seed in (1, 2, 3, 4)]
+    found = [result(job, Verdict.FAILED, "data_o", "data_o differs") for job in jobs]
+    late, soon, unknown, small = found
+    members = [replace(late, detected_ps=900), replace(soon, detected_ps=50), unknown]
+    members.append(replace(small, result=replace(small.result, narrowed=replace(jobs[3], size=1))))
+    (bucket,) = buckets_of(members)
+    assert bucket.runs == (jobs[1].name, jobs[0].name, jobs[3].name, jobs[2].name)
+    assert bucket.example == jobs[1].name
 
 
 def test_an_interrupted_regression_is_taken_up(tmp_path: Path) -> None:
@@ -190,6 +239,7 @@ def test_a_failing_run_is_repeated_with_waves(tmp_path: Path, monkeypatch: pytes
             check="data_o",
             narrowed=replace(job, size=1),
             detected_ps=650_000 if waves else 9_650_000,
+            wanted=(Wanted("data_o", 650_000 if waves else 9_650_000, 1),),
         )
 
     monkeypatch.setattr(runner, "run_job", failing)
@@ -199,6 +249,7 @@ def test_a_failing_run_is_repeated_with_waves(tmp_path: Path, monkeypatch: pytes
     assert found.repeated is True
     assert found.waves.endswith("waves/dump.vcd")
     assert found.detected_ps == 650_000, "the time is that in the waves, which are of the smaller run"
+    assert found.wanted == (Wanted("data_o", 650_000, 1),)
 
 
 @pytest.mark.parametrize(
@@ -300,6 +351,13 @@ def test_the_time_of_a_replayed_difference_is_that_in_the_waves(
     assert read("stream_bench.cycle_q", found.detected_ps) == int(cycle[1])
     assert read("stream_bench.cycle_q", found.detected_ps + 1) == int(cycle[1]) + 1
     assert [read(f"u_core.out_{port}", found.detected_ps) for port in ("valid_o", "ready_i", "last_o")] == [1, 1, 1]
+    if test == "random":
+        # What the model gave is what was recorded, but for the value that differs.
+        maps = {value.time_ps: value.value for value in found.wanted if value.signal == "out_map_o"}
+        values = {value.time_ps: value.value for value in found.wanted if value.signal == "out_values_o"}
+        assert maps.keys() == values.keys() and len(maps) > 1
+        same = [(read("u_core.out_map_o", t), read("u_core.out_values_o", t)) == (maps[t], values[t]) for t in maps]
+        assert same.count(False) == 1 and not same[list(maps).index(found.detected_ps)]
 
 
 #: A fault of the Verilog.
@@ -339,11 +397,16 @@ def test_the_time_of_a_lockstep_difference_is_the_end_of_the_waves(
     found = execute(job, tmp_path / "regression")
     assert found.repeated
     assert found.detected_ps is not None
-    got = re.search(r"value_o: expected 0x[0-9a-f]+, got 0x([0-9a-f]+)$", found.result.problem, re.MULTILINE)
+    got = re.search(r"value_o: expected 0x([0-9a-f]+), got 0x([0-9a-f]+)$", found.result.problem, re.MULTILINE)
     assert got is not None, found.result.problem
     clock = next(v for v in pywellen.Waveform(str(ROOT / found.waves)).all_vars() if v.name == "clk")
     assert found.detected_ps - 10_000 < int(clock.tv[-1][0]) <= found.detected_ps
-    assert recorded(found.waves)("unit_bench.requantize_value_o", found.detected_ps) == int(got[1], 16)
+    read = recorded(found.waves)
+    assert read("unit_bench.requantize_value_o", found.detected_ps) == int(got[2], 16)
+    *before, last = found.wanted
+    assert (last.signal, last.time_ps, last.value) == ("value_o", found.detected_ps, int(got[1], 16))
+    assert before, "a difference in the first value would show nothing"
+    assert all(read("unit_bench.requantize_value_o", value.time_ps) == value.value for value in before)
 
 
 def test_a_design_that_does_not_build_has_failed(tmp_path: Path) -> None:
@@ -480,6 +543,12 @@ def test_code_coverage_is_judged_after_whole_suites(
     assert asked == ([ROOT / result(job, Verdict.PASSED).folder for job in jobs] if judged else [])
     said = "Code coverage is judged where all tests of a suite are run."
     assert (said in capsys.readouterr().out) is (pattern != "*")
+    (path,) = (tmp_path / FOLDER).glob("coverage-*.json")
+    document = json.loads(path.read_text())
+    assert document == json.loads((tmp_path / "regress.json").read_text())
+    assert document["whole"] is (pattern == "*") and document["made"]["commit"]
+    line = json.loads((tmp_path / "history.jsonl").read_text())
+    assert {key: line[key] for key in ("commit", "dirty", "time", "host")} == document["made"]
 
 
 def test_the_nightly_suites_configurations_have_every_bin() -> None:

@@ -21,8 +21,8 @@ from penni_escalate.tb.flows.formal.sby import Answer, Finding
 from penni_escalate.tb.flows.gates import command as gates
 from penni_escalate.tb.flows.gates.run import GateResult
 from penni_escalate.tb.flows.mutants import command as mutants
-from penni_escalate.tb.flows.report.documents import read_results
-from penni_escalate.tb.flows.report.evidence import Share, UnitRow, units_of
+from penni_escalate.tb.flows.report.evidence import Share, UnitRow
+from penni_escalate.tb.flows.report.facts import read_facts
 from penni_escalate.tb.flows.result_store import ResultFile, origin_of
 
 
@@ -98,7 +98,7 @@ def test_a_folder_that_cannot_be_written_is_a_user_error(tmp_path: Path) -> None
 
 
 def rows(folder: Path) -> dict[str, UnitRow]:
-    return {row.unit: row for row in units_of(read_results(folder))}
+    return {row.unit: row for row in read_facts(folder).units}
 
 
 def test_gates_of_one_unit_keep_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,7 @@ def test_an_error_is_seen(test: str, built: Callable[[Simulator], Design], tmp_p
     result = run_uvm(built(Simulator.ICARUS), Simulator.ICARUS, test, 1, 1, tmp_path)
     assert result.ok, result.problem
     assert result.seen, "a negative test must have seen a problem"
+    assert result.nothing_to_compare is (result.compared == 0) is (test == "errors_nothing_compared")
 
 
 #: (unit, text, replacement, kind that must be seen): deliberate faults of the core.

@@ -91,7 +91,7 @@ def test_a_bench_that_compared_nothing_fails(tmp_path: Path) -> None:
     outcome = Outcome(tests=1, failed=0, log=tmp_path / "simulation.log")
     config = load_accelerator("tiny")
     part = {"unit": "fifo", "problem": "", "transactions": 300, "comparisons": 900, "cycles": 400, "seconds": 0.1}
-    part |= {"check": "", "detected_ps": None}
+    part |= {"check": "", "detected_ps": None, "wanted": []}
     for parts, passes in (
         ([part], True),
         ([], False),

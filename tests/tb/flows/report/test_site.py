@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -16,176 +15,32 @@ from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.paths import ROOT
 from penni_escalate.common.sources import Flow, sources_digest
 from penni_escalate.common.units import UNITS
-from penni_escalate.tb.base.coverage import load_model
-from penni_escalate.tb.flows.catalog import catalog
 from penni_escalate.tb.flows.report import evidence
 from penni_escalate.tb.flows.report.command import main
 from penni_escalate.tb.flows.report.documents import SOURCES, read_history, read_results
-from penni_escalate.tb.flows.report.evidence import Share, campaign_statuses, outdated, suites_of, units_of
+from penni_escalate.tb.flows.report.evidence import Share, campaign_statuses, outdated, suites_of
+from penni_escalate.tb.flows.report.facts import read_facts
 from penni_escalate.tb.flows.report.site import write_site
 from penni_escalate.tb.flows.report.waves import wave_picture
 from penni_escalate.tb.flows.testplan import Campaign, Status
+from tests.tb.flows.report.made import MADE, VCD, parsed, proof
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-VCD = """$timescale 1ps $end
-$scope module unit_bench $end
-$var wire 1 ! fifo_valid_i $end
-$var wire 16 # fifo_data_i [15:0] $end
-$var wire 1 $ fifo_ready_o $end
-$var wire 1 % row_ready_o $end
-$upscope $end
-$enddefinitions $end
-#0
-0!
-b0 #
-x$
-0%
-#10000
-1!
-b1010 #
-1$
-#50000
-0!
-#60000
-"""
-
-
-def job(test: str, status: str, seed: int) -> dict[str, Any]:
-    return {
-        "name": f"{test}:tiny:icarus:plain:{seed}:20",
-        "job": {
-            "test": test,
-            "configuration": "tiny",
-            "simulator": "icarus",
-            "variant": "plain",
-            "seed": seed,
-            "size": 20,
-        },
-        "result": {
-            "unit": test.partition(".")[0],
-            "test": test.partition(".")[2],
-            "config": "tiny",
-            "tool": "icarus",
-            "verdict": status,
-            "compared": 100,
-        },
-        "seconds": 1.5,
-        "folder": "build/regress/smoke/run",
-    }
-
-
-def proof(name: str, **fields: Any) -> dict[str, Any]:
-    """The result of a proof of the FIFO."""
-    return {
-        "unit": "fifo",
-        "test": name,
-        "config": "shrunk",
-        "tool": "abc pdr",
-        "verdict": "passed",
-        "states": "Entries leave in order.",
-        "method": "pdr",
-        "depth": 1,
-        "outcome": "proved",
-        "covers": ["full", "marked_leaves", "both_at_once", "held"],
-        "seeded_bug": "caught",
-        "seconds": 1.0,
-        "problem": "",
-        "trace": "",
-        **fields,
-    }
-
-
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
-    """Results of a regression in which a run of the FIFO failed; no mutants, no gates."""
-    folder = tmp_path / "results"
-    folder.mkdir()
-    waves = tmp_path / "dump.vcd"
-    waves.write_text(VCD)
-    runs = [job(test, "passed", 1) for test in catalog()] + [job("fifo.lockstep", "failed", 2)]
-    bucket = {
-        "signature": "fifo.lockstep, data_o",
-        "runs": [runs[-1]["name"]],
-        "example": runs[-1]["name"],
-        "problem": "data_o: expected <0x1>, got 0x2",
-        "waves": str(waves),
-        "command": f"make rerun JOB={runs[-1]['name']} WAVES=1",
-    }
-    regress = {
-        "suite": "smoke",
-        "sources": "of before",
-        "tools": {"python": "3.11"},
-        "seconds": 12.0,
-        "runs": len(runs),
-        "passed": len(runs) - 1,
-        "failed": 1,
-        "resumed": 0,
-        "layers": 40,
-        "compared": 100 * len(runs),
-        "buckets": [bucket],
-        "jobs": runs,
-        "functional": [{"unit": unit, "counts": dict.fromkeys(load_model(unit).all_bins(), 3)} for unit in UNITS],
-    }
-    figure = {"covered": 99, "total": 101, "waived": 1, "percent": 99.0}
-    missed = {"number": 1, "text": "if (a < b)", "count": 0, "missed": ["", "else"], "waived": []}
-    coverage = {
-        "tools": {},
-        "units": {unit: dict.fromkeys(("line", "branch", "toggle", "expression"), figure) for unit in UNITS},
-        "waivers": [],
-    }
-    proofs = [proof("order_2", outcome="vacuous", verdict="failed", covers=[], seeded_bug="missed")]
-    documents = {
-        "regress": regress,
-        "coverage": coverage,
-        "code_coverage_lines": {
-            "sources": [sources_digest(Flow.REGRESS)],
-            "configurations": {"tiny": {"fifo": [missed]}},
-        },
-        "formal": {"tools": {}, "made_from": "before", "proofs": proofs},
-    }
-    for name, document in documents.items():
-        (folder / f"{name}.json").write_text(json.dumps(document))
-    line = {"whole": True, "sources": "of before", "seconds": 9.0, "runs": 4, "layers": 40, "compared": 400}
-    lines = [
-        line | {"time": f"2026-01-0{day}", "suite": suite, "passed": day, "functional": [3, 4]}
-        for day, suite in ((1, "smoke"), (2, "smoke"), (3, "soak"))
-    ]
-    lines[2]["sources"] = sources_digest(Flow.REGRESS)
-    lines.append(lines[1] | {"whole": False})
-    (folder / "history.jsonl").write_text("\n".join(map(json.dumps, lines)) + '\n{"cut o')
-    return folder
-
-
-class _Links(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.links: list[str] = []
-        self.rows: dict[str, list[str]] = {}
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.links += [value for name, value in attributes if name in ("href", "src") and value and value[0] != "#"]
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def parsed(path: Path) -> _Links:
-    parser = _Links()
-    parser.feed(path.read_text())
-    return parser
 
 
 def test_every_link_leads_to_a_page_of_the_site(results: Path, tmp_path: Path) -> None:
     index = write_site(results, tmp_path / "site")
     pages = sorted(index.parent.rglob("*.html"))
-    assert len(pages) == 2 + len(UNITS) + 1
+    assert len(pages) == 5 + 3 * len(UNITS) + 1
+    files = sorted(path for path in index.parent.rglob("*") if path.is_file())
     count = 0
     for page in pages:
         for link in parsed(page).links:
             assert not link.startswith(("http:", "https:", "//", "/")), f"{page.name} needs {link}"
-            assert (page.parent / link).resolve() in pages, f"{page.name} links to {link}, which is not there"
+            target, _, anchor = link.partition("#")
+            place = (page.parent / target).resolve()
+            assert place in files, f"{page.name} links to {link}, which is not there"
+            assert not anchor or f'id="{anchor}"' in place.read_text(), f"{page.name} links to {link}"
             count += 1
     assert count > 3 * len(UNITS)
 
@@ -193,13 +48,13 @@ def test_every_link_leads_to_a_page_of_the_site(results: Path, tmp_path: Path) -
 def test_the_index_says_what_failed_and_what_was_not_run(results: Path, tmp_path: Path) -> None:
     text = parsed(write_site(results, tmp_path / "site")).text
     assert "Not run: mutants (make mutants), gates (make gates)" in text
-    assert "code coverage" not in text
+    assert "code coverage (make coverage)" not in text
     assert "1 bucket of failures" in text
-    units = {row.unit: row for row in units_of(read_results(results))}
+    units = {row.unit: row for row in read_facts(results).units}
     assert units["fifo"].stage is None, "one of its runs failed"
     assert units["fifo"].killed is None
     assert units["fifo"].proved == Share(0, 3, ("2 not run",)), "a vacuous proof is none"
-    assert (units["fifo"].passed, units["fifo"].runs) == (1, 2)
+    assert (units["fifo"].passed, len(units["fifo"].runs)) == (1, 2)
     assert all(row.bins is not None and row.bins.good == row.bins.all > 0 for row in units.values())
 
 
@@ -218,8 +73,10 @@ def test_a_proof_counts_with_its_guards(
     fields: dict[str, Any], word: str, status: Status, results: Path, tmp_path: Path
 ) -> None:
     proofs = [proof(f"order_{depth}", **fields) for depth in (2, 4)]
-    (results / "formal.json").write_text(json.dumps({"tools": {}, "made_from": "before", "proofs": proofs}))
-    row = next(row for row in units_of(read_results(results)) if row.unit == "fifo")
+    (results / "formal.json").write_text(
+        json.dumps({"tools": {}, "made_from": "before", "made": MADE, "proofs": proofs})
+    )
+    row = next(row for row in read_facts(results).units if row.unit == "fifo")
     assert [(entry.word, entry.status) for entry in row.proofs[:2]] == [(word, status)] * 2
     assert row.proofs[2].word == "not run"
     assert row.proved is not None
@@ -242,9 +99,13 @@ def test_what_was_not_run_is_said_of_each_unit(results: Path, tmp_path: Path) ->
               "status": "killed", "expected": [], "fired": [], "reason": ""}  # fmt: skip
     gate = {"unit": "fifo", "test": "all", "config": "tiny", "tool": "icarus", "verdict": "passed", "compared": 9,
             "cycles": 9, "gates": 9, "flip_flops": 9}  # fmt: skip
-    (results / "mutants.json").write_text(json.dumps({"tools": {}, "made_from": "before", "mutants": [mutant]}))
-    (results / "gates.json").write_text(json.dumps({"tools": {}, "made_from": "before", "results": [gate]}))
-    units = {row.unit: row for row in units_of(read_results(results))}
+    (results / "mutants.json").write_text(
+        json.dumps({"tools": {}, "made_from": "before", "made": MADE, "mutants": [mutant]})
+    )
+    (results / "gates.json").write_text(
+        json.dumps({"tools": {}, "made_from": "before", "made": MADE, "results": [gate]})
+    )
+    units = {row.unit: row for row in read_facts(results).units}
     assert units["fifo"].killed == Share(1, 1, ("generated not run",))
     assert units["fifo"].netlists == Share(1, 1)
     assert units["fifo"].bins is not None
@@ -257,18 +118,21 @@ def test_what_was_not_run_is_said_of_each_unit(results: Path, tmp_path: Path) ->
     for page in ("row", "requantize"):
         text = parsed(index.parent / f"{page}.html").text
         assert text.count("Not run.") == 3
-        assert " of 124" not in text and " of 107" not in text
+        assert parsed(index.parent / f"{page}-runs.html").text.count("Not run.") == 1
+        assert parsed(index.parent / f"{page}-bins.html").text.count("Not run.") == 1
         assert ("There are none" in text) is (page == "requantize")
     cells = index.read_text().partition('<a href="gather_control.html">')[2].partition("</tr>")[0]
-    assert cells.count("not run") == 5, "runs, functional coverage, mutants, proofs, gate level"
+    assert cells.count("not run</span></a>") == 5, "runs, functional coverage, mutants, proofs, gate level"
 
 
 def test_failed_runs_leave_the_coverage_open(results: Path) -> None:
     """They ran, so that nothing was hit is a fact."""
     regress = json.loads((results / "regress.json").read_text())
-    regress["functional"] = []
+    for entry in regress["jobs"]:
+        entry["hits"] = {}
+        entry["result"]["verdict"] = "failed"
     (results / "regress.json").write_text(json.dumps(regress))
-    assert all(row.bins is not None and row.bins.good == 0 for row in units_of(read_results(results)))
+    assert all(row.bins is not None and row.bins.good == 0 for row in read_facts(results).units)
 
 
 def test_mutants_that_are_only_waived_are_called_so(results: Path, tmp_path: Path) -> None:
@@ -286,6 +150,7 @@ def test_campaigns_count_when_they_are_whole() -> None:
         assert campaign_statuses((curated, generated, generated | {"status": wrong}), ()) == {
             Campaign.MUTANTS: Status.FAILED
         }
+        assert campaign_statuses((curated | {"status": wrong},), ()) == {Campaign.MUTANTS: Status.FAILED}
     assert campaign_statuses((), (bench, {"verdict": "failed"})) == {Campaign.GATES: Status.FAILED}
 
 
@@ -297,7 +162,7 @@ def test_functional_coverage_is_no_code_coverage(results: Path, tmp_path: Path) 
 def test_a_failure_has_its_command_and_its_waves(results: Path, tmp_path: Path) -> None:
     index = write_site(results, tmp_path / "site")
     text = (index.parent / "failures.html").read_text()
-    assert "make rerun JOB=fifo.lockstep:tiny:icarus:plain:2:20 WAVES=1" in text
+    assert "rerun fifo.lockstep:tiny:icarus:plain:2:20 --waves" in text
     assert "expected &lt;0x1&gt;" in text
     assert "<svg" in text
     assert "valid_i" in text
@@ -307,19 +172,20 @@ def test_a_failure_has_its_command_and_its_waves(results: Path, tmp_path: Path) 
 def test_a_hole_in_the_coverage_is_shown(results: Path, tmp_path: Path) -> None:
     path = results / "regress.json"
     document = json.loads(path.read_text())
-    counts = next(entry["counts"] for entry in document["functional"] if entry["unit"] == "row")
-    hole = next(iter(counts))
-    counts[hole] = 0
+    (hits,) = (entry["hits"]["row"] for entry in document["jobs"] if entry["job"]["test"] == "row.lockstep")
+    hole = next(iter(hits))
+    del hits[hole]
     path.write_text(json.dumps(document))
-    row = next(row for row in units_of(read_results(results)) if row.unit == "row")
+    row = next(row for row in read_facts(results).units if row.unit == "row")
     assert row.bins is not None and row.bins.good == row.bins.all - 1
     item = hole.partition("/")[0]
     for point in row.points:
         assert (f"coverage {item}" in point.missing) == (item in point.point.coverage)
         if item in point.point.coverage:
-            assert point.status is not Status.PASSED
+            assert point.status is Status.HOLES, "its tests ran, which is not the same as not run"
     write_site(results, tmp_path / "site")
-    assert 'class="hole"' in (tmp_path / "site" / "row.html").read_text()
+    assert 'class="hole"' in (tmp_path / "site" / "row-bins.html").read_text()
+    assert "ran, with holes" in parsed(tmp_path / "site" / "row.html").text
 
 
 def test_a_missed_line_is_marked(results: Path, tmp_path: Path) -> None:
@@ -346,7 +212,7 @@ def test_a_folder_of_something_else_is_kept(results: Path, tmp_path: Path) -> No
 def test_the_summary_says_what_the_site_shows(results: Path, tmp_path: Path) -> None:
     write_site(results, tmp_path / "site")
     summary = json.loads((results / "report.json").read_text())
-    rows = {row.unit: row for row in units_of(read_results(results))}
+    rows = {row.unit: row for row in read_facts(results).units}
     assert summary["units"].keys() == rows.keys()
     fifo = summary["units"]["fifo"]
     assert (fifo["runs"], fifo["passed"], fifo["stage"]) == (2, 1, rows["fifo"].stage)
@@ -383,7 +249,12 @@ def test_a_foreign_result_file(name: str, text: str, results: Path, capsys: pyte
 
 def test_a_wrong_field_deep_in_a_result_file(results: Path) -> None:
     text = json.dumps(
-        {"tools": {}, "made_from": "before", "proofs": [proof("order_2"), proof("order_4", outcome="fine")]}
+        {
+            "tools": {},
+            "made_from": "before",
+            "made": MADE,
+            "proofs": [proof("order_2"), proof("order_4", outcome="fine")],
+        }
     )
     (results / "formal.json").write_text(text)
     with pytest.raises(UserError, match=r"formal\.json: field 'proofs\.1\.outcome' is 'fine': .*'make formal'"):
@@ -396,7 +267,7 @@ def test_coverage_of_regressions_alone(results: Path, tmp_path: Path) -> None:
     (results / "coverage.json").write_text(json.dumps({"units": functional}))
     (results / "code_coverage_lines.json").unlink()
     write_site(results, tmp_path / "site")
-    assert all(set(row.code.values()) == {None} for row in units_of(read_results(results)))
+    assert all(set(row.code.values()) == {None} for row in read_facts(results).units)
 
 
 def test_a_testplan_that_names_what_is_not_there(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -405,17 +276,17 @@ def test_a_testplan_that_names_what_is_not_there(results: Path, monkeypatch: pyt
         plan = replace(whole, testpoints=(replace(whole.testpoints[0], **change),))
         monkeypatch.setattr(evidence, "read_testplan", lambda _, plan=plan: plan)
         with pytest.raises(UserError, match=r"fifo/testplan\.yaml: .* names .*, which is not there: use one of "):
-            units_of(read_results(results))
+            read_facts(results)
 
 
 def test_suites_and_whether_the_sources_are_those_of_today(results: Path, tmp_path: Path) -> None:
     rows = suites_of(read_history(results))
     assert [(row.line["suite"], row.line["time"], row.current) for row in rows] == [
-        ("soak", "2026-01-03", True),
-        ("smoke", "2026-01-02", False),
+        ("soak", "2026-01-03T08:00:00+00:00", True),
+        ("smoke", "2026-01-02T08:00:00+00:00", False),
     ], "the last of each suite that was whole"
     text = parsed(write_site(results, tmp_path / "site")).text
-    assert "The 2 whole runs of suite smoke" in text
+    assert "The 2 whole runs of suite smoke" in parsed(tmp_path / "site" / "changes.html").text
     assert "Of sources that have changed since: regress, formal." in text
     regress = json.loads((results / "regress.json").read_text())
     (results / "regress.json").write_text(json.dumps(regress | {"sources": sources_digest(Flow.REGRESS)}))
@@ -437,9 +308,9 @@ def test_a_goal_that_is_missed_is_shown(results: Path, tmp_path: Path) -> None:
     coverage["units"]["fifo"]["configurations"] = {"tiny": dict.fromkeys(kinds, low)}
     path.write_text(json.dumps(coverage | {"shortfalls": [sentence]}))
     index = write_site(results, tmp_path / "site")
-    assert f"Code coverage below a goal: {sentence}." in parsed(index).text
+    assert "Code coverage is below a goal in 1 figure" in parsed(index).text and sentence in parsed(index).text
     page = (index.parent / "fifo.html").read_text()
-    assert f"Below the goal: {sentence}." in page and "<td>12.0</td>" in page
+    assert sentence in page and '<td class="scale-0 below">12.0</td>' in page
     assert sentence not in (index.parent / "row.html").read_text()
 
 
@@ -448,16 +319,23 @@ def test_bins_of_no_configuration_are_named(results: Path, tmp_path: Path) -> No
     document = json.loads(path.read_text())
     counts = next(entry["counts"] for entry in document["functional"] if entry["unit"] == "row")
     del counts["part/between"]
+    for entry in document["jobs"]:
+        entry["hits"].get("row", {}).pop("part/between", None)
     path.write_text(json.dumps(document))
     index = write_site(results, tmp_path / "site")
-    assert "1 of no configuration that was run" in parsed(index).text
-    assert "Of no configuration that was run: between" in parsed(index.parent / "row.html").text
+    row = next(row for row in read_facts(results).units if row.unit == "row")
+    assert row.bins == Share(len(counts), len(counts) + 1, ("1 in other configurations",)), "of all bins"
+    assert "1 in other configurations" in parsed(index).text
+    assert "between (needs another configuration)" in parsed(index.parent / "row-bins.html").text
 
 
 def test_a_history_line_that_is_none_is_passed_over(results: Path) -> None:
     path = results / "history.jsonl"
-    path.write_text(f'{path.read_text()}\n3\n{{"a": 1}}\n')
-    assert [line["passed"] for line in read_history(results)] == [1, 2, 3, 2]
+    older = json.loads(path.read_text().splitlines()[0])
+    del older["commit"], older["dirty"], older["host"]
+    path.write_text(f'{path.read_text()}\n3\n{{"a": 1}}\n{json.dumps(older)}\n')
+    assert read_history(results)[-1]["commit"] == "not recorded", "of before commits were kept"
+    assert [line["passed"] for line in read_history(results)] == [1, 2, 3, 2, 1]
 
 
 def test_waves_without_signals_of_the_unit(tmp_path: Path) -> None:
@@ -466,8 +344,8 @@ def test_waves_without_signals_of_the_unit(tmp_path: Path) -> None:
     assert wave_picture(tmp_path / "dump.vcd", "fifo", "w", None) is not None
 
 
-#: 100 cycles, in which data counts them.
-COUNTED = VCD.partition("#0\n")[0] + "".join(f"#{10_000 * n}\nb{n:b} #\n" for n in range(101))
+#: 100 cycles, in which data counts them from 256.
+COUNTED = VCD.partition("#0\n")[0] + "".join(f"#{10_000 * n}\nb{n + 256:b} #\n" for n in range(101))
 
 
 def drawn_at(svg: str) -> tuple[float | None, dict[str, float]]:
@@ -490,16 +368,16 @@ def test_the_picture_shows_the_cycles_round_the_difference(
     plot = wave_picture(tmp_path / "dump.vcd", "fifo", "w", None if detected is None else 10_000 * detected)
     assert plot is not None
     line, ticks = drawn_at(plot.svg)
-    assert all(f">{cycle:x}</text>" in plot.svg for cycle in range(first, last)), "a cycle's data is not shown"
-    assert all(f">{cycle:x}</text>" not in plot.svg for cycle in (first - 1, last + 1) if 16 <= cycle < 100)
+    assert all(f">{cycle + 256:x}</text>" in plot.svg for cycle in range(first, last)), "a cycle's data is not shown"
+    assert all(f">{cycle + 256:x}</text>" not in plot.svg for cycle in (first - 1, last + 1) if 0 <= cycle < 100)
     if detected is None:
         assert line is None
         assert "the recording's end is shown" in plot.caption
         assert "no time of the difference is known" in plot.caption
         return
     assert f"detected, at {10 * detected} ns" in plot.caption
-    # A tick every other cycle.
-    left, right = ticks[f"{10 * first}"], ticks[f"{10 * last}"]
+    assert f"the end of cycle {detected - 1}" in plot.caption
+    left, right = ticks[f"{first}"], ticks[f"{last}"]
     assert line is not None
     assert line == pytest.approx(left + (right - left) * (detected - first) / (last - first), abs=0.5)
 
@@ -507,17 +385,17 @@ def test_the_picture_shows_the_cycles_round_the_difference(
 def test_a_bucket_is_pictured_at_its_time(results: Path, tmp_path: Path) -> None:
     path = results / "regress.json"
     document = json.loads(path.read_text())
-    (bucket,) = document["buckets"]
-    Path(bucket["waves"]).write_text(COUNTED)
+    failing = document["jobs"][-1]
+    Path(failing["waves"]).write_text(COUNTED)
     write_site(results, tmp_path / "old")
     assert "no time of the difference is known" in (tmp_path / "old" / "failures.html").read_text()
-    bucket["detected_ps"] = 540_000
+    failing["detected_ps"] = 540_000
     path.write_text(json.dumps(document))
     write_site(results, tmp_path / "site")
     html = (tmp_path / "site" / "failures.html").read_text()
     assert "the line marks when the first difference was detected, at 540 ns" in html
-    assert f">{54:x}</text>" in html
-    assert f">{99:x}</text>" not in html
+    assert f">{54 + 256:x}</text>" in html
+    assert f">{99 + 256:x}</text>" not in html
 
 
 #: Shows every page of the site in a frame and says of each, as laid out, its heading, its links and its anchors.
@@ -534,6 +412,7 @@ addEventListener("load", () => {{
       links: [...page.querySelectorAll("a[href], link[href]")].map(link => link.href),
       anchors: [...page.querySelectorAll("[id]")].map(element => element.id),
       width: page.documentElement.scrollWidth,
+      cut: [...page.querySelectorAll(".wide")].filter(table => table.scrollWidth > table.clientWidth + 1).length,
       plots: [...page.querySelectorAll("figure svg")].map(plot => plot.getBoundingClientRect().height),
     }};
   }});
@@ -548,7 +427,7 @@ def test_chromium_shows_every_page(results: Path, tmp_path: Path) -> None:
     """The pages as a browser lays them out, from disk, all in one start of it: headings, plots, links."""
     folder = write_site(results, tmp_path / "site").parent
     pages = {page.as_uri(): page for page in sorted(folder.rglob("*.html"))}
-    frames = "".join(f'<iframe src="{url}" width="1200" height="900"></iframe>\n' for url in pages)
+    frames = "".join(f'<iframe src="{url}" width="1400" height="900"></iframe>\n' for url in pages)
     (tmp_path / "frames.html").write_text(FRAMES.format(frames=frames))
     assert CHROMIUM is not None
     shown = subprocess.run(
@@ -560,16 +439,24 @@ def test_chromium_shows_every_page(results: Path, tmp_path: Path) -> None:
     assert said is not None, "the pages were not loaded"
     found = {page["url"]: page for page in json.loads(html.unescape(said[1]))}
     assert set(found) == set(pages)
-    headings = {"index": "Verification report", "failures": "Failures", "tiny-fifo": "esc_fifo.v"}
+    headings = {"index": "Verification report", "failures": "Failures", "tiny-fifo": "esc_fifo.v", "changes": "Changes",
+                "checklist": "Sign-off checklist", "waivers": "Waivers"}  # fmt: skip
+    headings |= {f"{unit}-{page}": f"{unit}: {says}" for unit in UNITS
+                 for page, says in (("runs", "runs"), ("bins", "functional coverage"))}  # fmt: skip
     for url, page in found.items():
         assert page["heading"] == headings.get(pages[url].stem, pages[url].stem)
         assert page["links"]
-        assert page["width"] <= 1200, f"{url} is wider than its window"
+        assert page["width"] <= 1400, f"{url} is wider than its window"
+        assert not page["cut"], f"a table of {url} is wider than the window"
         assert all(page["plots"])
         for link in page["links"]:
             target, _, anchor = link.partition("#")
+            if "/waves/" in target:
+                continue
             assert target in found, f"{url} links to {link}, which is not there"
             assert not anchor or anchor in found[target]["anchors"], f"{url} links to {link}"
     index = found[(folder / "index.html").as_uri()]
-    assert {pages[link].stem for link in index["links"]} == {"failures", *UNITS}
-    assert "plot-trend" in index["anchors"]
+    assert {"failures", "checklist", "waivers", "changes", *UNITS} <= {
+        pages[link.partition("#")[0]].stem for link in index["links"]
+    }
+    assert "plot-regressions" in found[(folder / "changes.html").as_uri()]["anchors"]
