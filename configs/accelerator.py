@@ -81,7 +81,6 @@ class Accelerator:
             )
         return self
 
-
     @property
     def multipliers(self) -> int:
         """Of the basis MACs of all clusters."""

@@ -1,5 +1,6 @@
 """The bench of the clusters: layers dealt to all of them, under the replay bench of the stream core."""
 
+import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,7 +94,9 @@ class ClustersBench:
         collector.write(folder / COVERAGE)
         if result.verdict is not Verdict.FAILED:
             return result
-        return replace(result, narrowed=replace(job, seed=job.seed + result.transactions, size=1), transactions=job.size)
+        return replace(
+            result, narrowed=replace(job, seed=job.seed + result.transactions, size=1), transactions=job.size
+        )
 
     def netlist_bench(self, config: Accelerator, unit: str) -> "ClustersNetlist":
         """The netlist of all clusters in the replay bench."""
@@ -137,7 +140,7 @@ def run_layers(
     design: Design, simulator: Simulator, seed: int, size: int, folder: Path, collector: Collector | None = None
 ) -> Result:
     """Random layers on a design that is built; of a result that failed, ``transactions`` is the run that did."""
-    config = design.config
+    config, begin = design.config, time.perf_counter()
     predictions = [predict(config, run) for run in cluster_runs(range(seed, seed + size), config)]
     outcome, comparisons = run_batch(design, simulator, predictions, folder, seed)
     cores = config.clusters
@@ -159,6 +162,7 @@ def run_layers(
             max(comparison.rtl_cycles for comparison in comparisons[n : n + cores])
             for n in range(0, len(comparisons), cores)
         ),
+        seconds=round(time.perf_counter() - begin, 2),
     )
     if not outcome.ended:
         return replace(result, verdict=Verdict.CRASHED, problem=outcome.unended, check=ENDLESS)
@@ -200,7 +204,7 @@ class ClustersNetlist:
 
     @classmethod
     def make(cls, config: Accelerator) -> "ClustersNetlist":
-        """Synthesise the clusters, whose modules are kept, and write the bench. Raises UserError where Yosys is missing."""
+        """Synthesise the clusters, with their modules, and write the bench. Raises UserError where Yosys is missing."""
         files = render(config)
         folder = BUILD / "gates" / "rtl" / f"{folder_name(config)}_{CLUSTERS}"
         found = synthesise(files, module_name(CLUSTERS), flatten=False, defines=DEFINES)

@@ -102,9 +102,7 @@ def test_the_list_is_read_from_any_folder(tmp_path: Path) -> None:
     for place in ("plain", "two words"):
         generate(LEAST, tmp_path / place, "my_")
         listing = str(tmp_path / place / "my_clusters.f")
-        done = run(
-            ["verilator", "--lint-only", "-Wall", "-O0", "--top-module", "my_clusters", "-f", listing], tmp_path
-        )
+        done = run(["verilator", "--lint-only", "-Wall", "-O0", "--top-module", "my_clusters", "-f", listing], tmp_path)
         assert done.returncode == 0, done.stderr
         assert "%" not in done.stdout + done.stderr
     done = run(
