@@ -4,7 +4,7 @@ Clusters have streams and load ports of their own, so that nothing of one waits 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,11 +33,6 @@ class ClusterRun:
     def cycles(self) -> int:
         """From the start of the first pass to the end of the last."""
         return int(self.trace.core_counters[CoreCounter.CYCLES]) + self.trace.gaps
-
-
-def cluster_of(config: Accelerator) -> Accelerator:
-    """One cluster as a configuration."""
-    return replace(config, clusters=1)
 
 
 def dealt_inputs(
