@@ -13,7 +13,7 @@ from penni_escalate.tb.flows.mutants.waived import apply_mutant_waivers, read_dr
 
 
 def drawn_results(unit: str, faults: Sequence[DrawnFault], folder: Path = FOLDER) -> list[Result]:
-    """Say what becomes of some faults of a unit.
+    """Say what becomes of some faults of a unit; those that are waived need no runs of the core.
 
     Raises UserError where a test of the unit's bench fails without a fault, or a waiver is stale.
     """
@@ -21,14 +21,16 @@ def drawn_results(unit: str, faults: Sequence[DrawnFault], folder: Path = FOLDER
     tests = tests_of(unit)
     transactions = read_curated(unit).transactions
     texts = [fault.text for fault in faults]
+    waivers = read_drawn_waivers(unit)
+    waived = {name for waiver in waivers for name in waiver.mutants}
     results = []
     for number, (fault, findings) in enumerate(
         zip(faults, bench_findings(unit, tests, transactions, texts, folder / "drawn" / unit), strict=True)
     ):
         for test in top_tests(unit, tests):
-            if not any(finding.detected for finding in findings):
+            if fault.name not in waived and not any(finding.detected for finding in findings):
                 changed = {**files, file_name(unit): fault.text}
                 findings.append(top_finding(test, changed, f"drawn_{unit}_{number}", folder))
         results.append(judge_chosen(unit, fault.name, fault.kind, fault.what, findings, drawn=True))
     known = {fault.name for fault in all_faults(files, unit)}
-    return apply_mutant_waivers(unit, read_drawn_waivers(unit), results, known)
+    return apply_mutant_waivers(unit, waivers, results, known)
