@@ -26,7 +26,7 @@ from penni_escalate.tb.flows.mutants.drawing import DrawnKind, all_faults, draw_
 from penni_escalate.tb.flows.mutants.generated import generated_results
 from penni_escalate.tb.flows.mutants.generation import draw
 from penni_escalate.tb.flows.mutants.results import RESULT_FILE, Result, Status, judge, part_of, tally
-from penni_escalate.tb.flows.mutants.tasks import configuration, curated_bench, curated_top
+from penni_escalate.tb.flows.mutants.tasks import bench_findings, configuration, curated_bench, curated_top
 from penni_escalate.tb.flows.mutants.waived import FILE as MUTANT_WAIVERS
 from penni_escalate.tb.flows.mutants.waived import apply_mutant_waivers, read_drawn_waivers, read_mutant_waivers
 from penni_escalate.tb.flows.report.documents import read_results
@@ -315,6 +315,21 @@ def test_drawn_faults_are_detected_or_argued(tmp_path: Path, monkeypatch: pytest
     (result,) = drawn.drawn_results("requantize", [argued], tmp_path)
     assert (result.status, asked) == (Status.SURVIVED, ["stream_core.random"])
     assert [part_of(result) for result in results] == ["drawn", "drawn"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "names"),
+    [
+        ("collector", ("clear loses: read_valid_q, read_free_q", "bound one more: read_output_q == 2'd2 (2)")),
+        ("psum_line_buffer", ("edge moved: target_line_i == 3'd0 (2)", "always enabled: read_2_2_q")),
+    ],
+)
+def test_drawn_faults_that_benches_did_not_notice(unit: str, names: tuple[str, ...], tmp_path: Path) -> None:
+    """Resets of one cycle, parameters of the last outputs, a held psum beside an addition to another line."""
+    faults = {fault.name: fault for fault in all_faults(FILES, unit)}
+    texts = [faults[name].text for name in names]
+    for findings in bench_findings(unit, (f"{unit}.lockstep",), read_curated(unit).transactions, texts, tmp_path):
+        assert any(finding.detected for finding in findings)
 
 
 def test_waivers_of_drawn_faults(tmp_path: Path) -> None:
