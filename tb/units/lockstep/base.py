@@ -127,7 +127,8 @@ class UnitBench:
         """Compare one output; negative values as two's complement."""
         self.comparisons += 1
         got = sample[name]
-        wanted = value & ((1 << self.signals.outputs[name][1]) - 1)
+        # A model's value may be NumPy's, which no record can hold.
+        wanted = int(value) & ((1 << self.signals.outputs[name][1]) - 1)
         self._wanted[-1][name] = wanted
         if got != wanted:
             raise MismatchError(name, f"{name}: expected {wanted:#x}, got {got:#x}")

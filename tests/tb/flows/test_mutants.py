@@ -332,6 +332,14 @@ def test_drawn_faults_that_benches_did_not_notice(unit: str, names: tuple[str, .
         assert any(finding.detected for finding in findings)
 
 
+def test_a_value_of_numpy_is_reported_as_others(tmp_path: Path) -> None:
+    """The feeder's model counts with NumPy's numbers: a difference must leave a record, not the bench."""
+    curated = CURATED["feeder"]
+    chosen = tuple(mutant for mutant in curated.mutants if mutant.name == "starved_without_pass")
+    (findings,) = curated_bench("feeder", replace(curated, mutants=chosen), tmp_path).values()
+    assert [finding.check for finding in findings] == ["starved_o"]
+
+
 def test_waivers_of_drawn_faults(tmp_path: Path) -> None:
     """One that is not drawn this time stands; one that there is not, or that is detected, does not."""
     base = Result("fifo", "never enabled: x", False, "never enabled", "", Status.KILLED, (), (), drawn=True)
