@@ -18,6 +18,8 @@ class Level(Enum):
     UNIT = "units"
     #: The stream core itself: whole layers through its streams.
     CORE = "stream_core"
+    #: Stream cores side by side: a layer dealt to them.
+    CLUSTERS = "clusters"
 
     @property
     def folder(self) -> Path:
@@ -66,7 +68,8 @@ _TABLE = (
     Unit("requantize", Level.UNIT, ("collector",)),
     Unit("sparsemap_encoder", Level.UNIT, ("stream_core",)),
     Unit("collector", Level.UNIT, ("stream_core",)),
-    Unit("stream_core", Level.CORE),
+    Unit("stream_core", Level.CORE, ("clusters",)),
+    Unit("clusters", Level.CLUSTERS),
 )
 UNITS = {unit.name: unit for unit in _TABLE}
 

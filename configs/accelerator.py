@@ -30,7 +30,8 @@ class Accelerator:
 
     #: Name of the preset; goes into file headers and reports.
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=32)]
-    blocks: Annotated[int, _size(2, 256, "blocks; output channels of a pass, or a multiple of them")] = 16
+    clusters: Annotated[int, _size(1, 8, "stream cores side by side, each with streams of its own")] = 1
+    blocks: Annotated[int, _size(2, 256, "blocks of a cluster; output channels of a pass, or a multiple of them")] = 16
     rows: Annotated[int, _size(1, 16, "rows of a block; largest M")] = 6
     group: Annotated[int, _size(2, 64, "channels of a SparseMap group")] = 16
     lanes: Annotated[int, _size(1, 64, "packed codes of a beat")] = 8
@@ -57,7 +58,6 @@ class Accelerator:
             if value & (value - 1):
                 raise ValueError(f"field '{field}' is {value}: it must be a power of two")
         for field, divisor in (
-            ("blocks", "group"),
             ("group", "lanes"),
             ("lanes", "adders"),
             ("blocks", "out_lanes"),
@@ -68,6 +68,10 @@ class Accelerator:
             value, unit = getattr(self, field), getattr(self, divisor)
             if value % unit:
                 raise ValueError(f"field '{field}' is {value}: it must be a multiple of {divisor} ({unit})")
+        if self.blocks % self.group and self.group % self.blocks:
+            raise ValueError(
+                f"field 'blocks' is {self.blocks}: it must be a multiple of group ({self.group}), or divide it"
+            )
         if self.taps >= self.width_max:
             raise ValueError(f"field 'taps' is {self.taps}: it must be below width_max ({self.width_max})")
         if self.lookaside >= self.adders and self.lookaside:
@@ -76,6 +80,11 @@ class Accelerator:
                 "a lane has no further neighbours"
             )
         return self
+
+    @property
+    def multipliers(self) -> int:
+        """Of the basis MACs of all clusters."""
+        return self.clusters * self.blocks * self.rows * self.taps
 
 
 _ADAPTER = TypeAdapter(Accelerator)
@@ -95,7 +104,7 @@ def parse_accelerator(fields: object, where: str) -> Accelerator:
 def preset_names() -> list[str]:
     """The presets that ship with the project, smallest first."""
     loaded = [load_accelerator(path.stem) for path in PRESET_FOLDER.glob("*.yaml")]
-    return [preset.name for preset in sorted(loaded, key=lambda preset: preset.blocks)]
+    return [preset.name for preset in sorted(loaded, key=lambda preset: preset.multipliers)]
 
 
 def load_accelerator(name_or_file: str) -> Accelerator:

@@ -201,7 +201,7 @@ def _network_document(network: Network, config: Accelerator) -> dict[str, Any]:
         "drawn": network.workload.drawn,
         "images": network.size.value,
         "config": config.name,
-        "multipliers": config.blocks * config.rows * config.taps,
+        "multipliers": config.multipliers,
         "dense_multiplications": network.dense_multiplications,
         "cycles": network.own.cycles,
         "bound": network.own.bound_cycles,

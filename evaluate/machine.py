@@ -5,18 +5,20 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 
+import numpy as np
+
 from penni_escalate.common.errors import UserError
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.access import accesses_of
-from penni_escalate.golden.bound import Resource, bound_of
+from penni_escalate.golden.bound import Resource
+from penni_escalate.golden.clusters import ClusterRun, bound_of_clusters, dealt_inputs
 from penni_escalate.golden.counts import AccessCounts
 from penni_escalate.golden.cycle.block import BlockCounter
-from penni_escalate.golden.cycle.stream_core import CoreCounter, Trace, free_running, simulate
+from penni_escalate.golden.cycle.stream_core import free_running, simulate
 from penni_escalate.golden.cycle.values import zero_pixels
 from penni_escalate.golden.fit import exceeds_limits
-from penni_escalate.golden.losses import Share, losses_of
-from penni_escalate.golden.schedule import Pass, inputs_of, load_words, passes_of, rows_at_work
-from penni_escalate.golden.sparsemap import SparseTensor
+from penni_escalate.golden.losses import Share, losses_of, waiting_clusters
+from penni_escalate.golden.schedule import Pass, load_words, rows_at_work
 from penni_escalate.golden.workloads import WorkloadLayer, with_raised_limits
 
 
@@ -67,48 +69,30 @@ def total(performances: Iterable[Performance]) -> Performance:
     return reduce(add, performances)
 
 
-@dataclass(frozen=True)
-class Run:
-    """A layer on one image, without stalls and values.
-
-    Attributes:
-        config: with no limit of sizes.
-        passes: as they ran.
-        inputs: of each.
-    """
-
-    config: Accelerator
-    passes: list[Pass]
-    inputs: list[SparseTensor]
-    trace: Trace
-
-    @property
-    def cycles(self) -> int:
-        """From the start of the first pass to the end of the last."""
-        return int(self.trace.core_counters[CoreCounter.CYCLES]) + self.trace.gaps
-
-
 def problem_of(config: Accelerator, work: WorkloadLayer) -> str | None:
     """Why a layer cannot run on a configuration whatever its limits; None where it can."""
     layer = work.layer
     return exceeds_limits(layer.geometry, layer.rows_used, with_raised_limits(config))
 
 
-def trace_layer(config: Accelerator, work: WorkloadLayer, change: Callable[[Pass], Pass] = lambda p: p) -> Run:
-    """Run a layer, for which ``problem_of`` must find nothing, repeats left aside.
+def trace_layer(
+    config: Accelerator, work: WorkloadLayer, change: Callable[[Pass], Pass] = lambda p: p
+) -> tuple[ClusterRun, ...]:
+    """Run a layer, for which ``problem_of`` must find nothing, repeats left aside, without stalls and values.
 
     Args:
         change: makes what runs of each pass; which pixels' z are 0 stays that of the layer.
     """
     runs = with_raised_limits(config)
+    clusters = []
     # Lines are cut to the width that the configuration has.
-    passes = passes_of(work.layer, replace(runs, width_max=config.width_max))
-    inputs = inputs_of(work.layer, work.activations, config, passes)
-    zero = zero_pixels(passes, inputs)
-    passes = [change(part) for part in passes]
-    words = [load_words(part, runs) for part in passes]
-    trace = simulate(runs, passes, inputs, words, free_running(), values=False, zero=zero)
-    return Run(runs, passes, inputs, trace)
+    for passes, inputs in dealt_inputs(work.layer, work.activations, replace(runs, width_max=config.width_max)):
+        zero = zero_pixels(passes, inputs) if passes else None
+        changed = [change(part) for part in passes]
+        words = [load_words(part, runs) for part in changed]
+        trace = simulate(runs, changed, inputs, words, free_running(), values=False, zero=zero)
+        clusters.append(ClusterRun(changed, inputs, trace))
+    return tuple(clusters)
 
 
 def run_layer(config: Accelerator, work: WorkloadLayer) -> Performance:
@@ -120,18 +104,27 @@ def run_layer(config: Accelerator, work: WorkloadLayer) -> Performance:
     if problem:
         raise UserError(f"Layer '{work.name}' cannot run on configuration '{config.name}': {problem}.")
     layer = work.layer
-    run = trace_layer(config, work)
-    trace, cycles = run.trace, run.cycles
-    products = int(trace.block_counters[:, BlockCounter.PRODUCTS].sum())
-    bound = bound_of(run.config, run.passes, run.inputs, trace.zero)
-    losses = losses_of(config, rows_at_work(run.passes), run.passes[0].outputs, products, trace.causes, trace.adding)
+    clusters = trace_layer(config, work)
+    passes, traces = clusters[0].passes, [cluster.trace for cluster in clusters]
+    of_clusters = [cluster.cycles for cluster in clusters]
+    cycles = max(of_clusters)
+    bound = bound_of_clusters(config, clusters)
+    losses = losses_of(
+        config,
+        rows_at_work([part for cluster in clusters for part in cluster.passes]),
+        passes[0].outputs,
+        sum(int(trace.block_counters[:, BlockCounter.PRODUCTS].sum()) for trace in traces),
+        np.sum([trace.causes for trace in traces], axis=0),
+        np.sum([trace.adding for trace in traces], axis=0),
+        waiting_clusters(config, of_clusters),
+    )
     return Performance(
         cycles=cycles,
         bound_cycles=bound.cycles,
         balanced_cycles=bound.balanced,
         limited_by={resource: cycles if resource is bound.limit else 0 for resource in Resource},
         losses={share: part * cycles for share, part in losses.items()},
-        counts=accesses_of(config, layer, work.activations, run.passes, run.inputs, trace),
+        counts=accesses_of(config, layer, work.activations, clusters),
     )
 
 

@@ -108,7 +108,7 @@ def write_page(
         document: evaluate.json.
     """
     tables = tables_of(networks, claims)
-    multipliers = config.blocks * config.rows * config.taps
+    multipliers = config.multipliers
     plots = plots_of(networks, multipliers)
     own = [
         draw_plot(

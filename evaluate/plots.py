@@ -26,7 +26,7 @@ GROUPS: tuple[tuple[str, tuple[Share, ...], str], ...] = (
     ("additions", (Share.ADDITIONS,), "#56b4e9"),
     ("slowest row, adder lanes", (Share.SLOWEST_ROW, Share.ADDER_LANES), "#e69f00"),
     ("idle rows", (Share.IDLE_ROWS,), "#d55e00"),
-    ("idle blocks", (Share.IDLE_BLOCKS,), "#cc79a7"),
+    ("idle blocks and clusters", (Share.IDLE_BLOCKS, Share.OTHER_CLUSTER), "#cc79a7"),
     ("taps", (Share.TAPS,), "#7a5195"),
     ("beats, slowest block", (Share.BEATS, Share.OTHER_BLOCK, Share.INPUT), "#009e73"),
     ("load port, drain", (Share.LOAD_PORT, Share.DRAIN, Share.LINE), "#b59b00"),

@@ -10,12 +10,11 @@ import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.baselines.traffic import coded_bytes
+from penni_escalate.golden.clusters import ClusterRun
 from penni_escalate.golden.counts import AccessCounts
 from penni_escalate.golden.cycle.block import BlockCounter
-from penni_escalate.golden.cycle.stream_core import CoreCounter, Trace
+from penni_escalate.golden.cycle.stream_core import CoreCounter
 from penni_escalate.golden.kinds import Convolution
-from penni_escalate.golden.schedule import Pass
-from penni_escalate.golden.sparsemap import SparseTensor
 
 #: Bits of a psum.
 _PSUM = 32
@@ -47,25 +46,24 @@ def accesses_of(
     config: Accelerator,
     layer: Convolution,
     activations: np.ndarray,
-    passes: Sequence[Pass],
-    inputs: Sequence[SparseTensor],
-    trace: Trace,
+    clusters: Sequence[ClusterRun],
 ) -> AccessCounts:
     """Counts of a layer on one image.
 
     Args:
         activations: the layer's input codes (..., H, W, C).
-        inputs: what each pass is sent of them.
-        trace: of the passes, without stalls.
+        clusters: what each did, without stalls.
     """
     g = layer.geometry
     rows = config.rows * config.blocks
-    beats = int(trace.core_counters[CoreCounter.BEATS])
-    counters = trace.block_counters.sum(axis=0)
+    passes = [work for cluster in clusters for work in cluster.passes]
+    inputs = [tensor for cluster in clusters for tensor in cluster.inputs]
+    beats = sum(int(cluster.trace.core_counters[CoreCounter.BEATS]) for cluster in clusters)
+    counters = sum((cluster.trace.block_counters.sum(axis=0) for cluster in clusters), np.zeros(1, np.int64))
     taken, products = int(counters[BlockCounter.TAKEN]), int(counters[BlockCounter.PRODUCTS])
     z_written = int(counters[BlockCounter.Z_WRITTEN])
+    outputs = sum(work.result_height * work.result_width * config.blocks * work.codes for work in passes)
     # All passes of a layer have as many outputs a block.
-    outputs = layer.out_height * layer.out_width * len(passes) * config.blocks * passes[0].codes
     multiplications = products * config.rows // passes[0].outputs
     codes = int(np.count_nonzero(activations))
     pixels, channels = g.height * g.width, g.channels
@@ -80,7 +78,7 @@ def accesses_of(
         # Ring: each block writes, each row reads.
         beat_bits(config) * beats * (config.blocks + rows)
         # A column with its signs: written behind dilution, read, written into the window.
-        + 3 * 9 * config.lanes * trace.columns
+        + 3 * 9 * config.lanes * sum(cluster.trace.columns for cluster in clusters)
         # A value read from the window, written and read as operand; the sum that it is added to.
         + (3 * 9 + 2 * config.z_bits) * taken
         # z through the FIFO, and held and read in the MAC.

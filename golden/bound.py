@@ -4,7 +4,7 @@ bound = the largest of the terms of ``Resource``. Work is summed over a layer's 
 if every pass could fill the gaps of the others; nothing is rounded up that the hardware could share.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -56,6 +56,16 @@ class Bound:
     def limit(self) -> Resource:
         """The resource that gives the bound."""
         return list(Resource)[self.terms.index(self.cycles)]
+
+    @staticmethod
+    def shared(bounds: "Sequence[Bound]", clusters: int) -> "Bound":
+        """Of work that so many clusters share, each of which could do its part of every resource's."""
+
+        def share(parts: Iterable[int]) -> int:
+            return -(-sum(parts) // clusters)
+
+        terms = zip(*(bound.terms for bound in bounds), strict=True)
+        return Bound(tuple(map(share, terms)), share(bound.balanced for bound in bounds))
 
     def __add__(self, other: "Bound") -> "Bound":
         """Of both, one after the other on each resource."""

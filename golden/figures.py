@@ -15,7 +15,7 @@ from penni_escalate.golden.cycle.account import AddCycles, Cause
 from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.cycle.stream_core import CoreCounter
 from penni_escalate.golden.kinds import Convolution
-from penni_escalate.golden.losses import Share, losses_of
+from penni_escalate.golden.losses import Share, losses_of, waiting_clusters
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,19 @@ class Counted:
     Attributes:
         rows_at_work: the most rows of a block that have coefficients.
         outputs: of a block.
-        gaps: cycles between passes in which none ran.
+        cycles: of each cluster, from the start of its first pass to the end of its last.
         activation_density: share of the input codes that are not 0.
         baselines: cycles of each dense baseline, by its name.
         bound: of the same work.
         block_counters: int64 (7,), by BlockCounter: sums over the blocks.
-        core_counters: int64 (7,), by CoreCounter.
+        core_counters: int64 (7,), by CoreCounter: sums over the clusters.
         causes: int64 (11,), by Cause; adding: int64 (2,), by AddCycles: the cycle model's, over all blocks.
     """
 
     passes: int
     rows_at_work: int
     outputs: int
-    gaps: int
+    cycles: tuple[int, ...]
     activation_density: float
     baselines: Mapping[str, int]
     bound: Bound
@@ -150,8 +150,7 @@ def layer_figures(config: Accelerator, layer: Convolution, images: Sequence[Coun
     blocks = sum((image.block_counters for image in images), np.zeros(len(BlockCounter), np.int64))
     core = sum((image.core_counters for image in images), np.zeros(len(CoreCounter), np.int64))
     bound = reduce(add, (image.bound for image in images))
-    # What the core counts, and what lies between its passes.
-    cycles = int(core[CoreCounter.CYCLES]) + sum(image.gaps for image in images)
+    cycles = sum(max(image.cycles) for image in images)
     return LayerFigures(
         layer=layer,
         passes=images[0].passes,
@@ -163,7 +162,7 @@ def layer_figures(config: Accelerator, layer: Convolution, images: Sequence[Coun
         baselines=baseline_cycles([image.baselines for image in images]),
         counters={counter.name.lower(): int(blocks[counter]) for counter in BlockCounter}
         | {counter.name.lower(): int(core[counter]) for counter in CoreCounter},
-        block_cycles=config.blocks * cycles,
+        block_cycles=config.clusters * config.blocks * cycles,
         losses=losses_of(
             config,
             images[0].rows_at_work,
@@ -171,6 +170,7 @@ def layer_figures(config: Accelerator, layer: Convolution, images: Sequence[Coun
             int(blocks[BlockCounter.PRODUCTS]),
             sum((image.causes for image in images), np.zeros(len(Cause), np.int64)),
             sum((image.adding for image in images), np.zeros(len(AddCycles), np.int64)),
+            sum(waiting_clusters(config, image.cycles) for image in images),
         ),
     )
 

@@ -4,6 +4,7 @@ The cycle model counts every cycle of every block under one cause (golden/cycle/
 are issued, or values added, is then divided by how many of the lanes are used.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import numpy as np
@@ -24,6 +25,7 @@ class Share(StrEnum):
     IDLE_BLOCKS = "idle blocks"
     BEATS = "beats"
     OTHER_BLOCK = "slowest block"
+    OTHER_CLUSTER = "slowest cluster"
     INPUT = "input"
     LOAD_PORT = "load port"
     LINE = "line wait"
@@ -43,6 +45,7 @@ MEANING = {
     Share.IDLE_BLOCKS: "blocks without an output channel: K is not a multiple of a pass's channels",
     Share.BEATS: "beats pass, one a cycle, in which nothing is selected, or the next is on its way",
     Share.OTHER_BLOCK: "the next beat waits for room in a slower block",
+    Share.OTHER_CLUSTER: "clusters without a pass, or done with theirs, while another is not",
     Share.INPUT: "no input group is offered",
     Share.LOAD_PORT: "parameters of the next pass are loaded",
     Share.LINE: "the line that is needed is not drained",
@@ -52,8 +55,19 @@ MEANING = {
 }
 
 
+def waiting_clusters(config: Accelerator, cycles: Sequence[int]) -> int:
+    """Cycles of blocks whose cluster has no pass, or is done; ``cycles`` are those of each cluster."""
+    return config.blocks * sum(max(cycles) - own for own in cycles)
+
+
 def losses_of(
-    config: Accelerator, rows_used: int, outputs: int, products: int, causes: np.ndarray, adding: np.ndarray
+    config: Accelerator,
+    rows_used: int,
+    outputs: int,
+    products: int,
+    causes: np.ndarray,
+    adding: np.ndarray,
+    waiting: int = 0,
 ) -> dict[Share, float]:
     """Shares of all blocks' cycles; they add up to 1.
 
@@ -62,6 +76,7 @@ def losses_of(
         outputs: of a block, among which the rows are shared.
         products: outputs added into, over all blocks.
         causes: int64 (11,), by Cause; adding: int64 (2,), by AddCycles.
+        waiting: cycles of blocks, as ``waiting_clusters`` has them.
     """
     cycles = {cause: float(causes[cause]) for cause in Cause}
     unused = 1 - rows_used / config.rows
@@ -80,6 +95,7 @@ def losses_of(
         Share.IDLE_BLOCKS: cycles[Cause.IDLE_BLOCK],
         Share.BEATS: cycles[Cause.BEATS],
         Share.OTHER_BLOCK: cycles[Cause.OTHER_BLOCK],
+        Share.OTHER_CLUSTER: float(waiting),
         Share.INPUT: cycles[Cause.INPUT],
         Share.LOAD_PORT: cycles[Cause.LOAD],
         Share.LINE: cycles[Cause.LINE],
@@ -87,5 +103,5 @@ def losses_of(
         Share.EMPTY_PIXELS: cycles[Cause.EMPTY_PIXEL],
         Share.PIPELINE: cycles[Cause.PIPELINE],
     }
-    whole = float(causes.sum())
+    whole = float(causes.sum()) + waiting
     return {share: parts[share] / whole if whole else 0.0 for share in Share}

@@ -11,14 +11,13 @@ from typing import TypeVar
 import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.golden.bound import bound_of
-from penni_escalate.golden.cycle.stream_core import Trace, free_running, output_tensor, simulate
+from penni_escalate.golden.clusters import ClusterRun, bound_of_clusters, layer_outputs, run_clusters
+from penni_escalate.golden.cycle.stream_core import CoreCounter
 from penni_escalate.golden.figures import Counted, LayerFigures, baselines_of, layer_figures
 from penni_escalate.golden.functional import layer_input, run_network
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.package import Package
-from penni_escalate.golden.schedule import Pass, inputs_of, load_words, passes_of, rows_at_work
-from penni_escalate.golden.sparsemap import SparseTensor
+from penni_escalate.golden.schedule import rows_at_work
 
 #: Runs of the cycle model side by side.
 _THREADS = 2
@@ -31,47 +30,52 @@ class LayerRun:
 
     Attributes:
         image: its number among the held-out images.
-        activations: input codes (H, W, C); inputs: what each pass is sent of them.
+        activations: input codes (H, W, C).
         expected: the functional model's output codes (OH, OW, K), as bytes; a classifier's logits int32 (1, 1, K).
-        trace: of the passes back to back from reset, without stalls.
+        clusters: what each of them does.
     """
 
     config: Accelerator
     layer: Convolution
     image: int
-    passes: list[Pass]
     activations: np.ndarray
-    inputs: list[SparseTensor]
     expected: np.ndarray
-    trace: Trace
+    clusters: tuple[ClusterRun, ...]
 
     @property
     def model_mismatches(self) -> int:
         """Outputs in which cycle model and functional model differ; channels beyond K must be 0."""
         kernels = self.layer.geometry.kernels
-        outputs = output_tensor(self.trace.outputs, self.passes, self.layer)
+        outputs = layer_outputs(self.clusters, [cluster.trace.outputs for cluster in self.clusters], self.layer)
         return int(np.count_nonzero(outputs[..., :kernels] != self.expected) + np.count_nonzero(outputs[..., kernels:]))
 
-    def counted(self, block_counters: np.ndarray, core_counters: np.ndarray) -> Counted:
-        """This layer and image with counters of whoever ran it: int64 (BLOCKS, 7) and (7,)."""
+    def counted(self, block_counters: Sequence[np.ndarray], core_counters: Sequence[np.ndarray]) -> Counted:
+        """This layer and image with counters of whoever ran it: of each cluster int64 (BLOCKS, 7) and (7,)."""
+        passes = [work for cluster in self.clusters for work in cluster.passes]
         return Counted(
-            passes=len(self.passes),
-            rows_at_work=rows_at_work(self.passes),
-            outputs=self.passes[0].outputs,
-            gaps=self.trace.gaps,
+            passes=len(passes),
+            rows_at_work=rows_at_work(passes),
+            outputs=passes[0].outputs,
+            cycles=tuple(
+                int(core[CoreCounter.CYCLES]) + cluster.trace.gaps
+                for cluster, core in zip(self.clusters, core_counters, strict=True)
+            ),
             activation_density=float(np.count_nonzero(self.activations) / self.activations.size),
             baselines=baselines_of(self.layer, self.activations, self.config),
-            bound=bound_of(self.config, self.passes, self.inputs, self.trace.zero),
-            block_counters=block_counters.sum(axis=0),
-            core_counters=core_counters,
-            causes=self.trace.causes,
-            adding=self.trace.adding,
+            bound=bound_of_clusters(self.config, self.clusters),
+            block_counters=np.sum([counters.sum(axis=0) for counters in block_counters], axis=0),
+            core_counters=np.sum(core_counters, axis=0),
+            causes=np.sum([cluster.trace.causes for cluster in self.clusters], axis=0),
+            adding=np.sum([cluster.trace.adding for cluster in self.clusters], axis=0),
         )
 
     @property
     def predicted(self) -> Counted:
         """This layer and image with the cycle model's counters."""
-        return self.counted(self.trace.block_counters, self.trace.core_counters)
+        return self.counted(
+            [cluster.trace.block_counters for cluster in self.clusters],
+            [cluster.trace.core_counters for cluster in self.clusters],
+        )
 
 
 def predict_runs(
@@ -90,14 +94,11 @@ def predict_runs(
 
     def run(layer: Convolution, place: int) -> _Result:
         activations = layer_input(layer, tensors)[place]
-        passes = passes_of(layer, config)
         skip = None if layer.skip is None else tensors[layer.skip.source][place]
-        inputs = inputs_of(layer, activations, config, passes, skip)
-        loads = [load_words(work, config) for work in passes]
-        trace = simulate(config, passes, inputs, loads, free_running())
+        clusters = run_clusters(layer, activations, config, skip)
         result = tensors[layer.name][place]
         expected = result.reshape(1, 1, -1) if layer.logits else result.view(np.uint8)
-        return use(LayerRun(config, layer, images[place], passes, activations, inputs, expected, trace))
+        return use(LayerRun(config, layer, images[place], activations, expected, clusters))
 
     with ThreadPoolExecutor(_THREADS) as pool:
         futures = [pool.submit(run, layer, place) for layer in layers for place in range(len(images))]

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.pooling import NO_POOL, Pool
 from penni_escalate.golden.psum_lines import LINES_MIN, lines_of
 from penni_escalate.golden.sparsemap import SparseTensor, encode
-from penni_escalate.golden.tiles import Tile, tiles_of
+from penni_escalate.golden.tiles import Span, Tile, tiles_of
 
 #: Of an accumulator.
 BYTES_OF_LOGIT = 4
@@ -38,9 +37,10 @@ class Pass:
 
     Attributes:
         fold: how the image is folded before it is coded.
-        tile: the columns that the pass gives, and the geometry of what is sent for them. That of a 1x1 layer has no
-            pixels that no output reaches, and where a block has several outputs the tile is the whole image, whose
-            lines are cut to fit the psum lines: it has as many pixels, in the same order.
+        tile: the lines and columns that the pass gives, and the geometry of what is sent for them. That of a 1x1 layer
+            has no pixels that no output reaches, and where a block has several outputs the tile has all columns, and
+            its lines are cut anew to fit the psum lines: it has as many pixels, in the same order.
+        first_channel: the layer's output channel that is the pass's first.
         summed: the kernels cover the image and are the same at every place, so that one place is loaded.
         outputs: output channels of a block. Row m works for output m // (ROWS / outputs).
         groups: int64 (G,): the groups of the layer's channels, and then of its skip tensor's, that are sent: those
@@ -64,6 +64,7 @@ class Pass:
 
     fold: Fold
     tile: Tile
+    first_channel: int
     summed: bool
     outputs: int
     groups: np.ndarray
@@ -223,8 +224,7 @@ def inputs_of(
     for work in passes:
         tile, part = work.tile, (work.tile, work.groups.tobytes())
         if tile not in tiles:
-            columns = slice(tile.first_sent, tile.first_sent + tile.sent)
-            tiles[tile] = encode(pixels[:, columns], config.group)
+            tiles[tile] = encode(pixels[tile.lines.of_image, tile.columns.of_image], config.group)
         if part not in parts:
             whole = tiles[tile]
             every = len(work.groups) == whole.maps.shape[1]
@@ -232,23 +232,33 @@ def inputs_of(
     return [parts[work.tile, work.groups.tobytes()] for work in passes]
 
 
-def _geometry(layer: Convolution, config: Accelerator, outputs: int) -> Geometry | None:
-    """That of the passes; None where the psum lines have no room for so many outputs of a block."""
+def _tiles(layer: Convolution, config: Accelerator, outputs: int, stripes: int = 1) -> list[Tile]:
+    """Those that the layer is cut into; none where there are too few lines, or no room for so many outputs of a block.
+
+    Args:
+        stripes: rows of tiles.
+    """
     g = layer.geometry
     if layer.summed:
         g = replace(g, stride=1)
-    if not _point(layer):
-        return g if outputs == 1 else None
-    sent_size = {"height": g.out_height, "width": g.out_width, "stride": 1}
+    if _point(layer):
+        g = replace(g, height=g.out_height, width=g.out_width, stride=1)
     if outputs == 1:
-        return replace(g, **sent_size)
-    if lines_of(outputs, config.taps, config.psum_lines) < LINES_MIN:
-        return None
-    pixels, widest = g.out_height * g.out_width, -(-config.width_max // config.taps)
+        return tiles_of(g, layer.pool, config.width_max, stripes)
+    if not _point(layer) or lines_of(outputs, config.taps, config.psum_lines) < LINES_MIN:
+        return []
+    widest = -(-config.width_max // config.taps)
+    # The lines of each are cut to fit, so that none has to be narrower.
+    whole = tiles_of(g, layer.pool, g.width, stripes)
+    tiles = [replace(tile, geometry=_cut(tile.geometry, widest)) for tile in whole]
+    return tiles if all(tile.geometry.height <= HEIGHT_MAX for tile in tiles) else []
+
+
+def _cut(g: Geometry, widest: int) -> Geometry:
+    """The same pixels in lines as wide as can be."""
+    pixels = g.height * g.width
     width = max(n for n in range(1, widest + 1) if pixels % n == 0)
-    if pixels // width > HEIGHT_MAX:
-        return None
-    return replace(g, **sent_size | {"height": pixels // width, "width": width})
+    return replace(g, height=pixels // width, width=width)
 
 
 def possible_outputs(layer: Convolution, config: Accelerator) -> list[int]:
@@ -265,7 +275,7 @@ def possible_outputs(layer: Convolution, config: Accelerator) -> list[int]:
     def possible(n: int) -> bool:
         rows, kernels = most * n, layer.coefficients.shape[2] + skips * n
         fits = max(rows, kernels) <= config.rows and groups_of_pixel(layer, config, n) <= groups_max(config)
-        return fits and _geometry(layer, config, n) is not None
+        return fits and bool(_tiles(layer, config, n))
 
     return [n for n in range(1, config.rows + 1) if config.rows % n == 0 and (n == 1 or possible(n))]
 
@@ -288,44 +298,66 @@ def pixel_steps(work: Pass, taps: int) -> tuple[np.ndarray, np.ndarray]:
 _DENSITY = 0.5
 
 
-def _cycles(passes: Sequence[Pass], config: Accelerator) -> float:
-    """About how long passes take: for each pixel the slowest row, the beats, the steps of the MAC, or the drain."""
-    total = 0.0
-    for work in passes:
-        groups = work.coefficients.shape[1] // config.group
-        heaviest = int(np.count_nonzero(work.coefficients, axis=1).max())
-        adding = max(
-            groups * math.ceil(_DENSITY * config.group / config.lanes),
-            math.ceil(_DENSITY * heaviest / config.adders),
-        )
-        of_pixels = int(np.maximum(pixel_steps(work, config.taps)[0], adding).sum())
-        drain = work.drain_reads * config.blocks / config.out_lanes
-        total += max(of_pixels, drain, load_words(work, config))
-    return total
+def _cycles(work: Pass, config: Accelerator) -> float:
+    """About how long a pass takes: for each pixel the slowest row, the beats, the steps of the MAC, or the drain."""
+    groups = work.coefficients.shape[1] // config.group
+    heaviest = int(np.count_nonzero(work.coefficients, axis=1).max())
+    adding = max(
+        groups * math.ceil(_DENSITY * config.group / config.lanes),
+        math.ceil(_DENSITY * heaviest / config.adders),
+    )
+    of_pixels = int(np.maximum(pixel_steps(work, config.taps)[0], adding).sum())
+    drain = work.drain_reads * config.blocks / config.out_lanes
+    return max(of_pixels, drain, load_words(work, config))
 
 
 def passes_of(
     layer: Convolution, config: Accelerator, outputs: int | None = None, fold: Fold | None = None
 ) -> list[Pass]:
-    """Split a layer's output channels over passes, in order; what is not given is chosen to take least time.
+    """Split a layer's output channels over passes of one cluster, in order; as ``dealt_passes``."""
+    (passes,) = dealt_passes(layer, replace(config, clusters=1), outputs, fold)
+    return passes
+
+
+def dealt_passes(
+    layer: Convolution, config: Accelerator, outputs: int | None = None, fold: Fold | None = None
+) -> list[list[Pass]]:
+    """The passes of each cluster, in order; what is not given is chosen to take least time.
+
+    The layer's lines are cut into stripes, as many as there are clusters or fewer, and every stripe's output channels
+    are split over passes. A pass goes to the cluster that has least to do so far, the longest first.
 
     Args:
         outputs: output channels of a block, of ``possible_outputs``.
         fold: how the image is folded, of ``fitting_folds``.
     """
-    choices = [
-        (folding, n)
-        for folding in (fitting_folds(layer, config) if fold is None else [fold])
-        for n in (possible_outputs(fold_layer(layer, folding), config) if outputs is None else [outputs])
-    ]
-    found = [_passes(layer, config, n, folding) for folding, n in choices]
-    return found[0] if len(found) == 1 else min(found, key=lambda passes: _cycles(passes, config))
+    found: list[tuple[float, list[list[Pass]]]] = []
+    for folding in fitting_folds(layer, config) if fold is None else [fold]:
+        folded = fold_layer(layer, folding)
+        for n in possible_outputs(folded, config) if outputs is None else [outputs]:
+            parts = _parts(folded, config, n, folding)
+            for stripes in range(1, config.clusters + 1):
+                tiles = _tiles(folded, config, n, stripes)
+                if tiles:
+                    found.append(_dealt([replace(part, tile=tile) for tile in tiles for part in parts], config))
+    assert found
+    return min(found, key=lambda deal: deal[0])[1]
 
 
-def _passes(unfolded: Convolution, config: Accelerator, outputs: int, fold: Fold) -> list[Pass]:
-    layer = fold_layer(unfolded, fold)
-    g = _geometry(layer, config, outputs)
-    assert g is not None
+def _dealt(passes: list[Pass], config: Accelerator) -> tuple[float, list[list[Pass]]]:
+    """About how long the cluster takes that takes longest, and the passes of each."""
+    costs = [_cycles(work, config) for work in passes]
+    sums, chosen = [0.0] * config.clusters, [0] * len(passes)
+    for number in sorted(range(len(passes)), key=lambda n: -costs[n]):
+        chosen[number] = sums.index(min(sums))
+        sums[chosen[number]] += costs[number]
+    dealt = [[work for work, to in zip(passes, chosen, strict=True) if to == n] for n in range(config.clusters)]
+    return max(sums), dealt
+
+
+def _parts(layer: Convolution, config: Accelerator, outputs: int, fold: Fold) -> list[Pass]:
+    """A folded layer's passes over the whole image, each with some of the output channels."""
+    g = layer.geometry
     k, _, m = layer.coefficients.shape
     in_pass, rows = config.blocks * outputs, config.rows // outputs
     count = -(-k // in_pass)
@@ -347,11 +379,9 @@ def _passes(unfolded: Convolution, config: Accelerator, outputs: int, fold: Fold
     basis = loaded[None] if layer.shared_basis else padded(loaded)
     bias, multiplier, shift = padded(layer.bias), padded(layer.multiplier), padded(layer.shift, 1)
     skip = None if layer.skip is None else (padded(layer.skip.value), padded(layer.skip.exponent))
-    # With several outputs of a block the lines are cut anew, and the pixels are those of the whole image.
-    whole = [Tile(g, 0, layer.out_width, 0, layer.out_width)]
-    tiles = tiles_of(g, layer.pool, config.width_max) if outputs == 1 else whole
+    whole = Tile(g, Span(0, layer.out_height, 0, g.height), Span(0, layer.out_width, 0, g.width))
     result = []
-    for tile, first in product(tiles, range(0, count * in_pass, in_pass)):
+    for first in range(0, count * in_pass, in_pass):
         chosen = slice(first, first + in_pass)
         by_group = coefficients[chosen].reshape(in_pass, -1, config.group, rows)
         # Every pass has a group, so that its pixels end.
@@ -368,7 +398,8 @@ def _passes(unfolded: Convolution, config: Accelerator, outputs: int, fold: Fold
         result.append(
             Pass(
                 fold=fold,
-                tile=tile,
+                tile=whole,
+                first_channel=first,
                 summed=layer.summed,
                 outputs=outputs,
                 groups=groups,

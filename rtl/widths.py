@@ -70,7 +70,9 @@ class Widths:
         self.entry_bits = index_bits(self.entries)
         self.products_bits = c.taps.bit_length()
 
-        self.group_parts = c.group // c.out_lanes
+        # The codes of a group that leaves: fewer blocks than channels of a group fill it in part.
+        self.group_codes = min(c.blocks, c.group)
+        self.group_parts = self.group_codes // c.out_lanes
         self.column_parts = c.blocks // c.out_lanes
         self.out_part_bits = index_bits(self.column_parts)
         # Bytes of a logit.

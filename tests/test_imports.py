@@ -25,6 +25,7 @@ GROUPS = {
     "base": set(),
     "units": {"base"},
     "stream_core": {"base"},
+    "clusters": {"base", "stream_core"},
     "network": {"base", "stream_core"},
     "flows": {"base"},
 }

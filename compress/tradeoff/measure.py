@@ -16,7 +16,7 @@ from penni_escalate.golden.fit import unsupported_reason
 from penni_escalate.golden.layers import Layer, LayerKind
 from penni_escalate.golden.package import Package, write_package
 from penni_escalate.golden.prediction import predict_network
-from penni_escalate.golden.schedule import load_words, passes_of
+from penni_escalate.golden.schedule import dealt_passes, load_words
 from penni_escalate.golden.selection import split_layers
 
 #: Images that go with the package of a point: the scores are in the manifest.
@@ -54,7 +54,7 @@ def predict(package: Package, config: Accelerator, images: int, only: str | None
     layers = []
     for layer in runs:
         figures = by_name[layer.name]
-        words = sum(load_words(work, config) for work in passes_of(layer, config))
+        words = sum(load_words(work, config) for passes in dealt_passes(layer, config) for work in passes)
         layers.append(
             LayerCycles(
                 name=layer.name,

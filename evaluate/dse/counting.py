@@ -31,8 +31,9 @@ def count_layer(config: Accelerator, work: WorkloadLayer) -> tuple[int, AccessCo
     if problem:
         raise UserError(f"layer '{work.name}': {problem}")
     diluted = not isinstance(config, ModelOnly) or config.dilution
-    run = trace_layer(config, work) if diluted else trace_layer(config, work, without_dilution)
-    return run.cycles, accesses_of(config, work.layer, work.activations, run.passes, run.inputs, run.trace)
+    clusters = trace_layer(config, work) if diluted else trace_layer(config, work, without_dilution)
+    cycles = max(cluster.cycles for cluster in clusters)
+    return cycles, accesses_of(config, work.layer, work.activations, clusters)
 
 
 def count_workload(config: Accelerator, name: str) -> tuple[int, AccessCounts]:

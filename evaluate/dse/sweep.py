@@ -45,6 +45,7 @@ class SweepEntry(Strict):
 
     Attributes:
         base: preset or file of the configuration that the others are compared with.
+        fields: in which it differs from that preset or file.
         workloads: that every configuration runs.
         on_front: that only the base and the configurations on a front run.
         ablations: what a part of the design is worth: the base without it, by a name for tables.
@@ -52,6 +53,7 @@ class SweepEntry(Strict):
     """
 
     base: Annotated[str, Field(min_length=1)]
+    fields: Changes = Field(default_factory=dict)
     workloads: Annotated[list[str], Field(min_length=1)]
     on_front: tuple[str, ...] = Field(default=(), strict=False)
     ablations: dict[str, Changes] = Field(default_factory=dict)
@@ -60,7 +62,8 @@ class SweepEntry(Strict):
 
     @model_validator(mode="after")
     def _known(self) -> "SweepEntry":
-        places = [(f"ablations.{name}", changes) for name, changes in self.ablations.items()]
+        places = [("fields", self.fields)]
+        places += [(f"ablations.{name}", changes) for name, changes in self.ablations.items()]
         places += [(f"series.{name}", changes) for name, several in self.series.items() for changes in several]
         if self.sample is not None:
             places.append(("sample.fields", dict.fromkeys(self.sample.fields, 0)))
@@ -143,7 +146,7 @@ def load_sweep(name_or_file: str) -> Sweep:
 
 def sweep_of(entry: SweepEntry, where: str) -> Sweep:
     """The points of a sweep; errors as in ``load_sweep``."""
-    base = load_accelerator(entry.base)
+    base = changed(load_accelerator(entry.base), entry.fields)
     found: dict[str, tuple[Accelerator, list[str]]] = {config_digest(base): (base, ["base"])}
     skipped: dict[str, str] = {}
 

@@ -105,4 +105,4 @@ def area_of(config: Accelerator, fit: Fit | None = None) -> AreaEstimate:
         coefficients = fit.units[unit].coefficients
         ge = sum(coefficients[name] * number for name, number in terms(shape).items())
         units[unit] = UnitEstimate(instances[unit], ge, bits.get(unit, 0))
-    return AreaEstimate(units, config.blocks * config.rows * config.taps)
+    return AreaEstimate(units, config.multipliers)

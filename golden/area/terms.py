@@ -299,9 +299,9 @@ UNIT_TERMS: Mapping[str, Callable[[Shape], Terms]] = {
 
 
 def instances_of(config: Accelerator) -> dict[str, int]:
-    """How often each unit is in the core, by the names of ``UNIT_TERMS``."""
+    """How often each unit is in all clusters, by the names of ``UNIT_TERMS``; the clusters themselves are wires."""
     blocks, rows = config.blocks, config.blocks * config.rows
-    return {
+    in_cluster = {
         "fifo": rows,
         "gather_control": 2,
         "bit_gather": 2 * rows,
@@ -320,6 +320,7 @@ def instances_of(config: Accelerator) -> dict[str, int]:
         "collector": 1,
         "stream_core": 1,
     }
+    return {unit: config.clusters * count for unit, count in in_cluster.items()}
 
 
 def memory_bits_of(config: Accelerator) -> dict[str, int]:

@@ -33,10 +33,10 @@ class Budget:
 def budget_of(config: Accelerator) -> Budget:
     """The resources of a configuration."""
     return Budget(
-        multipliers=config.blocks * config.rows * config.taps,
-        adders=config.blocks * config.rows * config.adders,
-        input_codes=config.group,
-        output_codes=config.out_lanes,
+        multipliers=config.multipliers,
+        adders=config.clusters * config.blocks * config.rows * config.adders,
+        input_codes=config.clusters * config.group,
+        output_codes=config.clusters * config.out_lanes,
     )
 
 

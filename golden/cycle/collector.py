@@ -152,7 +152,7 @@ def step_collector(
             unit.lines[0] = 0
             if unit.ends[0]:
                 unit.parts[0] += 1
-                if unit.parts[0] == s.group // s.out_lanes:
+                if unit.parts[0] == s.group_codes // s.out_lanes:
                     unit.parts[0] = 0
                     unit.stages[0] = unit.entered[0]
                     unit.entered[0] += 1

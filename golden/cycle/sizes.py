@@ -21,6 +21,9 @@ class Sizes(NamedTuple):
     psum_lines: int
     out_lanes: int
     width_max: int
+    #: Groups that one code of every block makes, and codes of a group; the rest of its channels are 0.
+    code_groups: int
+    group_codes: int
 
 
 def sizes_of(config: Accelerator) -> Sizes:
@@ -39,4 +42,6 @@ def sizes_of(config: Accelerator) -> Sizes:
         psum_lines=config.psum_lines,
         out_lanes=config.out_lanes,
         width_max=config.width_max,
+        code_groups=-(-config.blocks // config.group),
+        group_codes=min(config.blocks, config.group),
     )

@@ -4,9 +4,9 @@ Cycle 0 is the first in which reset is off. A transfer happens in the cycle in w
 are both 1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import groupby
 
 import numpy as np
 
@@ -119,6 +119,8 @@ def simulate(
     Raises DeadlockError where nothing moves any more.
     """
     s = sizes_of(config)
+    if not passes:
+        return _idle(s)
     z = [combinations(work, tensor) for work, tensor in zip(passes, inputs, strict=True)] if values else []
     if values:
         zero = (np.concatenate(z, axis=2) == 0).all(axis=1)
@@ -149,9 +151,10 @@ def simulate(
     cycles = run_core(s, work, groups, gates, rows, macs, scratch, record, timeout)
     if cycles < 0:
         raise DeadlockError(f"nothing moved for {timeout} cycles")
-    outputs = [output_codes(work, mine).reshape(-1, s.group) for work, mine in zip(passes, z, strict=False)]
+    outputs = [output_codes(work, mine).reshape(-1, s.group_codes) for work, mine in zip(passes, z, strict=False)]
+    codes = np.concatenate([*outputs, np.zeros((0, s.group_codes), np.uint8)])
     return Trace(
-        outputs=np.concatenate([*outputs, np.zeros((0, s.group), np.uint8)]),
+        outputs=np.pad(codes, ((0, 0), (0, s.group - s.group_codes))),
         output_cycle=record.output_cycle,
         input_cycle=record.input_cycle,
         start_cycle=record.start_cycle,
@@ -165,6 +168,27 @@ def simulate(
         adding=record.adding,
         columns=int(record.columns[0]),
         cycles=cycles,
+    )
+
+
+def _idle(s: Sizes) -> Trace:
+    """Of a core that is given no pass."""
+    nothing = np.zeros(0, np.int64)
+    return Trace(
+        outputs=np.zeros((0, s.group), np.uint8),
+        output_cycle=nothing,
+        input_cycle=nothing,
+        start_cycle=nothing,
+        z=np.zeros((s.blocks, s.rows, 0), np.int64),
+        z_cycle=np.zeros((s.blocks, s.rows, 0), np.int64),
+        zero=np.zeros((s.blocks, 0), np.bool_),
+        block_counters=np.zeros((s.blocks, len(BlockCounter)), np.int64),
+        core_counters=np.zeros(len(CoreCounter), np.int64),
+        gaps=0,
+        causes=np.zeros(len(Cause), np.int64),
+        adding=np.zeros(len(AddCycles), np.int64),
+        columns=0,
+        cycles=0,
     )
 
 
@@ -185,28 +209,29 @@ def _block_counters(s: Sizes, passes: list[Pass], inputs: list[SparseTensor], ro
 
 def output_groups(work: Pass, config: Accelerator) -> int:
     """Output groups of a pass: of each pixel those of the blocks' first codes, then those of the next."""
-    return work.result_height * work.result_width * work.codes * config.blocks // config.group
+    return work.result_height * work.result_width * work.codes * sizes_of(config).code_groups
 
 
-def output_tensor(outputs: np.ndarray, passes: list[Pass], layer: Convolution) -> np.ndarray:
+def output_tensor(outputs: np.ndarray, passes: Sequence[Pass], layer: Convolution) -> np.ndarray:
     """A layer's output codes (OH, OW, channels of all passes), as bytes, from the output groups of its passes.
 
     Where these are logits, they are int32.
 
     Args:
-        outputs: uint8 (groups, GROUP), as in Trace.
+        outputs: uint8 (groups, GROUP), as in Trace: those of the passes, one after the other.
     """
-    tiles = []
-    of_pixel = len(outputs) // sum(work.result_height * work.result_width for work in passes)
+    channels = max(work.first_channel + work.bias.size for work in passes)
+    found = np.zeros((layer.out_height, layer.out_width, channels), np.int32 if layer.logits else np.uint8)
     start = 0
-    for tile, own in groupby(passes, key=lambda work: work.tile):
-        count = len(list(own))
-        pixels = layer.out_height * tile.results
-        some = outputs[start : start + count * pixels * of_pixel]
-        start += len(some)
-        whole = some.reshape(count, layer.out_height, tile.results, -1)
-        if passes[0].logits:
-            by_block = whole.reshape(*whole.shape[:3], BYTES_OF_LOGIT, -1).swapaxes(3, 4)
-            whole = np.ascontiguousarray(by_block).view("<i4")[..., 0]
-        tiles.append(whole.transpose(1, 2, 0, 3).reshape(layer.out_height, tile.results, -1))
-    return np.concatenate(tiles, axis=1)
+    for work in passes:
+        blocks, group = len(work.bias), outputs.shape[1]
+        count = work.result_height * work.result_width * work.codes * -(-blocks // group)
+        tile = work.tile
+        codes = outputs[start : start + count, :blocks].reshape(tile.lines.results, tile.columns.results, -1)
+        start += count
+        if layer.logits:
+            by_block = codes.reshape(*codes.shape[:2], BYTES_OF_LOGIT, blocks).swapaxes(2, 3)
+            codes = np.ascontiguousarray(by_block).view("<i4")[..., 0]
+        place = slice(work.first_channel, work.first_channel + work.bias.size)
+        found[tile.lines.of_results, tile.columns.of_results, place] = codes
+    return found

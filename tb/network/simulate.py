@@ -16,8 +16,9 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD
 from penni_escalate.common.shared_folder import locked
 from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.golden.clusters import layer_outputs
 from penni_escalate.golden.codes import code_dtype
-from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running, output_tensor
+from penni_escalate.golden.cycle.stream_core import free_running
 from penni_escalate.golden.figures import LayerFigures, layer_figures
 from penni_escalate.golden.fit import core_form, unsupported_reason
 from penni_escalate.golden.functional import score
@@ -25,11 +26,13 @@ from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.layers import Layer
 from penni_escalate.golden.package import Package
 from penni_escalate.golden.prediction import LayerRun, predict_runs
-from penni_escalate.golden.schedule import passes_of
+from penni_escalate.golden.schedule import dealt_passes
 from penni_escalate.golden.selection import HostLayer, select_images, select_layers, split_layers
 from penni_escalate.tb.base.simulator import PERIOD_PS, Simulator, build, folder_name
 from penni_escalate.tb.stream_core.diagnosis import Diagnosis, diagnose, first_difference
 from penni_escalate.tb.stream_core.stream_run import (
+    CLUSTERS,
+    CORE,
     Comparison,
     Difference,
     Prediction,
@@ -136,13 +139,24 @@ def cannot_run(layer: Layer, config: Accelerator) -> str | None:
     form = core_form(layer)
     if isinstance(form, str):
         return form
-    return unsupported_reason(form, config) or exceeds_bench_memory(config, passes_of(form, config))
+    problem = unsupported_reason(form, config)
+    if problem is not None:
+        return problem
+    problems = (exceeds_bench_memory(config, passes) for passes in dealt_passes(form, config))
+    return next((problem for problem in problems if problem), None)
 
 
 @dataclass(frozen=True)
 class _Job:
+    """A layer on an image, and what each cluster is predicted to do of it."""
+
     run: LayerRun
-    prediction: Prediction
+    predictions: tuple[Prediction, ...]
+
+    @property
+    def cycles(self) -> int:
+        """Of the cluster that takes longest."""
+        return max(prediction.trace.cycles for prediction in self.predictions)
 
 
 def _predict_all(
@@ -152,10 +166,16 @@ def _predict_all(
 
     def job(run: LayerRun) -> _Job:
         name, first = f"{run.layer.name}_image{run.image}", run.image == images[0]
-        work = StreamRun(name, run.passes, run.inputs, free_running(), trace_z=first)
-        prediction = to_replay(request.config, work, run.trace)
+        predictions = tuple(
+            to_replay(
+                request.config,
+                StreamRun(name, cluster.passes, cluster.inputs, free_running(), trace_z=first),
+                cluster.trace,
+            )
+            for cluster in run.clusters
+        )
         advance()
-        return _Job(run, prediction)
+        return _Job(run, predictions)
 
     return predict_runs(request.package, request.config, layers, images, job)
 
@@ -174,7 +194,8 @@ def run_request(
     config = request.config
     layers, left = select_layers(request.package, config, request.layer, cannot_run)
     images = select_images(request.package, request.images, request.image, request.seed)
-    design = stream_design(config, BUILD / "rtl" / folder_name(config), waves=request.waves)
+    top = CLUSTERS if config.clusters > 1 else CORE
+    design = stream_design(config, BUILD / "rtl" / folder_name(config), top=top, waves=request.waves)
     built = begin(f"building {config.name} under {request.simulator}", 1)
     predicted = begin("cycle model", len(layers) * len(images))
     with ThreadPoolExecutor(1) as builder:
@@ -184,12 +205,12 @@ def run_request(
     built()
 
     # Longest runs first, dealt to the processes in turn, so that these end together.
-    order = sorted(range(len(jobs)), key=lambda n: -jobs[n].prediction.trace.cycles)
+    order = sorted(range(len(jobs)), key=lambda n: -jobs[n].cycles)
     processes = 1 if design.waves else PROCESSES
     lots = [order[n::processes] for n in range(processes)]
     simulated = begin("simulation", len(jobs))
     folder = BUILD / "work" / f"{request.package.manifest.network}_{folder_name(config)}_{request.simulator}"
-    comparisons: dict[int, Comparison] = {}
+    comparisons: dict[int, list[Comparison]] = {}
     start = time.perf_counter()
     with ThreadPoolExecutor(processes) as pool:
         futures = {}
@@ -198,7 +219,7 @@ def run_request(
                 shutil.rmtree(unused, ignore_errors=True)
         for n, lot in enumerate(lots):
             if lot:
-                predictions = [jobs[place].prediction for place in lot]
+                predictions = [prediction for place in lot for prediction in jobs[place].predictions]
                 futures[
                     pool.submit(
                         run_batch,
@@ -214,11 +235,11 @@ def run_request(
             outcome, results = future.result()
             if not outcome.ended:
                 raise UserError(outcome.unended)
-            for place, comparison in zip(lot, results, strict=True):
-                comparisons[place] = comparison
+            for number, place in enumerate(lot):
+                comparisons[place] = results[number * config.clusters : (number + 1) * config.clusters]
     seconds = time.perf_counter() - start
     # A run by itself, as its repetition is, begins when the first of each process did.
-    lone_begin = next((comparisons[lot[0]].begin_ps for lot in lots if lot), None)
+    lone_begin = next((comparisons[lot[0]][0].begin_ps for lot in lots if lot), None)
     done = [(job, comparisons[number]) for number, job in enumerate(jobs)]
     return NetworkResult(
         request=request,
@@ -228,57 +249,60 @@ def run_request(
         mismatches=tuple(_mismatches(done, lone_begin)),
         score=_score(request, images, done),
         golden_mismatches=sum(job.run.model_mismatches for job in jobs),
-        simulated_cycles=sum(comparison.rtl_cycles for _, comparison in done),
+        simulated_cycles=sum(max(comparison.rtl_cycles for comparison in own) for _, own in done),
         simulation_seconds=seconds,
         folder=folder,
     )
 
 
-def _summarise(config: Accelerator, layer: Convolution, done: list[tuple[_Job, Comparison]]) -> LayerResult:
-    counted = [job.run.counted(comparison.block_counters, comparison.core_counters) for job, comparison in done]
+def _summarise(config: Accelerator, layer: Convolution, done: list[tuple[_Job, list[Comparison]]]) -> LayerResult:
+    counted = [
+        job.run.counted([own.block_counters for own in comparisons], [own.core_counters for own in comparisons])
+        for job, comparisons in done
+    ]
+    every = [comparison for _, comparisons in done for comparison in comparisons]
     return LayerResult(
         rtl=layer_figures(config, layer, counted),
-        golden_cycles=sum(
-            int(job.prediction.trace.core_counters[CoreCounter.CYCLES]) + job.run.trace.gaps for job, _ in done
-        ),
-        compared=sum(comparison.values for _, comparison in done),
-        z_compared=sum(comparison.z for _, comparison in done),
-        mismatches=sum(comparison.value_mismatches for _, comparison in done),
-        cycle_mismatches=sum(comparison.cycle_mismatches for _, comparison in done),
+        golden_cycles=sum(max(cluster.cycles for cluster in job.run.clusters) for job, _ in done),
+        compared=sum(comparison.values for comparison in every),
+        z_compared=sum(comparison.z for comparison in every),
+        mismatches=sum(comparison.value_mismatches for comparison in every),
+        cycle_mismatches=sum(comparison.cycle_mismatches for comparison in every),
     )
 
 
-def _mismatches(done: list[tuple[_Job, Comparison]], lone_begin: int | None) -> list[Mismatch]:
+def _mismatches(done: list[tuple[_Job, list[Comparison]]], lone_begin: int | None) -> list[Mismatch]:
     return [
         Mismatch(
             job.run.layer.name,
             job.run.image,
-            tuple(map(describe_in_layer(job.run), comparison.differences)),
+            tuple(map(describe_in_layer(job.run, number), comparison.differences)),
             first_difference(comparison, lone_begin, PERIOD_PS),
-            diagnose(comparison.differences, comparison.z == job.prediction.trace.z.size),
+            diagnose(comparison.differences, comparison.z == job.predictions[number].trace.z.size),
         )
-        for job, comparison in done
+        for job, comparisons in done
+        for number, comparison in enumerate(comparisons)
         if not comparison.ok
     ]
 
 
-def describe_in_layer(run: LayerRun) -> Callable[[Difference], str]:
-    """How to say a difference in the layer's terms: row, column, output channel."""
-    tiles = [work.tile for work in run.passes]
+def describe_in_layer(run: LayerRun, cluster: int = 0) -> Callable[[Difference], str]:
+    """How to say a difference of one of the clusters in the layer's terms: row, column, output channel."""
 
     def place(number: int, row: int, column: int, channel: int) -> str:
-        work, tile = run.passes[number], tiles[number]
+        work = run.clusters[cluster].passes[number]
+        lines, columns = work.tile.lines, work.tile.columns
         # A pass may cut the same pixels into other lines.
-        y, x = divmod(row * work.result_width + column, tile.results)
-        before = (number - tiles.index(tile)) * work.bias.size
-        return f"row {y}, column {tile.first + x}, channel {before + channel}"
+        y, x = divmod(row * work.result_width + column, columns.results)
+        return f"row {lines.first + y}, column {columns.first + x}, channel {work.first_channel + channel}"
 
-    return lambda difference: describe(difference, place)
+    where = f"cluster {cluster}: " if len(run.clusters) > 1 else ""
+    return lambda difference: f"{where}{describe(difference, place)}"
 
 
-def _score(request: Request, images: tuple[int, ...], done: list[tuple[_Job, Comparison]]) -> float | None:
+def _score(request: Request, images: tuple[int, ...], done: list[tuple[_Job, list[Comparison]]]) -> float | None:
     """The network's score with the RTL's outputs; None where something that the accelerator can run did not."""
-    outputs = {(job.run.layer.name, job.run.image): _codes(request.config, job, comparison) for job, comparison in done}
+    outputs = {(job.run.layer.name, job.run.image): _codes(job, comparisons) for job, comparisons in done}
     runs, _ = split_layers(request.package, request.config, cannot_run)
     if set(outputs) != {(layer.name, image) for layer in runs for image in images}:
         return None
@@ -286,8 +310,9 @@ def _score(request: Request, images: tuple[int, ...], done: list[tuple[_Job, Com
     return score(request.package, images, replace)
 
 
-def _codes(config: Accelerator, job: _Job, comparison: Comparison) -> np.ndarray:
+def _codes(job: _Job, comparisons: list[Comparison]) -> np.ndarray:
     """The RTL's output codes (OH, OW, K), or logits (K,)."""
     layer = job.run.layer
-    outputs = output_tensor(comparison.outputs, job.prediction.run.passes, layer)[..., : layer.geometry.kernels]
+    groups = [comparison.outputs for comparison in comparisons]
+    outputs = layer_outputs(job.run.clusters, groups, layer)[..., : layer.geometry.kernels]
     return outputs[0, 0] if layer.logits else outputs.view(code_dtype(layer.signed_out))

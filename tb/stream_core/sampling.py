@@ -172,18 +172,18 @@ def _sample_pixels(collector: Collector, work: Pass, tensor: SparseTensor, hits:
 
 def _sample_codes(collector: Collector, work: Pass, outputs: np.ndarray, config: Accelerator) -> None:
     """How many codes of a group are not 0; and, unless they are bytes of logits, what they are to their range."""
-    ones = (outputs != 0).sum(axis=1)
+    ones, group_codes = (outputs != 0).sum(axis=1), min(config.blocks, config.group)
     for name, met in (
         ("empty", (ones == 0).any()),
-        ("some", ((ones > 0) & (ones < config.group)).any()),
-        ("dense", (ones == config.group).any()),
+        ("some", ((ones > 0) & (ones < group_codes)).any()),
+        ("dense", (ones == group_codes).any()),
     ):
         if met:
             collector.sample({"output group": name})
     if work.logits:
         return
     used = work.multiplier > 0
-    codes = np.unique(outputs.reshape(-1, work.outputs, config.blocks)[:, used.T])
+    codes = np.unique(outputs[:, :group_codes].reshape(-1, work.outputs, config.blocks)[:, used.T])
     low, high = work.low & 255, work.high & 255
     for name, met in (
         ("lower end", (codes == low).any()),

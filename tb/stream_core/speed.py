@@ -102,7 +102,7 @@ def run_bench(console: Console, configs: list[Accelerator]) -> tuple[Path, bool]
             numbers = measured[config.name] = _measure(config)
         table.add_row(
             config.name,
-            f"{config.blocks * config.rows * config.taps:,}",
+            f"{config.multipliers:,}",
             f"{numbers['build_seconds']:.1f}",
             f"{numbers['cycles_per_second']:,.0f}",
             f"{numbers['golden_cycles_per_second']:,.0f}",

@@ -10,17 +10,22 @@ counters and to lay out the files of the next.
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge, Timer
 from cocotb.utils import get_sim_time
 
-RECORDED = ("output.txt", "z.txt", "unknown.txt")
+RECORDED = ("output.txt", "z.txt")
+#: What is unknown is looked for in all cores together.
+UNKNOWN = Path("unknown.txt")
 REPLAYED = ("load.hex", "group.hex", "load_stall.bin", "input_stall.bin", "output_stall.bin")
 PERIOD_NS = 10
 #: Counters of the core, and of a block.
 COUNTERS = 7
+#: Of a core's number among those of all cores.
+CORE_BITS = 32
 
 
 class StreamBench:
@@ -55,9 +60,9 @@ class StreamBench:
             self.dut.rst_i.value = 0
         else:
             self.dut.rst_i.value = 1
-        self.dut.load_count_i.value = settings["load_count"]
-        self.dut.group_count_i.value = settings["group_count"]
-        self.dut.pass_count_i.value = settings["pass_count"]
+        for count in ("load_count", "group_count", "pass_count"):
+            of_cores = (core[count] << CORE_BITS * n for n, core in enumerate(settings["cores"]))
+            getattr(self.dut, f"{count}_i").value = sum(of_cores)
         self.dut.limit_i.value = settings["limit"]
         self.dut.trace_i.value = int(settings["trace"])
         await self.cycles(2)
@@ -88,19 +93,25 @@ class StreamBench:
         self._clock.stop()
         self._halted = True
 
-    async def counter(self, core: bool, block: int, index: int) -> int | None:
-        """Read a performance counter; None where it is X."""
+    async def counter(self, core: bool, block: int, index: int) -> list[int | None]:
+        """Read a performance counter of each core; None where it is X."""
         self.dut.counter_core_i.value = int(core)
         self.dut.counter_block_i.value = block
         self.dut.counter_index_i.value = index
         await self.cycles(4)
-        value = self.dut.counter_o.value
-        return int(value) if value.is_resolvable else None
+        bits = str(self.dut.counter_o.value)
+        ends = range(len(bits), 0, -CORE_BITS)
+        values = (bits[end - CORE_BITS : end] for end in ends)
+        return [int(value, 2) if set(value) <= {"0", "1"} else None for value in values]
 
-    async def counters(self, blocks: int, count: int = COUNTERS) -> tuple[list[int | None], list[list[int | None]]]:
-        """All counters: the core's, and those of each block."""
-        core = [await self.counter(True, 0, index) for index in range(count)]
-        return core, [[await self.counter(False, block, index) for index in range(count)] for block in range(blocks)]
+    async def counters(self, blocks: int, count: int = COUNTERS) -> list[dict[str, Any]]:
+        """All counters of each core: its own, and those of each block."""
+        own = [await self.counter(True, 0, index) for index in range(count)]
+        of_blocks = [[await self.counter(False, block, index) for index in range(count)] for block in range(blocks)]
+        return [
+            {"core": [values[n] for values in own], "blocks": [[values[n] for values in block] for block in of_blocks]}
+            for n in range(len(own[0]))
+        ]
 
     async def clear_counters(self) -> None:
         """Set all counters to 0."""
@@ -120,22 +131,29 @@ async def play_runs(dut) -> None:
     for name in names:
         folder = Path(name)
         settings = json.loads((folder / "run.json").read_text())
-        for replayed in REPLAYED:
-            Path(replayed).write_bytes((folder / replayed).read_bytes())
+        places = [Path(core["folder"]) for core in settings["cores"]]
+        for place in places:
+            place.mkdir(exist_ok=True)
+            for replayed in REPLAYED:
+                (place / replayed).write_bytes((folder / place / replayed).read_bytes())
         seconds, begin_ps = await bench.replay(settings)
-        for record in map(Path, RECORDED):
-            if record.is_file():
-                (folder / record).write_bytes(record.read_bytes())
+        for place in places:
+            for record in RECORDED:
+                if (place / record).is_file():
+                    (folder / place / record).write_bytes((place / record).read_bytes())
+        if UNKNOWN.is_file():
+            (folder / UNKNOWN).write_bytes(UNKNOWN.read_bytes())
         recorded: dict[str, object] = {
             "seconds": seconds,
             "begin_ps": begin_ps,
             "unknown": int(dut.unknown_o.value),
         }
         if not settings["aborted"]:
-            recorded["core"], recorded["blocks"] = await bench.counters(settings["blocks"])
+            cores = await bench.counters(settings["blocks"])
             await bench.clear_counters()
             # The index behind the last names no counter and reads 0 as well.
-            core, blocks = await bench.counters(settings["blocks"], COUNTERS + 1)
-            left = [count for counts in (core, *blocks) for count in counts]
-            recorded["left_by_clear"] = None if None in left else sum(filter(None, left))
+            for core, cleared in zip(cores, await bench.counters(settings["blocks"], COUNTERS + 1), strict=True):
+                left = [count for counts in (cleared["core"], *cleared["blocks"]) for count in counts]
+                core["left_by_clear"] = None if None in left else sum(left)
+            recorded["cores"] = cores
         (folder / "counters.json").write_text(json.dumps(recorded))

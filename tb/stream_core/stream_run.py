@@ -5,7 +5,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +25,8 @@ from penni_escalate.tb.base.random_work import STALL_LENGTH
 from penni_escalate.tb.base.simulator import PERIOD_PS, Design, Outcome, Simulator, run, unended
 
 HDL = Path(__file__).resolve().parent / "hdl"
-#: The unit whose streams are driven.
-CORE = "stream_core"
+#: The units whose streams are driven: one core, or all clusters.
+CORE, CLUSTERS = "stream_core", "clusters"
 #: Transfers that the bench's memories hold.
 REPLAY_DEPTH = 65536
 MODULE = "penni_escalate.tb.stream_core.stream_core_tests"
@@ -100,6 +100,7 @@ class Comparison:
         outputs: uint8 (groups, GROUP): the RTL's outputs, unpacked; groups that never came are 0.
         block_counters, core_counters: the RTL's; 0 of a run that was aborted.
         aborted: reset ended the run; what came before is compared, and nothing may have come to be compared.
+        idle: there was no pass to run, and nothing but counters of 0 to compare.
         begin_ps: simulation time at which the run's cycle 0 began; None where the run did not come to its end.
     """
 
@@ -114,12 +115,13 @@ class Comparison:
     block_counters: np.ndarray
     core_counters: np.ndarray
     aborted: bool = False
+    idle: bool = False
     begin_ps: int | None = None
 
     @property
     def ok(self) -> bool:
-        """Something was compared, except in a run that was aborted, and nothing differs."""
-        compared = self.aborted or (self.values > 0 and self.cycles > 0)
+        """Something was compared, except in a run that was aborted or had no pass, and nothing differs."""
+        compared = self.aborted or self.idle or (self.values > 0 and self.cycles > 0)
         return compared and not self.value_mismatches and not self.cycle_mismatches
 
     @property
@@ -135,14 +137,25 @@ class Comparison:
 
 
 def stream_design(
-    config: Accelerator, folder: Path, *, trace: bool = True, waves: bool = False, coverage: bool = False
+    config: Accelerator,
+    folder: Path,
+    *,
+    top: str = CORE,
+    trace: bool = True,
+    waves: bool = False,
+    coverage: bool = False,
 ) -> Design:
-    """Write the stream core's Verilog and its bench into a folder whose name begins with ``folder``.
+    """Write the Verilog of a configuration and a bench into a folder whose name begins with ``folder``.
 
-    Returns what to build.
+    Returns what to build. The arguments are those of ``bench_design``.
     """
     files = render(config)
-    return bench_design(config, folder, files, files, trace=trace, waves=waves, coverage=coverage)
+    return bench_design(config, folder, files, files, top=top, trace=trace, waves=waves, coverage=coverage)
+
+
+def place_of(config: Accelerator, core: int) -> str:
+    """The folder, below a run's, of what one of the bench's cores is sent and gives."""
+    return f"cluster_{core}" if config.clusters > 1 else "."
 
 
 def bench_design(
@@ -151,24 +164,28 @@ def bench_design(
     core: Mapping[str, str],
     files: Mapping[str, str],
     *,
+    top: str = CORE,
     trace: bool = True,
     waves: bool = False,
     coverage: bool = False,
 ) -> Design:
-    """Write a stream core and the bench round it; returns what to build.
+    """Write the Verilog and the bench round a stream core, or round all clusters; returns what to build.
 
     Args:
+        top: the unit whose streams are driven. With the stream core the design's configuration is that of one cluster.
         folder: begins the name of the folder that they are written into.
-        core: the core's Verilog by file name.
+        core: the Verilog by file name.
         files: the generated Verilog by file name, for the hierarchy and its handshakes; of a netlist, what it was
             made of.
         trace: record z; ``core`` then holds what TRACE_Z adds.
     """
+    if top == CORE:
+        config = replace(config, clusters=1)
     bench, checker = "stream_bench.v", "handshake_checker.v"
     texts = {
         **core,
-        bench: render_template(HDL, "stream_bench.v.j2", config),
-        checker: checker_text(config, files, CORE, "stream_bench.u_core"),
+        bench: render_template(HDL, "stream_bench.v.j2", config, top=top),
+        checker: checker_text(config, files, top, "stream_bench.u_core"),
     }
     place = written(folder, texts)
     return Design(
@@ -232,25 +249,33 @@ def _stall_lines(pattern: np.ndarray) -> str:
     return "\n".join(map(str, repeated)) + "\n"
 
 
-def write_run(config: Accelerator, prediction: Prediction, folder: Path) -> None:
-    """The files that the bench replays."""
-    work = prediction.run
-    folder.mkdir(parents=True, exist_ok=True)
-    words = _group_words(config, work.inputs)
-    (folder / "load.hex").write_text("\n".join(f"{word:x}" for word in prediction.loads) + "\n")
-    (folder / "group.hex").write_text("\n".join(words) + "\n")
-    for name, pattern in (("load", work.stalls.load), ("input", work.stalls.input), ("output", work.stalls.output)):
-        (folder / f"{name}_stall.bin").write_text(_stall_lines(pattern))
+def write_run(config: Accelerator, predictions: Sequence[Prediction], folder: Path) -> None:
+    """The files that the bench replays on each of its cores."""
+    cores = []
+    for core, prediction in enumerate(predictions):
+        work, name = prediction.run, place_of(config, core)
+        place = folder / name
+        place.mkdir(parents=True, exist_ok=True)
+        words = _group_words(config, work.inputs)
+        (place / "load.hex").write_text("\n".join(f"{word:x}" for word in prediction.loads) + "\n")
+        (place / "group.hex").write_text("\n".join(words) + "\n")
+        for stream, pattern in (
+            ("load", work.stalls.load),
+            ("input", work.stalls.input),
+            ("output", work.stalls.output),
+        ):
+            (place / f"{stream}_stall.bin").write_text(_stall_lines(pattern))
+        counts = {"load_count": len(prediction.loads), "group_count": len(words), "pass_count": len(work.passes)}
+        cores.append({"folder": name, **counts})
     # A design that is twice as slow as predicted is wrong in any case.
-    limit = 2 * prediction.trace.cycles + 1000
+    limit = 2 * max(prediction.trace.cycles for prediction in predictions) + 1000
+    aborted_at = predictions[0].run.aborted_at
     settings = {
-        "load_count": len(prediction.loads),
-        "group_count": len(words),
-        "pass_count": len(work.passes),
+        "cores": cores,
         # Python sees the end a cycle after the limit, and the bench passes the reset on in the next.
-        "limit": limit if work.aborted_at is None else work.aborted_at - LEAST_ABORTED,
-        "aborted": work.aborted_at is not None,
-        "trace": work.trace_z,
+        "limit": limit if aborted_at is None else aborted_at - LEAST_ABORTED,
+        "aborted": aborted_at is not None,
+        "trace": any(prediction.run.trace_z for prediction in predictions),
         "blocks": config.blocks,
     }
     (folder / "run.json").write_text(json.dumps(settings))
@@ -267,6 +292,7 @@ def run_batch(
 ) -> tuple[Outcome, list[Comparison]]:
     """Simulate runs one after the other in one simulator process and compare each with its prediction.
 
+    Of a design with several clusters, as many predictions in turn run side by side, one on each cluster.
     ``advance`` is called after each run that has been simulated; ``plusargs`` go to the simulator. Where the simulation
     did not come to its end, the comparisons say nothing of the design.
     Raises ValueError where a run is aborted outside its time.
@@ -278,13 +304,15 @@ def run_batch(
                 f"run {prediction.run.name} of {prediction.trace.cycles} cycles cannot be aborted at {aborted_at}"
             )
     folder = folder.resolve()
+    cores = design.config.clusters
+    together = [predictions[n : n + cores] for n in range(0, len(predictions), cores)]
     # As ``_RUNS`` has it.
-    names = [f"{number:03d}_{prediction.run.name}" for number, prediction in enumerate(predictions)]
+    names = [f"{number:03d}_{some[0].run.name}" for number, some in enumerate(together)]
     with locked(folder):
         for old in folder.glob(_RUNS):
             shutil.rmtree(old)
-        for name, prediction in zip(names, predictions, strict=True):
-            write_run(design.config, prediction, folder / name)
+        for name, some in zip(names, together, strict=True):
+            write_run(design.config, some, folder / name)
         (folder / "runs.json").write_text(json.dumps(names))
         with _watched([folder / name / RECORD for name in names], advance):
             outcome = run(design, simulator, MODULE, folder, seed=seed, plusargs=plusargs)
@@ -292,8 +320,9 @@ def run_batch(
             # The bench fails by no difference: comparing is done here.
             outcome = unended(outcome.log)
         return outcome, [
-            compare(design.config, prediction, folder / name)
-            for prediction, name in zip(predictions, names, strict=True)
+            compare(design.config, prediction, folder / name, core)
+            for some, name in zip(together, names, strict=True)
+            for core, prediction in enumerate(some)
         ]
 
 
@@ -353,18 +382,19 @@ class _Tally:
             self.kept.extend(differences[: max(0, self.KEPT - held)])
 
 
-def compare(config: Accelerator, prediction: Prediction, folder: Path) -> Comparison:
-    """Compare what a run's folder recorded with the prediction."""
+def compare(config: Accelerator, prediction: Prediction, folder: Path, core: int = 0) -> Comparison:
+    """Compare what a run's folder recorded of one of the bench's cores with the prediction."""
+    place = folder / place_of(config, core)
     trace, tally = prediction.trace, _Tally()
     aborted_at = prediction.run.aborted_at
     outputs = np.zeros_like(trace.outputs)
-    got_cycle = _compare_outputs(config, prediction, folder / "output.txt", outputs, tally)
-    z = _compare_z(prediction, folder / "z.txt", tally) if prediction.run.trace_z else 0
+    got_cycle = _compare_outputs(config, prediction, place / "output.txt", outputs, tally)
+    z = _compare_z(prediction, place / "z.txt", tally) if prediction.run.trace_z else 0
     recorded = _recorded(folder)
-    blocks, core = _compare_counters(config, prediction, recorded, folder, tally)
+    blocks, own = _compare_counters(config, prediction, recorded, folder, core, tally)
     return Comparison(
-        values=len(got_cycle) * config.group,
-        cycles=len(got_cycle) + (blocks.size + core.size if aborted_at is None else 0),
+        values=len(got_cycle) * min(config.blocks, config.group),
+        cycles=len(got_cycle) + (blocks.size + own.size if aborted_at is None else 0),
         z=z,
         value_mismatches=tally.values,
         cycle_mismatches=tally.cycles,
@@ -372,8 +402,9 @@ def compare(config: Accelerator, prediction: Prediction, folder: Path) -> Compar
         rtl_cycles=got_cycle[-1] + 1 if got_cycle else 0,
         outputs=outputs,
         block_counters=blocks,
-        core_counters=core,
+        core_counters=own,
         aborted=aborted_at is not None,
+        idle=not prediction.run.passes,
         begin_ps=recorded["begin_ps"] if recorded else None,
     )
 
@@ -386,12 +417,13 @@ def _recorded(folder: Path) -> dict | None:
 
 def _places(config: Accelerator, prediction: Prediction) -> list[tuple[int, int, int, int]]:
     """(pass, output row, output column, first channel) of every output group."""
+    group_codes = min(config.blocks, config.group)
     return [
-        (number, y, x, group * config.group)
+        (number, y, x, group * group_codes)
         for number, p in enumerate(prediction.run.passes)
         for y in range(p.result_height)
         for x in range(p.result_width)
-        for group in range(p.codes * config.blocks // config.group)
+        for group in range(p.codes * config.blocks // group_codes)
     ]
 
 
@@ -509,7 +541,7 @@ def _known(count: int | None) -> int | str:
 
 
 def _compare_counters(
-    config: Accelerator, prediction: Prediction, recorded: dict | None, folder: Path, tally: _Tally
+    config: Accelerator, prediction: Prediction, recorded: dict | None, folder: Path, number: int, tally: _Tally
 ) -> tuple[np.ndarray, np.ndarray]:
     trace = prediction.trace
     blocks = np.zeros((config.blocks, len(BlockCounter)), np.int64)
@@ -525,11 +557,12 @@ def _compare_counters(
         tally.note(Difference("run", "", "0 or 1 on every valid and ready", found, int(cycle)), value=True)
     if prediction.run.aborted_at is not None:
         return blocks, core
-    if recorded["left_by_clear"] != 0:
-        left = _known(recorded["left_by_clear"])
+    counted = recorded["cores"][number]
+    if counted["left_by_clear"] != 0:
+        left = _known(counted["left_by_clear"])
         tally.note(Difference("counter", "the core after clearing", 0, left, -1), value=False)
-    blocks[:] = [[_UNKNOWN if count is None else count for count in counts] for counts in recorded["blocks"]]
-    core[:] = [_UNKNOWN if count is None else count for count in recorded["core"]]
+    blocks[:] = [[_UNKNOWN if count is None else count for count in counts] for counts in counted["blocks"]]
+    core[:] = [_UNKNOWN if count is None else count for count in counted["core"]]
     for counter in BlockCounter:
         for b in np.flatnonzero(blocks[:, counter] != trace.block_counters[:, counter]):
             expected, got = int(trace.block_counters[b, counter]), _known(blocks[b, counter])

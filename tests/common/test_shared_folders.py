@@ -424,15 +424,16 @@ def result_files(folder: Path, patch: pytest.MonkeyPatch) -> Work:
 
 @kind
 def the_report(folder: Path, patch: pytest.MonkeyPatch) -> Work:
-    def write(place: Path, *_: object) -> None:
-        place.mkdir(exist_ok=True)
+    def pages(report: object) -> Iterator[tuple[str, str]]:
         for name in ("failures.html", "index.html"):
-            write_slowly(place / name, TEXT)
+            yield name, TEXT
+            time.sleep(0.01)
 
-    patch.setattr(site, "_write_pages", write)
+    patch.setattr(site, "_pages", pages)
     patch.setattr(site, "_summary", lambda *_: {})
-    patch.setattr(site, "read_results", lambda results: {"regress": {}})
-    patch.setattr(site, "units_of", lambda results: [])
+    patch.setattr(site, "with_logs", lambda folder, facts: (facts, {}))
+    for name in ("read_facts", "checklist", "snapshot_of", "verdict_of", "remember", "failures_of"):
+        patch.setattr(site, name, lambda *_: [])
 
     def work(number: int) -> None:
         page = site.write_site(folder / "results", folder / "report")

@@ -19,7 +19,7 @@ def test_presets_are_listed_smallest_first() -> None:
 
 def test_full_has_the_multipliers_that_the_papers_are_compared_at() -> None:
     full = load_accelerator("full")
-    assert full.blocks * full.rows * full.taps == 1152
+    assert full.multipliers == full.clusters * full.blocks * full.rows * full.taps == 1152
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.evaluate.machine import repeated, run_layer, total
 from penni_escalate.golden.access import accesses_of, beat_bits
+from penni_escalate.golden.clusters import ClusterRun
 from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running, simulate
 from penni_escalate.golden.losses import Share
 from penni_escalate.golden.schedule import load_words, passes_of
@@ -64,7 +65,7 @@ def test_accesses_by_hand() -> None:
     source = encode(np.ones((1, 1, 4, 4), np.uint8), TINY.group)
     trace = simulate(TINY, passes, [source], [load_words(p, TINY) for p in passes], free_running())
     assert trace.columns == 4 * 27
-    counts = accesses_of(TINY, layer, np.ones((1, 4, 4), np.uint8), passes, [source], trace)
+    counts = accesses_of(TINY, layer, np.ones((1, 4, 4), np.uint8), [ClusterRun(passes, [source], trace)])
     assert counts.multiplications == 0
     assert counts.wide_multiplications == counts.additions == 8 * 6 + 16
     assert counts.narrow_additions == 24

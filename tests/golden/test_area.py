@@ -116,7 +116,7 @@ rendered = cache(render)
 def instances_in_the_verilog(config: Accelerator) -> dict[str, int]:
     """How often each module is in the core, gather networks by the bits of a lane."""
     files = rendered(config)
-    counts = {"stream_core": 1}
+    counts = {"stream_core": config.clusters}
     for unit in reversed(UNITS):
         for kind in [name for name in counts if name.split()[0] == unit]:
             text = files[f"{module_name(unit)}.v"]

@@ -111,7 +111,7 @@ def test_cycle_model_computes_what_the_functional_model_does(seed: int) -> None:
     tiles = [run.tile for run in passes]
     matched = 0
     for tile in dict.fromkeys(tiles):
-        columns = slice(tile.first_sent, tile.first_sent + tile.sent)
+        columns = tile.columns.of_image
         matched += (folded.coefficients != 0).sum(axis=(0, 2)) @ (pixels_sent[:, columns] != 0).sum(axis=(0, 1))
         for k in range(g.kernels):
             number, channel = divmod(k, TINY.blocks * outputs_of_block)

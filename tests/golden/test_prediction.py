@@ -89,7 +89,7 @@ def test_a_cycle_model_that_computes_something_else_is_detected(package: Package
 
     def change(run: LayerRun) -> tuple[int, int, int]:
         before = run.model_mismatches
-        run.trace.outputs[0, 1] ^= 1
+        run.clusters[0].trace.outputs[0, 1] ^= 1
         kernels = run.layer.geometry.kernels
         spoilt = replace(run, expected=run.expected.copy())
         spoilt.expected[0, 0, kernels - 1] ^= 1

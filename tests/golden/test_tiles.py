@@ -13,7 +13,7 @@ from penni_escalate.golden.geometry import Geometry, Padding
 from penni_escalate.golden.layers import LayerKind
 from penni_escalate.golden.pooling import NO_POOL, Pool
 from penni_escalate.golden.schedule import inputs_of, load_words, passes_of
-from penni_escalate.golden.tiles import Tile, tiles_of
+from penni_escalate.golden.tiles import Span, Tile, tiles_of
 from penni_escalate.tb.base.random_work import random_layer
 
 TINY = load_accelerator("tiny")
@@ -24,20 +24,21 @@ def test_tiles_by_hand() -> None:
     """Ten columns, kernels of three with padding 1, at most six columns of the image: halves with a halo of one."""
     g = Geometry(1, 4, 10, 1, 3, 3, 1, 1)
     left, right = tiles_of(g, NO_POOL, 6)
-    assert left == Tile(replace(g, width=6, padding=Padding(1, 1, 1, 0)), 0, 5, 0, 6)
-    assert right == Tile(replace(g, width=6, padding=Padding(1, 1, 0, 1)), 5, 5, 4, 6)
-    assert tiles_of(g, NO_POOL, 10) == [Tile(g, 0, 10, 0, 10)]
+    every = Span(0, 4, 0, 4)
+    assert left == Tile(replace(g, width=6, padding=Padding(1, 1, 1, 0)), every, Span(0, 5, 0, 6))
+    assert right == Tile(replace(g, width=6, padding=Padding(1, 1, 0, 1)), every, Span(5, 5, 4, 6))
+    assert tiles_of(g, NO_POOL, 10) == [Tile(g, every, Span(0, 10, 0, 10))]
     # Stride 2 on eleven columns: outputs 0..2 see columns -1..5, outputs 3..5 columns 5..11.
     strided = Geometry(1, 4, 11, 1, 3, 3, 2, 1)
-    assert [(t.first, t.results, t.first_sent, t.sent) for t in tiles_of(strided, NO_POOL, 6)] == [
+    assert [tuple(t.columns) for t in tiles_of(strided, NO_POOL, 6)] == [
         (0, 3, 0, 6),
         (3, 3, 5, 6),
     ]
     # Windows of two outputs stay whole; overlapping ones compute an output twice.
     pooled = tiles_of(Geometry(1, 4, 12, 1, 1, 1), Pool(2, 2), 6)
-    assert [(t.first, t.results, t.first_sent, t.sent) for t in pooled] == [(0, 3, 0, 6), (3, 3, 6, 6)]
+    assert [tuple(t.columns) for t in pooled] == [(0, 3, 0, 6), (3, 3, 6, 6)]
     overlapping = tiles_of(Geometry(1, 4, 11, 1, 1, 1), Pool(3, 2), 6)
-    assert [(t.first_sent, t.sent) for t in overlapping] == [(0, 3), (2, 5), (6, 5)]
+    assert [tuple(t.columns[2:]) for t in overlapping] == [(0, 3), (2, 5), (6, 5)]
 
 
 def test_what_is_not_divided() -> None:

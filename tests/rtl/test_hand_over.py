@@ -20,7 +20,7 @@ from penni_escalate.rtl.names import file_name
 from tests.rtl.test_generator import SHAPES
 
 TINY = load_accelerator("tiny")
-TOP = "esc_stream_core"
+TOP = "esc_clusters"
 #: As little as the rules allow: synthesised in seconds.
 LEAST = Accelerator(
     name="least",
@@ -76,7 +76,7 @@ def test_the_readme_is_true(tmp_path: Path) -> None:
     listed = re.findall(r"^\| `(\w+_[io])` \| (input|output) \| (\d+) \| \S.* \|$", readme, flags=re.MULTILINE)
     assert ("load_data_i", "input", "126") in listed
     assert ("out_values_o", "output", "32") in listed
-    header = (folder / file_name("stream_core")).read_text().partition("\n);")[0]
+    header = (folder / file_name("clusters")).read_text().partition("\n);")[0]
     assert [name for name, _, _ in listed] == re.findall(r"^    (?:in|out)put .*?(\w+_[io])\b", header, re.MULTILINE)
     for command in (*commands(readme, "verilator"), *commands(readme, "iverilog"), *commands(readme, "vvp")):
         done = run(shlex.split(command.replace("DIR", str(folder))), elsewhere)
@@ -101,10 +101,8 @@ def test_the_list_is_read_from_any_folder(tmp_path: Path) -> None:
     """
     for place in ("plain", "two words"):
         generate(LEAST, tmp_path / place, "my_")
-        listing = str(tmp_path / place / "my_stream_core.f")
-        done = run(
-            ["verilator", "--lint-only", "-Wall", "-O0", "--top-module", "my_stream_core", "-f", listing], tmp_path
-        )
+        listing = str(tmp_path / place / "my_clusters.f")
+        done = run(["verilator", "--lint-only", "-Wall", "-O0", "--top-module", "my_clusters", "-f", listing], tmp_path)
         assert done.returncode == 0, done.stderr
         assert "%" not in done.stdout + done.stderr
     done = run(
@@ -114,9 +112,9 @@ def test_the_list_is_read_from_any_folder(tmp_path: Path) -> None:
             "-t",
             "null",
             "-s",
-            "my_stream_core",
+            "my_clusters",
             "-c",
-            str(tmp_path / "plain" / "my_stream_core.f"),
+            str(tmp_path / "plain" / "my_clusters.f"),
         ],
         Path("/"),
     )
@@ -165,7 +163,7 @@ def simulate(config: Accelerator, folder: Path, old: str = "", new: str = "") ->
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("rounded >>> shift_q", "rounded >>> (shift_q + 6'd1)", "FAILED: group 0, channel 0 is 6, not 13"),
+        ("rounded >>> shift_q", "rounded >>> (shift_q + 6'd1)", "FAILED: group 0, cluster 0, channel 0 is 6, not 13"),
         ("assign group_eop_o    = group_eop_q", "assign group_eop_o    = 1'b0", "FAILED: group 0 has eop 0"),
         ("assign group_valid_o  = group_valid_q", "assign group_valid_o  = 1'b0", "FAILED: 0 of 4 groups"),
         ("assign group_map_o    = group_map_q", "assign group_map_o    = ~group_map_q", "FAILED: group 0 has the map"),
@@ -234,6 +232,6 @@ def test_long_names_fit(tmp_path: Path) -> None:
     generate(config, tmp_path)
     generate(config, tmp_path, "p" * 32)
     files = [*tmp_path.glob("esc_*.md"), *tmp_path.glob("esc_*.core"), *tmp_path.glob("*.v"), *tmp_path.glob("*.sv")]
-    assert len(files) == 36
+    assert len(files) == 38
     for path in files:
         assert max(map(len, path.read_text().splitlines())) <= WIDTH, path.name

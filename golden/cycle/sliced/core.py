@@ -141,8 +141,7 @@ def run_core(
     states, z_valid, stages = scratch.states, scratch.z_valid, scratch.stages
     passes = len(work.loads)
     all_groups = len(record.output_cycle)
-    per_output = s.blocks // s.group
-    output_parts, group_parts = s.blocks // s.out_lanes, s.group // s.out_lanes
+    output_parts, group_parts = s.blocks // s.out_lanes, s.group_codes // s.out_lanes
     follow_z = record.z_cycle.shape[2] > 0
     # Load port: item of a pass that is offered. Passes started are macs.loaded.
     load_item, load_held = 0, False
@@ -227,7 +226,7 @@ def run_core(
                 == work.result_height[left_passes]
                 * work.result_width[left_passes]
                 * work.codes[left_passes]
-                * per_output
+                * s.code_groups
             ):
                 left_of_pass = 0
                 left_passes += 1

@@ -10,7 +10,7 @@ from penni_escalate.rtl.generator import render
 from penni_escalate.rtl.names import module_name, unit_of
 from penni_escalate.tb.flows.area.synthesis import ModuleCounts, count_module
 
-TOP = "stream_core"
+TOP = "clusters"
 #: Told of each unit before it is synthesised.
 Progress = Callable[[str], object]
 
@@ -72,7 +72,7 @@ class CoreArea:
     @property
     def multipliers(self) -> int:
         """Multipliers of the basis MACs."""
-        return self.config.blocks * self.config.rows * self.config.taps
+        return self.config.multipliers
 
     def ge_of(self, unit: str) -> float:
         """Of all instances of a unit, whatever their parameters, without the units inside them."""

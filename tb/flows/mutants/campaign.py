@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from distributed import Client, Future, as_completed
 
 from penni_escalate.tb.base.finding import Finding
-from penni_escalate.tb.flows.mutants.declarations import Curated, top_tests
+from penni_escalate.tb.flows.mutants.declarations import Curated, tests_of, top_tests
+from penni_escalate.tb.flows.mutants.drawing import DrawnFault
+from penni_escalate.tb.flows.mutants.drawn import drawn_results
 from penni_escalate.tb.flows.mutants.generated import generated_results
 from penni_escalate.tb.flows.mutants.results import Result, judge
 from penni_escalate.tb.flows.mutants.tasks import curated_bench, curated_top
@@ -15,10 +17,15 @@ from penni_escalate.tb.flows.mutants.tasks import curated_bench, curated_top
 
 @dataclass(frozen=True)
 class Parts:
-    """Which mutants a campaign runs."""
+    """Which mutants a campaign runs.
+
+    Attributes:
+        drawn: the faults of each unit that a seed chose.
+    """
 
     curated: bool = True
     generated: bool = True
+    drawn: Mapping[str, Sequence[DrawnFault]] = field(default_factory=dict)
 
 
 def _submit(client: Client, units: Mapping[str, Curated], parts: Parts) -> dict[Future, tuple[str, str, str]]:
@@ -32,10 +39,12 @@ def _submit(client: Client, units: Mapping[str, Curated], parts: Parts) -> dict[
     if parts.generated:
         for unit in units:
             start("generated", unit, "", generated_results, unit)
+    for unit, faults in parts.drawn.items():
+        start("drawn", unit, "", drawn_results, unit, faults)
+    for test in _baselines(units, parts):
+        top = test.partition(".")[0]
+        start("baseline", top, test, curated_top, test, top, None)
     if parts.curated:
-        for test in _top_tests(units):
-            top = test.partition(".")[0]
-            start("baseline", top, test, curated_top, test, top, None)
         for unit, curated in units.items():
             start("bench", unit, "", curated_bench, unit, curated)
             for test in top_tests(unit, curated.tests):
@@ -44,16 +53,22 @@ def _submit(client: Client, units: Mapping[str, Curated], parts: Parts) -> dict[
     return futures
 
 
-def _top_tests(units: Mapping[str, Curated]) -> tuple[str, ...]:
-    """Tests that build their design anew for each mutant of some unit."""
-    found = (test for unit, curated in units.items() if curated.mutants for test in top_tests(unit, curated.tests))
-    return tuple(dict.fromkeys(found))
+def _baselines(units: Mapping[str, Curated], parts: Parts) -> tuple[str, ...]:
+    """Tests that build their design anew for each mutant of some unit: they must pass without a mutant."""
+    tests: list[str] = []
+    for unit, curated in units.items():
+        if parts.curated and curated.mutants:
+            tests += top_tests(unit, curated.tests)
+        if parts.drawn.get(unit):
+            tests += top_tests(unit, tests_of(unit))
+    return tuple(dict.fromkeys(tests))
 
 
 def tasks_of(units: Mapping[str, Curated], parts: Parts) -> int:
     """How many tasks a campaign has."""
     anew = sum(len(curated.mutants) * len(top_tests(unit, curated.tests)) for unit, curated in units.items())
-    return parts.generated * len(units) + parts.curated * (len(units) + anew + len(_top_tests(units)))
+    of_curated = parts.curated * (len(units) + anew)
+    return parts.generated * len(units) + len(parts.drawn) + len(_baselines(units, parts)) + of_curated
 
 
 def run_campaign(
@@ -65,13 +80,13 @@ def run_campaign(
     """
     futures = _submit(client, units, parts)
     findings: dict[tuple[str, str], list[Finding]] = {}
-    generated: dict[str, Sequence[Result]] = {}
+    chosen: dict[str, list[Result]] = {}
     try:
         for future in as_completed(futures):
             part, unit, name = futures[future]
             found = future.result()
-            if part == "generated":
-                generated[unit] = found
+            if part in ("generated", "drawn"):
+                chosen.setdefault(unit, []).extend(found)
             elif part == "top":
                 findings.setdefault((unit, name.partition(":")[0]), []).append(found)
             elif part == "bench":
@@ -85,5 +100,5 @@ def run_campaign(
     for unit, curated in units.items():
         if parts.curated:
             results += [judge(unit, mutant, findings[unit, mutant.name]) for mutant in curated.mutants]
-        results += generated.get(unit, ())
+        results += chosen.get(unit, ())
     return results

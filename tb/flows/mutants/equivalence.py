@@ -37,7 +37,7 @@ def proved_equivalent(base: Path, module: str, mutant: GeneratedMutant, folder: 
         f"expose -evert {' '.join(boxes)}",
         "opt_clean",
         # Only registers and ports are compared.
-        *(f"rename -hide {side}/{hidden.format(side)}" for side in ("gold", "gate")),
+        *(f"rename -hide {side}/{hidden.format(side)} {side}/c:*" for side in ("gold", "gate")),
         "equiv_make gold gate equiv",
         "hierarchy -top equiv",
         "opt_clean",

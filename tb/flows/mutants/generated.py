@@ -10,7 +10,7 @@ from penni_escalate.tb.base.bench import MutantNetlist, MutantRun, Shape, bench_
 from penni_escalate.tb.base.finding import check_baseline
 from penni_escalate.tb.flows.mutants.equivalence import proved_equivalent
 from penni_escalate.tb.flows.mutants.generation import CHOICE, GeneratedMutant, GeneratedNetlist, draw
-from penni_escalate.tb.flows.mutants.results import Result, Status, judge_generated
+from penni_escalate.tb.flows.mutants.results import Result, Status, judge_chosen
 from penni_escalate.tb.flows.mutants.tasks import FOLDER, configuration
 from penni_escalate.tb.flows.mutants.waived import apply_mutant_waivers, read_mutant_waivers
 
@@ -45,7 +45,9 @@ def _judged(
         check_baseline(unit, findings.get(0, []))
     results = []
     for mutant in mutants:
-        result = judge_generated(unit, mutant.name, mutant.mode, mutant.source, findings[mutant.number])
+        result = judge_chosen(
+            unit, mutant.name, f"yosys {mutant.mode}", mutant.source, findings[mutant.number], drawn=False
+        )
         if mutant.number in proved:
             result = replace(result, status=Status.EQUIVALENT, reason="proved: the same outputs and next state")
         results.append(result)

@@ -76,6 +76,8 @@ def prepared(unit: str, shape: Shape, files: Mapping[str, str]) -> list[str]:
         # What does not matter must be something: a simulation writes nothing to an unknown place.
         f"setundef -random {_SEED} t:$mux t:$pmux",
         "opt_clean",
+        # Cells are called after the nets that they make or take: Yosys' own names move with the lines of the file.
+        "autoname",
         f"rename -top {shape.module}",
     ]
 

@@ -35,10 +35,11 @@ class Result:
 
     Attributes:
         generated: whether Yosys chose it.
-        kind: of a curated mutant its kind, of a generated one Yosys' mode.
+        kind: of a curated or drawn mutant its kind, of a generated one Yosys' mode.
         expected: tests that must detect it, with the checks that may be the first to fire.
         fired: tests that detected it, with the check that was the first.
         reason: why it changes nothing, of an equivalent one; what was detected first, of others.
+        drawn: whether a seed chose it among the faults of all registers and comparisons.
     """
 
     unit: str
@@ -50,6 +51,7 @@ class Result:
     expected: tuple[str, ...]
     fired: tuple[str, ...]
     reason: str = ""
+    drawn: bool = False
 
 
 def _named(findings: Iterable[Finding]) -> tuple[str, ...]:
@@ -81,19 +83,19 @@ def judge(unit: str, mutant: Mutant, findings: Sequence[Finding]) -> Result:
     )
 
 
-def judge_generated(unit: str, name: str, mode: str, what: str, findings: Sequence[Finding]) -> Result:
-    """What became of a generated mutant: any test of its unit may detect it."""
-    fired = _named(findings)
+def judge_chosen(unit: str, name: str, kind: str, what: str, findings: Sequence[Finding], *, drawn: bool) -> Result:
+    """What became of a generated or drawn mutant: any of the tests may detect it."""
     return Result(
         unit=unit,
         name=name,
-        generated=True,
-        kind=f"yosys {mode}",
+        generated=not drawn,
+        kind=kind,
         what=what,
         status=Status.KILLED if any(finding.detected for finding in findings) else Status.SURVIVED,
         expected=tuple(dict.fromkeys(finding.test for finding in findings)),
-        fired=fired,
+        fired=_named(findings),
         reason=_first_problem(findings),
+        drawn=drawn,
     )
 
 
@@ -103,22 +105,30 @@ def tally(results: Iterable[Result]) -> dict[str, int]:
     return {"total": len(found)} | {status.value: sum(r.status is status for r in found) for status in Status}
 
 
+#: How a mutant can come about; each kind of a unit's can be run alone.
+PARTS = ("curated", "generated", "drawn")
+
+
+def part_of(result: Result) -> str:
+    """How a mutant came about."""
+    return "drawn" if result.drawn else "generated" if result.generated else "curated"
+
+
 def _summary(results: Sequence[Result]) -> dict[str, object]:
     units = dict.fromkeys(result.unit for result in results)
     return {
         "configuration": CONFIG.stem,
         **tally(results),
-        "curated": tally(result for result in results if not result.generated),
-        "generated": tally(result for result in results if result.generated),
+        **{part: tally(result for result in results if part_of(result) == part) for part in PARTS},
         "units": {unit: tally(result for result in results if result.unit == unit) for unit in units},
     }
 
 
-#: What became of the mutants. The generated ones of a unit are another part than its curated ones: each can run alone.
+#: What became of the mutants.
 RESULT_FILE = ResultFile(
     name="mutants.json",
     field="mutants",
     entry=Result,
-    part=lambda result: "generated" if result.generated else "curated",
+    part=part_of,
     summary=_summary,
 )

@@ -1,7 +1,7 @@
 """Tasks of a campaign, each for one worker: everything about a mutant or about one simulation of many."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from penni_escalate.common.paths import BUILD
@@ -26,15 +26,26 @@ def curated_bench(unit: str, curated: Curated, folder: Path = FOLDER) -> dict[st
 
     Raises UserError where one fails without a mutant, or a mutant's text is not there.
     """
-    tests = bench_tests(unit, curated.tests)
-    if not tests or not curated.mutants:
-        return {mutant.name: [] for mutant in curated.mutants}
     config, files = configuration(), render(configuration())
     texts = [mutated(files, unit, mutant, config)[file_name(unit)] for mutant in curated.mutants]
     place = folder / "curated" / unit
-    baseline, *found = bench_of(unit).curated(config, unit, tests, curated.transactions, texts, place)
+    found = bench_findings(unit, curated.tests, curated.transactions, texts, place)
+    return {mutant.name: own for mutant, own in zip(curated.mutants, found, strict=True)}
+
+
+def bench_findings(
+    unit: str, tests: Sequence[str], transactions: int, texts: Sequence[str], place: Path
+) -> list[list[Finding]]:
+    """What those of the tests that are the unit's own bench's say of its Verilog with a mutant each.
+
+    Raises UserError where one fails without a mutant.
+    """
+    own = bench_tests(unit, tests)
+    if not own or not texts:
+        return [[] for _ in texts]
+    baseline, *found = bench_of(unit).curated(configuration(), unit, own, transactions, texts, place)
     check_baseline(unit, baseline)
-    return {mutant.name: list(own) for mutant, own in zip(curated.mutants, found, strict=True)}
+    return [list(findings) for findings in found]
 
 
 def curated_top(test: str, unit: str, mutant: Mutant | None, folder: Path = FOLDER) -> Finding:
@@ -42,18 +53,21 @@ def curated_top(test: str, unit: str, mutant: Mutant | None, folder: Path = FOLD
 
     Raises UserError where it fails without a mutant, or the mutant's text is not there.
     """
-    config = configuration()
-    files: Mapping[str, str] = render(config)
-    top = test.partition(".")[0]
-    bench = bench_of(top)
-    assert isinstance(bench, TopBench)
-    place = folder / "core" / (f"{unit}.{mutant.name}" if mutant else top)
+    config, files = configuration(), render(configuration())
     if mutant:
-        files = mutated(files, unit, mutant, config)
+        return top_finding(test, mutated(files, unit, mutant, config), f"{unit}.{mutant.name}", folder)
+    finding = top_finding(test, files, test.partition(".")[0], folder)
+    check_baseline(unit, [finding])
+    return finding
+
+
+def top_finding(test: str, files: Mapping[str, str], name: str, folder: Path) -> Finding:
+    """What a test of a bench whose design is built anew for each mutant says of the generated files with a mutant."""
+    bench = bench_of(test.partition(".")[0])
+    assert isinstance(bench, TopBench)
+    place = folder / "core" / name
     # Each is of use once, and there are many: it is removed by whom it is made.
     with locked(place):
-        finding = bench.detect(config, test, files, place)
-        if mutant is None:
-            check_baseline(unit, [finding])
+        finding = bench.detect(configuration(), test, files, place)
         shutil.rmtree(place)
     return finding

@@ -1,6 +1,6 @@
-"""Generated mutants that neither a test nor a proof settles, each with a reason: ``mutant_waivers.yaml`` of a unit."""
+"""Mutants that neither a test nor a proof settles, each with a reason: ``mutant_waivers.yaml`` of a unit."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -30,36 +30,60 @@ class MutantWaiver:
 
 @dataclass(frozen=True, config=_STRICT)
 class MutantWaivers:
-    """A unit's file."""
+    """A unit's file.
 
-    waivers: tuple[MutantWaiver, ...]
+    Attributes:
+        waivers: of generated mutants.
+        drawn: of faults that a drawing may choose.
+    """
+
+    waivers: tuple[MutantWaiver, ...] = ()
+    drawn: tuple[MutantWaiver, ...] = ()
 
 
 def read_mutant_waivers(unit: str, folder: Path | None = None) -> tuple[MutantWaiver, ...]:
-    """The mutant waivers of a unit, none where it has no file. Raises UserError that names file and field."""
+    """The waivers of a unit's generated mutants. Raises UserError that names file and field."""
+    return _read(unit, folder).waivers
+
+
+def read_drawn_waivers(unit: str, folder: Path | None = None) -> tuple[MutantWaiver, ...]:
+    """The waivers of a unit's drawn faults. Raises UserError that names file and field."""
+    return _read(unit, folder).drawn
+
+
+def _read(unit: str, folder: Path | None) -> MutantWaivers:
+    """A unit's file, none of either where it has none."""
     path = bench_folder(unit, folder) / FILE
     if not path.is_file():
-        return ()
+        return MutantWaivers()
     where = f"Mutant waivers {relative(path)}"
     try:
-        waivers = TypeAdapter(MutantWaivers).validate_python(read_fields(path, where)).waivers
+        found = TypeAdapter(MutantWaivers).validate_python(read_fields(path, where))
     except ValidationError as error:
         raise UserError(f"{where}: {first_problem(error)}.") from None
-    names = [name for waiver in waivers for name in waiver.mutants]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"{where}: mutant '{name}' is there twice.")
-    return waivers
+    for waivers in (found.waivers, found.drawn):
+        names = [name for waiver in waivers for name in waiver.mutants]
+        for name in names:
+            if names.count(name) > 1:
+                raise UserError(f"{where}: mutant '{name}' is there twice.")
+    return found
 
 
-def apply_mutant_waivers(unit: str, waivers: Sequence[MutantWaiver], results: Sequence[Result]) -> list[Result]:
+def apply_mutant_waivers(
+    unit: str, waivers: Sequence[MutantWaiver], results: Sequence[Result], others: Collection[str] = ()
+) -> list[Result]:
     """The results, with the survivors that are waived.
 
-    Raises UserError for a waiver of a mutant that is not generated, or that needs none.
+    Args:
+        others: names of mutants that there are too, but that were not run.
+
+    Raises UserError for a waiver of a mutant that there is not, or that needs none.
     """
     waived = {name: waiver for waiver in waivers for name in waiver.mutants}
     status = {result.name: result.status for result in results}
     for name in waived:
+        if name in others and name not in status:
+            continue
         if status.get(name) is not Status.SURVIVED:
             fate = status.get(name, "not generated")
             raise UserError(f"Mutant waivers of {unit}: '{name}' is {fate}: remove it.")

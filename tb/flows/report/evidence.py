@@ -227,7 +227,7 @@ class UnitRow:
         if not self.mutants:
             return None
         good = sum(m["status"] in (MutantStatus.KILLED, MutantStatus.EQUIVALENT) for m in self.mutants)
-        kinds = {bool(m["generated"]) for m in self.mutants}
+        kinds = _signing(self.mutants)
         names = {False: "curated", True: "generated"}
         return Share(good, len(self.mutants), tuple(f"{names[kind]} not run" for kind in names if kind not in kinds))
 
@@ -268,6 +268,11 @@ def _proofs(formal: Mapping[str, Any]) -> list[ProofRow]:
     return [ProofRow(proof, found.get(proof.full_name)) for proof in all_proofs()]
 
 
+def _signing(mutants: Sequence[Mapping[str, Any]]) -> set[bool]:
+    """Whether the mutants that were run are curated or generated ones; drawn ones stand for neither."""
+    return {bool(mutant["generated"]) for mutant in mutants if not mutant.get("drawn")}
+
+
 def campaign_statuses(
     mutants: Sequence[Mapping[str, Any]], gates: Sequence[Mapping[str, Any]]
 ) -> Mapping[Campaign, Status]:
@@ -275,7 +280,7 @@ def campaign_statuses(
     found = {}
     if any(mutant["status"] in (MutantStatus.SURVIVED, MutantStatus.WRONG_DETECTOR) for mutant in mutants):
         found[Campaign.MUTANTS] = Status.FAILED
-    elif {bool(mutant["generated"]) for mutant in mutants} == {True, False}:
+    elif _signing(mutants) == {True, False}:
         found[Campaign.MUTANTS] = Status.PASSED
     if gates:
         passed = all(bench["verdict"] == Verdict.PASSED for bench in gates)

@@ -56,13 +56,14 @@ def expect(config: Accelerator, work: Work) -> Expectation:
     outputs: list[int] = []
     places: list[tuple[int, int, int, int]] = []
     first = 0
+    group_codes = min(config.blocks, config.group)
     for number, p in enumerate(work.passes):
-        per_pixel = p.codes * config.blocks // config.group
         count = output_groups(p, config)
-        codes = trace.outputs[first : first + count].reshape(-1, p.codes * config.blocks)
+        per_pixel = count // (p.result_height * p.result_width)
+        codes = trace.outputs[first : first + count].reshape(-1, per_pixel * config.group)
         outputs += group_words(encode(np.ascontiguousarray(codes), config.group))
         places += [
-            (number, y, x, group * config.group)
+            (number, y, x, group * group_codes)
             for y in range(p.result_height)
             for x in range(p.result_width)
             for group in range(per_pixel)

@@ -26,7 +26,7 @@ module replay_driver #(
     reg             held_q;
 
     always @(posedge reload_i) begin
-        $readmemh(ITEMS, items, 0, count_i - 1);
+        if (count_i != 32'd0) $readmemh(ITEMS, items, 0, count_i - 1);
         $readmemb(STALL, go);
     end
 

@@ -4,6 +4,8 @@ The bench stands in for the blocks, and an encoder that may refuse in any cycle.
 the encoder's.
 """
 
+from dataclasses import replace
+
 import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
@@ -11,7 +13,7 @@ from cocotb.handle import HierarchyObject
 from penni_escalate.golden.cycle.collector import STAGES, make_collector, step_collector
 from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer
 from penni_escalate.golden.cycle.work import awaited_lines, psum_line, psum_lines, psum_place, window, work_of
-from penni_escalate.golden.schedule import BYTES_OF_LOGIT
+from penni_escalate.golden.schedule import BYTES_OF_LOGIT, Pass
 from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, place_of
 from penni_escalate.tb.base.load_port import LoadPort
@@ -47,7 +49,8 @@ class CollectorBench(UnitBench):
             self._note_reset()
         config = self.config
         port = LoadPort(config)
-        passes = [random_pass(self.numbers, config, self.deck).work for _ in range(self.random.randint(1, 4))]
+        drawn = [random_pass(self.numbers, config, self.deck).work for _ in range(self.random.randint(1, 4))]
+        passes = [self._with_all_outputs(work) for work in drawn]
         self.work = work_of(passes, [0] * len(passes), self.sizes)
         self.loads = [
             (p, transfer)
@@ -56,7 +59,7 @@ class CollectorBench(UnitBench):
         ]
         self.loaded = 0
         #: Groups of a pixel of each pass.
-        self.per_pixel = self.work.codes * (config.blocks // config.group)
+        self.per_pixel = self.work.codes * self.sizes.code_groups
         groups = self.work.result_height * self.work.result_width * self.per_pixel
         self.last_groups = set((np.cumsum(groups) - 1).tolist())
         self.pass_of_group = np.repeat(np.arange(len(passes)), groups).tolist()
@@ -84,6 +87,19 @@ class CollectorBench(UnitBench):
         self.slow_block = self.random.randrange(config.blocks) if self.random.random() < 0.3 else -1
         self.late_starts = self.random.random() < 0.3
         self.done_throttle, self.out_throttle, self.load_throttle = (Throttle(self.random) for _ in range(3))
+
+    def _with_all_outputs(self, work: Pass) -> Pass:
+        """Of half the passes all outputs have parameters: a layer seldom has a channel for each of every block."""
+        # By numbers of their own: what follows does not depend on them.
+        (source,) = self.numbers.spawn(1)
+        if work.outputs == 1 or source.random() < 0.5:
+            return work
+        free, shape = work.multiplier == 0, work.multiplier.shape
+        return replace(
+            work,
+            multiplier=np.where(free, source.integers(1, 1 << 16, shape), work.multiplier),
+            shift=np.where(free, source.integers(20, 40, shape), work.shift),
+        )
 
     def _pass_of_row(self, row: int) -> int:
         """The pass that an output line, counted over all passes, belongs to."""
@@ -266,11 +282,14 @@ class CollectorBench(UnitBench):
             several = work.outputs[p] > 1
             of_column = "the only one" if not several else "last" if last_code else "before the last"
             self.coverage.sample({"output of the column": of_column})
+            all_rows = of_column == "last" and work.outputs[p] == config.rows
+            given = bool((work.multiplier[p, :, : config.rows] > 0).all())
+            self.coverage.met("parameters for every output", all_rows and given)
         self.coverage.sample({"line of the pass": place_of(row, height), "column": place_of(column, width), "line": at})
         self.coverage.met("widest line", width == config.width_max and column == width - 1)
         used = work.multiplier[p, :, output] > 0
         first = int(model.entered[0])
-        codes = model.outputs[first : first + config.blocks // config.group].reshape(-1)[used].tolist()
+        codes = model.outputs[first : first + self.sizes.code_groups].reshape(-1)[: config.blocks][used].tolist()
         low, high = int(work.low[p]) & 255, int(work.high[p]) & 255
         self.coverage.met("clamped value", high in codes)
         for name, there in (

@@ -6,7 +6,7 @@ from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.pooling import Pool
 from penni_escalate.tb.base.coverage import MET, CoverageModel, Cross, Point, cover_point
 from penni_escalate.tb.base.geometry_classes import PLACES
-from penni_escalate.tb.base.outputs import has_several, outputs_point
+from penni_escalate.tb.base.outputs import has_several, one_a_row, outputs_point
 
 #: Size and stride of each pool.
 POOLS = {f"{size}, stride {stride}": (size, stride) for size in (2, 3) for stride in (1, 2)}
@@ -26,6 +26,11 @@ MODEL = CoverageModel(
             "pass after pass", "The first column of a pass follows the last one of another: parameters change."
         ),
         cover_point("two passes loaded", "The counter of passes reaches its end, and both banks are in use."),
+        cover_point(
+            "parameters for every output",
+            "Each output of a block has its own scale: of the last ones too, which few layers have channels for.",
+            applies=one_a_row,
+        ),
         cover_point("largest psum", "The end of 32 bits on its way through the registers to the multiplier."),
         cover_point("clamped value", "The clamp belongs to the pass of the value."),
         cover_point(

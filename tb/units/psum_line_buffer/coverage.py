@@ -87,6 +87,11 @@ MODEL = CoverageModel(
             "drain and addition in one way",
             "Each line has its own memory: a drain that takes over the read port of the way spoils the addition.",
         ),
+        cover_point(
+            "every memory holds beside additions",
+            "A held psum is what its memory read last: an addition to another line must not read there too.",
+            applies=lambda config: config.width_max >= 2 * config.taps,
+        ),
         Point(
             "psum held",
             "Cycles for which a drained psum must stand still while additions go on beside it.",

@@ -39,6 +39,11 @@ class PsumLineBufferBench(UnitBench):
     unit = "psum_line_buffer"
     timeout = 4000
 
+    def __init__(self, dut: HierarchyObject) -> None:
+        super().__init__(dut)
+        #: Lines and ways whose psum stood at the output while something was added to another line in the same way.
+        self.held_beside: set[tuple[int, int]] = set()
+
     def begin(self) -> None:
         """Lines free, biases about to be loaded."""
         if self.episode > 1:
@@ -105,7 +110,12 @@ class PsumLineBufferBench(UnitBench):
         sums: tuple[int, ...] = ()
         if self.issue_throttle():
             near = [(issue.line, issue.column) for issue in self.recent if issue.sums and issue.line in lines]
-            if near and self.random.random() < 0.6:
+            others = [other for other in lines if self._waits_beside() and self.held and other != self.held[0]]
+            if others and self.held and self.random.random() < 0.7:
+                taps = self.config.taps
+                line, column = self.random.choice(others), self.held[1] % taps
+                column += self.random.randrange(self.config.width_max // taps) * taps
+            elif near and self.random.random() < 0.6:
                 line, column = self.random.choice(near)
                 if self.random.random() < 0.4:
                     line = self.random.choice(lines)
@@ -134,7 +144,7 @@ class PsumLineBufferBench(UnitBench):
     def _choose_drain(self) -> dict[str, int]:
         """Read a column of a done line, or free the line that was read."""
         done = [line for line in range(self.config.psum_lines) if (int(self.model.done[0]) >> line) & 1]
-        if not done or not self.drain_throttle():
+        if not done or not self.drain_throttle() or (self._waits_beside() and self.random.random() < 0.7):
             return {}
         if self.held is not None and self.held[0] in done and self.random.random() < self.free_share:
             return {"drain_free_i": 1 << self.held[0]}
@@ -142,7 +152,7 @@ class PsumLineBufferBench(UnitBench):
         columns = sorted(self.written[line])
         column = self.random.choice((0, self.config.width_max - 1, self.random.randrange(self.config.width_max)))
         if columns and self.random.random() < 0.7:
-            column = self.random.choice(columns)
+            column = self.random.choice([c for c in columns if not self._held_before(line, c)] or columns)
         way = column % self.config.taps
         if self.step[line] and way >= len(self._outputs_of(line)):
             way = 0
@@ -156,6 +166,15 @@ class PsumLineBufferBench(UnitBench):
             "drain_output_i": self._output_at(line, way),
             "drain_parameters_i": bank,
         }
+
+    def _held_before(self, line: int, column: int) -> bool:
+        return (line, column % self.config.taps) in self.held_beside
+
+    def _waits_beside(self) -> bool:
+        """Whether the psum at the output is of a memory that has not held beside an addition yet."""
+        return (
+            self.held is not None and self.held[1] in self.written[self.held[0]] and not self._held_before(*self.held)
+        )
 
     def drive(self) -> Inputs:
         """Issue, the target of the last issue, the sums of the one before, and the drain."""
@@ -191,6 +210,7 @@ class PsumLineBufferBench(UnitBench):
         self.expect(sample, "done_o", int(model.done[0]))
         if self.held is not None:
             self.expect(sample, "drain_psum_o", self.drained)
+            self._note_beside(inputs, *self.held)
         self.coverage.met("all lines closed", int(model.closed[0]) == (1 << self.config.psum_lines) - 1)
         self.coverage.met("several lines close at once", issue.close.bit_count() > 1)
         self._note_sides(inputs)
@@ -288,6 +308,16 @@ class PsumLineBufferBench(UnitBench):
         together = any(other % self.config.taps == way for other in self._columns(target))
         self.coverage.met("drain and addition in one way", together)
         self.coverage.met("lines of two passes", {0, 1} <= set(self.uses))
+
+    def _note_beside(self, inputs: Inputs, line: int, column: int) -> None:
+        """An addition that a held psum of the same way must not notice: the memory has one read port."""
+        target, way = self.pipe[0], column % self.config.taps
+        if target.line == line or {"drain_read_i", "drain_free_i"} & set(inputs) or column not in self.written[line]:
+            return
+        if any(other % self.config.taps == way and other != column for other in self._columns(target)):
+            self.held_beside.add((line, way))
+        memories = self.config.psum_lines * self.config.taps
+        self.coverage.met("every memory holds beside additions", len(self.held_beside) == memories)
 
     def _note_held(self) -> None:
         """The psum at the output gives way."""

@@ -5,7 +5,6 @@ import re
 import pytest
 
 from penni_escalate.common.paths import ROOT
-from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.evaluate.dse.counting import count_workload
 from penni_escalate.evaluate.dse.model_only import changed
 from penni_escalate.evaluate.dse.sweep import load_sweep
@@ -13,7 +12,7 @@ from penni_escalate.golden import schedule
 from penni_escalate.golden.folding import Fold
 
 PAGE = (ROOT / "docs" / "design_space.md").read_text()
-FULL = load_accelerator("full")
+FULL = load_sweep("full").base
 
 
 def column(changes: str, workload: str) -> str:

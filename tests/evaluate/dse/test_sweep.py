@@ -90,7 +90,10 @@ def test_a_sample_spreads_evenly(tmp_path: Path) -> None:
         ({"workloads": []}, "field 'workloads' is "),
         ({"workloads": ["digits", "digits"]}, "field 'workloads' has 'digits' twice"),
         ({"on_front": ["digits"]}, "field 'on_front' has 'digits', which every configuration runs"),
-        ({"series": {"a": [{"wings": 2}]}}, r"field 'series\.a' has 'wings', which no configuration has: use blocks,"),
+        (
+            {"series": {"a": [{"wings": 2}]}},
+            r"field 'series\.a' has 'wings', which no configuration has: use clusters, blocks,",
+        ),
         ({"ablations": {"a": {"wings": 2}}}, r"field 'ablations\.a' has 'wings', which no configuration has"),
         ({"ablations": {"a": {"ring": 3}}}, "ablation 'a' cannot be built: .*field 'ring' is 3: it must be a power"),
         ({"series": {"a": [{"ring": 3}, {"ring": 5}]}}, "series 'a' has no value that can be built: .*'ring' is 3"),

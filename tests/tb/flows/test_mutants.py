@@ -1,31 +1,41 @@
 """Mutants: what the files say is checked, each is judged as it should be, and a sample of them is detected."""
 
+import difflib
 import json
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import yaml
+from pyslang.syntax import SyntaxTree
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.sources import Flow
 from penni_escalate.common.units import UNITS
 from penni_escalate.common.workers import connect
+from penni_escalate.rtl.generator import render
+from penni_escalate.rtl.names import file_name
+from penni_escalate.tb.base.bench import bench_of
 from penni_escalate.tb.base.finding import ENDLESS, Finding, check_baseline
+from penni_escalate.tb.flows.mutants import drawn
 from penni_escalate.tb.flows.mutants.campaign import Parts, run_campaign, tasks_of
 from penni_escalate.tb.flows.mutants.command import main
 from penni_escalate.tb.flows.mutants.declarations import FILE, Curated, Kind, Mutant, check_texts, read_curated
+from penni_escalate.tb.flows.mutants.drawing import DrawnKind, all_faults, draw_faults
 from penni_escalate.tb.flows.mutants.generated import generated_results
-from penni_escalate.tb.flows.mutants.results import RESULT_FILE, Result, Status, judge, tally
-from penni_escalate.tb.flows.mutants.tasks import configuration, curated_bench, curated_top
+from penni_escalate.tb.flows.mutants.generation import draw
+from penni_escalate.tb.flows.mutants.results import RESULT_FILE, Result, Status, judge, part_of, tally
+from penni_escalate.tb.flows.mutants.tasks import bench_findings, configuration, curated_bench, curated_top
 from penni_escalate.tb.flows.mutants.waived import FILE as MUTANT_WAIVERS
-from penni_escalate.tb.flows.mutants.waived import apply_mutant_waivers, read_mutant_waivers
+from penni_escalate.tb.flows.mutants.waived import apply_mutant_waivers, read_drawn_waivers, read_mutant_waivers
 from penni_escalate.tb.flows.report.documents import read_results
 from penni_escalate.tb.flows.report.evidence import Share, units_of
 from penni_escalate.tb.flows.report.site import write_site
 from penni_escalate.tb.flows.result_store import origin_of
 from penni_escalate.tb.units.mutants import run as benches
 
+FILES = render(configuration())
 CURATED = {unit: read_curated(unit) for unit in UNITS}
 FULL = Mutant(
     name="takes_when_full",
@@ -172,6 +182,19 @@ def test_generated_mutants_are_detected_or_proved(tmp_path: Path) -> None:
     assert all(result.fired for result in results if result.status is Status.KILLED)
 
 
+def test_lines_that_move_leave_generated_mutants_their_names(tmp_path: Path) -> None:
+    """Waivers name mutants: a comment must not make them stale."""
+    own = file_name("sparsemap_encoder")
+    moved = {**FILES, own: FILES[own].replace("\n    reg ", "\n    // A comment.\n\n    reg ")}
+    assert moved != FILES
+    (shape,) = bench_of("sparsemap_encoder").shapes("sparsemap_encoder", FILES[own])
+    before, after = (
+        draw("sparsemap_encoder", shape, texts, 40, tmp_path / "drawn").mutants for texts in (FILES, moved)
+    )
+    assert [mutant.name for mutant in before] == [mutant.name for mutant in after]
+    assert [mutant.source for mutant in before] != [mutant.source for mutant in after], "the lines are those that moved"
+
+
 def test_waivers_are_about_survivors(tmp_path: Path) -> None:
     base = Result("fifo", "inv A[0] of x", True, "yosys inv", "", Status.SURVIVED, ("fifo.lockstep",), ())
     (tmp_path / "fifo").mkdir()
@@ -187,3 +210,145 @@ def test_waivers_are_about_survivors(tmp_path: Path) -> None:
     (tmp_path / "fifo" / MUTANT_WAIVERS).write_text(yaml.safe_dump(text))
     with pytest.raises(UserError, match=r"field 'waivers\.0\.why' is not known"):
         read_mutant_waivers("fifo", tmp_path)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_every_register_and_comparison_can_be_drawn(unit: str) -> None:
+    """By a count of its own: every assignment to a register can fail to be made, each operator can be another."""
+    faults = all_faults(FILES, unit)
+    assert len({fault.name for fault in faults}) == len(faults)
+    text = re.sub(r"//.*", "", FILES[file_name(unit)])
+    statements = text
+    while statements != (statements := re.sub(r"\([^()]*\)", "", statements)):
+        pass
+    dropped = [f.name for f in faults if f.kind in (DrawnKind.NEVER_ENABLED, DrawnKind.NEVER_CLEARED)]
+    # Outside of brackets <= assigns.
+    assert len(dropped) == statements.count("<=")
+    registers = re.findall(r"\breg\s+(?:signed\s+)?(?:\[.*?\]\s+)?(\w+_q)\b", text)
+    assert {re.split(r"\W+", name)[2] for name in dropped} == set(registers)
+    in_hardware = re.sub(r"(?:if|for) \(.*\) begin :", "", text)
+    operators = re.findall(r"\s(?:[=!]=|[<>]=?)\s", in_hardware)
+    assert sum(fault.kind is DrawnKind.EDGE_MOVED for fault in faults) == len(operators) - len(dropped)
+
+
+def changed_lines(name: str, unit: str = "feeder") -> list[str]:
+    """The lines of a unit's Verilog that only one side of a drawn fault has."""
+    (fault,) = (fault for fault in all_faults(FILES, unit) if fault.name == name)
+    lines = difflib.ndiff(FILES[file_name(unit)].splitlines(), fault.text.splitlines())
+    return [" ".join(line.split()) for line in lines if line.startswith(("+ ", "- "))]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("never enabled: bank_q", "if (group_take && group_last_i) bank_q <= !bank_q;", "{if} ;"),
+        ("always enabled: bank_q", "if (group_take && group_last_i) bank_q <= !bank_q;", "begin {made} {if} ; end"),
+        ("never cleared: bank_q", "bank_q <= 1'b0;", ";"),
+        ("lost top bit: group_map_q", "group_map_q <= group_map_i;", "begin {old} group_map_q[7] <= 1'b0; end"),
+        (
+            "lost top bit: skip_group_q[pass_bank_i]",
+            "skip_group_q[pass_bank_i] <= pass_skip_group_i;",
+            "begin {old} skip_group_q[pass_bank_i][2] <= 1'b0; end",
+        ),
+        ("edge moved: count == 4'd0", "wire [3:0] count_below = (count == 4'd0) ? 4'd0 : count - 4'd1;", ">="),
+        ("bound one more: count == 4'd0", "wire [3:0] count_below = (count == 4'd0) ? 4'd0 : count - 4'd1;", "+"),
+    ],
+)
+def test_a_drawn_fault_changes_one_place(name: str, old: str, new: str) -> None:
+    before, after = changed_lines(name)
+    assert before == f"- {old}"
+    expected = {
+        ">=": old.replace("==", ">="),
+        "+": old.replace("== 4'd0", "== (4'd0 + 1)"),
+    }.get(new, new.format(old=old, made="bank_q <= !bank_q;", **{"if": "if (group_take && group_last_i)"}))
+    assert after == f"+ {expected}"
+
+
+def test_a_clear_can_lose() -> None:
+    lines = changed_lines("clear loses: group_index_q")
+    assert {line.partition("group_index_q")[0] for line in lines} == {
+        *("- if (rst_i) ", "- else if (group_leaves) "),
+        *("+ begin if (rst_i) ", "+ if (group_leaves) "),
+    }
+    assert lines[-1].endswith("; end")
+
+
+def test_a_drawing_follows_from_its_seed() -> None:
+
+    def names(seed: int, count: int = 20) -> list[str]:
+        drawn = draw_faults(FILES, UNITS, count, seed)
+        return [f"{unit} {fault.name}" for unit, faults in drawn.items() for fault in faults]
+
+    assert names(1) == names(1) != names(2)
+    assert len(set(names(1))) == 20
+    every = sum(len(all_faults(FILES, unit)) for unit in UNITS)
+    assert len(names(1, every + 1)) == every
+
+
+def test_drawn_faults_are_valid_verilog() -> None:
+    for faults in draw_faults(FILES, UNITS, 200, 2).values():
+        for fault in faults:
+            assert not [d.code for d in SyntaxTree.fromText(fault.text).diagnostics if d.isError()], fault.name
+
+
+def test_arguments_are_about_faults_that_can_be_drawn() -> None:
+    waived = {unit: [name for waiver in read_drawn_waivers(unit) for name in waiver.mutants] for unit in UNITS}
+    for unit, names in waived.items():
+        assert set(names) <= {fault.name for fault in all_faults(FILES, unit)}
+    assert any(waived.values())
+
+
+def test_drawn_faults_are_detected_or_argued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that the unit's bench detects, and one that is waived; it goes to the core where it is not."""
+    faults = {fault.name: fault for fault in all_faults(FILES, "requantize")}
+    seen, argued = faults["bound one more: shifted > high"], faults["edge moved: shifted > high"]
+    asked: list[str] = []
+    monkeypatch.setattr(drawn, "top_finding", lambda test, *_: asked.append(test) or Finding(test))
+    results = drawn.drawn_results("requantize", [seen, argued], tmp_path)
+    assert asked == []
+    assert [(r.name, r.status, r.drawn, r.generated) for r in results] == [
+        (seen.name, Status.KILLED, True, False),
+        (argued.name, Status.EQUIVALENT, True, False),
+    ]
+    assert results[1].reason.startswith("waived: ")
+    monkeypatch.setattr(drawn, "read_drawn_waivers", lambda _: ())
+    (result,) = drawn.drawn_results("requantize", [argued], tmp_path)
+    assert (result.status, asked) == (Status.SURVIVED, ["stream_core.random"])
+    assert [part_of(result) for result in results] == ["drawn", "drawn"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "names"),
+    [
+        ("collector", ("clear loses: read_valid_q, read_free_q", "bound one more: read_output_q == 2'd2 (2)")),
+        ("psum_line_buffer", ("edge moved: target_line_i == 3'd0 (2)", "always enabled: read_2_2_q")),
+    ],
+)
+def test_drawn_faults_that_benches_did_not_notice(unit: str, names: tuple[str, ...], tmp_path: Path) -> None:
+    """Resets of one cycle, parameters of the last outputs, a held psum beside an addition to another line."""
+    faults = {fault.name: fault for fault in all_faults(FILES, unit)}
+    texts = [faults[name].text for name in names]
+    for findings in bench_findings(unit, (f"{unit}.lockstep",), read_curated(unit).transactions, texts, tmp_path):
+        assert any(finding.detected for finding in findings)
+
+
+def test_a_value_of_numpy_is_reported_as_others(tmp_path: Path) -> None:
+    """The feeder's model counts with NumPy's numbers: a difference must leave a record, not the bench."""
+    curated = CURATED["feeder"]
+    chosen = tuple(mutant for mutant in curated.mutants if mutant.name == "starved_without_pass")
+    (findings,) = curated_bench("feeder", replace(curated, mutants=chosen), tmp_path).values()
+    assert [finding.check for finding in findings] == ["starved_o"]
+
+
+def test_waivers_of_drawn_faults(tmp_path: Path) -> None:
+    """One that is not drawn this time stands; one that there is not, or that is detected, does not."""
+    base = Result("fifo", "never enabled: x", False, "never enabled", "", Status.KILLED, (), (), drawn=True)
+    (tmp_path / "fifo").mkdir()
+    text = {"drawn": [{"mutants": [base.name], "status": "equivalent", "reason": "Nobody can see it."}]}
+    (tmp_path / "fifo" / MUTANT_WAIVERS).write_text(yaml.safe_dump(text))
+    assert not read_mutant_waivers("fifo", tmp_path)
+    waivers = read_drawn_waivers("fifo", tmp_path)
+    assert apply_mutant_waivers("fifo", waivers, [], {base.name}) == []
+    for results, others, what in (([], set(), "not generated"), ([base], {base.name}, "killed")):
+        with pytest.raises(UserError, match=f"'never enabled: x' is {what}: remove it"):
+            apply_mutant_waivers("fifo", waivers, results, others)

@@ -125,10 +125,10 @@ def test_a_difference_is_printed_with_what_repeats_it(
     def wrong(package, config, layers, images, use):
         def change(run: LayerRun):
             if run.image == images[0]:
-                run.trace.z[1, 2, 3] += 1
+                run.clusters[0].trace.z[1, 2, 3] += 1
             else:
-                run.trace.outputs[7, 2] ^= 1
-                run.trace.core_counters[CoreCounter.BEATS] += 1
+                run.clusters[0].trace.outputs[7, 2] ^= 1
+                run.clusters[0].trace.core_counters[CoreCounter.BEATS] += 1
             return use(run)
 
         return predict_runs(package, config, layers, images, change)

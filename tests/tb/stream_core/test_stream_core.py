@@ -103,9 +103,9 @@ def test_every_kind_of_difference_is_reported(tmp_path: Path) -> None:
     lines[full] = f"{int(cycle) + 1} {bits} {changed} {eop} {last}"
     (folder / "output.txt").write_text("\n".join(lines))
     record = json.loads((folder / "counters.json").read_text())
-    record["unknown"] = record["left_by_clear"] = 1
-    record["blocks"][3][BlockCounter.DROPPED] += 1
-    record["core"][CoreCounter.BEATS] += 1
+    record["unknown"] = record["cores"][0]["left_by_clear"] = 1
+    record["cores"][0]["blocks"][3][BlockCounter.DROPPED] += 1
+    record["cores"][0]["core"][CoreCounter.BEATS] += 1
     (folder / "counters.json").write_text(json.dumps(record))
     changed_z = change_z(folder / "z.txt", prediction)
     found = compare(config, prediction, folder)
@@ -114,7 +114,8 @@ def test_every_kind_of_difference_is_reported(tmp_path: Path) -> None:
     assert found.value_mismatches == 1 + 12 + 1, "a value, twelve z, X"
     assert found.cycle_mismatches == 1 + 1 + 3, "of an output, of a z, three counters"
     assert len(found.differences) == 1 + 1 + 8 + 1 + 1 + 3, "the first eight of a kind are kept"
-    dropped, beats = record["blocks"][3][BlockCounter.DROPPED], record["core"][CoreCounter.BEATS]
+    own = record["cores"][0]
+    dropped, beats = own["blocks"][3][BlockCounter.DROPPED], own["core"][CoreCounter.BEATS]
     assert [line for line in said if line.startswith("counter")] == [
         "counter at the core after clearing: expected 0, got 1",
         f"counter at dropped of block 3: expected {dropped - 1}, got {dropped}",

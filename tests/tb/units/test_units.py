@@ -22,10 +22,9 @@ from penni_escalate.tb.units.unit_bench import _summed, run_units, unit_design
 
 #: Units whose logic grows with the configuration most, and that are quick to build even at full size.
 WIDE = ("gather_control", "bit_gather", "dilution", "concentration")
+#: Those of tiny are run by the suite smoke, which `make test` runs too.
 ROUNDS = (
     ("small", Simulator.VERILATOR, UNITS),
-    ("tiny", Simulator.ICARUS, UNITS),
-    ("tiny", Simulator.VERILATOR, UNITS),
     ("configs/shapes/eight.yaml", Simulator.ICARUS, UNITS),
     ("full", Simulator.ICARUS, WIDE),
 )

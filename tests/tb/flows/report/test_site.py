@@ -145,6 +145,11 @@ def test_campaigns_count_when_they_are_whole() -> None:
     bench = {"verdict": "passed"}
     assert campaign_statuses((), ()) == {}
     assert campaign_statuses((curated,), ()) == {}, "the generated ones lack"
+    drawn = curated | {"drawn": True}
+    assert campaign_statuses((drawn, generated), ()) == {}, "the curated ones lack"
+    assert campaign_statuses((curated, generated, drawn | {"status": "survived"}), ()) == {
+        Campaign.MUTANTS: Status.FAILED
+    }
     assert campaign_statuses((curated, generated), (bench, bench)) == dict.fromkeys(Campaign, Status.PASSED)
     for wrong in ("survived", "wrong_detector"):
         assert campaign_statuses((curated, generated, generated | {"status": wrong}), ()) == {
