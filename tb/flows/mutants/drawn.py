@@ -27,7 +27,8 @@ def drawn_results(unit: str, faults: Sequence[DrawnFault], folder: Path = FOLDER
     for number, (fault, findings) in enumerate(
         zip(faults, bench_findings(unit, tests, transactions, texts, folder / "drawn" / unit), strict=True)
     ):
-        for test in top_tests(unit, tests):
+        # The nearest module whose streams are driven: what surrounds it shows no more of the fault.
+        for test in top_tests(unit, tests)[:1]:
             if fault.name not in waived and not any(finding.detected for finding in findings):
                 changed = {**files, file_name(unit): fault.text}
                 findings.append(top_finding(test, changed, f"drawn_{unit}_{number}", folder))

@@ -129,7 +129,7 @@ def test_each_is_judged_as_it_should_be(tmp_path: Path) -> None:
     document = json.loads((tmp_path / RESULT_FILE.name).read_text())
     assert [document[key] for key in ("total", "killed", "wrong_detector", "survived", "equivalent")] == [3, 1, 1, 1, 0]
     assert document["mutants"][0]["fired"] == ["fifo.lockstep: ready_o"]
-    row = next(row for row in units_of(read_results(tmp_path)) if row.unit == "fifo")
+    row = next(row for row in units_of(read_results(tmp_path), (), ()) if row.unit == "fifo")
     assert row.killed == Share(1, 3, ("generated not run",))
     write_site(tmp_path, tmp_path / "site")
     page = (tmp_path / "site" / "fifo.html").read_text()
