@@ -1,8 +1,8 @@
 """The bench of the clusters: layers dealt to all of them, under the replay bench of the stream core."""
 
-import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from penni_escalate.common.paths import BUILD, relative
@@ -14,18 +14,14 @@ from penni_escalate.tb.base.coverage import Collector
 from penni_escalate.tb.base.finding import Finding, check_baseline
 from penni_escalate.tb.base.job import Job, Variant
 from penni_escalate.tb.base.netlist import DEFINES, Netlist, synthesise
-from penni_escalate.tb.base.result import Result, Verdict
+from penni_escalate.tb.base.result import Result
 from penni_escalate.tb.base.simulator import Design, Simulator, build, folder_name
-from penni_escalate.tb.clusters.cluster_runs import cluster_runs
+from penni_escalate.tb.clusters.cluster_runs import cluster_run, cluster_runs
 from penni_escalate.tb.clusters.coverage import MODEL, sample_clusters
-from penni_escalate.tb.stream_core.batches import NOTHING
+from penni_escalate.tb.stream_core.batches import NOTHING, first_wrong, run_batch_of
 from penni_escalate.tb.stream_core.env.names import COVERAGE
-from penni_escalate.tb.stream_core.start_state import ENDLESS
 from penni_escalate.tb.stream_core.stream_run import (
     CLUSTERS,
-    Comparison,
-    Difference,
-    Prediction,
     bench_design,
     describe,
     predict,
@@ -40,29 +36,6 @@ _SHORT = {Simulator.VERILATOR: 10, Simulator.ICARUS: 2}
 #: Seeds of the runs that a mutant must show in, and runs of a netlist where nobody says how many.
 SEEDS = (1, 2, 3)
 _RUNS = 8
-
-
-@dataclass(frozen=True)
-class _Wrong:
-    """The first difference of a batch, or a run in which nothing was compared."""
-
-    run: int
-    check: str
-    problem: str
-    comparison: Comparison
-
-
-def _first_wrong(cores: int, predictions: Sequence[Prediction], comparisons: Sequence[Comparison]) -> _Wrong | None:
-    for number, (prediction, comparison) in enumerate(zip(predictions, comparisons, strict=True)):
-        lacks_z = comparison.z != prediction.trace.z.size
-        if comparison.ok and not lacks_z:
-            continue
-        run, cluster = divmod(number, cores)
-        where = f"{prediction.run.name}, cluster {cluster}"
-        difference: Difference | None = next(iter(comparison.differences), None)
-        said = describe(difference) if difference else "not everything was compared"
-        return _Wrong(run, difference.what if difference else NOTHING, f"{where}: {said}", comparison)
-    return None
 
 
 class ClustersBench:
@@ -90,13 +63,9 @@ class ClustersBench:
     def run(self, job: Job, test: Test, design: Design, folder: Path) -> Result:
         """A run for each seed from the job's on."""
         collector = Collector(MODEL, design.config)
-        result = run_layers(design, job.simulator, job.seed, job.size, folder, collector)
+        result = run_batch_of(job, cluster_run, design, folder, partial(sample_clusters, collector))
         collector.write(folder / COVERAGE)
-        if result.verdict is not Verdict.FAILED:
-            return result
-        return replace(
-            result, narrowed=replace(job, seed=job.seed + result.transactions, size=1), transactions=job.size
-        )
+        return result
 
     def netlist_bench(self, config: Accelerator, unit: str) -> "ClustersNetlist":
         """The netlist of all clusters in the replay bench."""
@@ -136,49 +105,6 @@ class ClustersBench:
         return run
 
 
-def run_layers(
-    design: Design, simulator: Simulator, seed: int, size: int, folder: Path, collector: Collector | None = None
-) -> Result:
-    """Random layers on a design that is built; of a result that failed, ``transactions`` is the run that did."""
-    config, begin = design.config, time.perf_counter()
-    predictions = [predict(config, run) for run in cluster_runs(range(seed, seed + size), config)]
-    outcome, comparisons = run_batch(design, simulator, predictions, folder, seed)
-    cores = config.clusters
-    if outcome.ended and collector is not None:
-        for first in range(0, len(predictions), cores):
-            sample_clusters(collector, predictions[first : first + cores], comparisons[first : first + cores])
-    result = Result(
-        unit=CLUSTERS,
-        test=LAYERS,
-        config=config.name,
-        tool=simulator.value,
-        seed=seed,
-        size=size,
-        verdict=Verdict.PASSED,
-        compared=sum(c.values + c.cycles + c.z for c in comparisons),
-        transactions=size,
-        layers=sum(prediction.run.layers for prediction in predictions),
-        cycles=sum(
-            max(comparison.rtl_cycles for comparison in comparisons[n : n + cores])
-            for n in range(0, len(comparisons), cores)
-        ),
-        seconds=round(time.perf_counter() - begin, 2),
-    )
-    if not outcome.ended:
-        return replace(result, verdict=Verdict.CRASHED, problem=outcome.unended, check=ENDLESS)
-    wrong = _first_wrong(cores, predictions, comparisons)
-    if wrong is None:
-        return result
-    return replace(
-        result,
-        verdict=Verdict.FAILED,
-        problem=wrong.problem,
-        check=wrong.check,
-        transactions=wrong.run,
-        detected_ps=wrong.comparison.detected_ps,
-    )
-
-
 def _changed_design(config: Accelerator, files: Mapping[str, str], folder: Path) -> Design:
     design = bench_design(config, folder / "rtl", files, render(config), top=CLUSTERS)
     return replace(design, folder=folder / "sim")
@@ -191,8 +117,13 @@ def _detected(design: Design, folder: Path, plusargs: Sequence[str] = ()) -> Fin
     outcome, comparisons = run_batch(design, Simulator.ICARUS, predictions, folder, seed=1, plusargs=plusargs)
     if not outcome.ended:
         return Finding(CLUSTERS_TEST, "simulation", f"it did not come to its end, see {relative(outcome.log)}")
-    wrong = _first_wrong(config.clusters, predictions, comparisons)
-    return Finding(CLUSTERS_TEST, wrong.check, wrong.problem) if wrong else Finding(CLUSTERS_TEST)
+    wrong = first_wrong(predictions, comparisons)
+    if wrong is None:
+        return Finding(CLUSTERS_TEST)
+    where = f"{predictions[wrong].run.name}, cluster {wrong % config.clusters}"
+    for difference in comparisons[wrong].differences:
+        return Finding(CLUSTERS_TEST, difference.what, f"{where}: {describe(difference)}")
+    return Finding(CLUSTERS_TEST, NOTHING, f"{where}: not everything was compared")
 
 
 @dataclass(frozen=True)
@@ -217,7 +148,9 @@ class ClustersNetlist:
 
     def run(self, simulator: Simulator, seed: int, count: int | None, folder: Path) -> Result:
         """Random layers."""
-        return replace(run_layers(self.bench, simulator, seed, count or _RUNS, folder / "bench"), test="netlist")
+        job = Job(CLUSTERS_TEST, self.bench.config.name, simulator, Variant.PLAIN, seed, count or _RUNS)
+        result = run_batch_of(job, cluster_run, self.bench, folder / "bench", lambda predictions, comparisons: None)
+        return replace(result, test="netlist", narrowed=None)
 
 
 BENCH = ClustersBench()

@@ -1,6 +1,7 @@
 """Batches of runs of the stream core, as regressions ask for them."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,19 +20,24 @@ OUTPUTS, AROUND = ("value", "cycle"), 16
 
 def run_batch_of(
     job: Job,
-    run_of: Callable[[int, Accelerator], StreamRun],
+    runs_of: Callable[[int, Accelerator], Sequence[StreamRun]],
     design: Design,
     folder: Path,
-    sample: Callable[[Prediction, Comparison], None],
+    sample: Callable[[Sequence[Prediction], Sequence[Comparison]], None],
 ) -> Result:
-    """A run for each seed from the job's on, in one simulation; ``sample`` is given every run."""
-    config = design.config
-    runs = [run_of(seed, config) for seed in range(job.seed, job.seed + job.size)]
+    """Runs for each seed from the job's on, one a cluster of the design, in one simulation.
+
+    Args:
+        sample: is given every seed's.
+    """
+    config, begin = design.config, time.perf_counter()
+    runs = [run for seed in range(job.seed, job.seed + job.size) for run in runs_of(seed, config)]
     predictions = [predict(config, work) for work in runs]
     outcome, comparisons = run_batch(design, job.simulator, predictions, folder, job.seed)
-    for prediction, comparison in zip(predictions, comparisons, strict=True):
+    together = [slice(n, n + config.clusters) for n in range(0, len(runs), config.clusters)]
+    for own in together:
         if outcome.ended:
-            sample(prediction, comparison)
+            sample(predictions[own], comparisons[own])
     unit, _, test = job.test.partition(".")
     result = Result(
         unit=unit,
@@ -42,26 +48,37 @@ def run_batch_of(
         size=job.size,
         verdict=Verdict.PASSED,
         compared=sum(c.values + c.cycles + c.z for c in comparisons),
-        transactions=len(comparisons),
+        transactions=len(together),
         layers=sum(work.layers for work in runs),
-        cycles=sum(c.rtl_cycles for c in comparisons),
+        cycles=sum(max(c.rtl_cycles for c in comparisons[own]) for own in together),
+        seconds=round(time.perf_counter() - begin, 2),
     )
-    wrong = next((n for n, c in enumerate(comparisons) if not c.ok or _lacks_z(predictions[n], c)), None)
+    wrong = first_wrong(predictions, comparisons)
     if not outcome.ended:
         return replace(result, verdict=Verdict.CRASHED, problem=outcome.unended, check=ENDLESS)
     if wrong is None:
         return result
+    number, cluster = divmod(wrong, config.clusters)
     name, differences = predictions[wrong].run.name, comparisons[wrong].differences
+    if config.clusters > 1:
+        name = f"{name}, cluster {cluster}"
     problems = [f"{name}: {describe(d)}" for d in differences]
     return replace(
         result,
         verdict=Verdict.FAILED,
         problem="\n".join(problems or [f"{name}: not everything was compared"]),
         check=differences[0].what if differences else NOTHING,
-        narrowed=replace(job, seed=job.seed + wrong, size=1),
+        narrowed=replace(job, seed=job.seed + number, size=1),
         detected_ps=comparisons[wrong].detected_ps,
-        wanted=_wanted(predictions[wrong], comparisons[wrong]),
+        # The top module shows all clusters' groups in one signal.
+        wanted=_wanted(predictions[wrong], comparisons[wrong]) if config.clusters == 1 else (),
     )
+
+
+def first_wrong(predictions: Sequence[Prediction], comparisons: Sequence[Comparison]) -> int | None:
+    """The number of the first run in which something differs, or not everything was compared."""
+    pairs = enumerate(zip(predictions, comparisons, strict=True))
+    return next((n for n, (prediction, found) in pairs if not found.ok or _lacks_z(prediction, found)), None)
 
 
 def _wanted(prediction: Prediction, comparison: Comparison) -> tuple[Wanted, ...]:

@@ -25,7 +25,7 @@ from penni_escalate.tb.stream_core.mutant_runs import CORE_TEST, MORE_SEEDS, SEE
 from penni_escalate.tb.stream_core.netlists import StreamNetlist
 from penni_escalate.tb.stream_core.random_run import random_run
 from penni_escalate.tb.stream_core.start_state import run_initial_values, run_reset_runs
-from penni_escalate.tb.stream_core.stream_run import stream_design
+from penni_escalate.tb.stream_core.stream_run import Comparison, Prediction, stream_design
 
 #: What the replay driver runs, besides the pyuvm tests.
 REPLAYED = ("random", "limits", "reset", "initial_values")
@@ -72,11 +72,16 @@ class StreamBench:
             return run_initial_values(design, job.simulator, job.seed, job.size, folder)
         collector = Collector(MODEL, design.config)
         sample = partial(sample_run, collector, design.config)
+
+        def sample_only(predictions: Sequence[Prediction], comparisons: Sequence[Comparison]) -> None:
+            (prediction,), (comparison,) = predictions, comparisons
+            sample(prediction, comparison)
+
         if test.function == "reset":
             result = run_reset_runs(design, job.simulator, job.seed, job.size, folder, sample)
         else:
             run_of = limit_run if test.function == "limits" else random_run
-            result = run_batch_of(job, run_of, design, folder, sample)
+            result = run_batch_of(job, lambda seed, config: [run_of(seed, config)], design, folder, sample_only)
         collector.write(folder / COVERAGE)
         return result
 

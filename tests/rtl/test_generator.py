@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import sysconfig
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,8 +24,7 @@ SMALL = load_accelerator("small")
 
 #: Presets, and shapes at the edges of the rules.
 SHAPES = {
-    # Clusters are instances of one module: two of them are read of a smaller shape.
-    **{name: replace(load_accelerator(name), clusters=1) for name in preset_names()},
+    **{name: load_accelerator(name) for name in preset_names()},
     **{path.stem: load_accelerator(str(path)) for path in sorted((ROOT / "configs" / "shapes").glob("*.yaml"))},
 }
 

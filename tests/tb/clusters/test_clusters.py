@@ -1,6 +1,7 @@
 """The clusters' bench: dealt layers agree, and a cluster that is disturbed shows."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,12 @@ import pytest
 from penni_escalate.common.paths import BUILD
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.tb.base.coverage import Collector
+from penni_escalate.tb.base.job import Job, Variant
 from penni_escalate.tb.base.result import Verdict
 from penni_escalate.tb.base.simulator import Simulator, build, folder_name
-from penni_escalate.tb.clusters.bench import run_layers
 from penni_escalate.tb.clusters.cluster_runs import cluster_run, cluster_runs
-from penni_escalate.tb.clusters.coverage import MODEL
+from penni_escalate.tb.clusters.coverage import MODEL, sample_clusters
+from penni_escalate.tb.stream_core.batches import run_batch_of
 from penni_escalate.tb.stream_core.stream_run import CLUSTERS, Prediction, predict, run_batch, stream_design
 from tests.faults import with_faults
 
@@ -24,7 +26,8 @@ def test_layers_agree_on_all_clusters(tmp_path: Path) -> None:
     design = stream_design(TWO, BUILD / "rtl" / folder_name(TWO), top=CLUSTERS)
     build(design, Simulator.VERILATOR)
     collector = Collector(MODEL, TWO)
-    result = run_layers(design, Simulator.VERILATOR, 1, 24, tmp_path, collector)
+    job = Job("clusters.layers", "two_clusters", Simulator.VERILATOR, Variant.PLAIN, 1, 24)
+    result = run_batch_of(job, cluster_run, design, tmp_path, partial(sample_clusters, collector))
     assert result.verdict is Verdict.PASSED, result.problem
     assert result.layers >= result.transactions == 24
     assert result.compared > 50_000
