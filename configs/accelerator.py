@@ -41,6 +41,9 @@ class Accelerator:
     ring: Annotated[int, _size(2, 64, "beats in a block's ring")] = 16
     z_fifo: Annotated[int, _size(2, 64, "z in a row's FIFO")] = 4
     taps: Annotated[int, _size(1, 8, "neighbouring output columns that the basis MAC adds into in a cycle")] = 1
+    winograd: Annotated[
+        int, _size(0, 1, "1: the basis MAC gives outputs of 3-wide kernels in pairs, by Winograd's F(2,3)")
+    ] = 0
     psum_lines: Annotated[int, _size(2, 16, "output lines in flight")] = 6
     out_lanes: Annotated[int, _size(1, 64, "requantizations per cycle")] = 8
     load_words: Annotated[
@@ -74,6 +77,13 @@ class Accelerator:
             )
         if self.taps >= self.width_max:
             raise ValueError(f"field 'taps' is {self.taps}: it must be below width_max ({self.width_max})")
+        for field, least in (("taps", 4), ("kernel_max", 4)):
+            value = getattr(self, field)
+            if self.winograd and value < least:
+                raise ValueError(
+                    f"field '{field}' is {value}: it must be at least {least} where winograd is 1, for a pair of "
+                    "outputs takes four products and has four weights a kernel line"
+                )
         if self.lookaside >= self.adders and self.lookaside:
             raise ValueError(
                 f"field 'lookaside' is {self.lookaside}: it must be below adders ({self.adders}), "

@@ -15,6 +15,7 @@ from penni_escalate.golden.counts import AccessCounts
 from penni_escalate.golden.cycle.block import BlockCounter
 from penni_escalate.golden.cycle.stream_core import CoreCounter
 from penni_escalate.golden.kinds import Convolution
+from penni_escalate.golden.winograd import COLUMNS, OUTPUTS, PRODUCTS
 
 #: Bits of a psum.
 _PSUM = 32
@@ -63,8 +64,12 @@ def accesses_of(
     taken, products = int(counters[BlockCounter.TAKEN]), int(counters[BlockCounter.PRODUCTS])
     z_written = int(counters[BlockCounter.Z_WRITTEN])
     outputs = sum(work.result_height * work.result_width * config.blocks * work.codes for work in passes)
-    # All passes of a layer have as many outputs a block.
+    # All passes of a layer have as many outputs a block, and give pairs or not.
     multiplications = products * config.rows // passes[0].outputs
+    pairs = passes[0].winograd
+    psums = products * OUTPUTS // PRODUCTS if pairs else products
+    # Of a pair: a sum or difference of two z for each product, and four of the products' sums.
+    transforms = multiplications + products if pairs else 0
     codes = int(np.count_nonzero(activations))
     pixels, channels = g.height * g.width, g.channels
     coded_input = coded_bytes(codes, pixels * channels)
@@ -84,14 +89,16 @@ def accesses_of(
         # z through the FIFO, and held and read in the MAC.
         + 2 * config.z_bits * z_written
         + (config.z_bits + 8) * multiplications
+        # The window of a pair's columns: three more to write, and to read.
+        + (2 * (COLUMNS - 1) * config.z_bits * z_written if pairs else 0)
     )
     return AccessCounts(
         wide_multiplications=multiplications + outputs,
-        additions=multiplications + outputs,
+        additions=multiplications + transforms + outputs,
         narrow_additions=taken,
         register_bits=registers,
         # Map and signs of a row's group of coefficients for each beat; a psum read and written; a psum drained.
-        local_bytes=2 * config.group * beats * rows // 8 + 2 * _PSUM // 8 * products + _PSUM // 8 * outputs,
+        local_bytes=2 * config.group * beats * rows // 8 + 2 * _PSUM // 8 * psums + _PSUM // 8 * outputs,
         buffer_bytes=dram + sent + parameters + coded_output,
         dram_bytes=dram,
     )

@@ -104,7 +104,7 @@ def bound_of(config: Accelerator, passes: Sequence[Pass], inputs: Sequence[Spars
         added += row_cycles(work, tensor, config.adders)
         active = tensor.maps.sum(axis=0, dtype=np.int64).reshape(-1)
         values += int(np.count_nonzero(work.coefficients, axis=(0, 2)) @ active)
-        full = ~zero[:, stop - len(tensor.maps) : stop]
+        full = ~work.empty(zero[:, stop - len(tensor.maps) : stop])
         of_pixel, products_of_pixel = pixel_steps(work, config.taps)
         steps += full @ of_pixel
         # A product has the rows of its output.

@@ -23,6 +23,7 @@ from penni_escalate.golden.pooling import NO_POOL, Pool
 from penni_escalate.golden.psum_lines import LINES_MIN, lines_of
 from penni_escalate.golden.sparsemap import SparseTensor, encode
 from penni_escalate.golden.tiles import Span, Tile, tiles_of
+from penni_escalate.golden.winograd import OUTPUTS, PRODUCTS, completed, empty_windows, in_pairs, transformed
 
 #: Of an accumulator.
 BYTES_OF_LOGIT = 4
@@ -43,6 +44,7 @@ class Pass:
         first_channel: the layer's output channel that is the pass's first.
         summed: the kernels cover the image and are the same at every place, so that one place is loaded.
         outputs: output channels of a block. Row m works for output m // (ROWS / outputs).
+        winograd: the MAC gives outputs in pairs of neighbouring columns.
         groups: int64 (G,): the groups of the layer's channels, and then of its skip tensor's, that are sent: those
             with a coefficient in the pass.
         coefficients: int8 (BLOCKS, G * GROUP, ROWS).
@@ -67,6 +69,7 @@ class Pass:
     first_channel: int
     summed: bool
     outputs: int
+    winograd: bool
     groups: np.ndarray
     coefficients: np.ndarray
     shared_basis: bool
@@ -110,6 +113,22 @@ class Pass:
         g = self.geometry
         return int(self.pool.windows(g.out_height)[1].sum() * self.pool.windows(g.out_width)[1].sum()) * self.codes
 
+    @property
+    def completed_columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """First and last output column that the MAC adds into for each input column, int64 (W,) each."""
+        g = self.geometry
+        if self.winograd:
+            return completed(g)
+        return reached(g.width, g.kernel_width, g.stride, g.sides.left, g.out_width)
+
+    def empty(self, zero: np.ndarray) -> np.ndarray:
+        """Whether the MAC has nothing to multiply at a pixel, bool (BLOCKS, pixels), as ``zero``: all its z are 0."""
+        return empty_windows(zero, self.geometry) if self.winograd else zero
+
+    def columns_of_step(self, taps: int) -> int:
+        """Neighbouring output columns that the MAC adds into in a cycle."""
+        return OUTPUTS if self.winograd else taps
+
     @cached_property
     def basis(self) -> np.ndarray:
         """The kernel of each row, int8 (BLOCKS, ROWS, R, S)."""
@@ -132,9 +151,14 @@ class Pass:
         return np.repeat([self.signed_in, self.skip_signed], [len(self.groups) - self.skip_groups, self.skip_groups])
 
     @cached_property
-    def same_kernels(self) -> np.ndarray:
-        """Whether all blocks have the same weights at a kernel position that is loaded, bool (R, S)."""
-        return np.asarray((self.kernels == self.kernels[:1]).all(axis=(0, 1)))
+    def weights(self) -> np.ndarray:
+        """What is loaded of ``kernels``: int16 (1 or BLOCKS, ROWS, R, S); S is 4 where the MAC gives pairs."""
+        return transformed(self.kernels) if self.winograd else self.kernels.astype(np.int16)
+
+    @cached_property
+    def same_weights(self) -> np.ndarray:
+        """Whether all blocks have the same at a kernel position that is loaded, bool (R, S)."""
+        return np.asarray((self.weights == self.weights[:1]).all(axis=(0, 1)))
 
     @cached_property
     def same_exponents(self) -> bool:
@@ -288,10 +312,12 @@ def pixel_steps(work: Pass, taps: int) -> tuple[np.ndarray, np.ndarray]:
     """
     g = work.geometry
     first_y, last_y = reached(g.height, g.kernel_height, g.stride, g.sides.top, g.out_height)
-    first_x, last_x = reached(g.width, g.kernel_width, g.stride, g.sides.left, g.out_width)
+    first_x, last_x = work.completed_columns
     lines, columns = np.maximum(last_y - first_y + 1, 0), np.maximum(last_x - first_x + 1, 0)
     columns *= work.outputs
-    return np.outer(lines, -(-columns // taps)).reshape(-1), np.outer(lines, columns).reshape(-1)
+    steps = -(-columns // work.columns_of_step(taps))
+    products = PRODUCTS * steps if work.winograd else columns
+    return np.outer(lines, steps).reshape(-1), np.outer(lines, products).reshape(-1)
 
 
 #: Share of the activations that are not 0, where the schedule weighs passes against rows without knowing them.
@@ -339,9 +365,14 @@ def dealt_passes(
             for stripes in range(1, config.clusters + 1):
                 tiles = _tiles(folded, config, n, stripes)
                 if tiles:
-                    found.append(_dealt([replace(part, tile=tile) for tile in tiles for part in parts], config))
+                    found.append(_dealt([_of_tile(part, tile, config) for tile in tiles for part in parts], config))
     assert found
     return min(found, key=lambda deal: deal[0])[1]
+
+
+def _of_tile(part: Pass, tile: Tile, config: Accelerator) -> Pass:
+    """A pass over the whole image, over a tile of it."""
+    return replace(part, tile=tile, winograd=in_pairs(config, tile.geometry, part.outputs, part.summed))
 
 
 def _dealt(passes: list[Pass], config: Accelerator) -> tuple[float, list[list[Pass]]]:
@@ -402,6 +433,7 @@ def _parts(layer: Convolution, config: Accelerator, outputs: int, fold: Fold) ->
                 first_channel=first,
                 summed=layer.summed,
                 outputs=outputs,
+                winograd=False,
                 groups=groups,
                 coefficients=of_blocks(by_group[:, groups].reshape(in_pass, -1, rows), 2),
                 shared_basis=layer.shared_basis,
@@ -431,5 +463,5 @@ def load_words(work: Pass, config: Accelerator) -> int:
     """
     sets = config.blocks // config.load_words
     coefficients = sets * (work.coefficients.shape[1] // config.group)
-    basis = int(np.where(work.same_kernels, 1, sets).sum())
+    basis = int(np.where(work.same_weights, 1, sets).sum())
     return coefficients + basis + (1 if work.same_exponents else sets) + sets + 1

@@ -89,7 +89,7 @@ WORDS: Mapping[LoadKind, Declaration] = {
     LoadKind.BASIS: Declaration(
         "r * KERNEL_MAX + s",
         "a kernel position; times BLOCKS where B depends on k there",
-        (Part((LoadField("weight", WEIGHT_BITS, signed=True, meaning="B[m][r][s]"),), _ROW),),
+        (Part((LoadField("weight", "TB", signed=True, meaning="B[m][r][s], or of a pair"),), _ROW),),
     ),
     LoadKind.EXPONENTS: Declaration(
         "",
@@ -136,6 +136,7 @@ WORDS: Mapping[LoadKind, Declaration] = {
                     LoadField("summed", 1, meaning="over all pixels, by a 1x1 kernel"),
                     LoadField("signed", 1),
                     LoadField("logits", 1, meaning="four bytes an output"),
+                    LoadField("winograd", "PB", meaning="outputs in pairs"),
                     LoadField("outputs", "OB", meaning="of a block"),
                     LoadField("skip_signed", 1, meaning="of groups from skip_group on"),
                     LoadField("skip_group", "GB"),
@@ -246,6 +247,9 @@ def _sizes(config: Accelerator) -> dict[str, int]:
         "RB": index_bits(config.rows),
         "GB": index_bits(config.channels_max // config.group),
         "OB": outputs_of(config)[-1].bit_length(),
+        # A sum of three weights.
+        "TB": WEIGHT_BITS + 2 * config.winograd,
+        "PB": config.winograd,
     }
 
 
@@ -256,9 +260,12 @@ def load_words(config: Accelerator) -> dict[LoadKind, LoadWord]:
     def placed(declared: Declaration) -> Iterator[LoadPart]:
         offset = 0
         for part in declared.parts:
-            bits = {field.name: sizes.get(str(field.bits)) or int(field.bits) for field in part.fields}
+            names = {field.name: str(field.bits) for field in part.fields}
+            bits = {name: sizes[size] if size in sizes else int(size) for name, size in names.items()}
             fields = tuple(
-                Field(field.name, bits[field.name], signed=field.signed, meaning=field.meaning) for field in part.fields
+                Field(field.name, bits[field.name], signed=field.signed, meaning=field.meaning)
+                for field in part.fields
+                if bits[field.name]
             )
             yield LoadPart(lay_out(fields), copies[part.each], offset, part.each)
             offset += copies[part.each] * sum(bits.values())

@@ -101,6 +101,11 @@ class Shape:
         return outputs_max(self.config.rows, self.config.taps, self.config.psum_lines)
 
     @property
+    def weight_bits(self) -> int:
+        """Of what is loaded of a basis kernel: in pairs sums of three weights."""
+        return 8 + 2 * self.config.winograd
+
+    @property
     def load(self) -> int:
         """LOAD, bits of a parameter word."""
         c = self.config
@@ -110,9 +115,10 @@ class Shape:
             + 4 * self.kernel_bits
             + self.outputs.bit_length()
             + _index(c.channels_max // c.group)
+            + c.winograd
         )
         table = c.rows * _index(c.rows) + 54 * self.outputs
-        return max(2 * c.group * c.rows, table, geometry, 8 * c.rows)
+        return max(2 * c.group * c.rows, table, geometry, self.weight_bits * c.rows)
 
     @property
     def psum_ways(self) -> int:
@@ -206,6 +212,9 @@ def _basis_mac(s: Shape) -> Terms:
         "psum lines": c.psum_lines,
         "kernels to choose from, by rows": c.rows * (c.rows - 1),
         "weights of a tap that a row may miss": c.taps * c.rows * (s.outputs > 1),
+        "rows in pairs": c.rows * c.winograd,
+        "rows in pairs, by bits of z": c.rows * c.winograd * c.z_bits,
+        "pairs": c.winograd,
         "constant": 1,
     }
 
@@ -334,6 +343,6 @@ def memory_bits_of(config: Accelerator) -> dict[str, int]:
     return {
         **queue,
         "row": 2 * 2 * 2**s.group_bits * c.group,
-        "basis_mac": 2 * 2 ** _index(c.kernel_max**2) * 8 * c.rows,
+        "basis_mac": 2 * 2 ** _index(c.kernel_max**2) * s.weight_bits * c.rows,
         **psums,
     }

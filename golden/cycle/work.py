@@ -23,6 +23,7 @@ class Work(NamedTuple):
         pool_size, pool_stride, pool_padding: int64 (P,): windows of outputs, of which the largest counts.
         result_height, result_width: int64 (P,): what leaves.
         codes: int64 (P,): codes that a block gives for a pixel. logits: bool (P,): they are the bytes of a logit.
+        winograd: bool (P,): outputs come in pairs.
         outputs: int64 (P,): output channels of a block. steps: int64 (P,): steps of the MAC that they take.
         lines, first_line: int64 (P,): psum lines of each, and the one at which the pass begins.
         loads: int64 (P,): transfers on the load port, the last of which starts the pass.
@@ -51,6 +52,7 @@ class Work(NamedTuple):
     result_width: np.ndarray
     codes: np.ndarray
     logits: np.ndarray
+    winograd: np.ndarray
     outputs: np.ndarray
     steps: np.ndarray
     lines: np.ndarray
@@ -157,6 +159,7 @@ def work_of(passes: list[Pass], loads: list[int], s: Sizes) -> Work:
         result_width=each([p.result_width for p in passes]),
         codes=each([p.codes for p in passes]),
         logits=np.array([p.logits for p in passes], np.bool_),
+        winograd=np.array([p.winograd for p in passes], np.bool_),
         outputs=each([p.outputs for p in passes]),
         steps=each([steps_of(p.outputs, s.taps) for p in passes]),
         lines=each(lines),

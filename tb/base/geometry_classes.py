@@ -11,6 +11,7 @@ import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.geometry import Geometry, Padding
+from penni_escalate.golden.winograd import WEIGHTS
 
 #: Shapes of a kernel.
 KERNELS = ("1x1", "square", "tall", "wide")
@@ -37,6 +38,9 @@ FEW_SHARE = 0.25
 
 #: Share of the random geometries with a kernel above 1x1 whose padding is drawn for each side.
 SIDES_SHARE = 0.25
+
+#: Share of the random geometries whose outputs come in pairs, where a configuration has that.
+PAIRS_SHARE = 0.4
 
 #: Kernel height, kernel width, stride, padding.
 Kernel = tuple[int, int, int, int]
@@ -106,7 +110,12 @@ def random_geometry(rng: np.random.Generator, config: Accelerator, combination: 
 
 
 def with_sides(rng: np.random.Generator, g: Geometry, config: Accelerator) -> Geometry:
-    """The geometry, now and then with a padding of each side's own; its classes of kernel, stride, padding stay."""
+    """The geometry, now and then with a padding of each side's own; its classes of kernel, stride, padding stay.
+
+    Where outputs can come in pairs, now and then one of which they do.
+    """
+    if config.winograd and rng.random() < PAIRS_SHARE:
+        g = _of_pairs(rng, g, config)
     height, width = g.kernel_height, g.kernel_width
     if height == width == 1 or rng.random() >= SIDES_SHARE:
         return g
@@ -117,6 +126,17 @@ def with_sides(rng: np.random.Generator, g: Geometry, config: Accelerator) -> Ge
         return g
     same = _combination(found) == _combination(g)
     return found if same and found.out_width <= config.width_max else g
+
+
+def _of_pairs(rng: np.random.Generator, g: Geometry, config: Accelerator) -> Geometry:
+    """The geometry with a kernel as wide as pairs take, and any padding; as it is where the image is too narrow."""
+    height = min(g.kernel_height, config.psum_lines - 1)
+    sides = Padding(*(int(rng.integers(size)) for size in (height, height, WEIGHTS, WEIGHTS)))
+    try:
+        found = replace(g, kernel_height=height, kernel_width=WEIGHTS, stride=1, padding=sides)
+    except ValueError:
+        return g
+    return found if found.width >= WEIGHTS and found.out_width <= config.width_max else g
 
 
 def _geometry(rng: np.random.Generator, config: Accelerator, kernel: Kernel) -> Geometry | None:

@@ -62,7 +62,7 @@ class LoadPort:
 
     def basis(self, work: Pass, block: int, r: int, s: int) -> int:
         """Data of a BASIS transfer: the weight of kernel position (r, s) of each kernel."""
-        return self.words[LoadKind.BASIS].data({"weight": _of_block(work.kernels, block)[:, r, s].tolist()})
+        return self.words[LoadKind.BASIS].data({"weight": _of_block(work.weights, block)[:, r, s].tolist()})
 
     def exponents(self, work: Pass, block: int) -> int:
         """Data of an EXPONENTS transfer."""
@@ -81,8 +81,8 @@ class LoadPort:
             "width": g.width,
             "out_height": g.out_height,
             "out_width": g.out_width,
-            "kernel_height": work.kernels.shape[2],
-            "kernel_width": work.kernels.shape[3],
+            "kernel_height": work.weights.shape[2],
+            "kernel_width": work.weights.shape[3],
             "stride": g.stride,
             "padding_top": g.sides.top,
             "padding_left": g.sides.left,
@@ -101,12 +101,14 @@ class LoadPort:
             "outputs": work.outputs,
             "logits": int(work.logits),
         }
+        if self.config.winograd:
+            fields["winograd"] = int(work.winograd)
         return self.words[LoadKind.PASS].data({name: [value] for name, value in fields.items()})
 
     def transfers(self, work: Pass) -> Iterator[int]:
         """All transfers of a pass: what a block does before its kernels, and last the one that starts the pass."""
         config = self.config
-        _, _, height, width = work.kernels.shape
+        _, _, height, width = work.weights.shape
         sets = range(config.blocks // config.load_words)
 
         def each(kind: LoadKind, index: int, word: Callable[[int], int]) -> Iterator[int]:

@@ -17,9 +17,9 @@ def test_presets_are_listed_smallest_first() -> None:
     assert preset_names() == ["tiny", "small", "full"]
 
 
-def test_full_has_the_multipliers_that_the_papers_are_compared_at() -> None:
+def test_multipliers_are_those_of_all_clusters() -> None:
     full = load_accelerator("full")
-    assert full.multipliers == full.clusters * full.blocks * full.rows * full.taps == 1152
+    assert full.multipliers == full.clusters * full.blocks * full.rows * full.taps == 1536
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,23 @@ def test_a_bad_field_is_refused_with_field_value_and_rule(field: str, value: obj
     assert rule in message
     assert message.endswith(".")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("taps", 3, "field 'taps' is 3: it must be at least 4 where winograd is 1"),
+        ("kernel_max", 3, "field 'kernel_max' is 3: it must be at least 4 where winograd is 1"),
+        ("winograd", 2, "less than or equal to 1"),
+    ],
+)
+def test_what_pairs_take_is_required(field: str, value: int, rule: str) -> None:
+    pairs = {**SMALL, "taps": 4, "winograd": 1}
+    parse_accelerator(pairs, "x")
+    with pytest.raises(UserError) as caught:
+        parse_accelerator({**pairs, field: value}, "Configuration bad.yaml")
+    assert rule in str(caught.value)
+    assert str(caught.value).startswith("Configuration bad.yaml: field '")
 
 
 def test_an_unknown_field_is_refused() -> None:

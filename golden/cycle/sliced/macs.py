@@ -8,6 +8,7 @@ from numba import njit
 from penni_escalate.golden.cycle.bits import WORD
 from penni_escalate.golden.cycle.sizes import Sizes
 from penni_escalate.golden.cycle.sliced.work import Work
+from penni_escalate.golden.winograd import PRODUCTS
 
 #: Edges from the closing of a line until the collector may read it: the MAC's last sums are still being added.
 _CLOSE_TO_DONE = 3
@@ -126,8 +127,8 @@ def step_macs(macs: Macs, s: Sizes, work: Work, z_valid: np.ndarray, states: Sta
                 used |= work.used[p, w] & bit
                 column, x = macs.walk_column[b], macs.walk_x[b]
                 idle = macs.walk_idle[b]
-                last_x = work.last_x[p, column]
-                step, ends_line = macs.walk_step[b], x + s.taps > last_x
+                last_x, columns = work.last_x[p, column], work.columns_of_step[p]
+                step, ends_line = macs.walk_step[b], x + columns > last_x
                 if work.outputs[p] > 1:
                     ends_line = step + 1 == work.steps[p]
                 finish = idle or (ends_line and macs.walk_y[b] == work.last_y[p, macs.walk_line[b]])
@@ -142,10 +143,12 @@ def step_macs(macs: Macs, s: Sizes, work: Work, z_valid: np.ndarray, states: Sta
                 else:
                     if not idle:
                         issues |= bit
-                        if work.outputs[p] > 1:
+                        if work.winograd[p]:
+                            macs.products[b] += PRODUCTS
+                        elif work.outputs[p] > 1:
                             macs.products[b] += min(s.taps, work.outputs[p] - step * s.taps)
                         else:
-                            macs.products[b] += min(x + s.taps, last_x + 1) - x
+                            macs.products[b] += min(x + columns, last_x + 1) - x
                     if finish:
                         ready = True
                         close = macs.walk_close[b]
@@ -162,8 +165,8 @@ def step_macs(macs: Macs, s: Sizes, work: Work, z_valid: np.ndarray, states: Sta
                         # A pixel adds into one column of one line of each output.
                         macs.walk_step[b] = step + 1
                         macs.walk_psum[b] = psum + work.lines[p]
-                    elif x + s.taps <= last_x:
-                        macs.walk_x[b] = x + s.taps
+                    elif x + columns <= last_x:
+                        macs.walk_x[b] = x + columns
                     else:
                         macs.walk_x[b] = work.first_x[p, column]
                         macs.walk_y[b] += 1
@@ -177,7 +180,7 @@ def step_macs(macs: Macs, s: Sizes, work: Work, z_valid: np.ndarray, states: Sta
                     line, column = macs.line[b], macs.column[b]
                     first_y, first_x = work.first_y[p, line], work.first_x[p, column]
                     idle = (
-                        work.zero[b, macs.pixel[b]]
+                        work.empty[b, macs.pixel[b]]
                         or first_y > work.last_y[p, line]
                         or first_x > work.last_x[p, column]
                     )

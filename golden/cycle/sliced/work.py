@@ -28,11 +28,13 @@ class Work(NamedTuple):
         awaited: int64 (P, largest result height): the last psum line that must be done for a line of results.
         frees: int64 (P, largest result height): psum lines, as a bit mask, that no later line of results needs.
         codes: int64 (P,): codes that a block gives for a pixel.
+        columns_of_step: int64 (P,): neighbouring output columns that the MAC adds into in a cycle. winograd: bool (P,):
+            they are a pair of outputs.
         outputs: int64 (P,): output channels of a block. steps: int64 (P,): steps of the MAC that they take.
         lines, first_line: int64 (P,): psum lines of each, and the one at which the pass begins.
         loads: int64 (P,): transfers on the load port, the last of which starts the pass.
         everyone: int64 (N,): all rows that there are.
-        zero: bool (BLOCKS, pixels of all passes): all z of the block's pixel are 0.
+        empty: bool (BLOCKS, pixels of all passes): the block's MAC has nothing to multiply at the pixel.
     """
 
     holders: np.ndarray
@@ -53,13 +55,15 @@ class Work(NamedTuple):
     awaited: np.ndarray
     frees: np.ndarray
     codes: np.ndarray
+    columns_of_step: np.ndarray
+    winograd: np.ndarray
     outputs: np.ndarray
     steps: np.ndarray
     lines: np.ndarray
     first_line: np.ndarray
     loads: np.ndarray
     everyone: np.ndarray
-    zero: np.ndarray
+    empty: np.ndarray
 
 
 def closed_lines(work: Pass, first_line: int, s: Sizes) -> np.ndarray:
@@ -98,7 +102,12 @@ def row_words(rows: np.ndarray) -> np.ndarray:
 
 
 def work_of(passes: list[Pass], loads: list[int], s: Sizes, zero: np.ndarray) -> Work:
-    """Stack passes, of one layer or of several; ``loads`` and ``zero`` as in Work."""
+    """Stack passes, of one layer or of several.
+
+    Args:
+        loads: as in Work.
+        zero: bool (BLOCKS, pixels of all passes): all z of the block's pixel are 0.
+    """
     shapes = [p.geometry for p in passes]
     count, channels = len(passes), max(p.coefficients.shape[1] for p in passes)
     holders = np.zeros((count, channels, s.rows * -(-s.blocks // WORD)), np.int64)
@@ -116,7 +125,7 @@ def work_of(passes: list[Pass], loads: list[int], s: Sizes, zero: np.ndarray) ->
         holders[n, : nonzero.shape[1]] = row_words(nonzero.transpose(1, 2, 0))
         used[n] = nonzero.any(axis=(1, 2))
         rows[:, n, : g.height] = reached(g.height, g.kernel_height, g.stride, g.sides.top, g.out_height)
-        columns[:, n, : g.width] = reached(g.width, g.kernel_width, g.stride, g.sides.left, g.out_width)
+        columns[:, n, : g.width] = p.completed_columns
         closes[n, : g.height] = closed_lines(p, first[n], s)
         window_rows[n, : p.result_height] = p.pool.windows(g.out_height)[1]
         window_columns[n, : p.result_width] = p.pool.windows(g.out_width)[1]
@@ -125,6 +134,8 @@ def work_of(passes: list[Pass], loads: list[int], s: Sizes, zero: np.ndarray) ->
     def each(values: list[int]) -> np.ndarray:
         return np.array(values, np.int64)
 
+    pixels = np.cumsum([g.height * g.width for g in shapes])
+    empty = [p.empty(some) for p, some in zip(passes, np.split(zero, pixels[:-1], axis=1), strict=True)]
     return Work(
         holders=holders,
         used=words_of(used),
@@ -144,13 +155,15 @@ def work_of(passes: list[Pass], loads: list[int], s: Sizes, zero: np.ndarray) ->
         awaited=awaited,
         frees=frees,
         codes=each([p.codes for p in passes]),
+        columns_of_step=each([p.columns_of_step(s.taps) for p in passes]),
+        winograd=np.array([p.winograd for p in passes], np.bool_),
         outputs=each([p.outputs for p in passes]),
         steps=each([steps_of(p.outputs, s.taps) for p in passes]),
         lines=each(lines),
         first_line=each(first),
         loads=each(loads),
         everyone=row_words(np.ones((s.rows, s.blocks), np.bool_)),
-        zero=zero,
+        empty=np.concatenate(empty, axis=1),
     )
 
 

@@ -3,16 +3,17 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from distributed import Client, Future, as_completed
 
 from penni_escalate.tb.base.finding import Finding
-from penni_escalate.tb.flows.mutants.declarations import Curated, tests_of, top_tests
+from penni_escalate.tb.flows.mutants.declarations import CONFIGURATIONS, Curated, tests_of, top_tests
 from penni_escalate.tb.flows.mutants.drawing import DrawnFault
 from penni_escalate.tb.flows.mutants.drawn import drawn_results
 from penni_escalate.tb.flows.mutants.generated import generated_results
 from penni_escalate.tb.flows.mutants.results import Result, judge
-from penni_escalate.tb.flows.mutants.tasks import curated_bench, curated_top
+from penni_escalate.tb.flows.mutants.tasks import check_top, curated_bench, curated_top
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,8 @@ def _submit(client: Client, units: Mapping[str, Curated], parts: Parts) -> dict[
             start("generated", unit, "", generated_results, unit)
     for unit, faults in parts.drawn.items():
         start("drawn", unit, "", drawn_results, unit, faults)
-    for test in _baselines(units, parts):
-        top = test.partition(".")[0]
-        start("baseline", top, test, curated_top, test, top, None)
+    for test, configuration in _baselines(units, parts):
+        start("baseline", test.partition(".")[0], f"{configuration}:{test}", check_top, test, configuration)
     if parts.curated:
         for unit, curated in units.items():
             start("bench", unit, "", curated_bench, unit, curated)
@@ -53,15 +53,18 @@ def _submit(client: Client, units: Mapping[str, Curated], parts: Parts) -> dict[
     return futures
 
 
-def _baselines(units: Mapping[str, Curated], parts: Parts) -> tuple[str, ...]:
-    """Tests that build their design anew for each mutant of some unit: they must pass without a mutant."""
-    tests: list[str] = []
+def _baselines(units: Mapping[str, Curated], parts: Parts) -> tuple[tuple[str, str], ...]:
+    """Tests that build their design anew for each mutant of some unit: they must pass without a mutant.
+
+    Each with a configuration that the mutants are of.
+    """
+    found: list[tuple[str, str]] = []
     for unit, curated in units.items():
-        if parts.curated and curated.mutants:
-            tests += top_tests(unit, curated.tests)
+        if parts.curated:
+            found += product(top_tests(unit, curated.tests), curated.configurations)
         if parts.drawn.get(unit):
-            tests += top_tests(unit, tests_of(unit))
-    return tuple(dict.fromkeys(tests))
+            found += product(top_tests(unit, tests_of(unit)), CONFIGURATIONS[:1])
+    return tuple(dict.fromkeys(found))
 
 
 def tasks_of(units: Mapping[str, Curated], parts: Parts) -> int:

@@ -18,10 +18,9 @@ from penni_escalate.rtl.generator import render
 from penni_escalate.tb.base.simulator import Simulator, check_simulator
 from penni_escalate.tb.base.yosys import PACKAGE, check_yosys
 from penni_escalate.tb.flows.mutants.campaign import Parts, run_campaign, tasks_of
-from penni_escalate.tb.flows.mutants.declarations import check_texts, read_curated
+from penni_escalate.tb.flows.mutants.declarations import check_texts, configuration, read_curated
 from penni_escalate.tb.flows.mutants.drawing import draw_faults
 from penni_escalate.tb.flows.mutants.results import PARTS, RESULT_FILE, Result, Status, part_of, tally
-from penni_escalate.tb.flows.mutants.tasks import configuration
 from penni_escalate.tb.flows.result_store import origin_of
 
 _CHOSEN = (Status.KILLED, Status.EQUIVALENT, Status.OUT_OF_REACH, Status.SURVIVED)
@@ -74,7 +73,7 @@ def main(chosen: tuple[str, ...], only: str | None, seed: int, count: int, jobs:
     if only == "drawn":
         parts = replace(parts, drawn=draw_faults(render(configuration()), units, count, seed))
     curated = {unit: read_curated(unit) for unit in units}
-    check_texts(curated, configuration())
+    check_texts(curated)
     check_simulator(Simulator.ICARUS)
     check_yosys()
     origin = origin_of(Flow.MUTANTS, simulation_tools() | tool_versions(PACKAGE, "distributed"))

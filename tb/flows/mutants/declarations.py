@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -12,16 +12,22 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import ROOT, relative
 from penni_escalate.common.units import bench_folder
 from penni_escalate.common.validation import first_problem, read_fields
-from penni_escalate.configs.accelerator import Accelerator
+from penni_escalate.configs.accelerator import Accelerator, load_accelerator
 from penni_escalate.rtl.generator import render
 from penni_escalate.tb.base.bench import TopBench, bench_of, parents_of
 from penni_escalate.tb.flows.patch import replace_once
 from penni_escalate.tb.flows.testplan import Name, Sentence
 
 FILE = "mutants.yaml"
-#: Every mechanism is there at its smallest: several beats a group, adder lanes that help each other, three taps.
-CONFIG = ROOT / "configs" / "shapes" / "eight.yaml"
+#: Of configs/shapes/. In the first nearly every mechanism is there at its smallest: several beats a group, adder lanes
+#: that help each other, three taps. The other has outputs in pairs.
+CONFIGURATIONS = ("eight", "pairs")
 _STRICT = ConfigDict(extra="forbid")
+
+
+def configuration(name: str = CONFIGURATIONS[0]) -> Accelerator:
+    """One of those that mutants are of."""
+    return load_accelerator(str(ROOT / "configs" / "shapes" / f"{name}.yaml"))
 
 
 class Kind(StrEnum):
@@ -56,6 +62,7 @@ class Mutant:
         old: text of the unit's generated Verilog, which must be there once; may use the templates' names.
         new: what takes its place; likewise.
         detected_by: the tests that must fail, each with the checks of which one must be the first to fire.
+        configuration: whose Verilog it is of.
     """
 
     name: Name
@@ -64,6 +71,7 @@ class Mutant:
     old: Annotated[str, Field(min_length=1)]
     new: str
     detected_by: Annotated[dict[str, Annotated[tuple[str, ...], Field(min_length=1)]], Field(min_length=1)]
+    configuration: Literal["eight", "pairs"] = "eight"
 
     def __post_init__(self) -> None:
         if self.old == self.new:
@@ -82,6 +90,11 @@ class Curated:
     tests: Annotated[tuple[str, ...], Field(min_length=1)]
     mutants: tuple[Mutant, ...]
     transactions: Annotated[int, Field(ge=1, strict=True)] = 1000
+
+    @property
+    def configurations(self) -> tuple[str, ...]:
+        """Those of the mutants."""
+        return tuple(dict.fromkeys(mutant.configuration for mutant in self.mutants))
 
 
 def tests_of(unit: str) -> tuple[str, ...]:
@@ -124,14 +137,14 @@ def read_curated(unit: str, folder: Path | None = None) -> Curated:
     return curated
 
 
-def mutated(files: Mapping[str, str], unit: str, mutant: Mutant, config: Accelerator) -> dict[str, str]:
+def mutated(mutant: Mutant, unit: str) -> dict[str, str]:
     """The generated files with a mutant. Raises UserError where the text that it replaces is not there once."""
-    return replace_once(files, unit, mutant.old, mutant.new, config, f"Mutant {unit}.{mutant.name}")
+    config = configuration(mutant.configuration)
+    return replace_once(render(config), unit, mutant.old, mutant.new, config, f"Mutant {unit}.{mutant.name}")
 
 
-def check_texts(units: Mapping[str, Curated], config: Accelerator) -> None:
+def check_texts(units: Mapping[str, Curated]) -> None:
     """Raises UserError where the text of a mutant is not in its unit's Verilog, or there more than once."""
-    files = render(config)
     for unit, curated in units.items():
         for mutant in curated.mutants:
-            mutated(files, unit, mutant, config)
+            mutated(mutant, unit)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from penni_escalate.rtl.generator import render
 from penni_escalate.rtl.names import file_name
-from penni_escalate.tb.flows.mutants.declarations import read_curated, tests_of, top_tests
+from penni_escalate.tb.flows.mutants.declarations import configuration, read_curated, tests_of, top_tests
 from penni_escalate.tb.flows.mutants.drawing import DrawnFault, all_faults
 from penni_escalate.tb.flows.mutants.results import Result, judge_chosen
-from penni_escalate.tb.flows.mutants.tasks import FOLDER, bench_findings, configuration, top_finding
+from penni_escalate.tb.flows.mutants.tasks import FOLDER, bench_findings, top_finding
 from penni_escalate.tb.flows.mutants.waived import apply_mutant_waivers, read_drawn_waivers
 
 

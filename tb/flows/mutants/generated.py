@@ -8,10 +8,11 @@ from penni_escalate.rtl.generator import render
 from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.base.bench import MutantNetlist, MutantRun, Shape, bench_of
 from penni_escalate.tb.base.finding import check_baseline
+from penni_escalate.tb.flows.mutants.declarations import configuration
 from penni_escalate.tb.flows.mutants.equivalence import proved_equivalent
 from penni_escalate.tb.flows.mutants.generation import CHOICE, GeneratedMutant, GeneratedNetlist, draw
 from penni_escalate.tb.flows.mutants.results import Result, Status, judge_chosen
-from penni_escalate.tb.flows.mutants.tasks import FOLDER, configuration
+from penni_escalate.tb.flows.mutants.tasks import FOLDER
 from penni_escalate.tb.flows.mutants.waived import apply_mutant_waivers, read_mutant_waivers
 
 #: Mutants of a unit, of all its shapes together.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from penni_escalate.tb.base.finding import Finding
-from penni_escalate.tb.flows.mutants.declarations import CONFIG, Mutant
+from penni_escalate.tb.flows.mutants.declarations import CONFIGURATIONS, Mutant
 from penni_escalate.tb.flows.result_store import ResultFile
 
 
@@ -117,7 +117,7 @@ def part_of(result: Result) -> str:
 def _summary(results: Sequence[Result]) -> dict[str, object]:
     units = dict.fromkeys(result.unit for result in results)
     return {
-        "configuration": CONFIG.stem,
+        "configuration": CONFIGURATIONS[0],
         **tally(results),
         **{part: tally(result for result in results if part_of(result) == part) for part in PARTS},
         "units": {unit: tally(result for result in results if result.unit == unit) for unit in units},

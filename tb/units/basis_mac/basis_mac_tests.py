@@ -16,11 +16,14 @@ from penni_escalate.golden.cycle.basis_mac import (
     first_output,
     last_output,
     make_basis_mac,
+    reached_columns,
     step_basis_mac,
 )
 from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer, step_psum_line_buffer
 from penni_escalate.golden.cycle.work import psum_line, psum_lines, psum_place, work_of
 from penni_escalate.golden.schedule import Pass
+from penni_escalate.golden.winograd import COLUMNS, OUTPUTS
+from penni_escalate.golden.winograd import WEIGHTS as PAIR_WEIGHTS
 from penni_escalate.rtl.load_words import LoadKind
 from penni_escalate.tb.base.geometry_classes import GeometryDeck, border_of, classes_of, place_of
 from penni_escalate.tb.base.load_port import LoadPort
@@ -135,6 +138,8 @@ class BasisMacBench(BlockLoads, UnitBench):
             self._note_table(work.selection[0].tolist())
             several = "several" if work.outputs < self.config.rows else "one a row"
             self.coverage.sample({"outputs": "one" if work.outputs == 1 else several})
+            if self.config.winograd:
+                self.coverage.sample({"columns come": "in pairs" if work.winograd else "as taps have them"})
             if work.summed:
                 g = work.geometry
                 lines = "several lines" if g.height > 1 else "one line"
@@ -249,6 +254,10 @@ class BasisMacBench(BlockLoads, UnitBench):
         p, row, column = int(mac.work[0]), int(mac.row[0]), int(mac.column[0])
         starts, valid = bool(inputs.get("load_pass_i")), bool(inputs["z_valid_i"])
         running = p < mac.loaded[0]
+        empty = not self.z.any()
+        if running and work.winograd[p]:
+            self.coverage.met("empty column behind one that is not", empty and bool(mac.before[0].any()))
+            empty = empty and not mac.before[0].any()
         takes, close, dropped, products, starved, wait = step_basis_mac(
             mac, self.lines, self.one, work, 0, valid, self.z, starts
         )
@@ -263,7 +272,9 @@ class BasisMacBench(BlockLoads, UnitBench):
         if products:
             several = bool(work.outputs[walk.work] > 1)
             place = int(psum_place(work, self.one, walk.work, walk.x, 0))
-            sums = (self.lines.psum[0, line] - before)[place : place + products]
+            _, last_x = reached_columns(work, walk.work, walk.column)
+            added = min(OUTPUTS, last_x + 1 - walk.x) if work.winograd[walk.work] else products
+            sums = (self.lines.psum[0, line] - before)[place : place + added]
             step = walk.step + 1 if several else 0
             self.issued = Target(line, place, [int(value) for value in sums], walk.work % 2, step)
             self._note_products(walk, products)
@@ -283,7 +294,7 @@ class BasisMacBench(BlockLoads, UnitBench):
             self.unfreed[self.oldest_pass()] -= 1
         self.loaded += "load_data_i" in inputs
         if takes and running:
-            self._note_pixel(p, row, column, dropped)
+            self._note_pixel(p, row, column, dropped, empty)
             self.coverage.met("pass starts as one ends", starts and mac.work[0] > p)
             self.taken += 1
             self.transactions += 1
@@ -301,8 +312,11 @@ class BasisMacBench(BlockLoads, UnitBench):
             last = "last" if walk.step + 1 == self.work.steps[walk.work] else "before the last"
             self.coverage.sample({"step of the outputs": last})
             return
+        way = walk.x % config.taps
+        if work.winograd:
+            self._note_pair(walk, way)
+            return
         if config.taps > 1:
-            way = walk.x % config.taps
             self.coverage.sample(
                 {
                     "first way": "first" if way == 0 else "last" if way == config.taps - 1 else "between",
@@ -325,20 +339,47 @@ class BasisMacBench(BlockLoads, UnitBench):
                     )
                     self.coverage.met("lowest product", factor == WEIGHTS[weight] == "lowest")
 
-    def _note_pixel(self, p: int, row: int, column: int, dropped: bool) -> None:
-        """Which kind of pixel was taken."""
+    def _note_pair(self, walk: Walk, way: int) -> None:
+        """Where a pair lies, and its middle product of extremes."""
+        work, taps = self.passes[walk.work], self.config.taps
+        g = work.geometry
+        first = walk.x - g.sides.left
+        behind = first + COLUMNS - 1 - walk.column
+        self.coverage.sample(
+            {
+                "pair": "whole" if walk.x + 1 < g.out_width else "one output",
+                "columns behind the line": str(behind),
+                "columns in front of the line": str(max(0, -first)),
+                "way of the pair": "wraps between" if way == taps - 1 else "wraps" if way == taps - 2 else "stays",
+            }
+        )
+        limit = 2 ** (self.config.z_bits - 1)
+        if behind or first < 0:
+            return
+        kernel_row = walk.row + g.sides.top - walk.y
+        # z of a row, the pair's first column first.
+        for m, z in enumerate(self.mac.walk_z[0, ::-1].T.tolist()):
+            total = int(work.basis[0, m, kernel_row].sum(dtype=np.int64))
+            factor = {-2 * limit: "lowest", 2 * limit - 2: "highest"}.get(z[1] + z[2])
+            weight = {-128 * PAIR_WEIGHTS: "lowest", 127 * PAIR_WEIGHTS: "highest"}.get(total)
+            if factor and weight:
+                self.coverage.sample({"sum of z": factor, "sum of weights": weight})
+
+    def _note_pixel(self, p: int, row: int, column: int, dropped: bool, zero: bool) -> None:
+        """Which kind of pixel was taken; ``zero``: the MAC has nothing to multiply."""
         work, g = self.work, self.passes[p].geometry
         stride, top, left = g.stride, g.sides.top, g.sides.left
         rows = last_output(row, stride, top, g.out_height) - first_output(row, g.kernel_height, stride, top)
-        columns = last_output(column, stride, left, g.out_width) - first_output(column, g.kernel_width, stride, left)
+        first_x, last_x = reached_columns(work, p, column)
+        columns = last_x - first_x
         closes = closing_lines(work, self.one, p, row, column).bit_count() // int(work.steps[p])
-        zero = not self.z.any()
         reaches = rows >= 0 and columns >= 0
         self.coverage.met("pixel that reaches no output", not reaches and not zero)
         self.coverage.met("edge under padding", (top > 0 and row == 0) or (left > 0 and column == 0))
         self.coverage.met("idle pixel that closes lines", not dropped and zero)
         vertical, horizontal = place_of(row, g.height), place_of(column, g.width)
-        one_step = rows <= 0 and columns < self.config.taps and work.steps[p] == 1
+        in_step = OUTPUTS if work.winograd[p] else self.config.taps
+        one_step = rows <= 0 and columns < in_step and work.steps[p] == 1
         busy = "one step" if one_step else "several steps"
         closing = "none" if not closes else "one line" if closes == 1 else "several lines"
         hits = self.classes[p] | {

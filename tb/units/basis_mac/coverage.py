@@ -7,6 +7,10 @@ from penni_escalate.tb.base.geometry_cross import IMPOSSIBLE_KERNELS
 from penni_escalate.tb.base.outputs import has_several, outputs_point, several_steps
 
 
+def _pairs(config: Accelerator) -> bool:
+    return bool(config.winograd)
+
+
 def _two_rows(config: Accelerator) -> bool:
     return config.rows > 1
 
@@ -129,6 +133,67 @@ MODEL = CoverageModel(
             "Mask and way count from tap 0: an error in one is right from way 0, or with all taps used.",
             ("first way", "taps used"),
             applies=lambda config: config.taps > 1,
+        ),
+        Point(
+            "columns come",
+            "A pass in pairs and one without share window, taps and weights: what one leaves there must not reach the "
+            "other.",
+            ("in pairs", "as taps have them"),
+            applies=_pairs,
+        ),
+        Point(
+            "pair",
+            "Of the last pair of a line of an odd length only the first output exists.",
+            ("whole", "one output"),
+            applies=_pairs,
+        ),
+        Point(
+            "columns behind the line",
+            "A pair that ends behind its line has zeros there: by one column it is shifted in the window, by two it is "
+            "the second of its pixel, by three both.",
+            ("0", "1", "2", "3"),
+            applies=_pairs,
+        ),
+        Cross(
+            "end of the line",
+            "Which pair is the last, and how much of it exists, follows from width and padding together.",
+            ("pair", "columns behind the line"),
+            applies=_pairs,
+        ),
+        Point(
+            "columns in front of the line",
+            "The first pair of a line sees zeros in front of it, not what the line above left in the window.",
+            ("0", "1", "2"),
+            applies=_pairs,
+        ),
+        Point(
+            "way of the pair",
+            "A pair moves on by two ways: to the next entry behind it, between its outputs, or not at all.",
+            ("stays", "wraps", "wraps between"),
+            applies=_pairs,
+        ),
+        cover_point(
+            "empty column behind one that is not",
+            "A pixel whose z are 0 completes a pair all the same where the columns in front of it are not.",
+            applies=_pairs,
+        ),
+        Point(
+            "sum of z",
+            "Of two columns at the same end of their range: a bit wider than z.",
+            ("lowest", "highest"),
+            applies=_pairs,
+        ),
+        Point(
+            "sum of weights",
+            "Of a kernel line at one end of the range: two bits wider than a weight.",
+            ("lowest", "highest"),
+            applies=_pairs,
+        ),
+        Cross(
+            "widest products",
+            "Both together are the widest product of a pair.",
+            ("sum of z", "sum of weights"),
+            applies=_pairs,
         ),
         Point(
             "z factor",

@@ -73,7 +73,7 @@ def one_block(work: Pass) -> Pass:
 def _parameters(port: LoadPort, work: Pass) -> Iterator[Transfer]:
     """Everything but the geometry and the tables, for each block that the pass has."""
     config = port.config
-    _, _, height, width = work.kernels.shape
+    _, _, height, width = work.weights.shape
     for block in range(len(work.bias)):
         for group in range(work.coefficients.shape[1] // config.group):
             yield Transfer(LoadKind.COEFFICIENTS, block, group, port.coefficients(work, block, group))

@@ -21,12 +21,20 @@ from penni_escalate.tb.base.finding import ENDLESS, Finding, check_baseline
 from penni_escalate.tb.flows.mutants import drawn
 from penni_escalate.tb.flows.mutants.campaign import Parts, run_campaign, tasks_of
 from penni_escalate.tb.flows.mutants.command import main
-from penni_escalate.tb.flows.mutants.declarations import FILE, Curated, Kind, Mutant, check_texts, read_curated
+from penni_escalate.tb.flows.mutants.declarations import (
+    FILE,
+    Curated,
+    Kind,
+    Mutant,
+    check_texts,
+    configuration,
+    read_curated,
+)
 from penni_escalate.tb.flows.mutants.drawing import DrawnKind, all_faults, draw_faults
 from penni_escalate.tb.flows.mutants.generated import generated_results
 from penni_escalate.tb.flows.mutants.generation import draw
 from penni_escalate.tb.flows.mutants.results import RESULT_FILE, Result, Status, judge, part_of, tally
-from penni_escalate.tb.flows.mutants.tasks import bench_findings, configuration, curated_bench, curated_top
+from penni_escalate.tb.flows.mutants.tasks import bench_findings, curated_bench, curated_top
 from penni_escalate.tb.flows.mutants.waived import FILE as MUTANT_WAIVERS
 from penni_escalate.tb.flows.mutants.waived import apply_mutant_waivers, read_drawn_waivers, read_mutant_waivers
 from penni_escalate.tb.flows.report.documents import read_results
@@ -62,7 +70,7 @@ CIRCLE = replace(
 def test_every_unit_has_mutants_that_fit() -> None:
     assert all(len(curated.mutants) >= 3 for curated in CURATED.values())
     assert sum(len(curated.mutants) for curated in CURATED.values()) >= 60
-    check_texts(CURATED, configuration())
+    check_texts(CURATED)
 
 
 def test_arguments_are_valid() -> None:
@@ -108,7 +116,7 @@ def test_a_text_that_is_not_there_once_is_a_user_error() -> None:
     for old, count in (("ready_o = nothing", 0), ("write_q", 6)):
         curated = Curated(("fifo.lockstep",), (replace(FULL, old=old),))
         with pytest.raises(UserError, match=rf"Mutant fifo\.takes_when_full replaces '{old}', .* {count} times"):
-            check_texts({"fifo": curated}, configuration())
+            check_texts({"fifo": curated})
 
 
 def test_an_unknown_unit_is_a_user_error() -> None:
