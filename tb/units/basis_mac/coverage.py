@@ -158,6 +158,10 @@ MODEL = CoverageModel(
             "end of the line",
             "Which pair is the last, and how much of it exists, follows from width and padding together.",
             ("pair", "columns behind the line"),
+            (
+                Ignored(("whole", "3"), "the second output would see nothing but padding."),
+                Ignored(("one output", "0"), "the pair ends behind the line where its second output does not exist."),
+            ),
             applies=_pairs,
         ),
         Point(
