@@ -20,7 +20,7 @@ from penni_escalate.tb.flows.code_coverage.points import Kind, Point
 
 FILE = "waivers.yaml"
 #: Configurations that the figures are signed off in. tests/tb/flows/test_code_coverage.py shows that they have every
-#: construct of the presets: `eight` the parallel ones, `tiny` those of a single adder lane and tap, and `pairs` those of
+#: construct of the presets: `eight` the parallel ones, `tiny` those of a single adder lane and tap, `pairs` those of
 #: outputs in pairs, which the basis MAC alone has.
 SIGN_OFF = ("eight", "tiny", "pairs")
 
