@@ -130,7 +130,7 @@ def test_pairs_take_fewer_cycles() -> None:
     """Bound by products, a 3x3 layer takes about half the steps of four columns at a time: 1.5 a pixel, not 3."""
     rng = np.random.default_rng(2)
     g = Geometry(channels=4, height=12, width=20, kernels=4, kernel_height=3, kernel_width=3, padding=1)
-    config = replace(PAIRS, lanes=4, taps=4)
+    config = replace(PAIRS, lanes=4, taps=4, out_lanes=4)
     work = random_layer(rng, config, geometry=g, densities=(0.5, 1.0))
     layer = replace(work.layer, skip=None)
     cycles = []
