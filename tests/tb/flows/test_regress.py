@@ -527,7 +527,7 @@ def test_code_coverage_is_judged_after_whole_suites(
 
     monkeypatch.setattr(command, "run_all", all_passed)
     monkeypatch.setattr(command, "connect", lambda *_: nullcontext())
-    monkeypatch.setattr(command, "judge", lambda folders: asked.extend(folders))
+    monkeypatch.setattr(command, "judge", asked.extend)
     monkeypatch.setattr(command, "update_coverage", lambda *_: None)
     monkeypatch.setattr(command, "RESULTS", tmp_path)
     monkeypatch.setattr(command, "HISTORY", tmp_path / "history.jsonl")
