@@ -43,8 +43,8 @@ def judge(folders: Sequence[Path], holes: Collection[str] = (), results: Path = 
             _print_holes(summary)
     check_waivers(problems)
     print(table(summaries))
-    folders = {file.parent for file in files}
-    regressions = tuple(dict.fromkeys(run.regression for run in measured(results) if run.folder in folders))
+    places = {file.parent for file in files}
+    regressions = tuple(dict.fromkeys(run.regression for run in measured(results) if run.folder in places))
     of = f" of {', '.join(regressions)}" if regressions else ""
     print(f"Code coverage of {len(files)} runs{of}: {relative(write_results(summaries, merged, regressions, results))}")
     shortfalls = [sentence for summary in summaries for sentence in summary.shortfalls()]

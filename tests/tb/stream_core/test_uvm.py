@@ -142,7 +142,7 @@ def test_a_test_that_needs_unknown_values() -> None:
 
 def channel_with(expected: list[Expected]) -> tuple[Channel, ProblemLog]:
     problems = ProblemLog(lambda: 0)
-    channel = Channel("group", ProblemKind.VALUE, str, problems)
+    channel = Channel("group", ProblemKind.VALUE, str, lambda word: {"data_o": word}, problems)
     channel.expect(expected)
     return channel, problems
 
@@ -159,6 +159,18 @@ def test_a_mismatch_is_a_table() -> None:
         ["1", "place", "1", "1", "11", "1", "11"],
         [">2", "place", "2", "2", "12", "7", "13"],
     ]
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_a_mismatch_has_what_was_expected_round_it(timed: bool) -> None:
+    """In the cycles that the model gives; where it gives none, in those in which transfers came."""
+    channel, problems = channel_with([Expected(n, 10 * n if timed else None, "") for n in range(5)])
+    for word, cycle in ((0, 0), (1, 10), (7, 21)):
+        channel.observe(Beat(cycle, word))
+    found = {value.time_ps // 10_000: value.value for value in problems.kept[0].wanted}
+    assert {value.signal for value in problems.kept[0].wanted} == {"data_o"}
+    # The differing transfer ends at time 0, its cycle was 21; 16 cycles on either side.
+    assert found == ({-11: 1, -1: 2, 9: 3} if timed else {-11: 1, 0: 2})
 
 
 def test_a_stuck_queue_shows_both_heads() -> None:
