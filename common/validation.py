@@ -13,8 +13,8 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.files import read_plain_file
 from penni_escalate.common.shown import printable, shown
 
-#: Bytes of a file of fields.
-_FILE = 1 << 24
+#: Bytes of a file of fields, and lists and mappings that lie in one another in it.
+_FILE, _DEEPEST = 1 << 24, 50
 
 #: Types of problems: a name that is not known, a field that is not there.
 _UNKNOWN, _MISSING = ("extra_forbidden", "unexpected_keyword_argument"), ("missing", "missing_argument")
@@ -97,8 +97,8 @@ class _TwiceError(Exception):
     """A field that is given twice, by its name."""
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML whose fields may be given once; the library takes the last."""
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML whose fields may be given once; the library takes the last. By libyaml, where PyYAML was built with it."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
         """The fields of a mapping, without those that are merged into it."""
@@ -109,15 +109,32 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _check_depth(data: bytes) -> None:
+    """Raises ValueError where lists and mappings lie too deep in one another.
+
+    Composing them calls itself for each, which ends libyaml's reader with a broken stack.
+    """
+    depth = 0
+    for event in yaml.parse(data, _Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                raise ValueError(f"more than {_DEEPEST} lists and mappings in one another")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
 def read_fields(path: Path, where: str) -> dict[str, object]:
     """The fields of a YAML file; raises UserError that begins with ``where``."""
     try:
-        fields = yaml.load(read_plain_file(path, _FILE), _Loader)
+        data = read_plain_file(path, _FILE)
+        _check_depth(data)
+        fields = yaml.load(data, _Loader)
     except OSError as error:
         raise UserError(f"{where} cannot be read: {error.strerror}.") from None
     except _TwiceError as error:
         raise UserError(f"{where} has field '{error}' twice: each field may be given once.") from None
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except (yaml.YAMLError, ValueError):
         # ValueError: bytes that are no text, and dates that do not exist.
         raise UserError(f"{where} is not YAML: it must be a list of 'field: value' lines.") from None
     if not isinstance(fields, dict):

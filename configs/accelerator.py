@@ -4,7 +4,9 @@ It is the only thing that the generator and the golden model share; each derives
 and counts from it.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -140,7 +142,8 @@ def as_fields(config: Accelerator) -> dict[str, int | str]:
     return asdict(config)
 
 
-def meanings() -> dict[str, str]:
+@cache
+def meanings() -> Mapping[str, str]:
     """What each size means, in field order."""
     fields = _ADAPTER.json_schema()["properties"]
     return {name: field["description"] for name, field in fields.items() if "description" in field}

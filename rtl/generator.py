@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import jinja2
@@ -51,7 +51,9 @@ def _rendered(template: jinja2.Template, config: Accelerator, prefix: str, **nam
     )
 
 
+@cache
 def _environment(folder: Path | None = None) -> jinja2.Environment:
+    """Of a folder's templates, kept: to compile one takes longer than to render it. One that changes is read again."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder) if folder else None,
         undefined=jinja2.StrictUndefined,
@@ -69,6 +71,8 @@ def render_template(folder: Path, name: str, config: Accelerator, prefix: str = 
 
 def render_text(text: str, config: Accelerator) -> str:
     """A piece of text in which the templates' names may occur."""
+    if not any(mark in text for mark in ("{{", "{%", "{#")):
+        return text
     return _rendered(_environment().from_string(text), config, DEFAULT_PREFIX)
 
 

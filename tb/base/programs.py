@@ -5,7 +5,10 @@ and run, and nothing can end what it has started.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,8 +17,12 @@ import cocotb_tools.config
 import find_libpython
 
 from penni_escalate.common.errors import UserError
+from penni_escalate.common.paths import BUILD
 from penni_escalate.common.plain_paths import plain
+from penni_escalate.common.processes import run_logged
+from penni_escalate.common.shared_folder import keyed, made
 from penni_escalate.common.tool_environment import interpreter, tool_environment, verilator_root
+from penni_escalate.common.versions import tool_versions
 
 TIMESCALE = ("1ns", "1ps")
 #: Records every signal of ``top``, where the simulation runs.
@@ -59,8 +66,8 @@ class Programs(Protocol):
 
     variables: Mapping[str, str]
 
-    def build(self, sources: Sources, folder: Path) -> Sequence[Command]:
-        """The commands that build a simulation in ``folder``, one after the other."""
+    def build(self, sources: Sources, folder: Path) -> Iterable[Command]:
+        """The commands that build a simulation in ``folder``: each is asked for when the one before has succeeded."""
 
     def run(self, top: str, folder: Path, waves: bool) -> Command:
         """The command that runs the simulation that is built in ``folder``; plusargs may follow."""
@@ -102,11 +109,11 @@ class Verilator:
     #: What is written is seen by the logic after the present step, without cocotb's help.
     variables: Mapping[str, str] = {"COCOTB_TRUST_INERTIAL_WRITES": "1"}
 
-    def build(self, sources: Sources, folder: Path) -> Sequence[Command]:
+    def build(self, sources: Sources, folder: Path) -> Iterable[Command]:
         """From Verilog to C++, and from that to a program."""
         libraries = plain(Path(cocotb_tools.config.libs_dir))
         main = plain(Path(cocotb_tools.config.share_dir)) / "lib" / "verilator" / "verilator.cpp"
-        verilate = [
+        yield [
             *("sh", "-c", 'ulimit -s unlimited 2>/dev/null; exec "$0" "$@"'),
             *(str(verilator_root() / "bin" / "verilator_bin"), "-cc", "--exe", "-Mdir", str(folder)),
             *("--top-module", sources.top, "--vpi", "--public-flat-rw", "--prefix", "Vtop", "-o", sources.top),
@@ -116,13 +123,45 @@ class Verilator:
             *(f"-D{name}=1" for name in sources.defines),
             *(str(main), *map(str, sources.files)),
         ]
-        jobs = f"-j{min(os.cpu_count() or 1, 4)}"
-        # Where make finds itself is the folder's real name, which Verilator's makefile refuses where it has a blank.
-        return [verilate, ["make", jobs, "-C", str(folder), "-f", "Vtop.mk", f"CURDIR={folder}"]]
+        share_runtime(sources, folder)
+        yield _make(folder)
 
     def run(self, top: str, folder: Path, waves: bool) -> Command:
         """The program that was built."""
         return [str(folder / top), *(["--trace"] if waves else [])]
+
+
+def _make(folder: Path, targets: Iterable[str] = ()) -> Command:
+    jobs = f"-j{min(os.cpu_count() or 1, 4)}"
+    # Where make finds itself is the folder's real name, which Verilator's makefile refuses where it has a blank.
+    return ["make", jobs, "-C", str(folder), "-f", "Vtop.mk", f"CURDIR={folder}", *targets]
+
+
+def share_runtime(sources: Sources, folder: Path) -> None:
+    """Put the objects of Verilator's own library into the folder of a design that was turned into C++.
+
+    They follow from a few switches, not from the design, and take longer to compile than most designs: that is done
+    once. Where it fails, make does it in ``folder``, and says there what is wrong.
+    """
+    classes = (folder / "Vtop_classes.mk").read_text()
+    names = re.findall(r"^  (verilated\w*) \\$", classes, re.MULTILINE)
+    switches = re.findall(r"^VM_\w+ = .*$", classes, re.MULTILINE)
+    made_of = (tool_versions("verilator"), str(verilator_root()), sources.make, names, switches)
+    shared = keyed(BUILD / "sim" / "verilator_library", *made_of)
+
+    def compile_library(part: Path) -> None:
+        place = plain(part)
+        for name in ("Vtop.mk", "Vtop_classes.mk"):
+            shutil.copy(folder / name, place)
+        command = _make(place, [f"{name}.o" for name in names])
+        if run_logged(command, place, build_environment(sources), place / "build.log") != 0:
+            raise UserError("Verilator's library does not compile.")
+
+    with suppress(UserError):
+        made(shared, compile_library)
+        for name in names:
+            # As new files: make compares their age with that of the design's makefile.
+            shutil.copyfile(shared / f"{name}.o", folder / f"{name}.o")
 
 
 def build_environment(sources: Sources) -> dict[str, str]:

@@ -21,13 +21,28 @@ def verdict_of(ok: bool, ended: bool = True) -> Verdict:
     return Verdict.PASSED if ok else Verdict.FAILED if ended else Verdict.CRASHED
 
 
+#: Cycles before and after a difference of which a result keeps what the model gave: no picture shows more.
+AROUND = 16
+
+
 @dataclass(frozen=True)
 class Wanted:
-    """What the model gave for a signal in the cycle that ends at ``time_ps`` of the simulation."""
+    """What the model gave for a signal in the cycle that ends at ``time_ps`` of the simulation.
+
+    Attributes:
+        low, bits: the part of the signal that it is for; all of it where ``bits`` is None.
+    """
 
     signal: str
     time_ps: int
     value: int
+    low: int = 0
+    bits: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The signal, or the part of it, as Verilog names it."""
+        return self.signal if self.bits is None else f"{self.signal}[{self.low + self.bits - 1}:{self.low}]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +64,8 @@ class Result:
         narrowed: a smaller run with the same difference, where there is one.
         detected_ps: when the first difference was detected, in ps from the start of the simulation and so of its
             recording: the edge that ends the cycle in which it stood. None where that is not known.
-        wanted: of the signal that differs, in the last cycles up to the difference; empty where that is not known.
+        wanted: of the signals that can differ, in the cycles round the difference; empty where that is not known.
+        place: folder, below the run's, of the simulation that found the difference; empty where there is one alone.
         nothing_to_compare: the test provokes that nothing is compared: 0 in ``compared`` is then right.
     """
 
@@ -69,6 +85,7 @@ class Result:
     narrowed: Job | None = None
     detected_ps: int | None = None
     wanted: tuple[Wanted, ...] = ()
+    place: str = ""
     nothing_to_compare: bool = False
     seconds: float = 0.0
 

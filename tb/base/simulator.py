@@ -228,12 +228,14 @@ class Outcome:
         tests, failed: cocotb's tests that ran, and those of them that failed.
         unended: why it came to no end, a sentence with the last lines of its log; empty where it did. Such a simulation
             says nothing of the design, and counts as one failed test.
+        signal: that ended its program; 0 where none did.
     """
 
     tests: int
     failed: int
     log: Path
     unended: str = ""
+    signal: int = 0
 
     @property
     def ended(self) -> bool:
@@ -247,7 +249,13 @@ def unended(log: Path, status: int = 0) -> Outcome:
     if status < 0:
         how = f" (ended by signal {-status}, {signal.strsignal(-status)})"
     sentence = f"The simulation did not come to its end{how}, which says nothing of the design: see {relative(log)}, "
-    return Outcome(1, 1, log, f"{sentence}which ends with {last_lines(log)}.")
+    return Outcome(1, 1, log, f"{sentence}which ends with {last_lines(log)}.", max(0, -status))
+
+
+def check_ended(outcome: Outcome) -> None:
+    """Raises UserError where a simulation did not come to its end: a fault is not detected by that."""
+    if not outcome.ended:
+        raise UserError(outcome.unended)
 
 
 def run(

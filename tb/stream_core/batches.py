@@ -7,15 +7,14 @@ from pathlib import Path
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.tb.base.job import Job
-from penni_escalate.tb.base.result import Result, Verdict, Wanted
-from penni_escalate.tb.base.simulator import PERIOD_PS, Design
+from penni_escalate.tb.base.result import Result, Verdict
+from penni_escalate.tb.base.simulator import Design
 from penni_escalate.tb.stream_core.start_state import ENDLESS
 from penni_escalate.tb.stream_core.stream_run import Comparison, Prediction, StreamRun, describe, predict, run_batch
+from penni_escalate.tb.stream_core.wanted import wanted_groups
 
 #: Check of a run in which too little was compared.
 NOTHING = "nothing compared"
-#: Differences of output groups, and the cycles round one of which the model's groups are kept.
-OUTPUTS, AROUND = ("value", "cycle"), 16
 
 
 def run_batch_of(
@@ -70,8 +69,7 @@ def run_batch_of(
         check=differences[0].what if differences else NOTHING,
         narrowed=replace(job, seed=job.seed + number, size=1),
         detected_ps=comparisons[wrong].detected_ps,
-        # The top module shows all clusters' groups in one signal.
-        wanted=_wanted(predictions[wrong], comparisons[wrong]) if config.clusters == 1 else (),
+        wanted=wanted_groups(config, predictions[wrong], comparisons[wrong], cluster),
     )
 
 
@@ -79,22 +77,6 @@ def first_wrong(predictions: Sequence[Prediction], comparisons: Sequence[Compari
     """The number of the first run in which something differs, or not everything was compared."""
     pairs = enumerate(zip(predictions, comparisons, strict=True))
     return next((n for n, (prediction, found) in pairs if not found.ok or _lacks_z(prediction, found)), None)
-
-
-def _wanted(prediction: Prediction, comparison: Comparison) -> tuple[Wanted, ...]:
-    """The groups that the model gives in the cycles round the first difference; none where outputs do not differ."""
-    differing = [d for d in comparison.differences if d.cycle >= 0]
-    if not differing or differing[0].what not in OUTPUTS or comparison.begin_ps is None:
-        return ()
-    trace, first = prediction.trace, differing[0].cycle
-    found = []
-    for group, cycle in zip(trace.outputs, trace.output_cycle.tolist(), strict=True):
-        if first - AROUND <= cycle <= first + AROUND:
-            time = comparison.begin_ps + (cycle + 1) * PERIOD_PS
-            ones = sum(1 << lane for lane, code in enumerate(group) if code)
-            codes = sum(int(code) << 8 * lane for lane, code in enumerate(code for code in group if code))
-            found += [Wanted("out_map_o", time, ones), Wanted("out_values_o", time, codes)]
-    return tuple(found)
 
 
 def _lacks_z(prediction: Prediction, comparison: Comparison) -> bool:

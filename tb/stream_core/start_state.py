@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from penni_escalate.tb.base.initial_values import random_initial_design, two_initial_seeds
-from penni_escalate.tb.base.result import Result, Verdict, verdict_of
+from penni_escalate.tb.base.result import Result, Verdict, Wanted, verdict_of
 from penni_escalate.tb.base.simulator import Design, Outcome, Simulator, build, initial_values
 from penni_escalate.tb.stream_core.random_run import random_run
 from penni_escalate.tb.stream_core.stream_run import (
@@ -21,6 +21,7 @@ from penni_escalate.tb.stream_core.stream_run import (
     predict,
     run_batch,
 )
+from penni_escalate.tb.stream_core.wanted import wanted_groups
 
 CORE = "stream_core"
 #: Checks of a run that differs, and of one that did not come to its end.
@@ -61,18 +62,20 @@ def summed(
 ) -> Result:
     """Sum up runs of the stream core; in all of them together something must have been compared."""
     problem, detected_ps = "", None
+    wanted: tuple[Wanted, ...] = ()
     for prediction, comparison in zip(predictions, comparisons, strict=True):
         if not comparison.ok:
             aborted_at = prediction.run.aborted_at
             where = prediction.run.name + (f", aborted at cycle {aborted_at}" if aborted_at is not None else "")
             found = describe(comparison.differences[0]) if comparison.differences else "nothing was compared"
             problem, detected_ps = f"{where}: {found}", comparison.detected_ps
+            wanted = wanted_groups(design.config, prediction, comparison)
             break
     compared = sum(comparison.values + comparison.cycles + comparison.z for comparison in comparisons)
     if not problem and not compared:
         problem = "nothing was compared"
     if not outcome.ended:
-        problem, detected_ps = outcome.unended, None
+        problem, detected_ps, wanted = outcome.unended, None, ()
     return Result(
         unit=CORE,
         test=test,
@@ -87,6 +90,7 @@ def summed(
         problem=problem,
         check="" if not problem else START_STATE if outcome.ended else ENDLESS,
         detected_ps=detected_ps,
+        wanted=wanted,
     )
 
 
@@ -141,10 +145,13 @@ def run_initial_values(design: Design, simulator: Simulator, seed: int, count: i
     results, records = [], []
     begin = time.perf_counter()
     for number in two_initial_seeds(seed):
-        place = folder / f"initial{number}"
-        outcome, comparisons = run_batch(variant, simulator, predictions, place, seed, plusargs=initial_values(number))
-        results.append(summed(design, simulator, "initial_values", seed, count, predictions, comparisons, outcome))
-        records.append(_records(place))
+        place = f"initial{number}"
+        outcome, comparisons = run_batch(
+            variant, simulator, predictions, folder / place, seed, plusargs=initial_values(number)
+        )
+        result = summed(design, simulator, "initial_values", seed, count, predictions, comparisons, outcome)
+        results.append(replace(result, place=place))
+        records.append(_records(folder / place))
     failed = next((result for result in results if not result.ok), None)
     differing = sorted(file for file in records[0] if records[0][file] != records[1].get(file))
     result = failed or results[0]

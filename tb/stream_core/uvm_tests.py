@@ -8,10 +8,9 @@ import pyuvm
 from penni_escalate.tb.stream_core.env import errors
 from penni_escalate.tb.stream_core.env.agents import ActivationDriver, ConfigurationDriver, OutputMonitor, WeightDriver
 from penni_escalate.tb.stream_core.env.base_test import StreamCoreTest
-from penni_escalate.tb.stream_core.env.channel import Channel
 from penni_escalate.tb.stream_core.env.model import Expectation, counters_of, expect
 from penni_escalate.tb.stream_core.env.problems import ProblemKind
-from penni_escalate.tb.stream_core.env.scoreboard import expected_outputs, shown
+from penni_escalate.tb.stream_core.env.scoreboard import expected_outputs, group_channel
 from penni_escalate.tb.stream_core.env.work import Regime, Work, dense, draw_work, extreme_sparsity, other_geometry
 
 #: Layers of a run where they come back to back.
@@ -153,7 +152,7 @@ class _Error(StreamCoreTest):
         self.provoked = self.provokes(meant)
         self.tolerated = self.tolerates(meant)
         bus = self.env.agents["outputs"].monitor.bus
-        pins = Channel("output group at the pins", ProblemKind.VALUE, shown(bus.stream), self.faults)
+        pins = group_channel("output group at the pins", ProblemKind.VALUE, bus.stream, self.faults)
         pins.expect(expected_outputs(self.done(meant)))
         bus.add_callback(pins.observe)
         await self.run_work(work)

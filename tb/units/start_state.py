@@ -19,19 +19,20 @@ def run_from_random_registers(
     """
     variant = random_initial_design(design, simulator)
     build(variant, simulator)
-    runs = [
-        run_units(
+    runs = []
+    for number in two_initial_seeds(seed):
+        place = f"initial{number}"
+        (run,) = run_units(
             variant,
             simulator,
             [unit],
             seed=seed,
             transactions=transactions,
-            folder=folder / f"initial{number}",
+            folder=folder / place,
             function=function,
             plusargs=initial_values(number),
-        )[0]
-        for number in two_initial_seeds(seed)
-    ]
+        )
+        runs.append(replace(run, place=place))
     failed = next((run for run in runs if not run.ok), None)
     taken = [(run.transactions, run.compared, run.cycles) for run in runs]
     problem = failed.problem if failed else ""
@@ -46,5 +47,6 @@ def run_from_random_registers(
         check="start state" if problem else "",
         detected_ps=failed.detected_ps if failed else None,
         wanted=failed.wanted if failed else (),
+        place=(failed or runs[0]).place,
         seconds=round(sum(run.seconds for run in runs), 2),
     )

@@ -10,7 +10,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.plain_paths import plain, temporary_folder
 from penni_escalate.common.processes import run_logged
 from penni_escalate.configs.accelerator import load_accelerator
-from penni_escalate.tb.base import simulator
+from penni_escalate.tb.base import programs, simulator
 from penni_escalate.tb.base.simulator import Design, Simulator, build
 from penni_escalate.tb.units.lockstep.wrapper import write_unit_bench
 from penni_escalate.tb.units.unit_bench import run_units
@@ -64,18 +64,24 @@ def test_a_design_builds_and_runs_in_a_strange_folder(tmp_path: Path) -> None:
 
 
 def test_verilator_and_make_take_a_strange_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What make would run names no strange folder: the compiler, which takes long, is not called."""
+    """What make would run names no strange folder, of a design and of Verilator's library: no compiler is called."""
     folder = tmp_path / STRANGE
 
     def without_compiler(command: Sequence[str], place: Path, environment: Mapping[str, str], log: Path) -> int:
         dry = ["make", "-n", *command[1:]] if command[0] == "make" else command
-        return run_logged(dry, place, environment, log)
+        status = run_logged(dry, place, environment, log)
+        for made in (word for word in command if word.endswith(".o")):
+            (place / made).touch()
+        return status
 
-    monkeypatch.setattr(simulator, "run_logged", without_compiler)
+    for module in (simulator, programs):
+        monkeypatch.setattr(module, "run_logged", without_compiler)
+    monkeypatch.setattr(programs, "BUILD", folder)
     design = strange_design(folder)
     build(design, Simulator.VERILATOR)
-    place = design.build_folder(Simulator.VERILATOR)
-    made = [line for line in (place / "build.log").read_text().splitlines() if not line.startswith("make: ")]
+    (library,) = folder.glob("sim/verilator_library_*")
+    logs = [place / "build.log" for place in (design.build_folder(Simulator.VERILATOR), library)]
+    made = [line for log in logs for line in log.read_text().splitlines() if not line.startswith("make: ")]
     compiled = [line for line in made if line.startswith(("c++", "g++", "ccache"))]
     assert len(compiled) > 5
     assert not [line for line in made if STRANGE in line]

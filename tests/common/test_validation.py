@@ -98,6 +98,15 @@ def test_a_field_given_twice_is_refused(text: str, name: str, tmp_path: Path) ->
         read_fields(path, "File own")
 
 
+@pytest.mark.parametrize("text", ["a: " + "[" * 100_000, "{a: " * 100_000, "- " * 100_000])
+def test_fields_that_are_nested_too_deeply_are_refused(text: str, tmp_path: Path) -> None:
+    """libyaml would break the stack."""
+    path = tmp_path / "own.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"^File own is not YAML: "):
+        read_fields(path, "File own")
+
+
 def test_a_merged_field_may_be_given_again(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text("base: &base {seed: 1, size: 2}\nrun: {<<: *base, seed: 3}\n")

@@ -12,7 +12,7 @@ import pytest
 from penni_escalate.common.paths import ROOT
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import as_fields, load_accelerator, preset_names
-from penni_escalate.rtl.generator import TEMPLATES, render
+from penni_escalate.rtl.generator import TEMPLATES, render, render_template
 from penni_escalate.rtl.hand_over import generate
 from penni_escalate.rtl.names import file_name, module_name, unit_of
 from penni_escalate.tb.base.yosys import LOG, run_yosys
@@ -191,6 +191,14 @@ def test_words_are_laid_out_where_they_are_used(unit: str) -> None:
     lines = render(TINY)[file_name(unit)].splitlines()
     for line in LAYOUTS[unit]:
         assert lines.count(f"    // {line}") == 1, line
+
+
+def test_a_template_that_changes_is_read_again(tmp_path: Path) -> None:
+    """What it compiles to is kept, as long as its file stays as it is."""
+    for number, text in enumerate(("{{ c.group }}", "{{ c.lanes }}")):
+        (tmp_path / "own.j2").write_text(text)
+        os.utime(tmp_path / "own.j2", (number, number))
+        assert render_template(tmp_path, "own.j2", TINY) == str((TINY.group, TINY.lanes)[number])
 
 
 def test_nothing_of_a_template_is_left_over() -> None:

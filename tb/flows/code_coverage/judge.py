@@ -10,6 +10,7 @@ from penni_escalate.common.paths import RESULTS, relative
 from penni_escalate.tb.flows.code_coverage.figures import UnitSummary, check_waivers, summarise
 from penni_escalate.tb.flows.code_coverage.merged import find_files, merge
 from penni_escalate.tb.flows.code_coverage.report import table, write_results
+from penni_escalate.tb.flows.regress.kept import measured
 
 #: In place of a unit's name: every unit.
 ALL = "all"
@@ -42,7 +43,10 @@ def judge(folders: Sequence[Path], holes: Collection[str] = (), results: Path = 
             _print_holes(summary)
     check_waivers(problems)
     print(table(summaries))
-    print(f"Code coverage: {relative(write_results(summaries, merged, results))}")
+    places = {file.parent for file in files}
+    regressions = tuple(dict.fromkeys(run.regression for run in measured(results) if run.folder in places))
+    of = f" of {', '.join(regressions)}" if regressions else ""
+    print(f"Code coverage of {len(files)} runs{of}: {relative(write_results(summaries, merged, regressions, results))}")
     shortfalls = [sentence for summary in summaries for sentence in summary.shortfalls()]
     for sentence in shortfalls:
         print(f"Below the goal: {sentence}")

@@ -27,8 +27,14 @@ def _kinds(figures: Mapping[Kind, Figure]) -> dict[str, object]:
     return {kind.value: _document(figure) for kind, figure in figures.items()}
 
 
-def write_results(summaries: Sequence[UnitSummary], merged: Mapping[str, Merged], folder: Path = RESULTS) -> Path:
-    """Write the figures into coverage.json, which keeps what others wrote, and the source lines beside it."""
+def write_results(
+    summaries: Sequence[UnitSummary], merged: Mapping[str, Merged], regressions: Sequence[str], folder: Path = RESULTS
+) -> Path:
+    """Write the figures into coverage.json, which keeps what others wrote, and the source lines beside it.
+
+    Args:
+        regressions: that the runs are of.
+    """
     units = {
         summary.unit: _kinds(summary.figures)
         | {
@@ -64,6 +70,7 @@ def write_results(summaries: Sequence[UnitSummary], merged: Mapping[str, Merged]
         "goals": {kind.value: goal for kind, goal in GOALS.items()},
         "sign_off": list(SIGN_OFF),
         "files": {name: one.files for name, one in merged.items()},
+        "regressions": list(regressions),
         "waivers": waivers,
         "shortfalls": [sentence for summary in summaries for sentence in summary.shortfalls()],
     }

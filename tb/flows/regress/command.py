@@ -27,7 +27,7 @@ from penni_escalate.tb.flows.code_coverage.judge import judge
 from penni_escalate.tb.flows.coverage_json import update_coverage
 from penni_escalate.tb.flows.regress.job_result import JobResult
 from penni_escalate.tb.flows.regress.jobs import build_job, run_job
-from penni_escalate.tb.flows.regress.kept import keep
+from penni_escalate.tb.flows.regress.kept import keep, measured
 from penni_escalate.tb.flows.regress.runner import run_all
 from penni_escalate.tb.flows.regress.store import Store, folder_of
 from penni_escalate.tb.flows.regress.suite import jobs_of, load_suite
@@ -91,14 +91,17 @@ def regress(suite: str, pattern: str, seed: int, seeds: int | None, jobs: int, s
     _remember(document)
     _print(console, ordered, document)
     console.print(f"results in {relative(path)}, regress.xml beside it", highlight=False)
-    covered = [BASE / result.folder for result in ordered if result.job.variant is Variant.COVERAGE]
+    covered = {r.job.name: BASE / r.folder for r in ordered if r.job.variant is Variant.COVERAGE}
     goals_met = True
     if covered and pattern != "*":
         console.print("Code coverage is judged where all tests of a suite are run.", highlight=False)
     elif covered and not document["failed"]:
-        goals_met = judge(covered)
+        # Each run once, whichever regressions it was in.
+        covered = {run.run: run.folder for run in measured(RESULTS)} | covered
+        goals_met = judge(list(covered.values()))
+        folders = " ".join(dict.fromkeys(relative(folder.parent) for folder in covered.values()))
         console.print(
-            f"What is missed: {console_command('coverage')} {relative(store.folder)} --holes all",
+            f"What is missed: {console_command('coverage')} {folders} --holes all",
             highlight=False,
             soft_wrap=True,
         )

@@ -16,6 +16,7 @@ from penni_escalate.common.results import FULL
 from penni_escalate.common.workers import LOSSES
 from penni_escalate.tb.base.job import Job
 from penni_escalate.tb.base.result import Result, Verdict, Wanted
+from penni_escalate.tb.base.simulator import DUMPS
 from penni_escalate.tb.flows.regress.job_result import JobResult, without_verdict_of_bench
 from penni_escalate.tb.flows.regress.jobs import build_job, design_of, kind_of_design, run_job
 from penni_escalate.tb.flows.regress.store import Store
@@ -93,7 +94,7 @@ def _record(job: Job, folder: Path) -> _Repetition:
         return _Repetition()
     if result.ok:
         return _Repetition(repeated=False)
-    dumps = [folder / name for name in ("dump.vcd", "dump.fst") if (folder / name).is_file()]
+    dumps = [path for name in DUMPS if (path := folder / result.place / name).is_file()]
     return _Repetition(stored(dumps[0]) if dumps else "", True, result.detected_ps, result.wanted)
 
 

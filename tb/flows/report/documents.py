@@ -99,13 +99,19 @@ class _Waiver:
 
 @dataclass(frozen=True)
 class _Coverage:
-    """Regressions write it too: they know no waivers, and name their tools elsewhere."""
+    """Regressions write it too: they know no waivers, and name their tools elsewhere.
+
+    Attributes:
+        files: runs whose code coverage was added, by configuration; ``regressions``: that they are of.
+    """
 
     units: dict[str, _Figures]
     tools: Tools | None = None
     made: Provenance | None = None
     waivers: list[_Waiver] | None = None
     shortfalls: list[str] | None = None
+    files: dict[str, int] | None = None
+    regressions: list[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -120,9 +120,16 @@ def _of_regressions(regressions: Iterable[Regression], current: bool) -> list[Or
     ]
 
 
+def _measured(coverage: Mapping[str, Any]) -> str:
+    """Of how many runs code coverage is, and of which regressions."""
+    count = f"{sum((coverage.get('files') or {}).values())} runs"
+    regressions = coverage.get("regressions")
+    return f"{count} of {', '.join(regressions)}" if regressions else count
+
+
 def _of_files(results: Mapping[str, Mapping[str, Any]], changed: Sequence[str]) -> list[Origin]:
     said = {
-        CODE_COVERAGE: ("code_coverage_lines", "coverage", lambda d: f"{sum(d.get('files', {}).values())} runs"),
+        CODE_COVERAGE: ("code_coverage_lines", "coverage", _measured),
         "mutants": ("mutants", "mutants", lambda d: f"{len(d['mutants'])} mutants"),
         "formal": ("formal", "formal", lambda d: f"{len(d['proofs'])} proofs"),
         "gates": ("gates", "gates", lambda d: f"{len(d['results'])} benches"),

@@ -15,6 +15,7 @@ from penni_escalate.tb.base.job import Variant
 from penni_escalate.tb.base.result import Verdict
 from penni_escalate.tb.flows.catalog import catalog
 from penni_escalate.tb.flows.regress.job_result import JobResult
+from penni_escalate.tb.flows.regress.kept import called
 from penni_escalate.tb.flows.regress.suite import signing
 
 _RESULT = TypeAdapter(JobResult)
@@ -123,7 +124,7 @@ class Regression:
     @property
     def name(self) -> str:
         """As sentences call it."""
-        return self.suite if self.whole else f"a part of {self.suite}"
+        return called(self.suite, self.whole)
 
 
 def regressions_of(documents: Iterable[Mapping[str, Any]]) -> list[Regression]:

@@ -126,18 +126,17 @@ def with_logs(folder: Path, facts: Facts) -> tuple[Facts, dict[str, str]]:
 
 def _copy_log(run: Run, folder: Path) -> str:
     """The log's place below the site; empty where the run left none."""
-    logs = sorted(
-        (BASE / run.outcome.folder).glob("*.log"), key=lambda path: (path.name != "simulation.log", path.name)
-    )
+    place = BASE / run.outcome.folder / run.outcome.result.place
+    logs = sorted(place.glob("*.log"), key=lambda path: (path.name != "simulation.log", path.name))
     if not logs:
         return ""
     data = logs[0].read_bytes()
     if len(data) > _LOG:
         data = f"The last {_LOG} of {len(data)} bytes of {logs[0]}.\n".encode() + data[-_LOG:]
-    place = f"logs/{run.anchor}.txt"
+    page = f"logs/{run.anchor}.txt"
     (folder / "logs").mkdir(parents=True, exist_ok=True)
-    (folder / place).write_bytes(data)
-    return place
+    (folder / page).write_bytes(data)
+    return page
 
 
 def _pages(report: _Report) -> Iterator[tuple[str, str]]:

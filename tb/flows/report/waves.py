@@ -1,6 +1,6 @@
 """A picture of the cycles round a failure in a recorded run: ports, what was expected, and the unit's registers."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from penni_escalate.common.figures import INK, Plot, draw_plot
+from penni_escalate.rtl.names import module_name
 from penni_escalate.tb.base.result import Wanted
 from penni_escalate.tb.base.simulator import PERIOD_PS
 
@@ -54,15 +55,16 @@ def wave_picture(
     Args:
         detected_ps: when the difference was detected, from the recording's start; None where that is not known: the
             recording's end is shown.
-        check: what fired: where it is a port, that is marked.
+        check: what fired: where it is a port, that is marked, as is what differs from what the model gave.
         wanted: what the model gave.
     """
     # The unit that is tested is nearer to the top than others of its kind.
     variables = sorted(pywellen.Waveform(str(path)).all_vars(), key=lambda variable: variable.full_name.count("."))
-    marked = {check, *(value.signal for value in wanted)}
-    ports = _ports(variables, unit, marked)
-    if not ports:
+    found = _ports(variables, unit, wanted)
+    if not found:
         return None
+    marked = {check, *_differing(found, wanted)}
+    ports = _chosen(found.values(), marked, wanted)
     begin, end = _window(detected_ps, _last_change(variables, ports))
     rows = _ordered([*ports, *_registers(variables, unit, begin, end)], _expected(wanted, ports))
     place = "the recording's end is shown, because no time of the difference is known"
@@ -103,10 +105,11 @@ def _last_change(variables: Sequence[Any], signals: Sequence[Signal]) -> int:
 def _own(variable: Any, unit: str) -> tuple[bool, str]:
     """Whether a variable stands in the unit's instance, and its name in there."""
     scope, _, short = variable.full_name.rpartition(".")
-    return scope.rpartition(".")[2] in (unit, "u_core", f"u_{unit}"), short
+    return scope.rpartition(".")[2] in (unit, module_name(unit), "u_core", f"u_{unit}"), short
 
 
-def _ports(variables: Iterable[Any], unit: str, marked: set[str]) -> list[Signal]:
+def _ports(variables: Iterable[Any], unit: str, wanted: Sequence[Wanted]) -> dict[str, Signal]:
+    """The unit's ports by name; of one of which the model gave a part, that part in its place."""
     found: dict[str, Signal] = {}
     for variable in variables:
         inside, short = _own(variable, unit)
@@ -119,9 +122,40 @@ def _ports(variables: Iterable[Any], unit: str, marked: set[str]) -> list[Signal
             name = short.removeprefix(f"{unit}_")
             kind = Kind.OUTPUT if name.endswith("_o") else Kind.INPUT
             found.setdefault(name, Signal(name, kind, int(variable.bitwidth or 1), changes))
-    return sorted(found.values(), key=lambda signal: (signal.name not in marked, _rank(signal.name), signal.name))[
-        :PORTS
-    ]
+    parts = {value.name: value for value in wanted if value.bits is not None and value.signal in found}
+    shown = {name: _part(found[value.signal], value) for name, value in parts.items()}
+    whole = {value.signal for value in parts.values()}
+    return {name: signal for name, signal in found.items() if name not in whole} | shown
+
+
+def _part(signal: Signal, part: Wanted) -> Signal:
+    """Some bits of a port."""
+    bits, low = part.bits or signal.bits, part.low
+
+    def of(value: int | str | None) -> int | str:
+        if isinstance(value, int):
+            return value >> low & (1 << bits) - 1
+        # With unknown bits it is a text of all bits, the highest first.
+        text = str(value)[signal.bits - low - bits : signal.bits - low]
+        return int(text, 2) if set(text) <= {"0", "1"} else text
+
+    return Signal(part.name, signal.kind, bits, [(time, of(value)) for time, value in signal.changes])
+
+
+def _differing(ports: Mapping[str, Signal], wanted: Sequence[Wanted]) -> set[str]:
+    """Ports that had another value than the model gave, right before the edge that ends a cycle."""
+
+    def had(signal: Signal, time: int) -> int | str | None:
+        return next((value for begin, value in reversed(signal.changes) if begin < time), None)
+
+    return {v.name for v in wanted if v.name in ports and had(ports[v.name], v.time_ps) != v.value}
+
+
+def _chosen(ports: Iterable[Signal], marked: set[str], wanted: Sequence[Wanted]) -> list[Signal]:
+    """Those that fit a page: what differs first, then what the model gave something for."""
+    known = {value.name for value in wanted}
+    ordered = sorted(ports, key=lambda s: (s.name not in marked, s.name not in known, _rank(s.name), s.name))
+    return ordered[:PORTS]
 
 
 def _registers(variables: Iterable[Any], unit: str, begin: int, end: int) -> list[Signal]:
@@ -145,9 +179,9 @@ def _expected(wanted: Sequence[Wanted], ports: Sequence[Signal]) -> list[Signal]
     """A row for each port of which the model's values are known; each value stands for its cycle."""
     bits = {signal.name: signal.bits for signal in ports}
     rows = []
-    for name in dict.fromkeys(value.signal for value in wanted):
+    for name in dict.fromkeys(value.name for value in wanted):
         changes: list[tuple[int, int | str | None]] = []
-        for value in sorted((v for v in wanted if v.signal == name), key=lambda v: v.time_ps):
+        for value in sorted((v for v in wanted if v.name == name), key=lambda v: v.time_ps):
             start = value.time_ps - PERIOD_PS
             if changes and changes[-1][0] == start:
                 changes.pop()
@@ -157,12 +191,12 @@ def _expected(wanted: Sequence[Wanted], ports: Sequence[Signal]) -> list[Signal]
 
 
 def _ordered(signals: Sequence[Signal], expected: Sequence[Signal]) -> list[Signal]:
-    """Inputs, outputs, each with what was expected of it below it, registers."""
+    """Inputs and outputs, each with what was expected of it below it, then registers."""
     by_name = {signal.name: signal for signal in expected}
     rows = []
     for signal in sorted(signals, key=lambda signal: (signal.kind, signal.name)):
         rows.append(signal)
-        if signal.kind is Kind.OUTPUT and signal.name in by_name:
+        if signal.name in by_name:
             rows.append(by_name[signal.name])
     return rows
 

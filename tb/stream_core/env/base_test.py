@@ -5,6 +5,7 @@ import os
 import random
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
 
@@ -111,6 +112,7 @@ class StreamCoreTest(uvm_test):
             self.env.coverage.save(COVERAGE)
         record = {
             **judgement._asdict(),
+            "wanted": [asdict(value) for value in judgement.wanted],
             "compared": board.values + board.cycles,
             "cycles": self.timebase.now() // PERIOD_STEPS,
             "seen": {kind.value: count for kind, count in self.problems.counts.items()},

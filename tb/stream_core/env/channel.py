@@ -1,10 +1,12 @@
 """One stream of the scoreboard: what is expected next to what came, in order."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from penni_escalate.tb.stream_core.env.pins import Beat
+from penni_escalate.tb.base.result import AROUND, Wanted
+from penni_escalate.tb.stream_core.env.pins import PERIOD_STEPS, Beat
 from penni_escalate.tb.stream_core.env.problems import ProblemKind, ProblemLog
 
 #: Pairs before a difference that its table shows.
@@ -23,21 +25,32 @@ class Expected:
 class Channel:
     """Compares a stream in order.
 
+    Args:
+        show: a word as tables have it; ``ports``: what it is at the pins, by their names.
+
     Attributes:
         compared: words compared; cycles: cycles compared.
     """
 
-    def __init__(self, name: str, mismatch: ProblemKind, show: Callable[[int], str], problems: ProblemLog) -> None:
+    def __init__(
+        self,
+        name: str,
+        mismatch: ProblemKind,
+        show: Callable[[int], str],
+        ports: Callable[[int], Mapping[str, int]],
+        problems: ProblemLog,
+    ) -> None:
         self.name = name
         self.compared = 0
         self.cycles = 0
         self._mismatch = mismatch
         self._show = show
+        self._ports = ports
         self._problems = problems
         self._expected: deque[Expected] = deque()
         self._total = 0
         self._number = 0
-        self._pairs: deque[tuple[int, Expected, Beat]] = deque(maxlen=_BEFORE + 1)
+        self._pairs: deque[tuple[int, Expected, Beat]] = deque(maxlen=AROUND)
         self._last: Beat | None = None
 
     def expect(self, transfers: Sequence[Expected]) -> None:
@@ -87,11 +100,24 @@ class Channel:
         text = ""
         if self._problems.wants(kind):
             text = f"{self.name} {self._number - 1} of {self._total}, {expected.place}, differs\n{self._table()}"
-        self._problems.note(kind, text)
+        beat = self._pairs[-1][2]
+        self._problems.note(kind, text, lambda now: self._wanted(now, beat.cycle))
+
+    def _wanted(self, now: int, cycle: int) -> Iterator[Wanted]:
+        """What must be at the pins in the cycles round the present one, which ends now.
+
+        Of a transfer that may come in any cycle that is known where it came.
+        """
+        near = [(e.word, beat.cycle if e.cycle is None else e.cycle) for _, e, beat in self._pairs]
+        near += [(e.word, e.cycle) for e in islice(self._expected, AROUND) if e.cycle is not None]
+        for word, due in near:
+            if abs(due - cycle) <= AROUND:
+                for name, value in self._ports(word).items():
+                    yield Wanted(name, now + (due - cycle) * PERIOD_STEPS, value)
 
     def _table(self) -> str:
         rows = [("", "place", "expected", "cycle", "got", "cycle")]
-        for number, expected, beat in self._pairs:
+        for number, expected, beat in list(self._pairs)[-_BEFORE - 1 :]:
             same = beat.word == expected.word and expected.cycle in (None, beat.cycle)
             cycle = "any" if expected.cycle is None else str(expected.cycle)
             mark = " " if same else ">"

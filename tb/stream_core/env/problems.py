@@ -1,10 +1,12 @@
 """What monitors and scoreboard find wrong; a test fails by this list, never by a log message alone."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+from penni_escalate.tb.base.result import Wanted
 
 
 class ProblemKind(StrEnum):
@@ -38,11 +40,13 @@ class Problem:
     Attributes:
         text: its first line says what and where, a table may follow.
         detected_ps: simulation time at which it was detected.
+        wanted: what the model gave in the cycles round that; empty where it is not known.
     """
 
     kind: ProblemKind
     text: str
     detected_ps: int
+    wanted: tuple[Wanted, ...] = ()
 
 
 def counted(counts: Mapping[ProblemKind, int]) -> str:
@@ -63,11 +67,12 @@ class ProblemLog:
         self.counts: dict[ProblemKind, int] = {}
         self.kept: list[Problem] = []
 
-    def note(self, kind: ProblemKind, text: str) -> None:
-        """Add a problem."""
+    def note(self, kind: ProblemKind, text: str, wanted: Callable[[int], Iterable[Wanted]] = lambda now: ()) -> None:
+        """Add a problem; ``wanted`` says, at a simulation time in ps, what the model gave in the cycles round that."""
         count = self.counts[kind] = self.counts.get(kind, 0) + 1
         if count <= self.KEPT:
-            self.kept.append(Problem(kind, text, self._now()))
+            now = self._now()
+            self.kept.append(Problem(kind, text, now, tuple(wanted(now))))
 
     def wants(self, kind: ProblemKind) -> bool:
         """Whether a further problem's text would be kept: tables cost time."""
@@ -80,11 +85,16 @@ class ProblemLog:
 
 
 class Judgement(NamedTuple):
-    """What is wrong, what names it, and when that was detected; None where something should have been, and was not."""
+    """What is wrong, what names it, and when that was detected; None where something should have been, and was not.
+
+    Attributes:
+        wanted: what the model gave in the cycles round that; empty where it is not known.
+    """
 
     problem: str
     check: str
     detected_ps: int | None
+    wanted: tuple[Wanted, ...] = ()
 
 
 def judge(problems: ProblemLog, provoked: Mapping[ProblemKind, int], tolerated: Mapping[ProblemKind, int]) -> Judgement:
@@ -97,7 +107,7 @@ def judge(problems: ProblemLog, provoked: Mapping[ProblemKind, int], tolerated: 
         text = problems.report(beyond)
         if most:
             text += f"\nProvoked: {counted(provoked)}; tolerated: {counted(tolerated)}"
-        return Judgement(text, first.kind.value, first.detected_ps)
+        return Judgement(text, first.kind.value, first.detected_ps, first.wanted)
     missed = {kind: count for kind, count in provoked.items() if seen.get(kind, 0) < count}
     if missed:
         return Judgement(f"not detected: {counted(missed)}; seen: {counted(seen)}", "not detected", None)

@@ -15,7 +15,7 @@ from penni_escalate.common.shared_folder import locked, written
 from penni_escalate.configs.accelerator import Accelerator, as_fields
 from penni_escalate.rtl.generator import render
 from penni_escalate.rtl.names import module_name
-from penni_escalate.tb.base.result import Result, Verdict, verdict_of
+from penni_escalate.tb.base.result import Result, Verdict, Wanted, verdict_of
 from penni_escalate.tb.base.simulator import Design, Simulator, folder_name, run, unended
 from penni_escalate.tb.stream_core.env.names import COVERAGE, RECORD, SETTINGS
 from penni_escalate.tb.stream_core.env.problems import ProblemKind
@@ -135,6 +135,7 @@ def run_uvm(
         check=record["check"] or ("log" if problem else ""),
         problem=problem,
         detected_ps=record["detected_ps"],
+        wanted=tuple(Wanted(**value) for value in record["wanted"]),
         nothing_to_compare=verdict is Verdict.PASSED and ProblemKind.NOTHING in record["seen"],
         seconds=round(record["seconds"], 2),
     )
@@ -147,7 +148,8 @@ def _record(folder: Path) -> dict:
     try:
         return json.loads((folder / RECORD).read_text())
     except (OSError, ValueError):
-        return {"problem": "", "check": "", "compared": 0, "cycles": 0, "seen": {}, "seconds": 0.0, "detected_ps": None}
+        empty: dict = {"problem": "", "check": "", "detected_ps": None, "wanted": [], "seen": {}}
+        return empty | {"compared": 0, "cycles": 0, "seconds": 0.0}
 
 
 def default_folder(test: str, config: Accelerator, simulator: Simulator, seed: int) -> Path:

@@ -13,7 +13,7 @@ from penni_escalate.tb.stream_core.env.agents import context_of
 from penni_escalate.tb.stream_core.env.channel import Channel, Expected
 from penni_escalate.tb.stream_core.env.model import Expectation, counters_of
 from penni_escalate.tb.stream_core.env.pins import Beat
-from penni_escalate.tb.stream_core.env.problems import ProblemKind
+from penni_escalate.tb.stream_core.env.problems import ProblemKind, ProblemLog
 from penni_escalate.tb.stream_core.env.streams import Stream, codes_of, describe_load, kind_of
 
 #: Cycles after the end in which nothing more may come.
@@ -113,8 +113,8 @@ class Scoreboard(uvm_scoreboard):
         self.values = 0
         self.counters_compared = 0
         self.loads = LoadChannel(self)
-        self.inputs = Channel("input group", ProblemKind.INPUT, shown(context.streams["input"]), self.problems)
-        self.outputs = Channel("output group", ProblemKind.VALUE, shown(context.streams["output"]), self.problems)
+        self.inputs = group_channel("input group", ProblemKind.INPUT, context.streams["input"], self.problems)
+        self.outputs = group_channel("output group", ProblemKind.VALUE, context.streams["output"], self.problems)
         self.expectation: Expectation | None = None
         self._moved = 0
         implementation = uvm_subscriber.uvm_AnalysisImp
@@ -203,7 +203,12 @@ class Scoreboard(uvm_scoreboard):
                 self.problems.note(ProblemKind.COUNTER, f"{name}: expected {wanted}, got {shown}")
 
 
-def shown(stream: Stream) -> Callable[[int], str]:
+def group_channel(name: str, mismatch: ProblemKind, stream: Stream, problems: ProblemLog) -> Channel:
+    """A channel of groups, input or output."""
+    return Channel(name, mismatch, _shown(stream), stream.ports, problems)
+
+
+def _shown(stream: Stream) -> Callable[[int], str]:
     """What tables show of a group of a stream."""
 
     def show(word: int) -> str:

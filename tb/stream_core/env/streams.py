@@ -48,6 +48,10 @@ class Stream:
         """A transfer as a word."""
         return sum((values[name] & mask) << offset for name, offset, mask in self.places)
 
+    def ports(self, word: int) -> dict[str, int]:
+        """What a transfer is at the core's ports, by their names."""
+        return {f"{self.name}_{self.signals[field]}": value for field, value in self.unpack(word).items()}
+
     def unpack(self, word: int) -> dict[str, int]:
         """Inverse of ``pack``."""
         return {name: word >> offset & mask for name, offset, mask in self.places}

@@ -27,6 +27,7 @@ from penni_escalate.configs.accelerator import Accelerator, parse_accelerator
 from penni_escalate.golden.cycle.sizes import Sizes, sizes_of
 from penni_escalate.rtl.widths import Widths
 from penni_escalate.tb.base.coverage import Collector, load_model
+from penni_escalate.tb.base.result import AROUND
 from penni_escalate.tb.base.seeds import seed_of
 from penni_escalate.tb.units.lockstep.signals import Sample, UnitSignals, UnresolvedError
 
@@ -39,8 +40,6 @@ COVERAGE = "coverage"
 PERIOD_NS = 10
 #: Cycles shown of a failure.
 SHOWN = 4
-#: Cycles of which the model's outputs are kept, for the picture of a difference.
-WANTED = 16
 
 
 #: Port name to value.
@@ -98,7 +97,7 @@ class UnitBench:
         self.aborted = 0
         self._history: deque[tuple[int, Inputs, Sample]] = deque(maxlen=SHOWN)
         #: What the model gave for the outputs that were compared, a cycle each.
-        self._wanted: deque[dict[str, int]] = deque(maxlen=WANTED)
+        self._wanted: deque[dict[str, int]] = deque(maxlen=AROUND)
 
     # ---- what a subclass says --------------------------------------------------------------------
 

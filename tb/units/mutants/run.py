@@ -10,10 +10,10 @@ from penni_escalate.common.paths import relative
 from penni_escalate.common.shared_folder import locked
 from penni_escalate.configs.accelerator import as_fields
 from penni_escalate.tb.base.finding import BROKEN, ENDLESS, Finding
-from penni_escalate.tb.base.simulator import Simulator, run
+from penni_escalate.tb.base.simulator import Simulator, run, unended
 from penni_escalate.tb.units.lockstep.base import COVERAGE, RESULTS, SETTINGS
 from penni_escalate.tb.units.mutants.designs import Choosable
-from penni_escalate.tb.units.mutants.names import PLAN, STARTED, outcome_name
+from penni_escalate.tb.units.mutants.names import LIMIT_SIGNAL, PLAN, STARTED, outcome_name
 
 MODULE = "penni_escalate.tb.units.mutants.session"
 #: Everything random of every run follows from it.
@@ -30,7 +30,7 @@ def run_bench(
     Args:
         tests: of one unit, as testplans name them.
 
-    Raises UserError where the simulation does not even begin.
+    Raises UserError where the simulation does not even begin, or ends otherwise than by a mutant.
     """
     with locked(folder):
         return _run(mutants, tests, numbers, transactions, folder)
@@ -66,8 +66,11 @@ def _run(
             path = folder / outcome_name(*place)
             if path.is_file():
                 found[place] = _finding(names[place[1]], json.loads(path.read_text()))
-            elif path.name == last:
-                found[place] = Finding(names[place[1]], ENDLESS, "the simulation did not come to its end")
+            elif path.name == last and outcome.signal == LIMIT_SIGNAL:
+                found[place] = Finding(names[place[1]], ENDLESS, f"it computes for more than {LIMIT} s without an end")
+        if last not in {outcome_name(*place) for place in found}:
+            # What ended it was not the mutant: nothing was seen of that.
+            raise UserError(outcome.unended or unended(outcome.log).unended)
     result: dict[int, list[Finding]] = {}
     for (number, _), finding in found.items():
         result.setdefault(number, []).append(finding)

@@ -39,7 +39,7 @@ async def mutant(dut: HierarchyObject, number: int, function: str) -> None:
     run: Callable[[HierarchyObject], Awaitable[None]] = test.func
     name = outcome_name(number, function)
     Path(STARTED).write_text(name)
-    # Nobody handles the signal: the system ends the process.
+    # Nobody handles LIMIT_SIGNAL: the system ends the process.
     signal.setitimer(signal.ITIMER_PROF, _PLAN["limit"])
     _choose(dut, number)
     try:

@@ -66,7 +66,8 @@ def test_a_coupling_of_clusters_is_detected(old: str, new: str, tmp_path: Path) 
     design = with_faults(stream_design(TWO, tmp_path / "right", top=CLUSTERS), tmp_path, (CLUSTERS, old, new))
     build(design, Simulator.ICARUS)
     predictions = one_of_two_stalls()
-    _, (first, second) = run_batch(design, Simulator.ICARUS, predictions, tmp_path / "run", seed=1)
+    outcome, (first, second) = run_batch(design, Simulator.ICARUS, predictions, tmp_path / "run", seed=1)
+    assert outcome.ended
     assert not second.ok
     assert not first.value_mismatches
 
@@ -86,5 +87,6 @@ def test_an_idle_cluster_must_give_nothing(tmp_path: Path) -> None:
     assert second.idle
     assert second.values == 0
     claimed = replace(work, trace=nothing.trace, run=replace(work.run, passes=[], inputs=work.run.inputs))
-    _, (_, wrong) = run_batch(design, Simulator.VERILATOR, [work, claimed], tmp_path / "wrong", seed=1)
+    outcome, (_, wrong) = run_batch(design, Simulator.VERILATOR, [work, claimed], tmp_path / "wrong", seed=1)
+    assert outcome.ended
     assert not wrong.ok

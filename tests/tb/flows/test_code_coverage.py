@@ -2,21 +2,28 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from penni_escalate.common.errors import UserError, run_command
+from penni_escalate.common.provenance import provenance
+from penni_escalate.common.sources import Flow, sources_digest
 from penni_escalate.common.units import UNITS
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator
 from penni_escalate.rtl.generator import TEMPLATES
 from penni_escalate.rtl.generator import render as render_all
 from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.base.coverage_record import DATA, RECORD, make_record, write_record
+from penni_escalate.tb.base.job import Job, Variant
+from penni_escalate.tb.base.result import Result, Verdict
 from penni_escalate.tb.base.simulator import Simulator, build
+from penni_escalate.tb.flows.code_coverage import judge as judging
 from penni_escalate.tb.flows.code_coverage.command import main
 from penni_escalate.tb.flows.code_coverage.figures import Figure, State, check_waivers, summarise
 from penni_escalate.tb.flows.code_coverage.merged import find_files, merge
@@ -24,7 +31,11 @@ from penni_escalate.tb.flows.code_coverage.points import Kind, Point, read_point
 from penni_escalate.tb.flows.code_coverage.report import write_results
 from penni_escalate.tb.flows.code_coverage.waivers import SIGN_OFF, Category, Waiver, read_waivers
 from penni_escalate.tb.flows.coverage_json import NAME, update_coverage
+from penni_escalate.tb.flows.regress import command as regressing
+from penni_escalate.tb.flows.regress.job_result import JobResult
+from penni_escalate.tb.flows.regress.kept import FOLDER, keep
 from penni_escalate.tb.flows.regress.suite import jobs_of, load_suite
+from penni_escalate.tb.flows.regress.summary import Origin, as_document
 from penni_escalate.tb.units.unit_bench import run_units, unit_design
 
 render = cache(render_all)
@@ -301,7 +312,7 @@ def test_each_place_in_the_hierarchy_has_its_figures(tmp_path: Path) -> None:
         "top.a": Figure(covered=1, total=2, waived=1),
         "top.b": Figure(covered=1, total=2, waived=0),
     }
-    document = json.loads(write_results(summaries, merged, tmp_path).read_text())
+    document = json.loads(write_results(summaries, merged, (), tmp_path).read_text())
     assert document["units"]["fifo"]["places"]["tiny"]["top.b"]["toggle"]["percent"] == 50
     assert document["made"]["commit"]
 
@@ -310,7 +321,7 @@ def test_results_keep_what_others_wrote(tmp_path: Path) -> None:
     update_coverage({"fifo": {"functional": {"percent": 100}}, "row": {"functional": 1}}, {"model": "x"}, tmp_path)
     merged = merge(find_files([_run_folder(tmp_path / "a")]))
     summaries, _ = summarise(merged, lambda unit: (_toggle_waiver(signal=r"level\[3\]", edge="1->0"),))
-    document = json.loads(write_results(summaries, merged, tmp_path).read_text())
+    document = json.loads(write_results(summaries, merged, (), tmp_path).read_text())
     assert document["model"] == "x"
     assert document["units"]["row"] == {"functional": 1}
     fifo = document["units"]["fifo"]
@@ -320,10 +331,60 @@ def test_results_keep_what_others_wrote(tmp_path: Path) -> None:
     assert document["waivers"][0]["points"] == {"tiny": 1}
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
-        write_results(summaries, merged, tmp_path / "file")
+        write_results(summaries, merged, (), tmp_path / "file")
     (tmp_path / NAME).write_text("[]")
     with pytest.raises(UserError, match="is not a document of coverage results: remove it"):
         update_coverage({}, {}, tmp_path)
+
+
+def _job(seed: int, folder: Path, verdict: Verdict = Verdict.PASSED) -> JobResult:
+    """The result of a run of the FIFO's bench with coverage, which left what is in ``folder``."""
+    job = Job("fifo.lockstep", "tiny", Simulator.VERILATOR, Variant.COVERAGE, seed, 20)
+    result = Result(unit="fifo", test="lockstep", config="tiny", tool="verilator", verdict=verdict, compared=10)
+    return JobResult(job, result, 1.0, str(folder))
+
+
+def _regression(suite: str, runs: Sequence[JobResult], sources: str | None = None) -> dict[str, Any]:
+    origin = Origin(suite, True, sources or sources_digest(Flow.REGRESS), provenance(), {})
+    return as_document(origin, runs, [{} for _ in runs], 1.0, 0)
+
+
+def test_suites_of_the_same_sources_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A point that a run of either hit is covered; not where the run failed, is of other sources, or is gone."""
+    toggled = SAMPLE.replace(_toggle(0, "level[3]:1->0"), _toggle(5, "level[3]:1->0"))
+    all_hit = toggled.replace("' 0\n", "' 8\n")
+    elsewhere = _run_folder(tmp_path / "elsewhere", all_hit)
+    record = json.loads((elsewhere / RECORD).read_text())
+    (elsewhere / RECORD).write_text(json.dumps(record | {"project": "of before"}))
+    runs = [
+        _job(1, _run_folder(tmp_path / "again", all_hit)),
+        _job(2, _run_folder(tmp_path / "other", toggled)),
+        _job(3, _run_folder(tmp_path / "wrong", all_hit), Verdict.FAILED),
+        _job(4, elsewhere),
+        _job(5, tmp_path / "gone"),
+    ]
+    results = tmp_path / "results"
+    keep(results, "nightly-1", _regression("nightly", runs))
+    keep(results, "smoke-1", _regression("smoke", [replace(runs[1], job=replace(runs[1].job, variant=Variant.PLAIN))]))
+    (results / FOLDER / "shapes-1.json").write_text(json.dumps({"sources": sources_digest(Flow.REGRESS)}))
+    own = _job(1, _run_folder(tmp_path / "own"))
+    monkeypatch.setattr(judging, "summarise", lambda merged: summarise(merged, lambda unit: ()))
+    monkeypatch.setattr(regressing, "judge", lambda folders: judging.judge(folders, results=results))
+    monkeypatch.setattr(regressing, "jobs_of", lambda *_: [own.job])
+    monkeypatch.setattr(regressing, "run_all", lambda *_: {own.job.name: own})
+    monkeypatch.setattr(regressing, "connect", lambda *_: nullcontext())
+    monkeypatch.setattr(regressing, "update_coverage", lambda *_: None)
+    monkeypatch.setattr(regressing, "RESULTS", results)
+    monkeypatch.setattr(regressing, "HISTORY", results / "history.jsonl")
+    monkeypatch.setattr("penni_escalate.tb.flows.regress.store._FOLDER", tmp_path / "regress")
+    # Neither has run a line that the sample leaves out.
+    with pytest.raises(SystemExit):
+        regressing.regress(["--suite", "coverage"], standalone_mode=False)
+    document = json.loads((results / NAME).read_text())
+    assert document["files"] == {"tiny": 2}
+    assert document["regressions"] == ["coverage", "nightly"]
+    figures = {kind: document["units"]["fifo"][kind]["covered"] for kind in ("line", "branch", "toggle")}
+    assert figures == {"line": 3, "branch": 1, "toggle": 2}
 
 
 # ---- the configurations that are signed off, and a bench ------------------------------------------

@@ -18,6 +18,7 @@ from penni_escalate.rtl.generator import render
 from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.base.bench import bench_of
 from penni_escalate.tb.base.finding import ENDLESS, Finding, check_baseline
+from penni_escalate.tb.base.programs import Icarus
 from penni_escalate.tb.flows.mutants import drawn
 from penni_escalate.tb.flows.mutants.campaign import Parts, run_campaign, tasks_of
 from penni_escalate.tb.flows.mutants.command import main
@@ -42,6 +43,7 @@ from penni_escalate.tb.flows.report.evidence import Share, units_of
 from penni_escalate.tb.flows.report.site import write_site
 from penni_escalate.tb.flows.result_store import origin_of
 from penni_escalate.tb.units.mutants import run as benches
+from penni_escalate.tb.units.mutants.names import STARTED, outcome_name
 
 FILES = render(configuration())
 CURATED = {unit: read_curated(unit) for unit in UNITS}
@@ -159,8 +161,9 @@ def test_a_test_that_fails_without_a_mutant_is_a_user_error() -> None:
 
 @pytest.mark.parametrize("unit", ["dilution", "psum_line_buffer", "collector"])
 def test_mutants_are_detected_by_their_units_bench(unit: str, tmp_path: Path) -> None:
-    """A sample; `make mutants` runs all."""
-    curated = CURATED[unit]
+    """A sample, four or so of the mutants of some units; `make mutants` runs all."""
+    every = CURATED[unit].mutants
+    curated = replace(CURATED[unit], mutants=every[:: len(every) // 4])
     for name, findings in curated_bench(unit, curated, tmp_path).items():
         mutant = next(mutant for mutant in curated.mutants if mutant.name == name)
         for finding in findings:
@@ -181,6 +184,35 @@ def test_a_circle_within_a_cycle_ends(tmp_path: Path, monkeypatch: pytest.Monkey
     curated = Curated(("fifo.lockstep",), (CIRCLE, FULL), transactions=100)
     found = curated_bench("fifo", curated, tmp_path)
     assert [found[name][0].check for name in ("circle", "takes_when_full")] == [ENDLESS, "ready_o"]
+
+
+def dying(monkeypatch: pytest.MonkeyPatch, unit: str, last_words: str) -> None:
+    """A simulator, of a design that need not be built, which begins with one run after the other and ends none."""
+    monkeypatch.setattr(f"penni_escalate.tb.{UNITS[unit].level.value}.bench.build", lambda *_: True)
+    runs = f"if test -f once; then printf {outcome_name(1, 'lockstep')}; else printf {outcome_name(0, 'lockstep')}; fi"
+    script = f"{runs} > {STARTED}; touch once; echo last words; {last_words}"
+    monkeypatch.setattr(Icarus, "run", lambda *_: ["sh", "-c", script])
+
+
+@pytest.mark.parametrize(
+    ("last_words", "how"), [("kill -KILL $$", "ended by signal 9, Killed"), ("exit 4", "exit status 4")]
+)
+def test_a_simulator_that_died_has_detected_nothing(
+    last_words: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying(monkeypatch, "fifo", last_words)
+    with pytest.raises(UserError, match=re.escape(f"The simulation did not come to its end ({how}), which says no")):
+        curated_bench("fifo", Curated(("fifo.lockstep",), (FULL,), transactions=100), tmp_path)
+
+
+@pytest.mark.parametrize("test", ["stream_core.random", "clusters.layers"])
+def test_a_simulator_of_many_units_that_died_has_detected_nothing(
+    test: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = test.partition(".")[0]
+    dying(monkeypatch, unit, "kill -KILL $$")
+    with pytest.raises(UserError, match=r"The simulation did not come to its end \(ended by signal 9, Killed\)"):
+        curated_top(test, unit, CURATED[unit].mutants[0], tmp_path)
 
 
 def test_generated_mutants_are_detected_or_proved(tmp_path: Path) -> None:

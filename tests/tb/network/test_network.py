@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from penni_escalate.common.errors import UserError
+from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.paths import ROOT
 from penni_escalate.configs.accelerator import as_fields, load_accelerator
 from penni_escalate.golden.baselines import dense_baselines
@@ -80,13 +80,13 @@ def test_every_layer_of_the_network_on_small_under_verilator(tmp_path: Path) -> 
 
 
 def test_one_layer_on_tiny_under_icarus(tmp_path: Path) -> None:
-    result = sim(tmp_path, "--config", "tiny", "--sim", "icarus", "--layer", "conv6", "--image", "17")
+    result = sim(tmp_path, "--config", "tiny", "--sim", "icarus", "--layer", "conv1", "--image", "17")
     assert result.returncode == 0, result.stdout + result.stderr
     document = json.loads((tmp_path / "sim.json").read_text())
     assert document["images"] == [17]
     assert document["score"] is None
     assert document["host_fallback"] == []
-    assert document["compared"] == 7 * 7 * 128
+    assert document["compared"] == 28 * 28 * 16
     assert "not measured" in result.stdout
 
 
@@ -247,14 +247,25 @@ def narrow(tmp_path: Path) -> Path:
     ],
 )
 def test_bad_input_gets_one_sentence_and_status_2(
-    arguments: list[str], sentence: str, narrow: Path, tmp_path: Path
+    arguments: list[str],
+    sentence: str,
+    narrow: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    result = sim(tmp_path / "results", *[str(narrow) if argument == "NARROW" else argument for argument in arguments])
-    assert result.returncode == 2
-    assert sentence in result.stderr
-    assert result.stderr.startswith("error: ")
-    assert result.stderr.count("\n") == 1
-    assert "Traceback" not in result.stderr + result.stdout
+    """As a program of its own it does the same: see the damaged package below."""
+    typed = [str(narrow) if argument == "NARROW" else argument for argument in arguments]
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("sys.argv", ["sim", "--results", str(tmp_path / "results"), *typed])
+    with pytest.raises(SystemExit) as ended:
+        run_command(command.sim)
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert sentence in said.err
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+    assert "Traceback" not in said.err + said.out
     assert not (tmp_path / "results").exists()
 
 

@@ -15,10 +15,9 @@ from penni_escalate.tb.base.simulator import Design, Simulator, build
 from penni_escalate.tb.stream_core.random_run import random_run
 from penni_escalate.tb.stream_core.stream_run import Prediction, compare, describe, predict, run_batch, stream_design
 
-#: Seeds a run takes: (configuration, simulator, first seed, how many).
+#: Seeds a run takes: (configuration, simulator, first seed, how many). Those of tiny are run by the suite smoke, which
+#: `make test` runs too.
 RUNS = [
-    ("tiny", Simulator.ICARUS, 0, 16),
-    ("tiny", Simulator.VERILATOR, 100, 150),
     ("small", Simulator.VERILATOR, 1000, 60),
     # As many adders as preset full: compilers add that many comparisons as a vector.
     ("configs/shapes/whole_group.yaml", Simulator.VERILATOR, 2000, 12),

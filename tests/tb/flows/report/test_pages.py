@@ -56,7 +56,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     waiver = {"unit": "fifo", "type": "toggle", "signal": "a", "category": "constant",
               "reason": "It is wired to 0, as the page says.", "points": {"tiny": 1}}  # fmt: skip
     short = [f"{unit}, tiny: line 60.0 % of 10 points, goal 99 %" for unit in UNITS]
-    write(results, "coverage", coverage | {"shortfalls": short, "waivers": [waiver]})
+    measured = {"files": {"tiny": 2, "eight": 1}, "regressions": ["nightly", "a part of coverage"]}
+    write(results, "coverage", coverage | {"shortfalls": short, "waivers": [waiver]} | measured)
     change(results, "code_coverage_lines", configurations={"tiny": {"fifo": LINES}})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(facts_module, "provenance", lambda: REPORT)
@@ -92,6 +93,13 @@ def test_the_index(site: Path) -> None:
     assert text.count("line 60.0 % of 10 points") == len(UNITS)
 
 
+def test_code_coverage_says_of_which_regressions_it_is(site: Path) -> None:
+    said = "3 runs of nightly, a part of coverage"
+    code = parsed(site / "fifo.html").text.partition("Code coverage")[2].partition("By place")[0]
+    assert f"Of {said}." in code
+    assert said in parsed(site / "index.html").text.partition("What this rests on")[2]
+
+
 def test_places_in_the_hierarchy(site: Path) -> None:
     table = (site / "row.html").read_text().partition('id="places"')[2].partition("</table>")[0]
     assert "bench.u_row_*" in table
@@ -115,7 +123,8 @@ def test_a_source_page(site: Path) -> None:
 
 def test_waivers_say_when_they_were_judged(site: Path) -> None:
     text = parsed(site / "waivers.html").text
-    assert "Last judged: code coverage of commit 0123456789, 2026-01-03 10:20:30 +0200, 0 runs." in text
+    judged = "commit 0123456789, 2026-01-03 10:20:30 +0200, 3 runs of nightly, a part of coverage."
+    assert f"Last judged: code coverage of {judged}" in text
     row = (site / "waivers.html").read_text().partition('<tr id="fifo-1">')[2].partition("</tr>")[0]
     assert "not in its file any more" in row and 'href="source/tiny-fifo.html#l3"' in row
 

@@ -93,14 +93,18 @@ def test_a_stage_rests_on_a_whole_run_of_a_suite_that_signs_off(
     assert facts.basis == ("nightly" if rests else "no suite that signs off")
 
 
-def test_rows_of_runs_lead_to_log_and_waves_and_back_to_the_testpoint(results: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("subfolder", ["", "initial4"])
+def test_rows_of_runs_lead_to_log_and_waves_and_back_to_the_testpoint(
+    subfolder: str, results: Path, tmp_path: Path
+) -> None:
     """In three clicks from the index: testpoint, run, log; and from the failure to its testpoint."""
     document = json.loads((results / "regress.json").read_text())
     failing = document["jobs"][-1]
     folder = tmp_path / "run"
-    folder.mkdir()
-    (folder / "simulation.log").write_text("what the simulator said")
+    (folder / subfolder).mkdir(parents=True)
+    (folder / subfolder / "simulation.log").write_text("what the simulator said")
     failing["folder"] = str(folder)
+    failing["result"]["place"] = subfolder
     write(results, "regress", document)
     site = write_site(results, tmp_path / "site").parent
     place = "run-fifo.lockstep-tiny-icarus-plain-2-20"

@@ -23,13 +23,13 @@ from penni_escalate.tb.flows.report.facts import read_facts
 from penni_escalate.tb.flows.report.site import write_site
 from penni_escalate.tb.flows.report.waves import wave_picture
 from penni_escalate.tb.flows.testplan import Campaign, Status
-from tests.tb.flows.report.made import MADE, VCD, parsed, proof
+from tests.tb.flows.report.made import MADE, VCD, change, parsed, proof
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-def test_every_link_leads_to_a_page_of_the_site(results: Path, tmp_path: Path) -> None:
-    index = write_site(results, tmp_path / "site")
+def test_every_link_leads_to_a_page_of_the_site(index_of_a_failure: Path) -> None:
+    index = index_of_a_failure
     pages = sorted(index.parent.rglob("*.html"))
     assert len(pages) == 5 + 3 * len(UNITS) + 1
     files = sorted(path for path in index.parent.rglob("*") if path.is_file())
@@ -45,8 +45,8 @@ def test_every_link_leads_to_a_page_of_the_site(results: Path, tmp_path: Path) -
     assert count > 3 * len(UNITS)
 
 
-def test_the_index_says_what_failed_and_what_was_not_run(results: Path, tmp_path: Path) -> None:
-    text = parsed(write_site(results, tmp_path / "site")).text
+def test_the_index_says_what_failed_and_what_was_not_run(index_of_a_failure: Path, results: Path) -> None:
+    text = parsed(index_of_a_failure).text
     assert "Not run: mutants (make mutants), gates (make gates)" in text
     assert "code coverage (make coverage)" not in text
     assert "1 bucket of failures" in text
@@ -69,13 +69,8 @@ def test_the_index_says_what_failed_and_what_was_not_run(results: Path, tmp_path
         ({"outcome": "failed", "verdict": "failed", "covers": [], "seeded_bug": "not run"}, "failed", Status.FAILED),
     ],
 )
-def test_a_proof_counts_with_its_guards(
-    fields: dict[str, Any], word: str, status: Status, results: Path, tmp_path: Path
-) -> None:
-    proofs = [proof(f"order_{depth}", **fields) for depth in (2, 4)]
-    (results / "formal.json").write_text(
-        json.dumps({"tools": {}, "made_from": "before", "made": MADE, "proofs": proofs})
-    )
+def test_a_proof_counts_with_its_guards(fields: dict[str, Any], word: str, status: Status, results: Path) -> None:
+    change(results, "formal", proofs=[proof(f"order_{depth}", **fields) for depth in (2, 4)])
     row = next(row for row in read_facts(results).units if row.unit == "fifo")
     assert [(entry.word, entry.status) for entry in row.proofs[:2]] == [(word, status)] * 2
     assert row.proofs[2].word == "not run"
@@ -83,10 +78,14 @@ def test_a_proof_counts_with_its_guards(
     assert (row.proved.good, row.proved.all) == (2 * (status is Status.PASSED), 3)
     lacking = {name for point in row.points for name in point.missing if name.startswith("fifo.order")}
     assert lacking == {f"fifo.order_{depth}" for depth in ((8,) if status is Status.PASSED else (2, 4, 8))}
-    if status is not Status.FAILED:
-        write_site(results, tmp_path / "site")
-        assert f">{word}</span>" in (tmp_path / "site" / "fifo.html").read_text()
-        assert "1 not run" in (tmp_path / "site" / "index.html").read_text()
+
+
+def test_pages_say_what_became_of_proofs(results: Path, tmp_path: Path) -> None:
+    change(results, "formal", proofs=[proof("order_2", outcome="bounded"), proof("order_4", covers=["full"])])
+    index = write_site(results, tmp_path / "site")
+    rows = (index.parent / "fifo.html").read_text().partition('id="proofs"')[2].partition("</table>")[0]
+    assert re.findall(r">(bounded|not guarded|not run)</span>", rows) == ["bounded", "not guarded", "not run"]
+    assert "1 not run" in index.read_text() and "1 not guarded" in index.read_text()
 
 
 def test_what_was_not_run_is_said_of_each_unit(results: Path, tmp_path: Path) -> None:
@@ -135,8 +134,8 @@ def test_failed_runs_leave_the_coverage_open(results: Path) -> None:
     assert all(row.bins is not None and row.bins.good == 0 for row in read_facts(results).units)
 
 
-def test_mutants_that_are_only_waived_are_called_so(results: Path, tmp_path: Path) -> None:
-    text = " ".join(parsed(write_site(results, tmp_path / "site")).text.split())
+def test_mutants_that_are_only_waived_are_called_so(index_of_a_failure: Path) -> None:
+    text = " ".join(parsed(index_of_a_failure).text.split())
     assert "killed by the detector that was expected, proved equivalent, or waived" in text
 
 
@@ -159,14 +158,8 @@ def test_campaigns_count_when_they_are_whole() -> None:
     assert campaign_statuses((), (bench, {"verdict": "failed"})) == {Campaign.GATES: Status.FAILED}
 
 
-def test_functional_coverage_is_no_code_coverage(results: Path, tmp_path: Path) -> None:
-    (results / "code_coverage_lines.json").unlink()
-    assert "code coverage (make coverage)" in parsed(write_site(results, tmp_path / "site")).text
-
-
-def test_a_failure_has_its_command_and_its_waves(results: Path, tmp_path: Path) -> None:
-    index = write_site(results, tmp_path / "site")
-    text = (index.parent / "failures.html").read_text()
+def test_a_failure_has_its_command_and_its_waves(index_of_a_failure: Path) -> None:
+    text = (index_of_a_failure.parent / "failures.html").read_text()
     assert "rerun fifo.lockstep:tiny:icarus:plain:2:20 --waves" in text
     assert "expected &lt;0x1&gt;" in text
     assert "<svg" in text
@@ -193,9 +186,8 @@ def test_a_hole_in_the_coverage_is_shown(results: Path, tmp_path: Path) -> None:
     assert "ran, with holes" in parsed(tmp_path / "site" / "row.html").text
 
 
-def test_a_missed_line_is_marked(results: Path, tmp_path: Path) -> None:
-    write_site(results, tmp_path / "site")
-    text = (tmp_path / "site" / "source" / "tiny-fifo.html").read_text()
+def test_a_missed_line_is_marked(index_of_a_failure: Path) -> None:
+    text = (index_of_a_failure.parent / "source" / "tiny-fifo.html").read_text()
     assert '<tr id="l1" class="missed">' in text
     assert "if (a &lt; b)" in text
     assert "missed: else" in text
@@ -204,8 +196,8 @@ def test_a_missed_line_is_marked(results: Path, tmp_path: Path) -> None:
 def test_a_folder_of_something_else_is_kept(results: Path, tmp_path: Path) -> None:
     """A report is replaced, and an empty folder filled."""
     (tmp_path / "empty").mkdir()
-    write_site(results, tmp_path / "empty")
-    write_site(results, tmp_path / "empty")
+    for _ in range(2):
+        write_site(results, tmp_path / "empty")
     mine = tmp_path / "mine" / "index.html"
     mine.parent.mkdir()
     mine.write_text("my page")
@@ -214,9 +206,8 @@ def test_a_folder_of_something_else_is_kept(results: Path, tmp_path: Path) -> No
     assert mine.read_text() == "my page"
 
 
-def test_the_summary_says_what_the_site_shows(results: Path, tmp_path: Path) -> None:
-    write_site(results, tmp_path / "site")
-    summary = json.loads((results / "report.json").read_text())
+def test_the_summary_says_what_the_site_shows(index_of_a_failure: Path, results: Path) -> None:
+    summary = json.loads((index_of_a_failure.parent.parent / "results" / "report.json").read_text())
     rows = {row.unit: row for row in read_facts(results).units}
     assert summary["units"].keys() == rows.keys()
     fifo = summary["units"]["fifo"]
@@ -267,31 +258,31 @@ def test_a_wrong_field_deep_in_a_result_file(results: Path) -> None:
 
 
 def test_coverage_of_regressions_alone(results: Path, tmp_path: Path) -> None:
-    """They write coverage.json too, and know neither waivers nor tools."""
+    """They write coverage.json too, and know neither waivers nor tools; it is no code coverage."""
     functional = {unit: {"functional": {"covered": 1, "total": 1, "holes": []}} for unit in UNITS}
     (results / "coverage.json").write_text(json.dumps({"units": functional}))
     (results / "code_coverage_lines.json").unlink()
-    write_site(results, tmp_path / "site")
+    assert "code coverage (make coverage)" in parsed(write_site(results, tmp_path / "site")).text
     assert all(set(row.code.values()) == {None} for row in read_facts(results).units)
 
 
 def test_a_testplan_that_names_what_is_not_there(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = evidence.read_testplan("fifo")
-    for change in ({"tests": ("fifo.lockstop",)}, {"proofs": ("fifo.order",)}, {"coverage": ("fuller",)}):
-        plan = replace(whole, testpoints=(replace(whole.testpoints[0], **change),))
+    for names in ({"tests": ("fifo.lockstop",)}, {"proofs": ("fifo.order",)}, {"coverage": ("fuller",)}):
+        plan = replace(whole, testpoints=(replace(whole.testpoints[0], **names),))
         monkeypatch.setattr(evidence, "read_testplan", lambda _, plan=plan: plan)
         with pytest.raises(UserError, match=r"fifo/testplan\.yaml: .* names .*, which is not there: use one of "):
             read_facts(results)
 
 
-def test_suites_and_whether_the_sources_are_those_of_today(results: Path, tmp_path: Path) -> None:
+def test_suites_and_whether_the_sources_are_those_of_today(index_of_a_failure: Path, results: Path) -> None:
     rows = suites_of(read_history(results))
     assert [(row.line["suite"], row.line["time"], row.current) for row in rows] == [
         ("soak", "2026-01-03T08:00:00+00:00", True),
         ("smoke", "2026-01-02T08:00:00+00:00", False),
     ], "the last of each suite that was whole"
-    text = parsed(write_site(results, tmp_path / "site")).text
-    assert "The 2 whole runs of suite smoke" in parsed(tmp_path / "site" / "changes.html").text
+    text = parsed(index_of_a_failure).text
+    assert "The 2 whole runs of suite smoke" in parsed(index_of_a_failure.parent / "changes.html").text
     assert "Of sources that have changed since: regress, formal." in text
     regress = json.loads((results / "regress.json").read_text())
     (results / "regress.json").write_text(json.dumps(regress | {"sources": sources_digest(Flow.REGRESS)}))
@@ -428,9 +419,9 @@ addEventListener("load", () => {{
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="the package 'chromium' is not installed")
-def test_chromium_shows_every_page(results: Path, tmp_path: Path) -> None:
+def test_chromium_shows_every_page(index_of_a_failure: Path, tmp_path: Path) -> None:
     """The pages as a browser lays them out, from disk, all in one start of it: headings, plots, links."""
-    folder = write_site(results, tmp_path / "site").parent
+    folder = index_of_a_failure.parent
     pages = {page.as_uri(): page for page in sorted(folder.rglob("*.html"))}
     frames = "".join(f'<iframe src="{url}" width="1400" height="900"></iframe>\n' for url in pages)
     (tmp_path / "frames.html").write_text(FRAMES.format(frames=frames))
