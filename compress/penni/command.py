@@ -15,16 +15,15 @@ from penni_escalate.common.paths import BUILD, RESULTS, relative
 from penni_escalate.common.results import write_json
 from penni_escalate.common.tables import print_table
 from penni_escalate.common.versions import tool_versions
+from penni_escalate.compress.penni.settings import WIDTHS
 from penni_escalate.compress.recipe import SEED_MAX
 from penni_escalate.compress.writable import check_folder
 
 if TYPE_CHECKING:
     from penni_escalate.compress.penni.evaluation import Evaluation
 
-#: The authors' networks, and the share of their channels that a CPU trains in minutes.
-WIDTHS = {"vgg16": 0.25, "resnet56": 0.5, "resnet18": 0.25}
 #: Patches of each of the ten photographs that are trained with, and held out.
-_TRAINING, _HELD_OUT = 60, 20
+_TRAINING, _HELD_OUT = 40, 20
 
 
 @click.command("penni-settings")
@@ -47,7 +46,6 @@ def penni_settings(names: tuple[str, ...], seed: int, out: Path, results: Path) 
     # Threads that spin while they wait take the processor from other work.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from penni_escalate.compress.penni.evaluation import authors_network, evaluate
-    from penni_escalate.compress.penni.settings import Length
 
     console = Console()
     options = {"training_per_class": _TRAINING, "held_out_per_class": _HELD_OUT}
@@ -56,10 +54,9 @@ def penni_settings(names: tuple[str, ...], seed: int, out: Path, results: Path) 
     for name in chosen:
         _say(console, f"{name}, {WIDTHS[name]:g} of its channels:")
         evaluation = evaluate(
-            authors_network(name, WIDTHS[name]),
+            authors_network(name),
             {"source": "photo-10", "options": options},
             out / name,
-            length=Length(),
             seed=seed,
             report=lambda step: _say(console, f"  {step.sentence}"),
         )

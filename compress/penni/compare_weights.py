@@ -21,7 +21,9 @@ _SPARSE = (Treatment.DECOMPOSED, Treatment.COEFFICIENTS)
 def compare_weights(layout: Layout, watch: Watch) -> Iterator[Comparison]:
     """Every step that changes weights by a rule."""
     names = {layer.name: layer.module for layer in watch.compression.graph.layers}
-    sizes = layout.sizes(kept_by_rule(layout, watch.at_step["retrain"]))
+    pruned = watch.at_step["prune"]
+    # Of what the pipeline pruned, not of what it should have: each step is compared by itself.
+    sizes = layout.sizes({module: pruned[module].table != 0 for module in layout.modules(*_SPARSE)})
     yield from _decomposition(layout, watch, names)
     yield from _pruning(layout, watch)
     yield from _shrinking(sizes, watch)
@@ -29,7 +31,7 @@ def compare_weights(layout: Layout, watch: Watch) -> Iterator[Comparison]:
     yield from _cost(layout, watch, names, sizes)
 
 
-def kept_by_rule(layout: Layout, before: State) -> dict[str, np.ndarray]:
+def _kept_by_rule(layout: Layout, before: State) -> dict[str, np.ndarray]:
     """Which coefficients PENNI's rule keeps, bool (K, C, M), by module."""
     found = {}
     for module in layout.modules(*_SPARSE):
@@ -57,7 +59,7 @@ def _decomposition(layout: Layout, watch: Watch, names: Mapping[str, str]) -> It
 
 def _pruning(layout: Layout, watch: Watch) -> Iterator[Comparison]:
     before, after = watch.at_step["retrain"], watch.at_training["prune-1"]
-    rule = kept_by_rule(layout, before)
+    rule = _kept_by_rule(layout, before)
     stays = layout.remaining(rule)
     ours, theirs = {}, {}
     for layer in layout.layers:

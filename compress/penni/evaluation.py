@@ -1,14 +1,16 @@
 """One of the authors' networks through all steps under PENNI's settings, each step compared with the formulas."""
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from penni_escalate.compress.data import load_data
 from penni_escalate.compress.penni.compare_package import compare_package
 from penni_escalate.compress.penni.compare_training import compare_training
 from penni_escalate.compress.penni.compare_weights import compare_weights
@@ -22,11 +24,11 @@ from penni_escalate.compress.penni.networks import (
     ResNet18,
     ResNet56,
 )
-from penni_escalate.compress.penni.settings import Length, penni_recipe
+from penni_escalate.compress.penni.settings import SHORT, WIDTHS, Length, penni_recipe
 from penni_escalate.compress.penni.watch import Watch
 from penni_escalate.compress.pipeline import Compression
 from penni_escalate.compress.report import Report, Step
-from penni_escalate.golden.package import read_package
+from penni_escalate.golden.package import Package, read_package
 
 #: The steps that are compared, in their order.
 STEPS = ("train", "decompose", "retrain", "prune", "shrink", "quantize", "export")
@@ -45,34 +47,35 @@ class Network:
     layout: Layout
 
 
-def authors_network(name: str, width: float, side: int = 32, blocks: Mapping[str, int] | None = None) -> Network:
-    """A network of NAMES whose layers have this share of their channels.
-
-    Args:
-        side: of an image, in pixels.
-        blocks: of a stage of the ResNets, where it is not theirs.
-    """
-    if name == "vgg16":
-        layout = scaled(VGG16_LAYOUT, width)
-        return Network(name, lambda: VGG16(layout), vgg16(layout, side))
-    count = (blocks or {"resnet56": 9, "resnet18": 2})[name]
-    if name == "resnet56":
-        narrow = _numbers(scaled(RESNET56_WIDTHS, width))
-        return Network(name, lambda: ResNet56(narrow, count), resnet(narrow, count, padded=True, side=side))
-    narrow = _numbers(scaled(RESNET18_WIDTHS, width))
-    return Network(name, lambda: ResNet18(narrow, count), resnet(narrow, count, padded=False, side=side))
+def authors_network(name: str) -> Network:
+    """One of WIDTHS, as narrow as that says."""
+    match name:
+        case "vgg16":
+            return vgg16_network(tuple(w if isinstance(w, str) else narrow(w, name) for w in VGG16_LAYOUT))
+        case "resnet56":
+            return resnet56_network(tuple(narrow(width, name) for width in RESNET56_WIDTHS))
+        case _:
+            return resnet18_network(tuple(narrow(width, name) for width in RESNET18_WIDTHS))
 
 
-NAMES = ("vgg16", "resnet56", "resnet18")
+def narrow(channels: int, name: str) -> int:
+    """What a network has of so many channels."""
+    return round(channels * WIDTHS[name])
 
 
-def scaled(widths: Sequence[int | str], share: float) -> tuple[int | str, ...]:
-    """Numbers of channels times a share; a pooling stays what it is."""
-    return tuple(width if isinstance(width, str) else round(width * share) for width in widths)
+def vgg16_network(layout: Sequence[int | str], side: int = 32) -> Network:
+    """VGG16 of any layout, for images of this side."""
+    return Network("vgg16", lambda: VGG16(layout), vgg16(layout, side))
 
 
-def _numbers(widths: Sequence[int | str]) -> tuple[int, ...]:
-    return tuple(width for width in widths if isinstance(width, int))
+def resnet56_network(widths: Sequence[int], blocks: int = 9, side: int = 32) -> Network:
+    """ResNet-56 of any widths and number of blocks in a stage."""
+    return Network("resnet56", lambda: ResNet56(widths, blocks), resnet(widths, blocks, padded=True, side=side))
+
+
+def resnet18_network(widths: Sequence[int], blocks: int = 2) -> Network:
+    """ResNet-18 of any widths and number of blocks in a stage."""
+    return Network("resnet18", lambda: ResNet18(widths, blocks), resnet(widths, blocks, padded=False))
 
 
 @dataclass(frozen=True)
@@ -89,34 +92,42 @@ class Evaluation:
 
     @property
     def agrees(self) -> bool:
-        """Every comparison of every step does."""
+        """All comparisons do, and every step has some."""
         return {one.step for one in self.comparisons} == set(STEPS) and all(one.agrees for one in self.comparisons)
 
 
-def evaluate(
+def evaluate(network: Network, data: dict[str, Any], folder: Path, **settings: Any) -> Evaluation:
+    """Run all steps and compare each with the formulas; the arguments are those of ``watched_run``."""
+    watch, report = watched_run(network, data, folder, **settings)
+    return Evaluation(network.name, report, compare_run(network.layout, watch, read_package(folder)))
+
+
+def watched_run(
     network: Network,
     data: dict[str, Any],
     folder: Path,
     *,
-    length: Length,
+    length: Length = SHORT,
     seed: int = 1,
     batch: int = 64,
     images: int = 200,
     report: Callable[[Step], None] = lambda step: None,
-    say: Callable[[str], None] | None = None,
-) -> Evaluation:
-    """Run all steps, watch them, and compare each with the formulas.
+) -> tuple[Watch, Report]:
+    """Run all steps under PENNI's settings, and watch them.
 
     Args:
         data: source and options.
         folder: that the package goes to.
         images: held-out images of the package.
         report: is given each step as it ends.
-        say: is given lines of progress.
 
     Raises UserError where the run does; SystemExit(1) where golden's integers are not the trained network's.
     """
-    recipe = penni_recipe(f"penni-{network.name}", data, length, seed=seed, batch=batch, images=images)
+    found = load_data(str(data["source"]), seed, **data["options"])
+    batches = ceil(len(found.images) / batch)
+    recipe = penni_recipe(
+        f"penni-{network.name}", data, length, seed=seed, batch=batch, batches=batches, images=images
+    )
     torch.manual_seed(seed)
     watch = Watch()
 
@@ -125,22 +136,22 @@ def evaluate(
         report(step)
 
     with tempfile.TemporaryDirectory() as work:
-        compression = Compression(recipe, Path(work), report=ended, say=say, network=network.build())
+        compression = Compression(recipe, Path(work), report=ended, network=network.build(), data=found)
         watch.attach(compression)
         whole = compression.run(folder)
         assert whole is not None
-    return Evaluation(network.name, whole, compare_run(network.layout, watch, folder))
+    return watch, whole
 
 
-def compare_run(layout: Layout, watch: Watch, folder: Path) -> tuple[Comparison, ...]:
-    """Every step of a run that was watched.
+def compare_run(layout: Layout, watch: Watch, package: Package) -> tuple[Comparison, ...]:
+    """Every step of a run that was watched, in order.
 
     Args:
-        folder: of the package that it wrote.
+        package: what it wrote.
     """
     found = [
         *compare_training(layout, watch),
         *compare_weights(layout, watch),
-        *compare_package(layout, watch, read_package(folder)),
+        *compare_package(layout, watch, package),
     ]
     return tuple(sorted(found, key=lambda one: STEPS.index(one.step)))
