@@ -1,22 +1,25 @@
-"""The package that a run wrote: its coefficients, ESCALATE's order of computation, and every integer of its result."""
+"""The package that a run wrote: its coefficients, ESCALATE's order of computation, and the integers of every layer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 
+from penni_escalate.compress.graph import Activation
 from penni_escalate.compress.integer import IntegerNetwork
 from penni_escalate.compress.penni import formulas
-from penni_escalate.compress.penni.comparison import Comparison, compare
+from penni_escalate.compress.penni.comparison import Comparison, Pair, compare
 from penni_escalate.compress.penni.layouts import Layout, Treatment
-from penni_escalate.compress.penni.watch import Watch
+from penni_escalate.compress.penni.watch import SeenLayer, Watch
 from penni_escalate.golden.functional import layer_input, run_network
 from penni_escalate.golden.kinds import Convolution
-from penni_escalate.golden.layers import Weighted
+from penni_escalate.golden.layers import Layer, Requantized
 from penni_escalate.golden.package import Package
 
 #: Held-out images whose results are compared.
 _IMAGES = 8
+#: Codes that a rounded one may be away from the real number, and the largest code.
+_CODES, _CODE_MAX = 4, 255
 
 
 def compare_package(layout: Layout, watch: Watch, package: Package) -> Iterator[Comparison]:
@@ -26,25 +29,54 @@ def compare_package(layout: Layout, watch: Watch, package: Package) -> Iterator[
     layers = {layer.name: layer for layer in package.layers}
     images = package.images[:_IMAGES]
     tensors = run_network(package, images)
-    ours, theirs, sums, found = {}, {}, {}, {}
+    signs, sums, codes = Pair(), Pair(), Pair()
     for module in layout.modules(Treatment.DECOMPOSED, Treatment.COEFFICIENTS):
         layer, seen = layers[names[module]], watch.at_step["fold"][module]
-        assert isinstance(layer, Weighted) and seen.codes is not None and seen.gain is not None
+        assert isinstance(layer, Requantized) and seen.norm is not None
         # A multiplier has no sign: that of a negative gain is in the coefficients.
-        signs = np.where(seen.gain < 0, -1, 1)[:, None, None]
-        ours[module] = formulas.ternary(seen.table).codes * signs
-        theirs[module] = layer.weights.reshape(ours[module].shape)
+        table = formulas.ternary(seen.table).codes * np.where(seen.norm.gain < 0, -1, 1)[:, None, None]
+        signs.add(module, table, layer.weights.reshape(table.shape))
+        read = layer_input(layer, tensors)[:1]
         if isinstance(layer, Convolution):
-            g = layer.geometry
-            codes = layer_input(layer, tensors)[:1]
-            sums[module] = formulas.combined_first(
-                layer.coefficients, layer.basis, layer.exponent, codes[0].transpose(2, 0, 1), g.stride, g.sides.top
-            )
-            found[module] = layer.sums(codes)[0].transpose(2, 0, 1)
-    yield compare("export", "ternary coefficients of the package", ours, theirs, 0.0, "whole numbers")
-    yield compare("export", "sums of an image, channels first", sums, found, 0.0, "whole numbers")
+            kernels = layer.basis.astype(np.int64) << layer.exponent.astype(np.int64)[:, None, None]
+            found = layer.sums(read)[0].transpose(2, 0, 1)
+            sums.add(module, _combined(layer, layer.coefficients, kernels, read), found)
+        codes.add(module, _codes(layer, seen, watch, tensors), tensors[layer.name][0].transpose(2, 0, 1))
+    yield signs.compare("export", "ternary coefficients of the package", 0.0, "whole numbers")
+    yield sums.compare("export", "sums of an image, channels first", 0.0, "whole numbers")
+    reason = "rounding to codes; 7 bits of a skip tensor's weight"
+    yield codes.compare("export", "codes of an image, shares of 255", _CODES / _CODE_MAX, reason, largest=_CODE_MAX)
     network = IntegerNetwork(work.network, work.graph, work.tensors).double().eval()
     with torch.no_grad():
         result = network.result_codes(torch.tensor(images, dtype=torch.float64).permute(0, 3, 1, 2)).numpy()
     golden = {"result": tensors[package.layers[-1].name]}
     yield compare("export", "integers of golden and PyTorch", golden, {"result": result}, 0.0, "whole numbers")
+
+
+def _codes(layer: Requantized, seen: SeenLayer, watch: Watch, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
+    """A layer's codes of the first image before they are rounded: of the real numbers that its input codes mean.
+
+    ESCALATE: sum_m (sum_c alpha T a) * b, batch norm, the skip tensor, the activation; (K, OH, OW).
+    """
+    graph_layer = watch.compression.graph.layer(layer.name)
+    meaning = watch.compression.tensors
+    table, alpha = formulas.ternary(seen.table)
+    assert seen.codes is not None and seen.norm is not None
+    kernels = np.ones((1, 1, 1))
+    if seen.codes.basis is not None and seen.codes.basis_unit is not None:
+        kernels = seen.codes.basis * seen.codes.basis_unit[:, None, None]
+    result = _combined(layer, table, kernels, layer_input(layer, tensors)[:1])
+    result = result * alpha[:, None, None] * meaning[graph_layer.sources[0]].scale + seen.bias[:, None, None]
+    result = seen.norm.of(result)
+    if layer.skip is not None:
+        result = result + tensors[layer.skip.source][0].transpose(2, 0, 1) * meaning[layer.skip.source].scale
+    if graph_layer.activation is Activation.RELU:
+        result = np.maximum(result, 0)
+    output = meaning[layer.name]
+    clamped: np.ndarray = np.clip(result / output.scale, output.low, output.high)
+    return clamped
+
+
+def _combined(layer: Layer, table: np.ndarray, kernels: np.ndarray, read: np.ndarray) -> np.ndarray:
+    g = layer.geometry
+    return formulas.combined_first(table, kernels, read[0].transpose(2, 0, 1), g.stride, g.sides.top)

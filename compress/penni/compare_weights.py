@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from penni_escalate.compress.penni import formulas
-from penni_escalate.compress.penni.comparison import ROUNDED, Comparison, Tensors, compare
+from penni_escalate.compress.penni.comparison import ROUNDED, Comparison, Pair, compare
 from penni_escalate.compress.penni.layouts import Layout, Treatment
 from penni_escalate.compress.penni.settings import BASIS, DEVIATIONS
 from penni_escalate.compress.penni.watch import State, Watch
@@ -89,7 +89,7 @@ def _shrinking(sizes: Mapping[str, tuple[int, int]], watch: Watch) -> Iterator[C
 
 def _quantization(layout: Layout, watch: Watch) -> Iterator[Comparison]:
     before, after = watch.at_step["shrink"], watch.at_training["ternary"]
-    signs, alphas, kernels, dense = _Pair(), _Pair(), _Pair(), _Pair()
+    signs, alphas, kernels, dense = Pair(), Pair(), Pair(), Pair()
     for layer in layout.layers:
         seen, codes = before[layer.module], after[layer.module].codes
         assert codes is not None
@@ -107,11 +107,11 @@ def _quantization(layout: Layout, watch: Watch) -> Iterator[Comparison]:
         found = formulas.ternary(table)
         signs.add(layer.module, found.codes, codes.codes.reshape(table.shape))
         alphas.add(layer.module, found.alpha, codes.scale)
-    yield signs.compare("ternary coefficients", 0.0, "whole numbers")
-    yield alphas.compare("alpha, and units of basis kernels", 1e-5, "means of 32 bits")
+    yield signs.compare("quantize", "ternary coefficients", 0.0, "whole numbers")
+    yield alphas.compare("quantize", "alpha, and units of basis kernels", 1e-5, "means of 32 bits")
     reason = "whole numbers; amid two, either"
-    yield kernels.compare("8-bit basis kernels", 0.0, reason)
-    yield dense.compare("8-bit dense kernels", 0.0, reason)
+    yield kernels.compare("quantize", "8-bit basis kernels", 0.0, reason)
+    yield dense.compare("quantize", "8-bit dense kernels", 0.0, reason)
 
 
 def _cost(
@@ -137,18 +137,3 @@ def _either_at_ties(eight: formulas.EightBit, found: np.ndarray) -> np.ndarray:
     if eight.codes.shape != found.shape:
         return eight.codes
     return np.where(amid & (np.abs(found - eight.exact) < 0.5 + _TIE), found, eight.codes)
-
-
-class _Pair:
-    """Tensors of both sides, as they are found."""
-
-    def __init__(self) -> None:
-        self._ours: dict[str, np.ndarray] = {}
-        self._theirs: dict[str, np.ndarray] = {}
-
-    def add(self, name: str, ours: np.ndarray, theirs: np.ndarray) -> None:
-        self._ours[name], self._theirs[name] = ours, theirs
-
-    def compare(self, quantity: str, tolerance: float, reason: str) -> Comparison:
-        both: tuple[Tensors, Tensors] = (self._ours, self._theirs)
-        return compare("quantize", quantity, *both, tolerance, reason)

@@ -142,25 +142,39 @@ def decomposed_operations(pixels: int, channels: int, rows: int, size: int, nonz
 
 
 def combined_first(
-    codes: np.ndarray, basis: np.ndarray, exponent: np.ndarray, activations: np.ndarray, stride: int, padding: int
+    coefficients: np.ndarray, kernels: np.ndarray, activations: np.ndarray, stride: int, padding: int
 ) -> np.ndarray:
-    """ESCALATE, reorganised computation: y[k] = sum_m (sum_c T[k, c, m] a[c]) * 2**exponent[m] B[m], in integers.
+    """ESCALATE, reorganised computation: y[k] = sum_m (sum_c T[k, c, m] a[c]) * kernels[m], * being convolution.
 
     Args:
+        kernels: (M, R, S), integers or real numbers.
         activations: codes (C, H, W).
 
     Returns:
-        int64 (K, OH, OW).
+        (K, OH, OW), of the kernels' type.
     """
-    maps = np.einsum("kcm,chw->kmhw", codes.astype(np.int64), activations.astype(np.int64))
+    maps = np.einsum("kcm,chw->kmhw", coefficients.astype(np.int64), activations.astype(np.int64))
     maps = np.pad(maps, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    _, r, s = basis.shape
+    _, r, s = kernels.shape
     height = (maps.shape[2] - r) // stride + 1
     width = (maps.shape[3] - s) // stride + 1
-    result = np.zeros((len(codes), height, width), np.int64)
+    result = np.zeros((len(coefficients), height, width), kernels.dtype)
     for line in range(r):
         for column in range(s):
             part = maps[:, :, line : line + stride * height : stride, column : column + stride * width : stride]
-            factors = basis[:, line, column].astype(np.int64) << exponent.astype(np.int64)
-            result += np.einsum("kmhw,m->khw", part[:, :, :height, :width], factors)
+            result += np.einsum("kmhw,m->khw", part[:, :, :height, :width], kernels[:, line, column])
     return result
+
+
+class Norm(NamedTuple):
+    """Batch norm: gain * (x - mean) / deviation + offset, each (K,)."""
+
+    gain: np.ndarray
+    offset: np.ndarray
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Of (K, OH, OW)."""
+        gain, offset, mean, deviation = (part[:, None, None] for part in self)
+        return gain * (values - mean) / deviation + offset

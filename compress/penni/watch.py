@@ -17,6 +17,7 @@ from torch.nn.utils import parametrize
 from penni_escalate.compress.graph import Role
 from penni_escalate.compress.kinds import ROLES
 from penni_escalate.compress.layers import Coefficients, DecomposedConv2d
+from penni_escalate.compress.penni.formulas import Norm
 from penni_escalate.compress.pipeline import Compression
 from penni_escalate.compress.quantizers import Ternary, basis_codes, kernel_codes, ternary_codes
 from penni_escalate.compress.report import Step
@@ -50,14 +51,16 @@ class SeenLayer:
     Attributes:
         weight: coefficients (K, C, M) of a decomposed layer, else the weight as it is.
         basis: (M, R, S) of a decomposed layer.
-        gain: of batch norm, (K,), where it has one.
+        bias: (K,), zeros where it has none.
+        norm: where it has one.
         channels, kernels: as the graph has them.
         codes: once it is quantized.
     """
 
     weight: np.ndarray
     basis: np.ndarray | None
-    gain: np.ndarray | None
+    bias: np.ndarray
+    norm: Norm | None
     channels: int
     kernels: int
     codes: Codes | None
@@ -216,11 +219,12 @@ class Watch(Callback):
                 if ROLES[layer.role].weighted:
                     module = work.network.get_submodule(layer.module)
                     entry = Coefficients(layer, module)
-                    norm = work.network.get_submodule(layer.norm) if layer.norm else None
+                    bias = module.bias
                     found[layer.module] = SeenLayer(
                         weight=_array(entry.tensor),
                         basis=_array(module.basis) if isinstance(module, DecomposedConv2d) else None,
-                        gain=None if norm is None else _array(norm.weight),
+                        bias=_array(bias) if isinstance(bias, Tensor) else np.zeros(layer.out_shape[0]),
+                        norm=_norm(work.network.get_submodule(layer.norm)) if layer.norm else None,
                         channels=layer.in_shape[0],
                         kernels=layer.out_shape[0],
                         codes=_codes(entry) if work.quantized else None,
@@ -241,6 +245,13 @@ def _codes(entry: Coefficients) -> Codes:
     assert entry.layer.role in (Role.DENSE, Role.CLASSIFIER)
     kernels = kernel_codes(module)
     return Codes(_array(kernels.codes), _array(kernels.scale), None, None)
+
+
+def _norm(module: nn.Module) -> Norm:
+    assert isinstance(module, nn.BatchNorm2d)
+    assert module.running_mean is not None and module.running_var is not None
+    deviation = np.sqrt(_array(module.running_var) + module.eps)
+    return Norm(_array(module.weight), _array(module.bias), _array(module.running_mean), deviation)
 
 
 def _training(module: lightning.LightningModule) -> Training:

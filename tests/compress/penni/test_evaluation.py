@@ -111,7 +111,7 @@ def test_all_steps_of_vgg16(right: Run) -> None:
     assert differing(found) == set() and [one.step for one in found] == sorted(
         (one.step for one in found), key=STEPS.index
     )
-    assert {one.step for one in found} == set(STEPS) and len(found) == len({(x.step, x.quantity) for x in found}) == 34
+    assert {one.step for one in found} == set(STEPS) and len(found) == len({(x.step, x.quantity) for x in found}) == 35
     gone = {x["name"]: x["before"] - x["after"] for x in right.report.steps[4].details}
     assert gone["features_3"] == 3 and gone["features_0"] == 0
     assert right.report.steps[3].details[0]["closed"] > 0
@@ -218,6 +218,7 @@ def test_a_package_that_is_another(right: Run) -> None:
     found = tuple(compare_package(VGG.layout, right.watch, replace(right.package, layers=tuple(changed))))
     assert differing(found) == {
         ("export", "ternary coefficients of the package"),
+        ("export", "codes of an image, shares of 255"),
         ("export", "integers of golden and PyTorch"),
     }
 

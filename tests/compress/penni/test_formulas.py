@@ -106,9 +106,15 @@ def test_channels_are_combined_before_they_are_convolved() -> None:
     image = np.array([[[5, 2, 0], [0, 0, 0]], [[1, 1, 4], [0, 3, 0]]]).transpose(2, 0, 1)
     codes = np.array([[[1, 0], [-1, 1], [0, 1]]])
     basis = np.array([[[1, 2], [3, 4]], [[-1, 0], [0, 1]]])
-    found = formulas.combined_first(codes, basis, np.array([0, 1]), image, 1, 1)
+    kernels = basis * np.array([1, 2])[:, None, None]
+    found = formulas.combined_first(codes, kernels, image, 1, 1)
     assert found.tolist() == [[[16, 9, 0], [16, -7, -9], [0, -16, -9]]]
-    assert formulas.combined_first(codes, basis, np.array([0, 1]), image, 2, 1).tolist() == [[[16, 0], [0, -9]]]
+    assert formulas.combined_first(codes, kernels, image, 2, 1).tolist() == [[[16, 0], [0, -9]]]
+
+
+def test_norm() -> None:
+    norm = formulas.Norm(*(np.array([value]) for value in (2.0, 1.0, 3.0, 4.0)))
+    assert norm.of(np.array([[[11.0]]])) == pytest.approx(2 * (11 - 3) / 4 + 1)
 
 
 # Layouts
