@@ -20,7 +20,17 @@ TEXTS = {
 STEPS = tuple(TEXTS)
 #: Fields of the recipe, a nested one with a dot, by the step that is the first to read them; steps after it may.
 FIRST_READ = {
-    "train": ("network", "checkpoint", "data", "seed", "batch", "weight_decay", "augmentation", "optimizer", "float_training"),
+    "train": (
+        "network",
+        "checkpoint",
+        "data",
+        "seed",
+        "batch",
+        "weight_decay",
+        "augmentation",
+        "optimizer",
+        "float_training",
+    ),
     "decompose": ("decomposition",),
     # Only a ternary classifier has coefficients that are penalised and pruned.
     "retrain": ("retraining", "distillation", "quantization.classifier"),

@@ -132,9 +132,7 @@ class Training(lightning.LightningModule):
         rates = [self.phase.learning_rate * (size_of(tensor) if self.phase.relative else 1.0) for tensor in trained]
         groups = [{"params": [tensor], "lr": rate} for tensor, rate in zip(trained, rates, strict=True)]
         if self.recipe.optimizer is Optimizer.SGD:
-            descent = torch.optim.SGD(
-                groups, momentum=_MOMENTUM, weight_decay=self.recipe.weight_decay, nesterov=True
-            )
+            descent = torch.optim.SGD(groups, momentum=_MOMENTUM, weight_decay=self.recipe.weight_decay, nesterov=True)
             return {"optimizer": descent, "lr_scheduler": LambdaLR(descent, self._share_of_rate)}
         optimizer = torch.optim.AdamW(
             groups,

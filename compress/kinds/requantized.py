@@ -172,9 +172,7 @@ class IntegerLayer(nn.Module):
             basis = basis * _along(~without, basis)
         return WeightCodes(table, basis, exponent, weights.unit * torch.exp2(fewer)), without
 
-    def _requantization(
-        self, weight_unit: Tensor, mean_alone: Tensor
-    ) -> tuple[Requantization, SkipCodes | None]:
+    def _requantization(self, weight_unit: Tensor, mean_alone: Tensor) -> tuple[Requantization, SkipCodes | None]:
         """Fold batch norm and scales; ``weight_unit`` (K,) is the real value of kernel code 1.
 
         y = gamma * (x - mean) / sigma + beta with x = acc * weight_unit * source scale, in units of the output scale.
@@ -188,6 +186,7 @@ class IntegerLayer(nn.Module):
         if self.norm is None:
             offset = shift_in / self.output.scale
         else:
+            assert self.norm.running_mean is not None
             moved = (shift_in - self.norm.running_mean) * slope
             offset = (self.norm.bias + moved.masked_fill(mean_alone, 0)) / self.output.scale
         gain = (slope.abs() * weight_unit * (self.source.scale / self.output.scale)).clamp_min(_GAIN_MIN)

@@ -43,6 +43,7 @@ def penni_settings(names: tuple[str, ...], seed: int, out: Path, results: Path) 
     chosen = [name for name in WIDTHS if not names or name in names]
     for name in chosen:
         check_folder(out / name)
+    check_folder(results, "Results folder")
     # Threads that spin while they wait take the processor from other work.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from penni_escalate.compress.penni.evaluation import authors_network, evaluate

@@ -72,7 +72,8 @@ def _regulariser(batches: Sequence[Batch], coefficients: Sequence[str], strength
 
 def _turns(batches: Sequence[Batch], coefficients: Sequence[str], basis: Sequence[str]) -> Comparison:
     """Whether a tensor moves, 1 or 0: coefficients and basis kernels take turns, coefficients first."""
-    ours, theirs = {}, {}
+    ours: dict[str, np.ndarray] = {}
+    theirs: dict[str, np.ndarray] = {}
     for batch in batches:
         first = _turn(batch.training) % 2 == 1
         for names, moves in ((coefficients, first), (basis, not first)):

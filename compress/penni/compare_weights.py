@@ -82,9 +82,9 @@ def _shrinking(sizes: Mapping[str, tuple[int, int]], watch: Watch) -> Iterator[C
     found = {module: np.array([seen.channels, seen.kernels]) for module, seen in watch.at_step["shrink"].items()}
     ours = {module: np.array(size) for module, size in sizes.items()}
     yield compare("shrink", "input and output channels", ours, found, 0.0, "whole numbers")
-    results = ({"result": watch.results[step]} for step in ("prune", "shrink"))
+    before, after = ({"result": watch.results[step]} for step in ("prune", "shrink"))
     reason = "sums of 32 bits, in another order"
-    yield compare("shrink", "logits before and after", *results, 1e-4, reason)
+    yield compare("shrink", "logits before and after", before, after, 1e-4, reason)
 
 
 def _quantization(layout: Layout, watch: Watch) -> Iterator[Comparison]:

@@ -125,9 +125,7 @@ def watched_run(
     """
     found = load_data(str(data["source"]), seed, **data["options"])
     batches = ceil(len(found.images) / batch)
-    recipe = penni_recipe(
-        f"penni-{network.name}", data, length, seed=seed, batch=batch, batches=batches, images=images
-    )
+    recipe = penni_recipe(f"penni-{network.name}", data, length, seed=seed, batch=batch, batches=batches, images=images)
     torch.manual_seed(seed)
     watch = Watch()
 

@@ -125,9 +125,7 @@ class _Numbers:
         return tuple(range(self.count - channels, self.count))
 
 
-def _convolution(
-    module: str, size: int, side: int, reads: tuple[int, ...], writes: tuple[int, ...]
-) -> LayerShape:
+def _convolution(module: str, size: int, side: int, reads: tuple[int, ...], writes: tuple[int, ...]) -> LayerShape:
     few = len(reads) <= DENSE_CHANNELS
     treatment = Treatment.DENSE if few else Treatment.COEFFICIENTS if size == 1 else Treatment.DECOMPOSED
     return LayerShape(module, treatment, size, side * side, reads, writes)

@@ -1,4 +1,4 @@
-"""What a compression run does, seen from outside: its numbers as NumPy arrays between steps, and batches of training."""
+"""What a run does, seen from outside: its numbers as NumPy arrays between the steps, and batches of its trainings."""
 
 import copy
 from collections.abc import Mapping

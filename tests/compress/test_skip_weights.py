@@ -1,4 +1,4 @@
-"""compress/kinds/requantized: skip tensors that weigh much against the unit of the accumulator that they are added in."""
+"""compress/kinds/requantized: skip tensors that weigh much against the unit of their accumulator."""
 
 import pytest
 import torch
@@ -16,14 +16,15 @@ def beside_a_large_skip(lack: float) -> tuple[Network, Layer, IntegerLayer]:
     The skip tensor's weight in the accumulator, which has 14 bits, would have to be so many times as large.
     """
     network, graph = pruned(Residual, 2)
-    basis = network.get_submodule("conv2").get_parameter("basis")
+    sizes = torch.tensor([8.0, 4.0, 1.0, 1.0, 1.0])
+    module, norm = network.get_submodule("conv2"), network.get_submodule("bn2")
+    gain = norm.get_parameter("weight")
     with torch.no_grad():
-        basis *= torch.tensor([8.0, 4.0, 1.0, 1.0, 1.0])[: len(basis), None, None]
-        gain = network.get_submodule("bn2").get_parameter("weight")
+        module.get_parameter("basis").mul_(sizes[:, None, None])
         gain.copy_(torch.linspace(0.5, 1.0, len(gain)))
     part = integers(network, graph, 2).parts["conv2"]
     assert isinstance(part, IntegerLayer) and part.norm is not None and part.skip is not None
-    slope = part.norm.weight / (part.norm.running_var + part.norm.eps).sqrt()
+    slope = gain.detach() / (norm.get_buffer("running_var") + 1e-5).sqrt()
     unit = part.weights(graph.layer("conv2"), part.module, part.reference).unit * slope * part.source.scale
     part.skip = Codes(lack * float(unit.min()) * 127 * 2**7, False)
     part.output = part.skip
@@ -48,7 +49,7 @@ def test_a_residual_layer_whose_skip_tensor_weighs_much(lack: float) -> None:
 
 def test_a_layer_that_hardly_adds_to_its_skip_tensor_adds_its_mean() -> None:
     """Where only a kernel of few bits would do, the channel has none: batch norm makes its mean 0."""
-    network, layer, part = beside_a_large_skip(1e4)
+    _, layer, part = beside_a_large_skip(1e4)
     codes = part.codes()
     assert codes.coefficients is not None and codes.skip is not None and part.norm is not None
     assert not codes.coefficients.any()

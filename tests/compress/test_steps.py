@@ -17,8 +17,8 @@ from penni_escalate.compress.recipe import (
     manifest_fields,
     parse_recipe,
     recipe_file,
-    recorded_fields,
     recipe_names,
+    recorded_fields,
 )
 from penni_escalate.compress.steps import FIRST_READ, STEPS, TEXTS, WITHOUT_EFFECT, digest
 from tests.compress.small_networks import Residual, own, recipe, recipe_fields
