@@ -135,8 +135,8 @@ class IntegerLayer(nn.Module):
         """Kernels so coarse that the skip tensor's weight in the accumulator fits, and where even that is too fine.
 
         The skip tensor weighs its scale over the real value of accumulator code 1, at most _SKIP_MAX. A coarser kernel
-        makes that value larger. An output channel that would need a kernel of too few bits adds less than the skip
-        tensor's own rounding: its kernel is 0, and what it adds is its mean.
+        makes that value larger. An output channel that would need a kernel of too few bits adds little beside its skip
+        tensor: its kernel is 0, and what it adds is its mean.
 
         Returns:
             the weights; and bool (K,), the channels without a kernel.
@@ -148,8 +148,7 @@ class IntegerLayer(nn.Module):
             # The margin forgives what is rounded.
             bits = (torch.log2(lack) - 1e-5).ceil().clamp_min(0)
             most = weights.exponent.max() + _GIVEN_UP if weights.basis is not None else torch.zeros_like(bits[0])
-            without = bits > most
-            fewer = bits.masked_fill(without, 0)
+            fewer = bits.masked_fill(bits > most, 0)
             if weights.coefficients is not None:
                 # One basis serves all output channels.
                 fewer = fewer.max().expand_as(fewer)
@@ -159,11 +158,11 @@ class IntegerLayer(nn.Module):
         table, basis = weights.coefficients, weights.basis
         exponent = weights.exponent
         if basis is not None:
-            kept = fewer
+            lost = fewer
             if table is not None:
                 exponent = (weights.exponent - fewer[0]).clamp_min(0)
-                kept = fewer[0] - (weights.exponent - exponent)
-            smooth = basis * torch.exp2(-kept).reshape(-1, *[1] * (basis.dim() - 1))
+                lost = fewer[0] - (weights.exponent - exponent)
+            smooth = basis * torch.exp2(-lost).reshape(-1, *[1] * (basis.dim() - 1))
             basis = straight_through(smooth.round(), smooth)
         if table is not None:
             table = table * _along(~without, table)

@@ -18,8 +18,10 @@ from penni_escalate.golden.package import Package
 
 #: Held-out images whose results are compared.
 _IMAGES = 8
-#: Codes that a rounded one may be away from the real number, and the largest code.
-_CODES, _CODE_MAX = 4, 255
+#: Codes that rounding moves one by: half a code at the end, the rest in kernels made coarser for a skip tensor.
+_CODES = 2
+#: By how much the weight of a skip tensor, of 7 bits, is rounded.
+_SKIP = 2.0**-7
 
 
 def compare_package(layout: Layout, watch: Watch, package: Package) -> Iterator[Comparison]:
@@ -41,11 +43,12 @@ def compare_package(layout: Layout, watch: Watch, package: Package) -> Iterator[
             kernels = layer.basis.astype(np.int64) << layer.exponent.astype(np.int64)[:, None, None]
             found = layer.sums(read)[0].transpose(2, 0, 1)
             sums.add(module, _combined(layer, layer.coefficients, kernels, read), found)
-        codes.add(module, _codes(layer, seen, watch, tensors), tensors[layer.name][0].transpose(2, 0, 1))
+        real, rounding = _codes(layer, seen, watch, tensors)
+        codes.add(module, real / rounding, tensors[layer.name][0].transpose(2, 0, 1) / rounding)
     yield signs.compare("export", "ternary coefficients of the package", 0.0, "whole numbers")
     yield sums.compare("export", "sums of an image, channels first", 0.0, "whole numbers")
-    reason = "rounding to codes; 7 bits of a skip tensor's weight"
-    yield codes.compare("export", "codes of an image, shares of 255", _CODES / _CODE_MAX, reason, largest=_CODE_MAX)
+    reason = "rounding of codes, biases and skip weights"
+    yield codes.compare("export", "codes of an image, over their rounding", 1.0, reason, largest=1.0)
     network = IntegerNetwork(work.network, work.graph, work.tensors).double().eval()
     with torch.no_grad():
         result = network.result_codes(torch.tensor(images, dtype=torch.float64).permute(0, 3, 1, 2)).numpy()
@@ -53,10 +56,13 @@ def compare_package(layout: Layout, watch: Watch, package: Package) -> Iterator[
     yield compare("export", "integers of golden and PyTorch", golden, {"result": result}, 0.0, "whole numbers")
 
 
-def _codes(layer: Requantized, seen: SeenLayer, watch: Watch, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
+def _codes(
+    layer: Requantized, seen: SeenLayer, watch: Watch, tensors: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """A layer's codes of the first image before they are rounded: of the real numbers that its input codes mean.
 
-    ESCALATE: sum_m (sum_c alpha T a) * b, batch norm, the skip tensor, the activation; (K, OH, OW).
+    ESCALATE: sum_m (sum_c alpha T a) * b, batch norm, the skip tensor, the activation; (K, OH, OW). And by how much
+    they may be rounded: the bias is a whole number of the accumulator's units, and the skip tensor's weight has 7 bits.
     """
     graph_layer = watch.compression.graph.layer(layer.name)
     meaning = watch.compression.tensors
@@ -66,15 +72,16 @@ def _codes(layer: Requantized, seen: SeenLayer, watch: Watch, tensors: Mapping[s
     if seen.codes.basis is not None and seen.codes.basis_unit is not None:
         kernels = seen.codes.basis * seen.codes.basis_unit[:, None, None]
     result = _combined(layer, table, kernels, layer_input(layer, tensors)[:1])
-    result = result * alpha[:, None, None] * meaning[graph_layer.sources[0]].scale + seen.bias[:, None, None]
-    result = seen.norm.of(result)
+    one, output = alpha * meaning[graph_layer.sources[0]].scale, meaning[layer.name]
+    result = seen.norm.of(result * one[:, None, None] + seen.bias[:, None, None]) / output.scale
+    smallest = 1.0 if seen.codes.basis_unit is None else seen.codes.basis_unit.min()
+    unit = np.abs(seen.norm.gain) / seen.norm.deviation * one * smallest / output.scale
+    rounding = np.broadcast_to(_CODES + unit[:, None, None] / 2, result.shape)
     if layer.skip is not None:
-        result = result + tensors[layer.skip.source][0].transpose(2, 0, 1) * meaning[layer.skip.source].scale
-    if graph_layer.activation is Activation.RELU:
-        result = np.maximum(result, 0)
-    output = meaning[layer.name]
-    clamped: np.ndarray = np.clip(result / output.scale, output.low, output.high)
-    return clamped
+        skip = tensors[layer.skip.source][0].transpose(2, 0, 1) * (meaning[layer.skip.source].scale / output.scale)
+        result, rounding = result + skip, rounding + np.abs(skip) * _SKIP
+    low = 0 if graph_layer.activation is Activation.RELU else output.low
+    return np.clip(result, low, output.high), rounding
 
 
 def _combined(layer: Layer, table: np.ndarray, kernels: np.ndarray, read: np.ndarray) -> np.ndarray:

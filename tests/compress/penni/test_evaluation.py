@@ -226,7 +226,7 @@ def test_a_package_that_is_another(right: Run) -> None:
     found = tuple(compare_package(VGG.layout, right.watch, replace(right.package, layers=tuple(changed))))
     assert differing(found) == {
         ("export", "ternary coefficients of the package"),
-        ("export", "codes of an image, shares of 255"),
+        ("export", "codes of an image, over their rounding"),
         ("export", "integers of golden and PyTorch"),
     }
 
