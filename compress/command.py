@@ -14,17 +14,19 @@ from penni_escalate.common.options import Folder
 from penni_escalate.common.paths import BASE, BUILD, RESULTS, console_command, relative
 from penni_escalate.common.results import write_atomically, write_json
 from penni_escalate.compress.acceptance.command import models, random_networks
+from penni_escalate.compress.penni.command import penni_settings
 from penni_escalate.compress.portable import choose_portable_code
 from penni_escalate.compress.recipe import SEED_MAX, load_recipe, recipe_file, recipe_names
 from penni_escalate.compress.steps import TEXTS
 from penni_escalate.compress.tradeoff.command import tradeoff
 from penni_escalate.compress.unstructured.command import unstructured
+from penni_escalate.compress.writable import check_folder
 from penni_escalate.golden.package import Measure, read_package
 
 if TYPE_CHECKING:
     from penni_escalate.compress.dry_run import Plan
     from penni_escalate.compress.recipe import Recipe
-    from penni_escalate.compress.report import Report, Step
+    from penni_escalate.compress.report import Report
 
 
 @click.group()
@@ -97,7 +99,7 @@ def _run(
         folder,
         work=work,
         progress=sys.stdout.isatty(),
-        report=lambda step: console.print(_sentence(step)),
+        report=lambda step: console.print(step.sentence),
         say=lambda line: console.print(line, highlight=False, soft_wrap=True, markup=False),
         last=last,
         restart_from=restart_from,
@@ -120,20 +122,6 @@ def _run(
 def moved(path: Path, place: Path) -> Path:
     """A path below BASE as the same below ``place``."""
     return place / path.relative_to(BASE) if path.is_relative_to(BASE) else path
-
-
-def check_folder(folder: Path) -> None:
-    """Raises UserError where ``folder`` cannot become a package: asked before the training, not after it."""
-    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise UserError(
-            f"Package folder {relative(folder)} cannot be written: {relative(existing)} must be a folder with "
-            "permission to write."
-        )
-
-
-def _sentence(step: "Step") -> str:
-    return f"{step.name}: score {step.score:.4f}, coefficient sparsity {step.sparsity:.1%}, {step.seconds:.0f} s"
 
 
 def _print_plan(console: Console, recipe: "Recipe", plan: "Plan", folder: Path) -> None:
@@ -191,6 +179,7 @@ compress.add_command(unstructured)
 compress.add_command(tradeoff)
 compress.add_command(models)
 compress.add_command(random_networks)
+compress.add_command(penni_settings)
 
 
 class _Shape(click.ParamType):

@@ -43,7 +43,7 @@ from penni_escalate.compress.report import Report, Step, step_of
 from penni_escalate.compress.shrink import shrink
 from penni_escalate.compress.state import load_state, restore, save_state, saved_codes, saved_scores
 from penni_escalate.compress.steps import STEPS, digest
-from penni_escalate.compress.training import Runner
+from penni_escalate.compress.training import Runner, Stretch
 from penni_escalate.golden.package import Package
 
 _TOOLS = ("torch", "lightning", "numpy")
@@ -133,7 +133,8 @@ class Compression:
                     entry.module.basis.requires_grad_(alternation % 2 == 1)
             phase = Phase(settings.epochs, settings.learning_rate)
             # The l1 term is a constant while the coefficients are frozen.
-            self._train(f"retrain-{alternation + 1}", phase, entries, settings.l1)
+            stretch = Stretch(alternation * settings.epochs, settings.alternations * settings.epochs)
+            self._train(f"retrain-{alternation + 1}", phase, entries, settings.l1, stretch)
         for entry in entries:
             entry.module.requires_grad_(True)
         return []
@@ -352,9 +353,16 @@ class Compression:
     def _after_change(self) -> None:
         self.runner.reestimate_statistics(self.network)
 
-    def _train(self, name: str, phase: Phase, penalised: Sequence[Coefficients] = (), l1: float = 0.0) -> None:
+    def _train(
+        self,
+        name: str,
+        phase: Phase,
+        penalised: Sequence[Coefficients] = (),
+        l1: float = 0.0,
+        stretch: Stretch | None = None,
+    ) -> None:
         features = self.runner.float_features(self.network)
-        self.runner.train(name, self.network, features, phase, penalised, l1)
+        self.runner.train(name, self.network, features, phase, penalised, l1, stretch)
 
 
 class IntegerView(nn.Module):

@@ -63,6 +63,16 @@ class Precision(StrEnum):
     FLOAT16 = "16-mixed"
 
 
+class Optimizer(StrEnum):
+    """How a training changes the weights, and how its learning rate runs."""
+
+    #: AdamW, one cycle of the learning rate a training.
+    ADAMW = "adamw"
+    #: Gradient descent with Nesterov's momentum; a tenth of the learning rate from half of a step's epochs on, and a
+    #: hundredth from three quarters on (PENNI).
+    SGD = "sgd"
+
+
 @dataclass(frozen=True, config=_STRICT)
 class Source:
     """Which images."""
@@ -108,10 +118,10 @@ class Augmentation:
 
 @dataclass(frozen=True, config=_STRICT)
 class Phase:
-    """A training phase: AdamW with a one-cycle learning rate. No epochs: the step trains nothing."""
+    """A training phase. No epochs: the step trains nothing."""
 
     epochs: CountOrNone
-    #: Peak learning rate.
+    #: The highest.
     learning_rate: Rate
     #: The learning rate is relative to the root mean square of each tensor.
     relative: bool = False
@@ -246,6 +256,8 @@ class Recipe:
     checkpoint: str | None = None
     #: Slice away channels that nothing reads.
     shrink: bool = True
+    #: Of every training.
+    optimizer: Optimizer = Optimizer.ADAMW
     hardware: Hardware = field(default_factory=Hardware)
     #: Configuration of the accelerator, a preset or a YAML file, on which its convolutions must fit; none: any.
     configuration: str | None = None
@@ -269,6 +281,8 @@ class Recipe:
 
 _ADAPTER = TypeAdapter(Recipe)
 
+#: Fields that came later, and what recipes without them meant: what was made from such a recipe stays the same.
+_LATER = {"optimizer": Optimizer.ADAMW.value}
 #: Fields by the names of version 1.0; manifests keep these until the next version of the package format.
 _FORMER_NAMES = {
     "retraining.alternations": "retraining.turns",
@@ -357,9 +371,14 @@ def as_fields(recipe: Recipe) -> dict[str, Any]:
     return fields
 
 
+def recorded_fields(recipe: Recipe) -> dict[str, Any]:
+    """``as_fields`` as manifests and keys of results record them: without what came later and has its first value."""
+    return {name: value for name, value in as_fields(recipe).items() if name not in _LATER or value != _LATER[name]}
+
+
 def manifest_fields(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as a manifest contains it: ``as_fields`` under the names of the package format."""
-    return _renamed(as_fields(recipe))
+    """The recipe as a manifest contains it: ``recorded_fields`` under the names of the package format."""
+    return _renamed(recorded_fields(recipe))
 
 
 def _has_field(fields: object, name: str) -> bool:

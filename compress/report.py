@@ -33,6 +33,11 @@ class Step:
     layers: list[dict[str, Any]]
     details: list[dict[str, Any]]
 
+    @property
+    def sentence(self) -> str:
+        """What a command prints of it."""
+        return f"{self.name}: score {self.score:.4f}, coefficient sparsity {self.sparsity:.1%}, {self.seconds:.0f} s"
+
 
 def step_of(
     name: str, score: float, sparsity: float, seconds: float, costs: NetworkCost, details: list[dict[str, Any]]

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from penni_escalate.compress.recipe import Recipe, as_fields
+from penni_escalate.compress.recipe import Recipe, recorded_fields
 
 #: What each step does; each is a command of its own.
 TEXTS = {
@@ -20,7 +20,17 @@ TEXTS = {
 STEPS = tuple(TEXTS)
 #: Fields of the recipe, a nested one with a dot, by the step that is the first to read them; steps after it may.
 FIRST_READ = {
-    "train": ("network", "checkpoint", "data", "seed", "batch", "weight_decay", "augmentation", "float_training"),
+    "train": (
+        "network",
+        "checkpoint",
+        "data",
+        "seed",
+        "batch",
+        "weight_decay",
+        "augmentation",
+        "optimizer",
+        "float_training",
+    ),
     "decompose": ("decomposition",),
     # Only a ternary classifier has coefficients that are penalised and pruned.
     "retrain": ("retraining", "distillation", "quantization.classifier"),
@@ -39,8 +49,9 @@ def digest(recipe: Recipe, last: str) -> str:
 
     What the user's own files contain, the network, its checkpoint and a dataset's class, is a part of it.
     """
-    fields = as_fields(recipe)
-    read = {name: _value(fields, name) for step in STEPS[: STEPS.index(last) + 1] for name in FIRST_READ[step]}
+    fields = recorded_fields(recipe)
+    names = [name for step in STEPS[: STEPS.index(last) + 1] for name in FIRST_READ[step]]
+    read = {name: _value(fields, name) for name in names if name.partition(".")[0] in fields}
     own = (recipe.network.rpartition(":")[0], recipe.checkpoint, recipe.data.source.rpartition(":")[0])
     for name in filter(None, own):
         path = recipe.base / name

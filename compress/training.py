@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressB
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
 from torch.optim.swa_utils import update_bn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -30,7 +31,7 @@ from penni_escalate.compress.network import Network
 from penni_escalate.compress.network import features as layer_outputs
 from penni_escalate.compress.phases import trainings
 from penni_escalate.compress.progress import ProgressLines
-from penni_escalate.compress.recipe import Augmentation, Phase, Precision, Recipe
+from penni_escalate.compress.recipe import Augmentation, Optimizer, Phase, Precision, Recipe
 from penni_escalate.golden.package import Measure
 
 #: Training images whose results are compared with each other.
@@ -48,8 +49,20 @@ _EXPECTED_WARNINGS = (
     ".*isinstance.treespec, LeafSpec.*",
     ".*lr_scheduler.step.*before.*optimizer.step.*",
 )
+#: Of gradient descent.
+_MOMENTUM = 0.9
+#: Shares of a step's epochs from which on the learning rate is a tenth of what it was before.
+_DROPS = (0.5, 0.75)
 #: Real images to the outputs of the graph's layers, the result last.
 Features = Callable[[Tensor], tuple[Tensor, ...]]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Which of a step's epochs a training has: those after the first ``before`` of ``total``."""
+
+    before: int
+    total: int
 
 
 class Training(lightning.LightningModule):
@@ -70,6 +83,7 @@ class Training(lightning.LightningModule):
         scale: float,
         penalised: Sequence[Coefficients],
         l1: float,
+        stretch: Stretch | None = None,
     ) -> None:
         super().__init__()
         self.name = name
@@ -77,6 +91,7 @@ class Training(lightning.LightningModule):
         self.phase = phase
         self.recipe = recipe
         self.l1 = l1
+        self._stretch = stretch or Stretch(0, phase.epochs)
         self._features = features
         self._teacher = teacher
         self._scale = scale
@@ -112,11 +127,15 @@ class Training(lightning.LightningModule):
         return loss
 
     def configure_optimizers(self) -> dict[str, object]:
-        """AdamW over what trains; one cycle of the learning rate over the phase."""
+        """The recipe's optimizer over what trains, and the run of its learning rate."""
         trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         rates = [self.phase.learning_rate * (size_of(tensor) if self.phase.relative else 1.0) for tensor in trained]
+        groups = [{"params": [tensor], "lr": rate} for tensor, rate in zip(trained, rates, strict=True)]
+        if self.recipe.optimizer is Optimizer.SGD:
+            descent = torch.optim.SGD(groups, momentum=_MOMENTUM, weight_decay=self.recipe.weight_decay, nesterov=True)
+            return {"optimizer": descent, "lr_scheduler": LambdaLR(descent, self._share_of_rate)}
         optimizer = torch.optim.AdamW(
-            [{"params": [tensor], "lr": rate} for tensor, rate in zip(trained, rates, strict=True)],
+            groups,
             weight_decay=self.recipe.weight_decay,
             # Faster, and its square root is the processor's, not MKL's: see square_root.
             fused=True,
@@ -124,6 +143,12 @@ class Training(lightning.LightningModule):
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = OneCycleLR(optimizer, max_lr=rates, total_steps=max(steps, 2))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _share_of_rate(self, epoch: int) -> float:
+        """What is left of the learning rate of gradient descent in an epoch of this training, from 0."""
+        done = self._stretch.before + epoch
+        drops: int = sum(done >= share * self._stretch.total for share in _DROPS)
+        return 0.1**drops
 
 
 def size_of(tensor: Tensor) -> float:
@@ -226,6 +251,8 @@ class Runner:
         self._checkpoints = checkpoints
         self._progress = progress
         self._say = say
+        #: Further callbacks of every training.
+        self.callbacks: list[Callback] = []
         self.scale = data.scale
         self.images = torch.from_numpy(data.images)
         self._labels = None if data.labels is None else torch.from_numpy(data.labels)
@@ -269,11 +296,15 @@ class Runner:
         phase: Phase,
         penalised: Sequence[Coefficients] = (),
         l1: float = 0.0,
+        stretch: Stretch | None = None,
     ) -> None:
         """Train in place; the weights go to the checkpoint folder too, under the phase's name.
 
         Raises UserError where nothing trains, or the loss or a weight is no longer a number; KeyboardInterrupt where
         the user stops it.
+
+        Args:
+            stretch: which of a step's epochs these are; all of them, unless it has several trainings.
         """
         if not phase.epochs:
             return
@@ -283,9 +314,11 @@ class Runner:
                 "to True in those that may change, or the step's epochs to 0."
             )
         network.train()
-        module = Training(name, network, features, self._teacher, phase, self._recipe, self.scale, penalised, l1)
+        recipe = self._recipe
+        module = Training(name, network, features, self._teacher, phase, recipe, self.scale, penalised, l1, stretch)
         callbacks: list[Callback] = [
-            ModelCheckpoint(self._checkpoints, filename=name, save_weights_only=True, enable_version_counter=False)
+            *self.callbacks,
+            ModelCheckpoint(self._checkpoints, filename=name, save_weights_only=True, enable_version_counter=False),
         ]
         if self._progress:
             callbacks.append(RichProgressBar(leave=False))

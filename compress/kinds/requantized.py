@@ -21,6 +21,10 @@ MULTIPLIER_BITS = 16
 SHIFT_MAX = 47
 SKIP_VALUE_MAX = 127
 SKIP_EXPONENT_MAX = 7
+#: The largest weight that a skip tensor can have in the accumulator.
+_SKIP_MAX = SKIP_VALUE_MAX * 2**SKIP_EXPONENT_MAX
+#: Bits of a layer's largest kernel that are given up for room for its skip tensor; those of smaller ones cost less.
+_GIVEN_UP = 2
 #: Below this gain an output code cannot change by accumulators of 31 bits; it bounds bias = offset / gain.
 _GAIN_MIN = 2.0**-22
 _BIAS_MAX = 2.0**30
@@ -103,9 +107,13 @@ class IntegerLayer(nn.Module):
 
     def codes(self) -> LayerCodes:
         """The layer's integers, with straight-through gradients to its parameters."""
-        table, kernels, exponent, weight_unit = self.weights(self.layer, self.module, self.reference)
+        weights = self.weights(self.layer, self.module, self.reference)
+        mean_alone = torch.zeros_like(weights.unit, dtype=torch.bool)
+        if self.skip is not None:
+            weights, mean_alone = self._with_room(weights)
+        table, kernels, exponent, weight_unit = weights
+        requantization, skip = self._requantization(weight_unit, mean_alone)
         if self.norm is None:
-            requantization, skip = self._requantization(weight_unit, None)
             return LayerCodes(table, kernels, exponent, requantization, skip)
         # The multiplier is unsigned, so a negative batch norm gain negates the channel's kernel instead.
         sign = torch.where(self.norm.weight.detach() < 0, -1.0, 1.0).to(self.norm.weight.dtype)
@@ -114,30 +122,77 @@ class IntegerLayer(nn.Module):
         else:
             assert kernels is not None
             kernels = kernels * sign.reshape(-1, *[1] * (kernels.dim() - 1))
-        requantization, skip = self._requantization(weight_unit, self.norm)
         return LayerCodes(table, kernels, exponent, requantization, skip)
 
-    def _requantization(
-        self, weight_unit: Tensor, norm: nn.BatchNorm2d | None
-    ) -> tuple[Requantization, SkipCodes | None]:
+    def _slope(self, weight_unit: Tensor) -> Tensor:
+        """What batch norm multiplies by, (K,)."""
+        if self.norm is None:
+            return torch.ones_like(weight_unit)
+        assert self.norm.running_var is not None
+        return self.norm.weight / square_root(self.norm.running_var + self.norm.eps)
+
+    def _with_room(self, weights: WeightCodes) -> tuple[WeightCodes, Tensor]:
+        """Kernels so coarse that the skip tensor's weight in the accumulator fits, and where even that is too fine.
+
+        The skip tensor weighs its scale over the real value of accumulator code 1, at most _SKIP_MAX. A coarser kernel
+        makes that value larger. An output channel that would need a kernel of too few bits adds little beside its skip
+        tensor: its kernel is 0, and what it adds is its mean.
+
+        Returns:
+            the weights; and bool (K,), the channels without a kernel.
+        """
+        assert self.skip is not None
+        with torch.no_grad():
+            value = self._slope(weights.unit).abs() * weights.unit * self.source.scale
+            lack = self.skip.scale / _SKIP_MAX / value.clamp_min(1e-30)
+            # The margin forgives what is rounded.
+            bits = (torch.log2(lack) - 1e-5).ceil().clamp_min(0)
+            most = weights.exponent.max() + _GIVEN_UP if weights.basis is not None else torch.zeros_like(bits[0])
+            fewer = bits.masked_fill(bits > most, 0)
+            if weights.coefficients is not None:
+                # One basis serves all output channels.
+                fewer = fewer.max().expand_as(fewer)
+            without = bits > fewer
+        if not bits.any():
+            return weights, without
+        table, basis = weights.coefficients, weights.basis
+        exponent = weights.exponent
+        if basis is not None:
+            lost = fewer
+            if table is not None:
+                exponent = (weights.exponent - fewer[0]).clamp_min(0)
+                lost = fewer[0] - (weights.exponent - exponent)
+            smooth = basis * torch.exp2(-lost).reshape(-1, *[1] * (basis.dim() - 1))
+            basis = straight_through(smooth.round(), smooth)
+        if table is not None:
+            table = table * _along(~without, table)
+        else:
+            assert basis is not None
+            basis = basis * _along(~without, basis)
+        return WeightCodes(table, basis, exponent, weights.unit * torch.exp2(fewer)), without
+
+    def _requantization(self, weight_unit: Tensor, mean_alone: Tensor) -> tuple[Requantization, SkipCodes | None]:
         """Fold batch norm and scales; ``weight_unit`` (K,) is the real value of kernel code 1.
 
         y = gamma * (x - mean) / sigma + beta with x = acc * weight_unit * source scale, in units of the output scale.
+
+        Args:
+            mean_alone: output channels whose x is always its mean, bool (K,).
         """
         held = self.module.bias if self.module is not None else None
         shift_in = held if isinstance(held, Tensor) else torch.zeros_like(weight_unit)
-        if norm is None:
-            slope, offset = torch.ones_like(weight_unit), shift_in / self.output.scale
+        slope = self._slope(weight_unit)
+        if self.norm is None:
+            offset = shift_in / self.output.scale
         else:
-            assert norm.running_mean is not None and norm.running_var is not None
-            slope = norm.weight / square_root(norm.running_var + norm.eps)
-            offset = (norm.bias + (shift_in - norm.running_mean) * slope) / self.output.scale
+            assert self.norm.running_mean is not None
+            moved = (shift_in - self.norm.running_mean) * slope
+            offset = (self.norm.bias + moved.masked_fill(mean_alone, 0)) / self.output.scale
         gain = (slope.abs() * weight_unit * (self.source.scale / self.output.scale)).clamp_min(_GAIN_MIN)
         skip = None
         if self.skip is not None:
             ratio = self.skip.scale / self.output.scale
-            # The largest weight that the skip tensor can have bounds how small the accumulator's unit may be.
-            gain = gain.clamp_min(ratio / (SKIP_VALUE_MAX * 2**SKIP_EXPONENT_MAX))
+            gain = gain.clamp_min(ratio / _SKIP_MAX)
             skip = self._skip(ratio / gain.detach())
         with torch.no_grad():
             # The largest shift whose multiplier still has 16 bits; rounding up to 2**16 costs one place.
@@ -183,6 +238,11 @@ class IntegerLayer(nn.Module):
         smooth = acc * (multiplier * torch.exp2(-shift))[:, None, None]
         clamped = smooth.clamp(self.low, self.high)
         return straight_through(torch.floor(smooth + 0.5).clamp(self.low, self.high), clamped)
+
+
+def _along(values: Tensor, tensor: Tensor) -> Tensor:
+    """Values (K,) of the tensor's type, in a shape that broadcasts over (K, ...)."""
+    return values.reshape(-1, *[1] * (tensor.dim() - 1)).to(tensor.dtype)
 
 
 def integer_layer(weights: Weights) -> Callable[[Layer, nn.Module | None, Sources], IntegerLayer]:

@@ -7,16 +7,17 @@ from collections.abc import Callable
 
 from torch import nn
 
+from penni_escalate.compress.penni.networks import ResNet18
 from tests.compress.cifar_networks.dense import DPN, DenseNet
 from tests.compress.cifar_networks.dla import DLA
 from tests.compress.cifar_networks.inception import GoogLeNet
 from tests.compress.cifar_networks.mobile import MobileNet, MobileNetV2, ShuffleNetV2
 from tests.compress.cifar_networks.plain import VGG, LeNet
-from tests.compress.cifar_networks.residual import PreActResNet, RegNetX, ResNet, ResNeXt
+from tests.compress.cifar_networks.residual import PreActResNet, RegNetX, ResNeXt
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "VGG": VGG,
-    "ResNet": ResNet,
+    "ResNet": lambda: ResNet18((8, 12, 16, 16), blocks=1),
     "PreActResNet": PreActResNet,
     "GoogLeNet": GoogLeNet,
     "DenseNet": DenseNet,

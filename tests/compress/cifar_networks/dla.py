@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.compress.cifar_networks.residual import BasicBlock
+from penni_escalate.compress.penni.networks import BasicBlock
 
 
 class Root(nn.Module):

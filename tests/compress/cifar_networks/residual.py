@@ -1,52 +1,7 @@
-"""Networks of residual blocks: ResNet, PreActResNet, ResNeXt, RegNetX."""
+"""Networks of residual blocks: PreActResNet, ResNeXt, RegNetX; compress/penni has ResNet itself."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-
-class BasicBlock(nn.Module):
-    """Two convolutions, and a shortcut that is empty where nothing changes."""
-
-    def __init__(self, in_planes: int, planes: int, stride: int = 1) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_planes, planes, kernel_size=3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(planes)
-        self.conv2 = nn.Conv2d(planes, planes, kernel_size=3, stride=1, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(planes)
-        self.shortcut = nn.Sequential()
-        if stride != 1 or in_planes != planes:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(in_planes, planes, kernel_size=1, stride=stride, bias=False), nn.BatchNorm2d(planes)
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = F.relu(self.bn1(self.conv1(x)))
-        out = self.bn2(self.conv2(out))
-        out += self.shortcut(x)
-        out = F.relu(out)
-        return out
-
-
-class ResNet(nn.Module):
-    """A ResNet-18 of one block a stage, averaged over its last 4 x 4 pixels."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 8, kernel_size=3, stride=1, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(8)
-        self.layer1 = nn.Sequential(BasicBlock(8, 8))
-        self.layer2 = nn.Sequential(BasicBlock(8, 12, 2))
-        self.layer3 = nn.Sequential(BasicBlock(12, 16, 2))
-        self.layer4 = nn.Sequential(BasicBlock(16, 16, 2))
-        self.linear = nn.Linear(16, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = F.relu(self.bn1(self.conv1(x)))
-        out = self.layer4(self.layer3(self.layer2(self.layer1(out))))
-        out = F.avg_pool2d(out, 4)
-        out = out.view(out.size(0), -1)
-        out = self.linear(out)
-        return out
 
 
 class PreActBlock(nn.Module):
