@@ -6,6 +6,9 @@ CODE_BITS = 8
 OPERAND_BITS = CODE_BITS + 1
 #: A weight of a basis kernel, signed.
 WEIGHT_BITS = 8
+#: Bits more that the sum of a kernel line's weights takes, for outputs in pairs; and columns that a pair sees.
+PAIR_WEIGHT_BITS = 2
+PAIR_COLUMNS = 4
 #: The exponent of a basis kernel.
 EXPONENT_BITS = 3
 #: The accumulator, the bias and a psum, signed.

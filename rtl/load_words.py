@@ -11,6 +11,7 @@ from penni_escalate.rtl.formats import (
     EXPONENT_BITS,
     HEIGHT_BITS,
     MULTIPLIER_BITS,
+    PAIR_WEIGHT_BITS,
     POOL_BITS,
     PSUM_BITS,
     SHIFT_BITS,
@@ -136,7 +137,7 @@ WORDS: Mapping[LoadKind, Declaration] = {
                     LoadField("summed", 1, meaning="over all pixels, by a 1x1 kernel"),
                     LoadField("signed", 1),
                     LoadField("logits", 1, meaning="four bytes an output"),
-                    LoadField("winograd", "PB", meaning="outputs in pairs"),
+                    LoadField("winograd", "WINOGRAD", meaning="outputs in pairs"),
                     LoadField("outputs", "OB", meaning="of a block"),
                     LoadField("skip_signed", 1, meaning="of groups from skip_group on"),
                     LoadField("skip_group", "GB"),
@@ -248,8 +249,8 @@ def _sizes(config: Accelerator) -> dict[str, int]:
         "GB": index_bits(config.channels_max // config.group),
         "OB": outputs_of(config)[-1].bit_length(),
         # A sum of three weights.
-        "TB": WEIGHT_BITS + 2 * config.winograd,
-        "PB": config.winograd,
+        "TB": WEIGHT_BITS + PAIR_WEIGHT_BITS * config.winograd,
+        "WINOGRAD": config.winograd,
     }
 
 

@@ -140,6 +140,7 @@ def test_derived_numbers() -> None:
         "OUTPUTS": "outputs_max",
         "OB": "outputs_bits",
         "TABLE": "words.table.bits",
+        "TB": 'words.basis.field("weight").width',
         "PASS": "words.pass.bits",
         "INDEX": "load_index_bits",
         "LOAD": "load_bits",

@@ -169,7 +169,7 @@ LAYOUTS = {
         "  [49:18]  bias        signed; for output o = 0..1, every 54 bits",
     ),
     "basis_mac": (
-        "  [7:0]  weight  signed; B[m][r][s]; for row m = 0..5, every 8 bits",
+        "  [7:0]  weight  signed; B[m][r][s], or of a pair; for row m = 0..5, every 8 bits",
         "  [2:0]  exponent  exp[m]; for row m = 0..5, every 3 bits",
         "  [2:0]    kernel      basis kernel that the row takes; for row m = 0..5, every 3 bits",
         "  [99:95]  skip_group",
