@@ -57,12 +57,7 @@ class Program:
         """The tensors of this network, or of a copy of it, by the names of the graph's inputs."""
         named: dict[str, Tensor] = dict(network.named_parameters(remove_duplicate=False))
         named |= dict(network.named_buffers(remove_duplicate=False))
-        found = {place: named[name] for place, name in self.parameters.items()}
-        floating = next((value.dtype for value in found.values() if value.is_floating_point()), torch.float32)
-        held = {
-            place: value.to(floating) if value.is_floating_point() else value for place, value in self.constants.items()
-        }
-        return found | held
+        return {place: named[name] for place, name in self.parameters.items()} | dict(self.constants)
 
 
 def export(network: nn.Module, name: str, input_shape: tuple[int, int, int]) -> Program:

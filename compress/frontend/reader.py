@@ -217,11 +217,16 @@ class Reader:
         return Const(result, frozenset(names)) if isinstance(result, Tensor) else result
 
     def _bound(self, node: fx.Node) -> SimpleNamespace:
-        """A call's arguments by name; a tensor of the image has the node that it comes from."""
+        """A call's arguments by name; a tensor of the image has the node that it comes from.
+
+        A constant has the image's type, as in PyTorch's operators; until here it was computed in its own.
+        """
         assert isinstance(node.target, torch._ops.OpOverload)
 
         def value(source: fx.Node) -> Any:
             found = self.values[source]
+            if isinstance(found, Const) and found.value.is_floating_point():
+                return replace(found, value=found.value.to(self.dtype))
             return replace(found, node=source) if isinstance(found, Value) else found
 
         args, kwargs = fx.map_arg(node.args, value), fx.map_arg(node.kwargs, value)
