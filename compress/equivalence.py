@@ -1,7 +1,8 @@
 """Whether the layers that were read of a network compute what the user's own module computes; asked before training.
 
 The layers are recomputed in float64, from the graph and the weights alone. The user's module runs beside them in
-evaluation mode, on the same random images and with random weights, as its author wrote it.
+evaluation mode, on the same random images and with random weights, as its author wrote it. A module that was made of an
+ONNX file is first compared with the file.
 """
 
 import math
@@ -21,6 +22,8 @@ from penni_escalate.compress.frontend.program import path_of
 from penni_escalate.compress.graph import Activation, Ending, Graph, Layer, walk
 from penni_escalate.compress.kinds import ROLES
 from penni_escalate.compress.network import Network
+from penni_escalate.compress.onnx_file import OnnxNetwork
+from penni_escalate.compress.onnx_file.runtime import check_runtime
 from penni_escalate.compress.random_weights import SEED, RandomCopy, equal, telling_batches
 
 #: Largest difference, relative to the largest number of the tensor; rounding in float64 is far below.
@@ -40,6 +43,8 @@ def check_equivalence(program: Program, graph: Graph) -> Network:
     Raises UserError naming the first layer at which they part, or where the network fails on a batch or gives nothing
     to compare.
     """
+    if isinstance(program.network, OnnxNetwork):
+        check_runtime(program.network, graph.input_shape)
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad(), isolate_rng():
         own = RandomCopy(program.network, graph.network)

@@ -14,6 +14,7 @@ from penni_escalate.compress.graph import Layer
 from penni_escalate.compress.integer import IntegerNetwork
 from penni_escalate.compress.kinds import ROLES
 from penni_escalate.compress.kinds.role import Exported
+from penni_escalate.compress.own_code import is_onnx
 from penni_escalate.compress.recipe import Recipe, manifest_fields
 from penni_escalate.golden.functional import run_network, score
 from penni_escalate.golden.manifest import SCHEMA_VERSION, Measure
@@ -78,8 +79,8 @@ def export_measured(folder: Path, package: Package) -> Package:
 
 
 def network_name(recipe: Recipe) -> str:
-    """The network's name: the class's where it is the user's own, FILE.py:CLASS."""
-    return recipe.network.rpartition(":")[2]
+    """The network's name: the class's where it is the user's own, FILE.py:CLASS, and the file's, FILE.onnx."""
+    return Path(recipe.network).stem if is_onnx(recipe.network) else recipe.network.rpartition(":")[2]
 
 
 def check_agreement(network: IntegerNetwork, package: Package) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from typing import Any
 
+from penni_escalate.compress.own_code import is_onnx
 from penni_escalate.compress.recipe import Recipe, as_fields
 
 #: What each step does; each is a command of its own.
@@ -41,7 +42,11 @@ def digest(recipe: Recipe, last: str) -> str:
     """
     fields = as_fields(recipe)
     read = {name: _value(fields, name) for step in STEPS[: STEPS.index(last) + 1] for name in FIRST_READ[step]}
-    own = (recipe.network.rpartition(":")[0], recipe.checkpoint, recipe.data.source.rpartition(":")[0])
+    own = [recipe.network.rpartition(":")[0], recipe.checkpoint, recipe.data.source.rpartition(":")[0]]
+    if is_onnx(recipe.network):
+        from penni_escalate.compress.onnx_file.file import weight_files
+
+        own += [recipe.network, *map(str, weight_files(recipe.base, recipe.network))]
     for name in filter(None, own):
         path = recipe.base / name
         if path.is_file():

@@ -775,7 +775,12 @@ def instead_of(kind: str) -> str:
     return found[0] if found else "write it with the operators of the table in docs/operators.md"
 
 
-HANDLERS = {name: entry.handler for entry in OPERATORS for name in entry.names}
+def _refused(reader: Reader, node: fx.Node, a: Any) -> Value:
+    """What another format has and PyTorch has not: frontend/refused.py."""
+    raise RefusedError(a.why, a.instead)
+
+
+HANDLERS = {name: entry.handler for entry in OPERATORS for name in entry.names} | {"refused": _refused}
 WORDS = {name: entry.word for entry in OPERATORS if entry.word for name in entry.names}
 
 
