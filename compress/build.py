@@ -33,9 +33,8 @@ def build(recipe: Recipe, data: Data, given: nn.Module | None = None) -> tuple[N
     _check_labels(recipe, data)
     _check_mean(recipe, data)
     channels, height, width = (int(value) for value in data.held_out_images.shape[1:])
-    shape = (channels, height, width)
-    module = build_network(recipe, data.classes, shape, given)
-    program = export(module, recipe.network, shape)
+    module = build_network(recipe, data.classes, given)
+    program = export(module, recipe.network, (channels, height, width))
     network, graph = read_program(program)
     _check_result(graph, recipe, data)
     graph = _with_digits(network, graph, recipe)
@@ -47,15 +46,13 @@ def build(recipe: Recipe, data: Data, given: nn.Module | None = None) -> tuple[N
     return network, graph
 
 
-def build_network(
-    recipe: Recipe, classes: int, shape: tuple[int, int, int], given: nn.Module | None = None
-) -> nn.Module:
-    """The recipe's network for images (channels, height, width), or the given one, with its checkpoint.
+def build_network(recipe: Recipe, classes: int, given: nn.Module | None = None) -> nn.Module:
+    """The recipe's network, or the given one, with its checkpoint.
 
     Raises UserError for an unknown network, a file that cannot be run, or a checkpoint of another network.
     """
     name = recipe.network
-    network = make_network(name, classes, shape, recipe.base) if given is None else given
+    network = make_network(name, classes, recipe.base) if given is None else given
     if recipe.checkpoint == "shipped":
         load = NETWORKS[name].shipped if name in NETWORKS else None
         if load is None:
@@ -67,17 +64,16 @@ def build_network(
     return network
 
 
-def make_network(name: str, classes: int, shape: tuple[int, int, int], base: Path = Path()) -> nn.Module:
+def make_network(name: str, classes: int, base: Path = Path()) -> nn.Module:
     """A network of the project's, or FILE.py:CLASS, with fresh weights; or FILE.onnx with the file's.
 
     Args:
-        shape: (channels, height, width) of an image, for a file that takes no others.
         base: folder that a relative FILE begins at.
 
     Raises UserError for an unknown network, or a file that cannot be run or read.
     """
     if is_onnx(name):
-        return load_network(own_file(name, base), name, shape)
+        return load_network(own_file(name, base), name)
     if is_own(name):
         kind = load_own(name, "Network", base)
         with running(name, "Network", base):

@@ -1,7 +1,6 @@
 """``penni-escalate compress check``: whether a network can be compressed, before there are data or a recipe."""
 
 from collections import Counter
-from pathlib import Path
 
 from rich.console import Console
 
@@ -13,8 +12,7 @@ from penni_escalate.compress.frontend import Problem, UnsupportedError, export, 
 from penni_escalate.compress.frontend.reader import named
 from penni_escalate.compress.graph import Graph, Role
 from penni_escalate.compress.networks import NETWORKS
-from penni_escalate.compress.onnx_file import read_onnx
-from penni_escalate.compress.own_code import is_onnx
+from penni_escalate.compress.onnx_file import OnnxNetwork
 
 
 def check_network(console: Console, name: str, shape: tuple[int, int, int] | None) -> None:
@@ -26,11 +24,12 @@ def check_network(console: Console, name: str, shape: tuple[int, int, int] | Non
     Raises UserError where it cannot be read, after a table of every operation that is not supported.
     """
     classes = NETWORKS[name].classes if name in NETWORKS else 0
-    if is_onnx(name):
-        shape = read_onnx(Path(name), name).shape(shape)
-    elif shape is None:
-        raise UserError(f"How large are the images of '{name}'? Give --shape, as in 3,224,224.")
-    program = export(make_network(name, classes, shape), name, shape)
+    network = make_network(name, classes)
+    if shape is None:
+        shape = network.shape if isinstance(network, OnnxNetwork) else None
+    if shape is None:
+        raise UserError(f"Network '{name}' does not say how large its images are: give --shape, as in 3,224,224.")
+    program = export(network, name, shape)
     try:
         _, graph = read_program(program)
     except UnsupportedError as error:

@@ -5,17 +5,15 @@ from pathlib import Path
 from penni_escalate.compress.onnx_file.file import read_onnx
 from penni_escalate.compress.onnx_file.network import OnnxNetwork
 
-__all__ = ["OnnxNetwork", "load_network", "read_onnx"]
+__all__ = ["OnnxNetwork", "load_network"]
 
 
-def load_network(path: Path, name: str, shape: tuple[int, int, int]) -> OnnxNetwork:
+def load_network(path: Path, name: str) -> OnnxNetwork:
     """The network in a file, with the file's weights.
 
     Args:
-        shape: (channels, height, width) of an image.
+        name: the network's, in sentences.
 
-    Raises UserError where it cannot be read, or does not take such images.
+    Raises UserError where it cannot be read.
     """
-    file = read_onnx(path, name)
-    file.shape(shape)
-    return OnnxNetwork(file)
+    return OnnxNetwork(read_onnx(path, name))

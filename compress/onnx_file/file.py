@@ -52,26 +52,6 @@ class OnnxFile:
         """Names of what the network gives."""
         return [one.name for one in self.model.graph.output]
 
-    def shape(self, given: tuple[int, int, int] | None) -> tuple[int, int, int]:
-        """Shape of an image: the file's own, completed by the given one.
-
-        Raises UserError where it is not known, or the two differ.
-        """
-        if given is None:
-            known = [side for side in self.sides if side is not None]
-            if len(known) < 3:
-                raise UserError(
-                    f"Network '{self.name}' does not say how large its images are: give --shape, as in 3,224,224."
-                )
-            return known[0], known[1], known[2]
-        if any(side not in (None, wanted) for side, wanted in zip(self.sides, given, strict=True)):
-            sides = " x ".join("any" if side is None else str(side) for side in self.sides)
-            raise UserError(
-                f"Network '{self.name}' takes images of {sides}, channels, height and width, and not of "
-                f"{' x '.join(map(str, given))}: give it such images, or export it for others."
-            )
-        return given
-
     def converted(self) -> ModelProto:
         """The same in version OPSET of the operators, as ONNX's own converter brings it there."""
         versions = [entry.version for entry in self.model.opset_import if entry.domain in ("", "ai.onnx")]

@@ -20,7 +20,7 @@ from penni_escalate.compress.frontend.refused import refused
 from penni_escalate.compress.onnx_file.call import Call
 from penni_escalate.compress.onnx_file.file import FLOATING, OnnxFile, read_onnx
 from penni_escalate.compress.onnx_file.numbers import NUMBERS
-from penni_escalate.compress.onnx_file.operators import CALLS, SETTINGS, TRAINED
+from penni_escalate.compress.onnx_file.operators import CALLS, TRAINED
 
 #: What PyTorch calls the operators of ONNX that no layer is, where there is an advice for them.
 ALSO_CALLED = {
@@ -36,8 +36,6 @@ ALSO_CALLED = {
     "LayerNormalization": "layer_norm",
     "LeakyRelu": "leaky_relu",
     "LpPool": "lp_pool2d",
-    "Max": "maximum",
-    "Min": "minimum",
     "Mish": "mish",
     "PRelu": "prelu",
     "Selu": "selu",
@@ -54,6 +52,7 @@ class OnnxNetwork(nn.Module):
     Attributes:
         name: in sentences.
         path: of the file.
+        sides: channels, height and width of the images; None where it takes any.
         weights: name in the file of a parameter or buffer, by its name.
         steps: of every operator, in order, its module's name, and the file's names of what it reads and gives.
     """
@@ -61,7 +60,7 @@ class OnnxNetwork(nn.Module):
     def __init__(self, file: OnnxFile) -> None:
         """Raises UserError where the file's operators cannot be brought to the version that is read, or is damaged."""
         super().__init__()
-        self.name, self.path = file.name, file.path
+        self.name, self.path, self.sides = file.name, file.path, file.sides
         graph = file.converted().graph
         self.weights: dict[str, str] = {}
         self._numbers: dict[str, np.ndarray] = {}
@@ -71,38 +70,56 @@ class OnnxNetwork(nn.Module):
         self.steps = list(self._make(graph, file.batch))
 
     def forward(self, images: Tensor) -> Any:
-        """The result of images (N, C, H, W); several are a tuple."""
+        """The result of images (N, C, H, W); several are a tuple.
+
+        Raises UserError for images of another size than the file's.
+        """
+        if any(side not in (None, given) for side, given in zip(self.sides, images.shape[1:], strict=True)):
+            sides, found = (
+                " x ".join("any" if side is None else str(side) for side in shape)
+                for shape in (self.sides, images.shape[1:])
+            )
+            raise UserError(
+                f"Network '{self.name}' takes images of {sides}, and not of {found}, channels, height and width: give "
+                "it such images, or export it for others."
+            )
         values: dict[str, Any] = {"": None, **self._numbers, self._input: images}
         values |= {name: getattr(self, held) for held, name in self.weights.items()}
         shapes: dict[str, list[Any]] = {}
         for path, sources, results in self.steps:
             given = [values[source] for source in sources]
-            try:
-                found = self.get_submodule(path)(*given)
-            except RefusedError as error:
-                shapes = shapes or self._inferred(images)
+            found = self.get_submodule(path)(*given)
+            if isinstance(found, RefusedError):
+                error, shapes = found, shapes or self._inferred(images)
                 read = [one for one in given if isinstance(one, Tensor)]
                 if not read or any(name not in shapes for name in results):
-                    raise UnsupportedError(self.name, self._problems(path, error)) from None
+                    raise UnsupportedError(self.name, self._problems(path, error))
                 found = [self.get_submodule(path)(*read, refused=(shapes[name], error)) for name in results]
             outputs = found if isinstance(found, list | tuple) else [found]
             values |= dict(zip(results, outputs, strict=False))
         end = [values[name] for name in self._results]
         return end[0] if len(end) == 1 else tuple(end)
 
+    @property
+    def shape(self) -> tuple[int, int, int] | None:
+        """(channels, height, width) of the images; None where the file does not say it."""
+        channels, height, width = self.sides
+        known = channels is not None and height is not None and width is not None
+        return (channels, height, width) if known else None  # type: ignore[return-value]
+
     def _take(self, graph: GraphProto) -> None:
-        """Initializers: parameters where they are a layer's weights, buffers, or numbers where they are settings."""
-        settings, trained = _read_at(graph, SETTINGS), _read_at(graph, TRAINED)
+        """Initializers: parameters where they are trained, buffers where they are statistics, else plain numbers."""
+        trained = _read_at(graph, TRAINED)
         for node in reversed(graph.node):
             if node.op_type in _HANDING_ON and node.output[0] in trained:
                 trained.add(node.input[0])
         needed = {name for node in graph.node for name in node.input} | set(self._results)
-        variances = _read_at(graph, {"BatchNormalization": (4,)})
+        means, variances = (_read_at(graph, {"BatchNormalization": (place,)}) for place in (3, 4))
         for tensor in graph.initializer:
             if tensor.name not in needed:
                 continue
             array = self._array(tensor)
-            if tensor.data_type not in FLOATING or tensor.name in settings:
+            if tensor.data_type not in FLOATING or tensor.name not in trained | means | variances:
                 self._numbers[tensor.name] = array
                 continue
             value = torch.from_numpy(array.astype(np.float32))
@@ -175,15 +192,18 @@ class _Operator(nn.Module):
         self.call = call
 
     def forward(self, *given: Any, refused: tuple[list[Any], RefusedError] | None = None) -> Any:
-        """What it gives; raises RefusedError where PyTorch has no call for it."""
+        """What it gives; a RefusedError where PyTorch has no call for it, which torch.export would not let pass."""
         if refused is not None:
             return _stand_in(given, *refused)
         kind = self.call.kind
         if kind in NUMBERS and not any(isinstance(one, Tensor) for one in given):
             return NUMBERS[kind](self.call, *given)
         if kind not in CALLS:
-            raise _unknown(kind)
-        return CALLS[kind](self.call, *given)
+            return _unknown(kind)
+        try:
+            return CALLS[kind](self.call, *given)
+        except RefusedError as error:
+            return error
 
 
 def _stand_in(given: tuple[Any, ...], shape: list[Any], error: RefusedError) -> Tensor:

@@ -81,7 +81,6 @@ NUMBERS: dict[str, Callable[..., Any]] = {
     "Concat": lambda call, *parts: np.concatenate(parts, call.get("axis")),
     "Div": lambda call, x, y: _divided(x, y),
     "Equal": lambda call, x, y: np.asarray(x == y),
-    "Expand": lambda call, x, shape: np.broadcast_to(x, [int(side) for side in shape]),
     "Floor": lambda call, x: np.floor(x.astype(float)),
     "Gather": lambda call, x, places: np.asarray(np.take(x, places.astype(int), call.get("axis", 0))),
     "Identity": lambda call, x: x,

@@ -14,13 +14,12 @@ from onnx import TensorProto
 from torch import Tensor
 from torch.nn import functional
 
+from penni_escalate.compress.frontend.operators import instead_of
 from penni_escalate.compress.frontend.reader import RefusedError
 from penni_escalate.compress.onnx_file.call import Call
 from penni_escalate.compress.onnx_file.numbers import slices, whole
 
-#: What is no weight though it may be a floating-point number: a setting, by operator, at these places.
-SETTINGS = {"Clip": (1, 2), "Dropout": (1, 2), "Pad": (1, 2, 3), "Pow": (1,), "Resize": (1, 2, 3)}
-#: What is trained, at these places; other floating-point numbers are constants of the network.
+#: What is trained: weights that operators read at these places. Other floating-point numbers are constants.
 TRAINED = {
     "BatchNormalization": (1, 2),
     "Conv": (1, 2),
@@ -163,6 +162,18 @@ def _clamped(call: Call, x: Tensor, low: Any = None, high: Any = None) -> Tensor
     # What exporters write for no limit is the largest number of the type.
     found = [None if isinstance(limit, float) and abs(limit) > 1e38 else limit for limit in limits]
     return x if found == [None, None] else torch.clamp(x, found[0], found[1])
+
+
+@_call("Max", "Min")
+def _limited(call: Call, *parts: Any) -> Tensor:
+    tensors, limits = ([one for one in parts if isinstance(one, Tensor) == kind] for kind in (True, False))
+    if len(tensors) != 1 or any(limit.size != 1 for limit in limits):
+        kind = "maximum" if call.kind == "Max" else "minimum"
+        raise RefusedError(f"is a call of '{kind}'", instead_of(kind))
+    (x,) = tensors
+    for limit in limits:
+        x = torch.clamp(x, limit.item(), None) if call.kind == "Max" else torch.clamp(x, None, limit.item())
+    return x
 
 
 @_call("Softmax", "LogSoftmax")
@@ -331,7 +342,12 @@ def _unsqueezed(call: Call, x: Tensor, axes: np.ndarray) -> Tensor:
 
 @_call("Concat")
 def _joined(call: Call, *parts: Any) -> Tensor:
-    return torch.cat([_tensor(part) for part in parts], call.get("axis"))
+    tensors, axis = [_tensor(part) for part in parts], call.get("axis")
+    if call.batch == 1 and axis % tensors[0].dim():
+        # Constants have the one image that is written into the file.
+        images = next((one.shape[0] for one in tensors if not (isinstance(one.shape[0], int) and one.shape[0] == 1)), 1)
+        tensors = [one.expand(images, *one.shape[1:]) for one in tensors]
+    return torch.cat(tensors, axis)
 
 
 @_call("Split")
@@ -362,7 +378,9 @@ def _gathered(call: Call, x: Tensor, places: np.ndarray) -> Tensor:
 
 
 @_call("Expand")
-def _expanded(call: Call, x: Any, shape: np.ndarray) -> Tensor:
+def _expanded(call: Call, x: Any, shape: np.ndarray) -> Any:
+    if isinstance(x, np.ndarray) and not np.issubdtype(x.dtype, np.floating):
+        return np.broadcast_to(x, [int(side) for side in shape])
     sides = _of_any_batch(call, x, [whole(side) for side in shape])
     return _tensor(x).expand(torch.broadcast_shapes(x.shape, sides))
 
