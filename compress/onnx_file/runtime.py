@@ -36,8 +36,6 @@ def check_runtime(network: OnnxNetwork, shape: tuple[int, int, int]) -> None:
     with torch.no_grad(), isolate_rng():
         own = RandomCopy(network, network.name)
         batches = telling_batches(own, shape, torch.Generator().manual_seed(SEED))
-        # What 32 bits hold of the numbers that were drawn.
-        own.module.float().double()
         file = _with_weights(read_onnx(network.path, network.name), network, own)
         for drawn, _ in batches:
             images = drawn.float().double()
@@ -51,14 +49,15 @@ def check_runtime(network: OnnxNetwork, shape: tuple[int, int, int]) -> None:
 
 
 def _with_weights(file: OnnxFile, network: OnnxNetwork, own: RandomCopy) -> OnnxFile:
-    """The same file, in memory, with the numbers of a copy of its module."""
+    """The same file, in memory, with the numbers of a copy of its module, which are rounded to what the file holds."""
     state = own.module.state_dict()
     drawn = {name: state[held] for held, name in network.weights.items()}
     for tensor in file.model.graph.initializer:
         if tensor.name in drawn:
             kind = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
-            array = np.ascontiguousarray(drawn[tensor.name].numpy().astype(kind))
+            array = np.asarray(drawn[tensor.name].numpy().astype(np.float32).astype(kind), order="C")
             tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+            drawn[tensor.name].copy_(torch.from_numpy(array.astype(np.float64)))
     return file
 
 
