@@ -1,5 +1,6 @@
 """Export: the integer network as a package, and that the package computes what the network does."""
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,9 @@ from penni_escalate.golden.package import Package, copy_package, write_package
 #: Held-out images on which every integer of the result is compared.
 _CHECKED = 64
 Arrays = dict[str, np.ndarray]
+
+#: Letters of a network's name in a manifest.
+_NAME_MAX = 64
 
 
 def export_package(
@@ -79,8 +83,14 @@ def export_measured(folder: Path, package: Package) -> Package:
 
 
 def network_name(recipe: Recipe) -> str:
-    """The network's name: the class's where it is the user's own, FILE.py:CLASS, and the file's, FILE.onnx."""
-    return Path(recipe.network).stem if is_onnx(recipe.network) else recipe.network.rpartition(":")[2]
+    """The network's name: the class's where it is the user's own, FILE.py:CLASS; of FILE.onnx the file's.
+
+    It has the letters that a manifest permits.
+    """
+    if not is_onnx(recipe.network):
+        return recipe.network.rpartition(":")[2]
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", Path(recipe.network).stem)
+    return (name if name[:1].isascii() and name[:1].isalpha() else f"network_{name}")[:_NAME_MAX]
 
 
 def check_agreement(network: IntegerNetwork, package: Package) -> None:

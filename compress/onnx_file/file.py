@@ -10,7 +10,6 @@ import onnx.checker
 import onnx.inliner
 import onnx.numpy_helper
 import onnx.version_converter
-from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 from onnx.external_data_helper import uses_external_data
 
@@ -78,7 +77,7 @@ def read_onnx(path: Path, name: str) -> OnnxFile:
         model = onnx.load_model_from_string(read_plain_file(path, _FILE))
     except OSError as error:
         raise UserError(f"{where} cannot be read: {error.strerror or error}.") from None
-    except DecodeError:
+    except Exception:  # protobuf's DecodeError
         raise UserError(f"{where} is damaged, or no ONNX file: export or copy it again.") from None
     if not model.graph.node:
         raise UserError(f"{where} is damaged, or no ONNX file: it has no operators.")
@@ -100,7 +99,7 @@ def weight_files(base: Path, name: str) -> list[Path]:
     """Files from the folder ``base`` in which a network's weights lie, beside its own; none where it is damaged."""
     try:
         model = onnx.load_model(base / name, load_external_data=False)
-    except (OSError, DecodeError):
+    except Exception:  # OSError, and protobuf's DecodeError
         return []
     return [Path(name).parent / location for location in _locations(model)]
 
@@ -193,11 +192,11 @@ def _constant(node: NodeProto, held: dict[str, TensorProto]) -> TensorProto | No
         case "value":
             return attribute.t
         case "value_float":
-            return onnx.numpy_helper.from_array(np.float32(attribute.f))
+            return onnx.numpy_helper.from_array(np.array(attribute.f, np.float32))
         case "value_floats":
             return onnx.numpy_helper.from_array(np.array(attribute.floats, np.float32))
         case "value_int":
-            return onnx.numpy_helper.from_array(np.int64(attribute.i))
+            return onnx.numpy_helper.from_array(np.array(attribute.i, np.int64))
         case "value_ints":
             return onnx.numpy_helper.from_array(np.array(attribute.ints, np.int64))
     return None

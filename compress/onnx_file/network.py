@@ -75,12 +75,12 @@ class OnnxNetwork(nn.Module):
         Raises UserError for images of another size than the file's.
         """
         if any(side not in (None, given) for side, given in zip(self.sides, images.shape[1:], strict=True)):
-            sides, found = (
+            sides, wrong = (
                 " x ".join("any" if side is None else str(side) for side in shape)
                 for shape in (self.sides, images.shape[1:])
             )
             raise UserError(
-                f"Network '{self.name}' takes images of {sides}, and not of {found}, channels, height and width: give "
+                f"Network '{self.name}' takes images of {sides}, and not of {wrong}, channels, height and width: give "
                 "it such images, or export it for others."
             )
         values: dict[str, Any] = {"": None, **self._numbers, self._input: images}

@@ -53,7 +53,7 @@ def _convolution(call: Call, x: Tensor, weight: Tensor, bias: Tensor | None = No
         x = functional.pad(x, _turned(before, after))
         before = [0] * sides
     convolve = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}[sides]
-    result: Tensor = convolve(x, weight, bias, strides, before, steps, call.get("group", 1))  # type: ignore[operator]
+    result: Tensor = convolve(x, weight, bias, strides, before, steps, call.get("group", 1))
     return result
 
 
@@ -121,26 +121,27 @@ def _operand(value: Any) -> Any:
     return value if isinstance(value, Tensor) else value.item() if value.size == 1 else _tensor(value)
 
 
-for _kind, _function in {
-    "Add": operator.add,
-    "Sub": operator.sub,
-    "Mul": operator.mul,
-    "Div": operator.truediv,
-    "Pow": operator.pow,
-}.items():
-    CALLS[_kind] = lambda call, x, y, function=_function: function(_operand(x), _operand(y))
-for _kind, _function in {
-    "Abs": torch.abs,
-    "Erf": torch.erf,
-    "Exp": torch.exp,
-    "Log": torch.log,
-    "Neg": operator.neg,
-    "Reciprocal": torch.reciprocal,
-    "Relu": torch.relu,
-    "Sigmoid": torch.sigmoid,
-    "Sqrt": torch.sqrt,
-}.items():
-    CALLS[_kind] = lambda call, x, function=_function: function(x)
+def _elementwise(kind: str, function: Callable[..., Any]) -> None:
+    CALLS[kind] = lambda call, *given: function(*map(_operand, given))
+
+
+for _kind, _function in (
+    ("Abs", torch.abs),
+    ("Add", operator.add),
+    ("Div", operator.truediv),
+    ("Erf", torch.erf),
+    ("Exp", torch.exp),
+    ("Log", torch.log),
+    ("Mul", operator.mul),
+    ("Neg", operator.neg),
+    ("Pow", operator.pow),
+    ("Reciprocal", torch.reciprocal),
+    ("Relu", torch.relu),
+    ("Sigmoid", torch.sigmoid),
+    ("Sqrt", torch.sqrt),
+    ("Sub", operator.sub),
+):
+    _elementwise(_kind, _function)
 
 
 @_call("Sum")

@@ -49,7 +49,7 @@ def test_an_operator_that_is_called_wrongly_is_named(
 def test_the_tolerance(error: float, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = CALLS["Gemm"]
     monkeypatch.setitem(CALLS, "Gemm", lambda *given: original(*given) * (1 + error))
-    with pytest.raises(UserError, match="^Operator 'the/Gemm/y' ") if refused else nullcontext():
+    with pytest.raises(UserError, match=r"^Operator 'the/Gemm/y' ") if refused else nullcontext():
         check_runtime(load_network(saved(small(), tmp_path), "mine"), SHAPE)
 
 
@@ -57,7 +57,7 @@ def test_the_comparison_of_a_graph_begins_with_the_file(tmp_path: Path, monkeypa
     """The layers that are read of a wrong module equal it."""
     monkeypatch.setitem(CALLS, "Relu", lambda call, x: x)
     program = export(load_network(saved(small(), tmp_path), "mine"), "mine", SHAPE)
-    with pytest.raises(UserError, match="^Operator 'the/Relu/c' of network 'mine'"):
+    with pytest.raises(UserError, match=r"^Operator 'the/Relu/c' of network 'mine'"):
         check_equivalence(program, read_program(program)[1])
 
 
