@@ -250,7 +250,8 @@ def _norm(reader: Reader, node: fx.Node, a: Any) -> Any:
     "sub",
     "rsub",
     written="+ and - of two tensors, torch.add, torch.sub, alpha too; + and - of a constant",
-    becomes="the residual input of the layer that gives one of them; elsewhere a depthwise 1x1 layer",
+    becomes="the residual input of the layer that gives one of them; a constant the bias of a layer without one; "
+    "elsewhere a depthwise 1x1 layer",
     condition="two tensors of the same shape; a constant for the whole tensor or for each channel",
     word="add",
 )
@@ -317,15 +318,18 @@ def _affine(
     """value * scale + offset, constants for each channel; together with one right before it."""
     layer = reader.fusable(value)
     before = reader.modules.get(layer.module) if layer is not None else None
+    if layer is not None and (layer.norm or layer.skip or layer.activation is not Activation.LINEAR):
+        layer = None
+    once = not scale.names and bool((scale.value == 1).all())
+    if layer is not None and once and isinstance(before, nn.Conv2d | nn.Linear) and before.bias is None:
+        bias = _by_channel(reader, offset, value, layer.out_shape[0])
+        reader.own(node, offset)
+        own = isinstance(offset.value, nn.Parameter) and offset.value.shape == bias.shape
+        before.register_parameter("bias", reader.parameter(offset.value if own else bias, offset.names))
+        return reader.extend(node, layer)
     names = scale.names | offset.names
     learned = any(reader.state[name].requires_grad for name in names)
-    if (
-        layer is not None
-        and isinstance(before, FixedDepthwise)
-        and not learned
-        and not (layer.norm or layer.skip)
-        and layer.activation is Activation.LINEAR
-    ):
+    if layer is not None and isinstance(before, FixedDepthwise) and not learned:
         factor, shift = (_by_channel(reader, one, value, layer.out_shape[0]) for one in (scale, offset))
         bias = before.weight.new_zeros(len(factor)) if before.bias is None else before.bias
         reader.modules[layer.module] = FixedDepthwise(

@@ -110,6 +110,11 @@ class OnnxNetwork(nn.Module):
     def _take(self, graph: GraphProto) -> None:
         """Initializers: parameters where they are trained, buffers where they are statistics, else plain numbers."""
         trained = _read_at(graph, TRAINED)
+        products = {node.output[0] for node in graph.node if node.op_type in ("Conv", "MatMul")}
+        for node in graph.node:
+            if node.op_type == "Add" and not products.isdisjoint(node.input):
+                # A bias; what is no weight of the file is not asked for.
+                trained |= set(node.input)
         for node in reversed(graph.node):
             if node.op_type in _HANDING_ON and node.output[0] in trained:
                 trained.add(node.input[0])

@@ -221,7 +221,7 @@ READ: dict[str, tuple[Forward, dict[str, nn.Module], str]] = {
         {"drop": nn.Dropout2d()},
         "decomposed average_pool",
     ),
-    "matrix": (lambda n, x: x.mean((2, 3)) @ n.fc.weight.t() + n.fc.bias, {}, "average_pool pointwise depthwise"),
+    "matrix": (lambda n, x: x.mean((2, 3)) @ n.fc.weight.t() + n.fc.bias, {}, ""),
 }
 
 
@@ -277,6 +277,22 @@ def test_a_scale_that_is_learned_is_trained() -> None:
     network.scale = nn.Parameter(torch.rand(8) + 0.5)
     read, graph = read_network(network, "mine", SHAPE)
     assert read.get_submodule(graph.layers[1].module).get_parameter("weight").requires_grad
+
+
+def test_what_is_added_to_a_layer_without_a_bias_is_its_bias() -> None:
+    """The user's parameter is trained; a constant is not."""
+
+    def forward(n: Any, x: Tensor) -> Tensor:
+        return relu(n.odd(x) + 0.3).mean((2, 3)) @ n.matrix + n.offset
+
+    network = Mine(body(forward), odd=conv(8, 8, 3, bias=False))
+    network.matrix, network.offset = nn.Parameter(torch.rand(8, 4)), nn.Parameter(torch.rand(4))
+    program = export(network, "mine", SHAPE)
+    read, graph = read_program(program)
+    check_equivalence(program, graph)
+    assert [layer.role for layer in graph.layers] == [Role.DENSE, Role.DECOMPOSED, Role.CLASSIFIER]
+    assert not read.get_parameter("odd.bias").requires_grad
+    assert read.get_submodule(graph.layers[-1].module).get_parameter("bias") is network.offset
 
 
 def test_the_network_that_is_trained_has_the_users_parameters() -> None:

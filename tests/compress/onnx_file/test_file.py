@@ -9,6 +9,8 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 
 from penni_escalate.common.errors import UserError
+from penni_escalate.compress.frontend import export, read_program
+from penni_escalate.compress.graph import Activation, Role
 from penni_escalate.compress.onnx_file import load_network
 from penni_escalate.compress.onnx_file.file import OPSET, read_onnx, weight_files
 from penni_escalate.compress.onnx_file.runtime import check_runtime
@@ -155,6 +157,21 @@ def test_constants_are_read_however_they_are_written(tmp_path: Path) -> None:
     network = load_network(saved(made, tmp_path), "mine")
     assert [value.shape for value in network.parameters()] == [(6, 4, 3, 3)]
     check_runtime(network, SHAPE)
+
+
+def test_a_fully_connected_layer_of_a_product_and_a_sum(tmp_path: Path) -> None:
+    """As other frameworks than PyTorch write it: weight and bias are trained, and it is one layer."""
+    made = model(
+        node("GlobalAveragePool", "x", gives="p"), node("Flatten", "p", gives="r"),
+        node("MatMul", "r", "w", gives="z"), node("Add", "b", "z", gives="s"), node("Relu", "s", gives="t"),
+        node("Mul", "t", "half"), w=weights(4, 5), b=weights(5), half=np.float32(0.5),
+    )  # fmt: skip
+    network = load_network(saved(made, tmp_path), "mine")
+    assert {name for name, _ in network.named_parameters()} == {"w", "b"}
+    read, graph = read_program(export(network, "mine", SHAPE))
+    assert [layer.role for layer in graph.layers[:2]] == [Role.AVERAGE_POOL, Role.POINTWISE]
+    assert graph.layers[1].activation is Activation.RELU
+    assert read.get_submodule(graph.layers[1].module).get_parameter("bias").requires_grad
 
 
 def test_equal_weights_that_a_file_has_once_are_each_layers_own(tmp_path: Path) -> None:
