@@ -18,7 +18,7 @@ from penni_escalate.compress.kinds.role import Exported
 from penni_escalate.compress.own_code import is_onnx
 from penni_escalate.compress.recipe import Recipe, manifest_fields
 from penni_escalate.golden.functional import run_network, score
-from penni_escalate.golden.manifest import SCHEMA_VERSION, Measure
+from penni_escalate.golden.manifest import Measure, version_of
 from penni_escalate.golden.package import Package, copy_package, write_package
 
 #: Held-out images on which every integer of the result is compared.
@@ -53,7 +53,7 @@ def export_package(
     channels, height, width = network.graph.input_shape
     source = network.tensors["input"]
     manifest = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": version_of(ROLES[layer.role].kind for layer in network.graph.layers),
         "network": network_name(recipe),
         "data": data.description,
         "seed": recipe.seed,

@@ -318,7 +318,7 @@ class Reader:
     ) -> Value:  # fmt: skip
         """A new layer, called as the node is; ``shape`` is that of the value."""
         window, stride = fields.get("kernel", (1, 1)), fields.get("stride", 1)
-        if role is not Role.UPSAMPLE and not fields.get("flatten"):
+        if "factor" not in fields and not fields.get("flatten"):
             sides = zip(read.shape[1:], window, strict=True)
             found = tuple((side + 2 * fields.get("padding", 0) - size) // stride + 1 for side, size in sides)
             if found != out_shape[1:]:
@@ -488,7 +488,7 @@ class Reader:
 
     def positive(self, sources: Sequence[str]) -> bool:
         """Whether no number of these tensors can be below 0."""
-        kept = (Role.MAX_POOL, Role.AVERAGE_POOL, Role.SELECT, Role.UPSAMPLE)
+        kept = (Role.MAX_POOL, Role.AVERAGE_POOL, Role.SELECT, Role.UPSAMPLE, Role.UPSAMPLE_NEAREST)
 
         def one(name: str) -> bool:
             layer = self.layers.get(name)

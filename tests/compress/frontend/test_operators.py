@@ -221,6 +221,17 @@ READ: dict[str, tuple[Forward, dict[str, nn.Module], str]] = {
         {"drop": nn.Dropout2d()},
         "decomposed average_pool",
     ),
+    "nearest": (
+        lambda n, x: n.head(functional.interpolate(n.c2(x), scale_factor=3)),
+        {},
+        "decomposed upsample_nearest",
+    ),
+    "nearest, a module and exact": (
+        lambda n, x: n.head(n.c2(functional.interpolate(n.up(x), scale_factor=2, mode="nearest-exact"))),
+        {"up": nn.Upsample(scale_factor=2)},
+        "upsample_nearest upsample_nearest decomposed",
+    ),
+    "nearest by one": (lambda n, x: n.head(n.c2(functional.interpolate(x, scale_factor=1))), {}, "decomposed"),
     "matrix": (lambda n, x: x.mean((2, 3)) @ n.fc.weight.t() + n.fc.bias, {}, ""),
 }
 
@@ -359,7 +370,26 @@ REFUSED: dict[str, tuple[Forward, dict[str, nn.Module], str]] = {
         {"odd": nn.Linear(8, 8)},
         "makes rows of other than one image",
     ),
-    "nearest": (lambda n, x: functional.interpolate(x, scale_factor=2), {}, "is a call of 'upsample_nearest2d'"),
+    "nearest, a fraction": (
+        lambda n, x: functional.interpolate(x, size=(12, 12)),
+        {},
+        "is not an enlargement by one whole number in both directions",
+    ),
+    "nearest, two factors": (
+        lambda n, x: functional.interpolate(x, scale_factor=(2, 3)),
+        {},
+        "is not an enlargement by one whole number in both directions",
+    ),
+    "nearest, too large": (
+        lambda n, x: functional.interpolate(functional.adaptive_avg_pool2d(x, 1), scale_factor=65),
+        {},
+        "is not an enlargement by one whole number in both directions",
+    ),
+    "bicubic": (
+        lambda n, x: functional.interpolate(x, scale_factor=2, mode="bicubic"),
+        {},
+        "is a call of 'upsample_bicubic2d'",
+    ),
     "factor 3": (
         lambda n, x: functional.interpolate(x, scale_factor=3, mode="bilinear"),
         {},
