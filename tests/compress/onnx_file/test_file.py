@@ -102,6 +102,12 @@ def test_a_file_that_is_no_network_of_images(case: str, tmp_path: Path) -> None:
     assert "\n" not in str(found.value)
 
 
+def test_several_results(tmp_path: Path) -> None:
+    made = model(node("Relu", "x"), node("Neg", "x", gives="z"), outputs=("y", "z"))
+    with pytest.raises(UserError, match=r"^Network 'mine' gives several results: it must give one tensor\.$"):
+        read_program(export(load_network(saved(made, tmp_path), "mine"), "mine", SHAPE))
+
+
 def test_weights_may_lie_beside_the_file(tmp_path: Path) -> None:
     network = load_network(beside(tmp_path), "mine")
     np.testing.assert_array_equal(network.get_parameter("w1").detach().numpy(), weights(8, 4, 3, 3))
