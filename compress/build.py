@@ -13,7 +13,8 @@ from penni_escalate.compress.graph import Graph, Role
 from penni_escalate.compress.layers import check_finite
 from penni_escalate.compress.network import Network
 from penni_escalate.compress.networks import NETWORKS, load_checkpoint
-from penni_escalate.compress.own_code import is_own, load_own, running
+from penni_escalate.compress.onnx_file import load_network
+from penni_escalate.compress.own_code import is_onnx, is_own, load_own, own_file, running
 from penni_escalate.compress.recipe import Classifier, Recipe
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.golden.fit import exceeds_limits
@@ -64,13 +65,15 @@ def build_network(recipe: Recipe, classes: int, given: nn.Module | None = None) 
 
 
 def make_network(name: str, classes: int, base: Path = Path()) -> nn.Module:
-    """A network of the project's, or FILE.py:CLASS, with fresh weights.
+    """A network of the project's, or FILE.py:CLASS, with fresh weights; or FILE.onnx with the file's.
 
     Args:
         base: folder that a relative FILE begins at.
 
-    Raises UserError for an unknown network, or a file that cannot be run.
+    Raises UserError for an unknown network, or a file that cannot be run or read.
     """
+    if is_onnx(name):
+        return load_network(own_file(name, base), name)
     if is_own(name):
         kind = load_own(name, "Network", base)
         with running(name, "Network", base):
@@ -81,7 +84,8 @@ def make_network(name: str, classes: int, base: Path = Path()) -> nn.Module:
     if name in NETWORKS:
         return NETWORKS[name].build(classes)
     raise UserError(
-        f"Network '{name}' is not known: use one of {', '.join(sorted(NETWORKS))}, or FILE.py:CLASS of your own."
+        f"Network '{name}' is not known: use one of {', '.join(sorted(NETWORKS))}, FILE.py:CLASS or FILE.onnx "
+        "of your own."
     )
 
 
@@ -94,9 +98,10 @@ def _check_labels(recipe: Recipe, data: Data) -> None:
 
 
 def _check_mean(recipe: Recipe, data: Data) -> None:
-    if recipe.checkpoint not in (None, "shipped") and data.assumed:
+    begins = f"Checkpoint '{recipe.checkpoint}'" if recipe.checkpoint is not None else f"File '{recipe.network}'"
+    if data.assumed and (recipe.checkpoint not in (None, "shipped") or is_onnx(recipe.network)):
         raise UserError(
-            f"Checkpoint '{recipe.checkpoint}' is of a network that was trained on images of some mean and deviation: "
+            f"{begins} is of a network that was trained on images of some mean and deviation: "
             f"name them in 'data.options', as 'mean' and 'deviation' (0 and 1 where they were ToTensor's alone)."
         )
 

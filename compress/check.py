@@ -12,15 +12,24 @@ from penni_escalate.compress.frontend import Problem, UnsupportedError, export, 
 from penni_escalate.compress.frontend.reader import named
 from penni_escalate.compress.graph import Graph, Role
 from penni_escalate.compress.networks import NETWORKS
+from penni_escalate.compress.onnx_file import OnnxNetwork
 
 
-def check_network(console: Console, name: str, shape: tuple[int, int, int]) -> None:
+def check_network(console: Console, name: str, shape: tuple[int, int, int] | None) -> None:
     """Read a network for images (channels, height, width), compare it with its module, and print its layers.
+
+    Args:
+        shape: None: as a file says it.
 
     Raises UserError where it cannot be read, after a table of every operation that is not supported.
     """
     classes = NETWORKS[name].classes if name in NETWORKS else 0
-    program = export(make_network(name, classes), name, shape)
+    network = make_network(name, classes)
+    if shape is None:
+        shape = network.shape if isinstance(network, OnnxNetwork) else None
+    if shape is None:
+        raise UserError(f"Network '{name}' does not say how large its images are: give --shape, as in 3,224,224.")
+    program = export(network, name, shape)
     try:
         _, graph = read_program(program)
     except UnsupportedError as error:

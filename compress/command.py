@@ -200,7 +200,7 @@ class _Shape(click.ParamType):
 
 @compress.command("new")
 @click.argument("recipe", type=click.Path(path_type=Path), metavar="RECIPE.yaml")
-@click.option("--network", required=True, help="A name, or FILE.py:CLASS of your own.")
+@click.option("--network", required=True, help="A name, or FILE.py:CLASS or FILE.onnx of your own.")
 @click.option("--data", "source", required=True, help="A source of data, or FILE.py:CLASS of your own.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where your images lie, for the sources that read it.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights to begin from.")
@@ -223,9 +223,9 @@ def new_command(recipe: Path, network: str, source: str, folder: Path | None, ch
 
 
 @compress.command("check")
-@click.argument("network", metavar="FILE.py:CLASS")
-@click.option("--shape", type=_Shape(), required=True, help="Of an image: channels, height and width.")
-def check_command(network: str, shape: tuple[int, int, int]) -> None:
+@click.argument("network", metavar="FILE.py:CLASS|FILE.onnx")
+@click.option("--shape", type=_Shape(), help="Of an image: channels, height and width [default: as FILE.onnx says].")
+def check_command(network: str, shape: tuple[int, int, int] | None) -> None:
     """Say whether a network can be compressed: its layers, or everything in it that is not supported."""
     # Threads that spin while they wait take the processor from other work.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

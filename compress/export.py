@@ -1,5 +1,6 @@
 """Export: the integer network as a package, and that the package computes what the network does."""
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,14 +15,18 @@ from penni_escalate.compress.graph import Layer
 from penni_escalate.compress.integer import IntegerNetwork
 from penni_escalate.compress.kinds import ROLES
 from penni_escalate.compress.kinds.role import Exported
+from penni_escalate.compress.own_code import is_onnx
 from penni_escalate.compress.recipe import Recipe, manifest_fields
 from penni_escalate.golden.functional import run_network, score
-from penni_escalate.golden.manifest import SCHEMA_VERSION, Measure
+from penni_escalate.golden.manifest import Measure, version_of
 from penni_escalate.golden.package import Package, copy_package, write_package
 
 #: Held-out images on which every integer of the result is compared.
 _CHECKED = 64
 Arrays = dict[str, np.ndarray]
+
+#: Letters of a network's name in a manifest.
+_NAME_MAX = 64
 
 
 def export_package(
@@ -48,7 +53,7 @@ def export_package(
     channels, height, width = network.graph.input_shape
     source = network.tensors["input"]
     manifest = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": version_of(ROLES[layer.role].kind for layer in network.graph.layers),
         "network": network_name(recipe),
         "data": data.description,
         "seed": recipe.seed,
@@ -78,8 +83,14 @@ def export_measured(folder: Path, package: Package) -> Package:
 
 
 def network_name(recipe: Recipe) -> str:
-    """The network's name: the class's where it is the user's own, FILE.py:CLASS."""
-    return recipe.network.rpartition(":")[2]
+    """The network's name: the class's where it is the user's own, FILE.py:CLASS; of FILE.onnx the file's.
+
+    It has the letters that a manifest permits.
+    """
+    if not is_onnx(recipe.network):
+        return recipe.network.rpartition(":")[2]
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", Path(recipe.network).stem)
+    return (name if name[:1].isascii() and name[:1].isalpha() else f"network_{name}")[:_NAME_MAX]
 
 
 def check_agreement(network: IntegerNetwork, package: Package) -> None:

@@ -29,6 +29,7 @@ class Role(StrEnum):
     #: Average over windows; a global one has the image as its window.
     AVERAGE_POOL = "average_pool"
     UPSAMPLE = "upsample"
+    UPSAMPLE_NEAREST = "upsample_nearest"
     #: Takes every second pixel, and channels by a table.
     SELECT = "select"
 

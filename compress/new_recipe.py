@@ -11,7 +11,7 @@ import yaml
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.compress.data import SOURCES
-from penni_escalate.compress.own_code import is_own
+from penni_escalate.compress.own_code import is_onnx, is_own
 from penni_escalate.compress.recipe import DEFAULTS_FILE
 
 
@@ -40,8 +40,8 @@ def recipe_text(
         if folder is not None:
             lines.append(f"  folder: {_path(folder, place)}")
         options = ", ".join(f"{name}: {_value(value)}" for name, value in _defaults(source).items())
-        if checkpoint is not None and "mean" in _defaults(source):
-            lines.append("  # The checkpoint needs the 'mean' and 'deviation' of the images that it was trained on.")
+        if (checkpoint is not None or is_onnx(network)) and "mean" in _defaults(source):
+            lines.append("  # The weights need the 'mean' and 'deviation' of the images that it was trained on.")
         lines += ["  # What this source can be told; these are the values that it has without. null: none.",
                   f"  #options: {{{options}}}"]  # fmt: skip
     elif folder is not None:
@@ -55,7 +55,9 @@ def recipe_text(
 
 
 def _own(name: str, what: str, place: Path) -> str:
-    """A name as it is written in the recipe: FILE.py:CLASS from the recipe's folder."""
+    """A name as it is written in the recipe: FILE.py:CLASS or FILE.onnx from the recipe's folder."""
+    if is_onnx(name) and what == "Network":
+        return _path(Path(name), place)
     if not is_own(name):
         return name
     file, _, attribute = name.rpartition(":")

@@ -1,4 +1,7 @@
-"""Classes in Python files of the user's, FILE.py:CLASS; a file may import what lies beside it."""
+"""Files of the user's that a recipe names: classes in Python files, FILE.py:CLASS, and networks, FILE.onnx.
+
+A Python file may import what lies beside it.
+"""
 
 import importlib.util
 import sys
@@ -18,9 +21,14 @@ def is_own(name: str) -> bool:
     return ":" in name
 
 
+def is_onnx(name: str) -> bool:
+    """Whether a network's name in a recipe is an ONNX file's."""
+    return name.lower().endswith(".onnx")
+
+
 def own_file(name: str, base: Path) -> Path:
-    """The file of FILE.py:CLASS, from the folder ``base``."""
-    return base / name.rpartition(":")[0]
+    """The file of FILE.py:CLASS or FILE.onnx, from the folder ``base``."""
+    return base / (name if is_onnx(name) else name.rpartition(":")[0])
 
 
 def load_own(name: str, what: str, base: Path) -> Any:

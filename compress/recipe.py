@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.common.validation import first_problem, read_fields
+from penni_escalate.compress.own_code import is_onnx
 
 RECIPE_FOLDER = Path(__file__).resolve().parent / "recipes"
 #: What a recipe has where it does not say it.
@@ -236,7 +237,7 @@ class Recipe:
     Where it is portable, on other machines too.
     """
 
-    #: A network of compress/networks, or FILE.py:CLASS.
+    #: A network of compress/networks, or FILE.py:CLASS, or FILE.onnx.
     network: str
     data: Source
     seed: Seed
@@ -347,7 +348,7 @@ def defaults() -> Mapping[str, Any]:
 def _completed(document: dict[str, Any]) -> dict[str, Any]:
     """A recipe's fields, and the default of each that must be there and is not."""
     values = dict(defaults())
-    if document.get("checkpoint") is not None:
+    if document.get("checkpoint") is not None or is_onnx(str(document.get("network"))):
         values["float_training"] = {**values["float_training"], "epochs": 0}
     return _filled(document, values, Recipe)
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from typing import Any
 
+from penni_escalate.compress.own_code import is_onnx
 from penni_escalate.compress.recipe import Recipe, recorded_fields
 
 #: What each step does; each is a command of its own.
@@ -52,7 +53,11 @@ def digest(recipe: Recipe, last: str) -> str:
     fields = recorded_fields(recipe)
     names = [name for step in STEPS[: STEPS.index(last) + 1] for name in FIRST_READ[step]]
     read = {name: _value(fields, name) for name in names if name.partition(".")[0] in fields}
-    own = (recipe.network.rpartition(":")[0], recipe.checkpoint, recipe.data.source.rpartition(":")[0])
+    own = [recipe.network.rpartition(":")[0], recipe.checkpoint, recipe.data.source.rpartition(":")[0]]
+    if is_onnx(recipe.network):
+        from penni_escalate.compress.onnx_file.file import weight_files
+
+        own += [recipe.network, *map(str, weight_files(recipe.base, recipe.network))]
     for name in filter(None, own):
         path = recipe.base / name
         if path.is_file():

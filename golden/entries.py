@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from penni_escalate.golden.layers import LayerKind
 
@@ -20,16 +20,6 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.npz$", m
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
 #: Largest height and width: those of the input, and of what each layer reads.
 SIZE_MAX = 4095
-
-
-#: Enlargements of an upsample.
-_FACTORS = (1, 2, 4, 8, 16, 32, 64)
-
-
-def _factor(value: int) -> int:
-    if value not in _FACTORS:
-        raise ValueError(f"it must be a power of two, at most {_FACTORS[-1]}")
-    return value
 
 
 class InputEntry(Strict):
@@ -64,9 +54,7 @@ class LayerEntry(Strict):
     stride: Annotated[int, Field(ge=1, le=64)] = 1
     padding: Annotated[int, Field(ge=0, le=63)] = 0
     factor: Annotated[
-        int,
-        Field(description="Enlargement of an upsample; 1 in other kinds.", json_schema_extra={"enum": list(_FACTORS)}),
-        AfterValidator(_factor),
+        int, Field(ge=1, le=64, description="Enlargement of an upsample or upsample_nearest; 1 in other kinds.")
     ] = 1
     basis: Annotated[int, Field(ge=0, le=64, description="Basis kernels M; 0 where the kind has none.")]
     signed: Annotated[bool, Field(description="The output codes are -128..127 rather than 0..255.")]

@@ -29,6 +29,8 @@ class LayerKind(StrEnum):
     MAX_POOL = "max_pool"
     #: Bilinear enlargement by a power of two.
     UPSAMPLE = "upsample"
+    #: Enlargement by a whole number: copies of each pixel.
+    UPSAMPLE_NEAREST = "upsample_nearest"
     #: Sum over all pixels, then 8-bit fully connected: gives the logits.
     CLASSIFIER = "classifier"
 

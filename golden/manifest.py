@@ -14,10 +14,17 @@ from penni_escalate.golden.codes import code_range
 from penni_escalate.golden.entries import ImagesEntry, InputEntry, LayerEntry, Name, Strict, TensorType
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.kinds import KINDS
+from penni_escalate.golden.layers import LayerKind
 
-SCHEMA_VERSION = 2
+#: Versions of the format that are read; a later one has all that an earlier one has.
+SCHEMA_VERSIONS = (2, 3)
 #: Name of the network's input among the tensors.
 INPUT = "input"
+
+
+def version_of(kinds: Iterable[LayerKind]) -> int:
+    """The version of the format that a package with layers of these kinds has: the earliest one, which most read."""
+    return max((KINDS[kind].since for kind in kinds), default=SCHEMA_VERSIONS[0])
 
 
 class Measure(StrEnum):
@@ -49,9 +56,10 @@ class Manifest(Strict):
     @model_validator(mode="before")
     @classmethod
     def _version(cls, fields: Any) -> Any:
-        if isinstance(fields, dict) and fields.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
-            found = shown(fields["schema_version"])
-            raise ValueError(f"field 'schema_version' is {found}: this reader takes version {SCHEMA_VERSION}")
+        version = fields.get("schema_version", SCHEMA_VERSIONS[0]) if isinstance(fields, dict) else SCHEMA_VERSIONS[0]
+        if version not in SCHEMA_VERSIONS:
+            taken = " and ".join(map(str, SCHEMA_VERSIONS))
+            raise ValueError(f"field 'schema_version' is {shown(version)}: this reader takes the versions {taken}")
         return fields
 
     @model_validator(mode="after")
@@ -81,6 +89,12 @@ class Manifest(Strict):
             try:
                 if layer.name in types:
                     raise ValueError("field 'name' is used twice: names must differ, 'input' is the network's input")
+                since = KINDS[layer.kind].since
+                if since > self.schema_version:
+                    raise ValueError(
+                        f"field 'kind' is '{layer.kind}': field 'schema_version' must be {since} then, and is "
+                        f"{self.schema_version}"
+                    )
                 KINDS[layer.kind].check(layer)
                 _check_clamp(layer)
                 types[layer.name] = output_type(layer, types)

@@ -9,7 +9,7 @@ from typing import Any
 from penni_escalate.golden.codes import code_range
 from penni_escalate.golden.kinds import KINDS
 from penni_escalate.golden.kinds.kind import Kind
-from penni_escalate.golden.manifest import INPUT, SCHEMA_VERSION, Manifest, Measure
+from penni_escalate.golden.manifest import INPUT, SCHEMA_VERSIONS, Manifest, Measure
 
 _Schema = dict[str, Any]
 #: The end of a pattern, where a validator's $ also takes a line break behind it.
@@ -19,9 +19,9 @@ _ONE_LINE = {"not": {"pattern": "\n"}}
 def manifest_schema() -> _Schema:
     """The schema, of JSON Schema's draft 2020-12."""
     schema: _Schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Manifest.model_json_schema()}
-    schema["properties"]["schema_version"]["const"] = SCHEMA_VERSION
+    schema["properties"]["schema_version"]["enum"] = list(SCHEMA_VERSIONS)
     schema["properties"]["scores"] |= {"required": ["integer"], "additionalProperties": False}
-    schema["allOf"] = [_of_measure(measure) for measure in Measure]
+    schema["allOf"] = [*map(_of_measure, Measure), *map(_of_version, SCHEMA_VERSIONS)]
     _close_patterns(schema)
     schema["properties"]["scores"]["propertyNames"] |= _ONE_LINE
     entry = schema["$defs"]["LayerEntry"]
@@ -56,9 +56,16 @@ def _of_measure(measure: Measure) -> _Schema:
     return _where("measure", measure.value, {"properties": then})
 
 
+def _of_version(version: int) -> _Schema:
+    """The kinds that a version of the format has."""
+    kinds: _Schema = {"properties": {"kind": {"enum": [kind.name for kind in KINDS.values() if kind.since <= version]}}}
+    return _where("schema_version", version, {"properties": {"layers": {"items": kinds}}})
+
+
 def _of_kind(kind: Kind) -> _Schema:
     """Fields of a layer that a kind gives no choice, or fewer."""
     fields: dict[str, _Schema] = {name: {"const": value} for name, value in kind.fixed.items()}
+    fields |= {name: {"enum": list(choices)} for name, choices in kind.choices.items()}
     fields |= {name: {"minimum": least} for name, least in kind.least.items()}
     fields |= {name: {"type": "null" if kind.hands_on else "string"} for name in ("file", "sha256")}
     if not kind.requantized:

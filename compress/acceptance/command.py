@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,30 +111,44 @@ def _found(model: "Model", version: str) -> Found:
 @click.command("random-networks")
 @click.option("--count", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Networks.")
 @click.option("--first", type=click.IntRange(0, _SEED_MAX), default=0, show_default=True, help="Seed of the first one.")
-def random_networks(count: int, first: int) -> None:
+@click.option("--onnx", is_flag=True, help="Write each as an ONNX file, and try what is read of it.")
+def random_networks(count: int, first: int, onnx: bool) -> None:
     """Draw networks of all supported operators, and compare module, layers and integers of each.
 
-    Ends with status 1 where one is refused or differs; its steps are printed.
+    Ends with status 1 where one is refused or differs; its steps are printed. With --onnx, one of whose operators the
+    exporter makes something that no layer is may be refused.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from penni_escalate.compress.acceptance.random_network import draw_network
+    from penni_escalate.compress.acceptance.through_onnx import through_onnx
     from penni_escalate.compress.acceptance.trial import try_network
     from penni_escalate.compress.acceptance.used import operators_used, unused
+    from penni_escalate.compress.frontend import UnsupportedError
 
     console = Console()
-    wrong, used = 0, set[str]()
+    wrong, refused, used = 0, 0, set[str]()
     for seed in range(first, first + count):
         network, shape = draw_network(seed)
+        name = f"random-{seed}"
         try:
-            trial = try_network(network, f"random-{seed}", shape, images=2, seed=seed)
+            with tempfile.TemporaryDirectory() as folder:
+                tried = through_onnx(network, name, shape, Path(folder), seed) if onnx else network
+                trial = try_network(tried, name, shape, images=2, seed=seed)
             used |= operators_used(trial.program)
             _say(console, f"random-{seed}: {len(trial.graph.layers)} layers, equal in every form.")
         except UserError as error:
+            if onnx and isinstance(error, UnsupportedError):
+                refused += 1
+                _say(console, str(error))
+                continue
             wrong += 1
             size = " x ".join(str(side) for side in shape)
             _say(console, f"{error}\nIts images are {size}; --first {seed} --count 1 draws it again:")
             _say(console, "\n".join(f"  {line}" for line in network.lines))
-    _say(console, f"{count - wrong} of {count} networks: layers equal the module, golden's integers are PyTorch's.")
+    _say(
+        console,
+        f"{count - wrong - refused} of {count} networks: layers equal the module, golden's integers are PyTorch's.",
+    )
     never = unused(used)
     _say(console, f"Operators that none of them has: {', '.join(never) or 'none'}.")
     if wrong:

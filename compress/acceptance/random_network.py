@@ -318,14 +318,18 @@ def average_pool(d: Drawing, x: int) -> int:
 
 
 def upsample(d: Drawing, x: int) -> int:
-    """An enlargement by two, of what is small."""
+    """An enlargement, of what is small."""
     if max(d.size(x)[1:]) > 8:
         return max_pool(d, x)
     if d.pick(True, False):
         return d.call(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False), x)
-    return d.apply(
-        "interpolate", lambda x: functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False), x
-    )
+    factor = d.within(2, 3)
+    spellings: dict[str, Callable[[Tensor], Tensor]] = {
+        "interpolate": lambda x: functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False),
+        f"interpolate, {factor}, nearest": lambda x: functional.interpolate(x, scale_factor=factor),
+        "interpolate, nearest-exact": lambda x: functional.interpolate(x, scale_factor=2, mode="nearest-exact"),
+    }
+    return d.apply(*d.named(spellings), x)
 
 
 # ---- numbers that move ------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.data import load_data
 from penni_escalate.compress.decompose import decompose_network
-from penni_escalate.compress.equivalence import SPREAD, check_equivalence
+from penni_escalate.compress.equivalence import check_equivalence
 from penni_escalate.compress.export import export_package, first_difference
 from penni_escalate.compress.frontend import Program, UnsupportedError, export, read_program
 from penni_escalate.compress.graph import Graph, Role
@@ -22,6 +22,7 @@ from penni_escalate.compress.integer import IntegerNetwork, calibrate
 from penni_escalate.compress.layers import coefficients
 from penni_escalate.compress.prune import prune_to
 from penni_escalate.compress.quantize import quantize_kernels
+from penni_escalate.compress.random_weights import SPREAD
 from penni_escalate.compress.recipe import Recipe, make_recipe
 from penni_escalate.golden.functional import run_network
 from penni_escalate.golden.package import Package

@@ -22,6 +22,8 @@ from penni_escalate.compress.prune import masked
 DENSE_CHANNELS_MAX = 6
 #: What a limit of 0 and 6 is called.
 _SIX = 6
+#: Largest enlargement of a package.
+_FACTOR_MAX = 64
 _RELU = "use ReLU or ReLU6"
 _GATE = "use ReLU or ReLU6, or leave the gate out"
 _POOL = "use max pooling, average pooling or a convolution with stride"
@@ -250,7 +252,8 @@ def _norm(reader: Reader, node: fx.Node, a: Any) -> Any:
     "sub",
     "rsub",
     written="+ and - of two tensors, torch.add, torch.sub, alpha too; + and - of a constant",
-    becomes="the residual input of the layer that gives one of them; elsewhere a depthwise 1x1 layer",
+    becomes="the residual input of the layer that gives one of them; a constant the bias of a layer without one; "
+    "elsewhere a depthwise 1x1 layer",
     condition="two tensors of the same shape; a constant for the whole tensor or for each channel",
     word="add",
 )
@@ -317,15 +320,18 @@ def _affine(
     """value * scale + offset, constants for each channel; together with one right before it."""
     layer = reader.fusable(value)
     before = reader.modules.get(layer.module) if layer is not None else None
+    if layer is not None and (layer.norm or layer.skip or layer.activation is not Activation.LINEAR):
+        layer = None
+    once = not scale.names and bool((scale.value == 1).all())
+    if layer is not None and once and isinstance(before, nn.Conv2d | nn.Linear) and before.bias is None:
+        bias = _by_channel(reader, offset, value, layer.out_shape[0])
+        reader.own(node, offset)
+        own = isinstance(offset.value, nn.Parameter) and offset.value.shape == bias.shape
+        before.register_parameter("bias", reader.parameter(offset.value if own else bias, offset.names))
+        return reader.extend(node, layer)
     names = scale.names | offset.names
     learned = any(reader.state[name].requires_grad for name in names)
-    if (
-        layer is not None
-        and isinstance(before, FixedDepthwise)
-        and not learned
-        and not (layer.norm or layer.skip)
-        and layer.activation is Activation.LINEAR
-    ):
+    if layer is not None and isinstance(before, FixedDepthwise) and not learned:
         factor, shift = (_by_channel(reader, one, value, layer.out_shape[0]) for one in (scale, offset))
         bias = before.weight.new_zeros(len(factor)) if before.bias is None else before.bias
         reader.modules[layer.module] = FixedDepthwise(
@@ -582,15 +588,42 @@ def _averaged(
     word="interpolate",
 )
 def _upsample(reader: Reader, node: fx.Node, a: Any) -> Value:
-    out = shape_of(node)
-    before = a.input.shape
-    factor = out[1] // before[1]
-    if a.align_corners or out[1:] != (before[1] * factor, before[2] * factor) or factor & (factor - 1) or factor < 1:
+    factor = _factor(node, a.input)
+    if a.align_corners or factor is None or factor & (factor - 1):
         raise RefusedError("is not an enlargement by a power of two with align_corners=False", "enlarge by 2, 4, 8 ..")
+    return _enlarged(reader, node, a.input, Role.UPSAMPLE, factor)
+
+
+@_operator(
+    "upsample_nearest2d",
+    "_upsample_nearest_exact2d",
+    written="Upsample, functional.interpolate, mode='nearest' or 'nearest-exact'",
+    becomes="an upsampling by copies",
+    condition="by a whole number up to 64, the same in both directions",
+    word="interpolate",
+)
+def _upsample_nearest(reader: Reader, node: fx.Node, a: Any) -> Value:
+    factor = _factor(node, a.input)
+    if factor is None or factor > _FACTOR_MAX:
+        raise RefusedError(
+            "is not an enlargement by one whole number in both directions", f"enlarge by 2, 3 .. {_FACTOR_MAX}"
+        )
+    return _enlarged(reader, node, a.input, Role.UPSAMPLE_NEAREST, factor)
+
+
+def _factor(node: fx.Node, value: Value) -> int | None:
+    """How much larger in both directions a node makes an image; None where it is no one whole number."""
+    (_, height, width), before = shape_of(node), value.shape
+    factor = height // before[1]
+    return factor if factor and (height, width) == (before[1] * factor, before[2] * factor) else None
+
+
+def _enlarged(reader: Reader, node: fx.Node, value: Value, role: Role, factor: int) -> Value:
     if factor == 1:
-        return reader.passed(node, a.input)
-    read = reader.read(node, a.input)
-    return reader.begin(node, Role.UPSAMPLE, read, (out[0], out[1], out[2]), shape=out, factor=factor)
+        return reader.passed(node, value)
+    read = reader.read(node, value)
+    out = shape_of(node)
+    return reader.begin(node, role, read, (out[0], out[1], out[2]), shape=out, factor=factor)
 
 
 # ---- numbers that move ------------------------------------------------------------------------------------
@@ -750,7 +783,7 @@ INSTEAD = {
     "conv_transpose2d": "enlarge by bilinear interpolation, then convolve",
     "conv1d": "use Conv2d",
     "conv3d": "use Conv2d",
-    "upsample_": "use bilinear interpolation by 2, 4, 8 .. with align_corners=False",
+    "upsample_": "use mode='nearest', or bilinear interpolation by 2, 4, 8 .. with align_corners=False",
     "adaptive_max_pool2d": "use MaxPool2d of a fixed window",
     "lp_pool2d": _POOL,
     "layer_norm": "use BatchNorm2d",
@@ -775,7 +808,12 @@ def instead_of(kind: str) -> str:
     return found[0] if found else "write it with the operators of the table in docs/operators.md"
 
 
-HANDLERS = {name: entry.handler for entry in OPERATORS for name in entry.names}
+def _refused(reader: Reader, node: fx.Node, a: Any) -> Value:
+    """What another format has and PyTorch has not: frontend/refused.py."""
+    raise RefusedError(a.why, a.instead)
+
+
+HANDLERS = {name: entry.handler for entry in OPERATORS for name in entry.names} | {"refused": _refused}
 WORDS = {name: entry.word for entry in OPERATORS if entry.word for name in entry.names}
 
 

@@ -1,6 +1,9 @@
 """The page of operators, docs/operators.md, from the table."""
 
 from penni_escalate.compress.frontend.operators import INSTEAD, OPERATORS
+from penni_escalate.compress.onnx_file.file import OPSET
+from penni_escalate.compress.onnx_file.numbers import NUMBERS
+from penni_escalate.compress.onnx_file.operators import CALLS
 
 _HEAD = """# Operators
 
@@ -23,6 +26,14 @@ Anything else is refused, by name and line of code; these have an advice of thei
 | operator | instead |
 |---|---|
 """
+_ONNX = """
+## In ONNX files
+
+Every file is brought to version {version} of ONNX's operators, and these are read, each as a call of PyTorch's.
+What becomes of them is in the tables above; what computes numbers of shapes is carried out.
+
+{names}.
+"""
 
 
 def operators_page() -> str:
@@ -31,4 +42,5 @@ def operators_page() -> str:
     # What PyTorch itself makes of an operator has the same advice.
     written = {name: text for name, text in INSTEAD.items() if not name.startswith(("_", "native_"))}
     refused = [f"| `{name.rstrip('_')}` | {text} |\n" for name, text in written.items()]
-    return "".join([_HEAD, *supported, _BETWEEN, *refused])
+    names = ", ".join(f"`{name}`" for name in sorted(CALLS.keys() | NUMBERS.keys() | {"Constant"}))
+    return "".join([_HEAD, *supported, _BETWEEN, *refused, _ONNX.format(version=OPSET, names=names)])

@@ -18,7 +18,8 @@ from penni_escalate.common.errors import UserError, first_line
 
 #: Images of the example: more than one, so that an axis of size one is none of the batch.
 BATCH = 2
-_TORCH = Path(torch.__file__).parent
+#: Whose lines of code are not the user's: PyTorch's, and those that call it for the operators of a file.
+_OTHERS = (Path(torch.__file__).parent, Path(__file__).parents[1] / "onnx_file")
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,7 @@ class Program:
         """The tensors of this network, or of a copy of it, by the names of the graph's inputs."""
         named: dict[str, Tensor] = dict(network.named_parameters(remove_duplicate=False))
         named |= dict(network.named_buffers(remove_duplicate=False))
-        found = {place: named[name] for place, name in self.parameters.items()}
-        floating = next((value.dtype for value in found.values() if value.is_floating_point()), torch.float32)
-        held = {
-            place: value.to(floating) if value.is_floating_point() else value for place, value in self.constants.items()
-        }
-        return found | held
+        return {place: named[name] for place, name in self.parameters.items()} | dict(self.constants)
 
 
 def export(network: nn.Module, name: str, input_shape: tuple[int, int, int]) -> Program:
@@ -83,6 +79,8 @@ def export(network: nn.Module, name: str, input_shape: tuple[int, int, int]) -> 
             if any(_in_place(node) for node in recorded.nodes):
                 # Also takes batch norm and dropout apart, and two seconds for a deep network.
                 program = program.run_decompositions({})
+        except UserError:
+            raise
         except Exception as error:  # torch.export raises whatever the network's own code raises, and much of its own
             raise _refused(network, name, example, error) from None
     mutated = list(program.graph_signature.buffers_to_mutate.values())
@@ -132,8 +130,9 @@ def line_of(node: fx.Node) -> str:
     frames = [line for line in (node.meta.get("stack_trace") or "").splitlines() if line.lstrip().startswith("File ")]
     for frame in reversed(frames):
         parts = frame.split('"')
-        if len(parts) == 3 and _TORCH not in Path(parts[1]).parents and Path(parts[1]).is_absolute():
-            return f"{Path(parts[1]).name}:{parts[2].split('line ')[1].split(',')[0]}"
+        path = Path(parts[1]) if len(parts) == 3 else Path()
+        if path.is_absolute() and not any(folder in path.parents for folder in _OTHERS):
+            return f"{path.name}:{parts[2].split('line ')[1].split(',')[0]}"
     return ""
 
 

@@ -217,11 +217,16 @@ class Reader:
         return Const(result, frozenset(names)) if isinstance(result, Tensor) else result
 
     def _bound(self, node: fx.Node) -> SimpleNamespace:
-        """A call's arguments by name; a tensor of the image has the node that it comes from."""
+        """A call's arguments by name; a tensor of the image has the node that it comes from.
+
+        A constant has the image's type, as in PyTorch's operators; until here it was computed in its own.
+        """
         assert isinstance(node.target, torch._ops.OpOverload)
 
         def value(source: fx.Node) -> Any:
             found = self.values[source]
+            if isinstance(found, Const) and found.value.is_floating_point():
+                return replace(found, value=found.value.to(self.dtype))
             return replace(found, node=source) if isinstance(found, Value) else found
 
         args, kwargs = fx.map_arg(node.args, value), fx.map_arg(node.kwargs, value)
@@ -313,7 +318,7 @@ class Reader:
     ) -> Value:  # fmt: skip
         """A new layer, called as the node is; ``shape`` is that of the value."""
         window, stride = fields.get("kernel", (1, 1)), fields.get("stride", 1)
-        if role is not Role.UPSAMPLE and not fields.get("flatten"):
+        if "factor" not in fields and not fields.get("flatten"):
             sides = zip(read.shape[1:], window, strict=True)
             found = tuple((side + 2 * fields.get("padding", 0) - size) // stride + 1 for side, size in sides)
             if found != out_shape[1:]:
@@ -483,7 +488,7 @@ class Reader:
 
     def positive(self, sources: Sequence[str]) -> bool:
         """Whether no number of these tensors can be below 0."""
-        kept = (Role.MAX_POOL, Role.AVERAGE_POOL, Role.SELECT, Role.UPSAMPLE)
+        kept = (Role.MAX_POOL, Role.AVERAGE_POOL, Role.SELECT, Role.UPSAMPLE, Role.UPSAMPLE_NEAREST)
 
         def one(name: str) -> bool:
             layer = self.layers.get(name)

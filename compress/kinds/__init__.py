@@ -9,6 +9,7 @@ from penni_escalate.compress.kinds.max_pool import MAX_POOL
 from penni_escalate.compress.kinds.pointwise import POINTWISE, SELECT
 from penni_escalate.compress.kinds.role import RoleKind
 from penni_escalate.compress.kinds.upsample import UPSAMPLE
+from penni_escalate.compress.kinds.upsample_nearest import UPSAMPLE_NEAREST
 from penni_escalate.golden.layers import LayerKind
 
 ROLES: dict[Role, RoleKind] = {
@@ -22,6 +23,7 @@ ROLES: dict[Role, RoleKind] = {
         MAX_POOL,
         AVERAGE_POOL,
         UPSAMPLE,
+        UPSAMPLE_NEAREST,
         SELECT,
     )
 }

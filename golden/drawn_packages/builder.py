@@ -16,7 +16,7 @@ from penni_escalate.golden.functional import layer_input, score
 from penni_escalate.golden.kinds import KINDS, Classifier
 from penni_escalate.golden.kinds.kind import EXPONENT, SKIP
 from penni_escalate.golden.layers import LayerKind, Requantized
-from penni_escalate.golden.manifest import SCHEMA_VERSION, Measure, output_type
+from penni_escalate.golden.manifest import Measure, output_type, version_of
 from penni_escalate.golden.package import Package, copy_package, layer_of, write_package
 from penni_escalate.golden.workloads.draw import Spread, draw_coefficients, draw_kernels, scaling
 
@@ -139,7 +139,7 @@ class PackageBuilder:
             answers = {"labels": self.tensors[self._entries[-1].name].argmax(axis=1).astype(np.int64)}
         tensor, images = self._types["input"], self.tensors["input"]
         manifest = {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": version_of(entry.kind for entry in self._entries),
             "network": network,
             "data": "drawn: nothing was trained, no score means anything",
             "seed": seed,

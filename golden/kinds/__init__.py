@@ -16,10 +16,12 @@ from penni_escalate.golden.kinds.kind import Array, Kind
 from penni_escalate.golden.kinds.max_pool import MAX_POOL, MaxPool
 from penni_escalate.golden.kinds.pointwise import POINTWISE, Pointwise
 from penni_escalate.golden.kinds.upsample import UPSAMPLE, Upsample
+from penni_escalate.golden.kinds.upsample_nearest import UPSAMPLE_NEAREST, UpsampleNearest
 from penni_escalate.golden.layers import LayerKind
 
 KINDS: dict[LayerKind, Kind] = {
-    kind.name: kind for kind in (DECOMPOSED, DENSE, DEPTHWISE, POINTWISE, MAX_POOL, UPSAMPLE, CLASSIFIER)
+    kind.name: kind
+    for kind in (DECOMPOSED, DENSE, DEPTHWISE, POINTWISE, MAX_POOL, UPSAMPLE, UPSAMPLE_NEAREST, CLASSIFIER)
 }
 
 __all__ = [
@@ -32,4 +34,5 @@ __all__ = [
     "MaxPool",
     "Pointwise",
     "Upsample",
+    "UpsampleNearest",
 ]

@@ -81,6 +81,7 @@ class Kind:
         layer: its class, which holds the functional model and the sums of the overflow proof.
         own_arrays: beside those of every layer with a requantization.
         values: manifest fields without a choice.
+        choices: manifest fields with fewer values than those of all kinds.
         least: manifest fields of which the kind needs at least so many.
         rule: raises ValueError where an entry breaks a rule of the kind's own, between several fields.
         kernel: height and width of the kernel.
@@ -88,6 +89,7 @@ class Kind:
         channelwise: output channel k comes from input channel k.
         enlarges: it has a factor.
         logits: it gives the logits, and is the last layer.
+        since: version of the format that has it first.
         on_core: a layer in the form that the stream core runs, or why it does not; None where it does not run the kind.
     """
 
@@ -95,6 +97,7 @@ class Kind:
     layer: type[Layer]
     own_arrays: tuple[Array, ...] = ()
     values: Mapping[str, int] = field(default_factory=dict)
+    choices: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     least: Mapping[str, int] = field(default_factory=dict)
     rule: Callable[[LayerEntry], None] = _no_rule
     kernel: Callable[[LayerEntry], tuple[int, int]] = _kernel
@@ -102,6 +105,7 @@ class Kind:
     channelwise: bool = False
     enlarges: bool = False
     logits: bool = False
+    since: int = 2
     on_core: Callable[[Any], Convolution | str] | None = None
 
     @property
@@ -134,6 +138,10 @@ class Kind:
         for name, needed in self.fixed.items():
             if getattr(entry, name) != needed:
                 raise ValueError(f"field '{name}' is {getattr(entry, name)}: {self.phrase}'s is {needed}")
+        for name, choices in self.choices.items():
+            if getattr(entry, name) not in choices:
+                listed = ", ".join(map(str, choices))
+                raise ValueError(f"field '{name}' is {getattr(entry, name)}: {self.phrase}'s is one of {listed}")
         for name, least in self.least.items():
             if getattr(entry, name) < least:
                 raise ValueError(f"field '{name}' is {getattr(entry, name)}: {self.phrase}'s is at least {least}")

@@ -1,32 +1,19 @@
 """Bilinear enlargement by a power of two."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from penni_escalate.golden.entries import LayerEntry
+from penni_escalate.golden.kinds.enlargement import ENLARGED, Enlargement, factor_of
 from penni_escalate.golden.kinds.kind import Kind
-from penni_escalate.golden.layers import Layer, LayerKind
+from penni_escalate.golden.layers import LayerKind
 
 
 @dataclass(frozen=True, kw_only=True)
-class Upsample(Layer):
+class Upsample(Enlargement):
     """Bilinear enlargement by ``factor``, a power of two, with half-pixel centres."""
 
     kind: LayerKind = field(default=LayerKind.UPSAMPLE, init=False)
-    factor: int
-
-    @property
-    def out_height(self) -> int:
-        """Output rows."""
-        return self.factor * self.geometry.height
-
-    @property
-    def out_width(self) -> int:
-        """Output columns."""
-        return self.factor * self.geometry.width
 
     def compute(self, activations: np.ndarray, skip: np.ndarray | None = None) -> np.ndarray:
         """Codes (N, F*H, F*W, C) from (N, H, W, C).
@@ -55,15 +42,12 @@ def _places(size: int, factor: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return before, np.minimum(before + 1, size - 1), (place % (2 * factor)).astype(np.int32)
 
 
-def _fields(entry: LayerEntry, arrays: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
-    return {"factor": entry.factor}
-
-
 UPSAMPLE = Kind(
     name=LayerKind.UPSAMPLE,
     layer=Upsample,
-    values={"kernel_height": 1, "kernel_width": 1, "stride": 1, "padding": 0, "basis": 0},
-    fields=_fields,
+    values=ENLARGED,
+    choices={"factor": (1, 2, 4, 8, 16, 32, 64)},
+    fields=factor_of,
     channelwise=True,
     enlarges=True,
 )

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from penni_escalate.golden.entries import Strict
 from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.kinds import KINDS
 from penni_escalate.golden.layers import LayerKind
 from penni_escalate.golden.workloads.draw import Spread
 
@@ -132,7 +133,7 @@ class LayerEntry(Strict):
         ):
             if kept is not None and kept > all_of_them:
                 raise ValueError(f"field '{field}' is {kept}: the layer has {all_of_them} before shrinking")
-        if self.chosen_kind in (LayerKind.MAX_POOL, LayerKind.UPSAMPLE, LayerKind.CLASSIFIER):
+        if KINDS[self.chosen_kind].hands_on or KINDS[self.chosen_kind].logits:
             raise ValueError(f"field 'kind' is '{self.chosen_kind}': it must be a kind of convolution")
         if self.chosen_kind is LayerKind.POINTWISE and self.kernel != 1:
             raise ValueError(f"field 'kernel' is {self.kernel}: a pointwise layer has 1")

@@ -10,7 +10,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.golden.fit import core_form
 from penni_escalate.golden.functional import layer_input, run_network
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.kinds import Classifier, Convolution, Depthwise
+from penni_escalate.golden.kinds import KINDS, Classifier, Convolution, Depthwise
 from penni_escalate.golden.layers import Layer, LayerKind, Requantized
 from penni_escalate.golden.package import Package
 from penni_escalate.golden.workloads.entries import MeasuredEntry, densities
@@ -100,7 +100,7 @@ class MeasuredNetwork:
         found = {}
         for name, layer in layers.items():
             channels = sum(widths[source] for source in layer.sources)
-            passes_on = layer.kind in (LayerKind.MAX_POOL, LayerKind.UPSAMPLE)
+            passes_on = KINDS[layer.kind].hands_on
             widths[name] = channels if passes_on else given.get(name, layer.geometry.kernels)
             if name in self.forms:
                 found[name] = replace(layer.geometry, channels=channels, kernels=widths[name])

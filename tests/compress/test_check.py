@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.compress.command import compress
+from tests.compress.onnx_file.models import model, node, saved, small
 from tests.compress.small_networks import Plain, own
 
 NETWORK = """
@@ -81,6 +82,34 @@ def test_everything_that_is_not_supported_is_listed(tmp_path: Path) -> None:
         ["│ act", "mine.py:12", "is a call of 'silu'"],
     ]
     assert all("use ReLU or ReLU6" in row for row in rows)
+
+
+def test_a_network_in_an_onnx_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    saved(small(), tmp_path)
+    printed = " ".join(check("mine.onnx", "--shape", "4,6,8").split())
+    assert "the_Conv_a │ first │ 4x6x8 │ 8x6x8" in printed and "It gives 5 logits" in printed
+    assert " ".join(check("mine.onnx").split()) == printed
+
+
+def test_everything_in_an_onnx_file_that_is_not_supported_is_listed(tmp_path: Path) -> None:
+    path = saved(model(node("LeakyRelu", "x", gives="a"), node("Trilu", "a")), tmp_path)
+    with pytest.raises(UserError) as found:
+        check(str(path))
+    sentence, table = str(found.value).split("|", 1)
+    assert sentence.startswith(f"Network '{path}' has 2 operations that are not supported: the table says what")
+    rows = [" ".join(row.split()) for row in table.splitlines() if "│" in row]
+    assert [row.split(" │ ")[0] for row in rows] == ["│ the/LeakyRelu/a", "│ the/Trilu/y"]
+    assert "use ReLU: a negative slope needs a product that no layer has" in rows[0]
+
+
+def test_an_onnx_file_without_a_size(tmp_path: Path) -> None:
+    path = saved(model(node("Relu", "x"), image=("n", 4, "height", "width")), tmp_path)
+    for arguments in ([str(path)], ["digits"]):
+        with pytest.raises(UserError, match=f"^Network '{arguments[0]}' does not say how large its images are: give"):
+            check(*arguments)
+    with pytest.raises(UserError, match=r"takes images of 4 x any x any, and not of 3 x 6 x 8, channels, height"):
+        check(str(path), "--shape", "3,6,8")
 
 
 @pytest.mark.parametrize("shape", ["3,8", "3,8,x", "3,0,8", ""])

@@ -19,12 +19,13 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.compress import equivalence
 from penni_escalate.compress.build import build
 from penni_escalate.compress.data import load_data
-from penni_escalate.compress.equivalence import BATCHES, SPREAD, _Own, check_equivalence
+from penni_escalate.compress.equivalence import check_equivalence
 from penni_escalate.compress.frontend import Program, export, operators, read_program
 from penni_escalate.compress.frontend.reader import Reader
 from penni_escalate.compress.frontend.values import Picture
 from penni_escalate.compress.graph import Activation, Graph, Layer
 from penni_escalate.compress.networks import NETWORKS
+from penni_escalate.compress.random_weights import BATCHES, SPREAD, RandomCopy
 from penni_escalate.compress.recipe import parse_recipe
 from tests.compress import small_networks
 from tests.compress.frontend import networks as frontend_networks
@@ -123,6 +124,19 @@ def test_a_network_is_read_in_evaluation_mode() -> None:
     assert [layer.name for layer in checked(network).layers] == ["conv1", "conv2", "conv3", "fc"]
     assert network.training and not network.norm.training and network.conv1.training
     assert "aux" not in {layer.name for layer in checked(AuxiliaryHead()).layers}
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda n, x: (x - torch.tensor([0.1, 0.2, 0.3])[:, None, None] / 7) * (1 / torch.tensor(0.3)),
+        lambda n, x: x / (3 * torch.tensor(0.1)) + torch.linspace(0.1, 0.7, 3).sqrt()[:, None, None],
+        lambda n, x: torch.sub(x, torch.tensor(0.7) ** 2, alpha=0.3),
+    ],
+)
+def test_constants_that_float32_does_not_hold_exactly(forward: Callable[[Any, Tensor], Tensor]) -> None:
+    """What is computed among them is rounded to float32, by the network as well."""
+    checked(Mine(lambda n, x: n.head(relu(n.c1(forward(n, x))))))
 
 
 def test_one_tensor_in_a_dictionary_is_the_result() -> None:
@@ -264,7 +278,7 @@ def test_a_gain_of_zero_hides_no_branch(monkeypatch: pytest.MonkeyPatch) -> None
     )
     lost = replace(graph, layers=without_branch)
     with monkeypatch.context() as patch:
-        patch.setattr(_Own, "draw", lambda *_: None)
+        patch.setattr(RandomCopy, "draw", lambda *_: None)
         check_equivalence(program, lost)
     with pytest.raises(UserError, match=r"^Layer 'c1' of network 'mine' does not give"):
         check_equivalence(program, lost)
@@ -377,7 +391,7 @@ def test_every_parameter_and_buffer_is_drawn_and_no_number_is_near_zero() -> Non
     network = Mobile()
     network.register_buffer("constant", torch.zeros(3))
     generator = torch.Generator().manual_seed(1)
-    drawn = _Own(network, "mine")
+    drawn = RandomCopy(network, "mine")
     with torch.no_grad():
         drawn.draw(torch.randn(1, *SHAPE, dtype=torch.float64, generator=generator), generator)
     before = network.state_dict()
@@ -391,7 +405,7 @@ def test_every_parameter_and_buffer_is_drawn_and_no_number_is_near_zero() -> Non
 def test_clamps_act_on_both_sides() -> None:
     generator = torch.Generator().manual_seed(1)
     images = SPREAD * torch.randn(2, *SHAPE, dtype=torch.float64, generator=generator)
-    drawn = _Own(Mobile(), "mine")
+    drawn = RandomCopy(Mobile(), "mine")
     with torch.no_grad():
         drawn.draw(images[:1], generator)
     shares = []
@@ -411,12 +425,37 @@ def test_every_layer_of_a_deep_network_gives_numbers_of_one_size() -> None:
     """Grown from layer to layer, they would leave nothing of a bias."""
     generator = torch.Generator().manual_seed(1)
     images = SPREAD * torch.randn(1, 3, 32, 32, dtype=torch.float64, generator=generator)
-    drawn = _Own(NETWORKS["resnet56"].build(10), "mine")
+    drawn = RandomCopy(NETWORKS["resnet56"].build(10), "mine")
     with torch.no_grad():
         drawn.draw(images, generator)
         for outputs in drawn.outputs(images).values():
             for output in outputs:
                 assert SPREAD / 10 < output.square().mean().sqrt() < SPREAD * 10
+
+
+def test_layers_that_are_functions_give_numbers_of_one_size() -> None:
+    class Deep(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weights = nn.ParameterList(torch.randn(8, channels, 3, 3) for channels in [3] + [8] * 29)
+            self.last = nn.Parameter(torch.randn(8, 4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            for weight in self.weights:
+                x = relu(functional.conv2d(x, weight, padding=1))
+            sizes.append(float(x.square().mean().sqrt()))
+            result = x.mean((2, 3)) @ self.last
+            sizes.append(float(result.square().mean().sqrt()))
+            return result
+
+    sizes: list[float] = []
+    generator = torch.Generator().manual_seed(1)
+    images = SPREAD * torch.randn(1, *SHAPE, dtype=torch.float64, generator=generator)
+    drawn = RandomCopy(Deep(), "mine")
+    with torch.no_grad():
+        drawn.draw(images, generator)
+        drawn.result(images)
+    assert all(SPREAD / 10 < size < SPREAD * 10 for size in sizes[-2:])
 
 
 class OneNumber(nn.Module):
@@ -441,7 +480,7 @@ def one_number(activation: type[nn.Module]) -> tuple[Program, Graph]:
 def test_a_result_that_is_clamped_hides_no_difference(
     activation: type[nn.Module], seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(equivalence, "_SEED", seed)
+    monkeypatch.setattr(equivalence, "SEED", seed)
     program, graph = one_number(activation)
     check_equivalence(program, graph)
     with pytest.raises(UserError, match=r"^Layer 'conv' of network 'mine' does not give"):

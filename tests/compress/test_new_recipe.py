@@ -35,7 +35,7 @@ def test_a_new_recipe_is_one(folder: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert new(monkeypatch, "sub/mine.yaml", *arguments) == 0
     assert "--config sub/mine.yaml --dry-run" in capsys.readouterr().out
     recipe = load_recipe(folder / "sub" / "mine.yaml")
-    assert "The checkpoint needs the 'mean' and" in (folder / "sub" / "mine.yaml").read_text()
+    assert "The weights need the 'mean' and" in (folder / "sub" / "mine.yaml").read_text()
     assert (recipe.network, str(recipe.data.folder), recipe.checkpoint) == ("../net.py:Mine", "../photos", "../w.pt")
     least = {"network": "a", "data": {"source": "b"}, "checkpoint": "c"}
     named = ("network", "data", "checkpoint")

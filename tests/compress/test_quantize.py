@@ -25,6 +25,7 @@ from penni_escalate.compress.kinds.classifier import IntegerClassifier
 from penni_escalate.compress.kinds.requantized import IntegerLayer
 from penni_escalate.compress.kinds.role import Sources
 from penni_escalate.compress.kinds.upsample import upsample
+from penni_escalate.compress.kinds.upsample_nearest import copies
 from penni_escalate.compress.layers import DecomposedConv2d, combine_kernels
 from penni_escalate.compress.quantize import balance_kernels, quantize_kernels
 from penni_escalate.compress.quantizers import (
@@ -306,6 +307,14 @@ def test_eight_bits_are_near_the_float_network(network_type: type[nn.Module]) ->
     error = float((found - expected.reshape(found.shape)).norm() / (expected - expected.mean()).norm())
     print(network_type.__name__, error)
     assert error < 0.12
+
+
+def test_upsampling_by_copies_gives_every_gradient() -> None:
+    codes = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]], requires_grad=True)
+    found = copies(codes, 3)
+    assert found.equal(functional.interpolate(codes, scale_factor=3)) and found.shape == (1, 1, 6, 6)
+    found.sum().backward()
+    assert codes.grad is not None and codes.grad.eq(9).all()
 
 
 def test_upsampling_is_rounded_bilinear() -> None:

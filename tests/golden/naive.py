@@ -9,7 +9,15 @@ from itertools import product
 import numpy as np
 
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.kinds import Classifier, Convolution, Depthwise, MaxPool, Pointwise, Upsample
+from penni_escalate.golden.kinds import (
+    Classifier,
+    Convolution,
+    Depthwise,
+    MaxPool,
+    Pointwise,
+    Upsample,
+    UpsampleNearest,
+)
 from penni_escalate.golden.layers import Layer, Requantized
 from penni_escalate.golden.package import Package
 from penni_escalate.golden.pooling import Pool
@@ -31,6 +39,8 @@ def naive_layer(layer: Layer, tensors: dict[str, np.ndarray]) -> np.ndarray:
         image = [[[code for row in image for pixel in row for code in pixel]]]
     if isinstance(layer, MaxPool):
         return np.array(_max_pool(layer.geometry, image), np.int64)
+    if isinstance(layer, UpsampleNearest):
+        return np.array(_copies(layer, image), np.int64)
     if isinstance(layer, Upsample):
         return np.array(_upsample(layer, image), np.int64)
     if isinstance(layer, Classifier):
@@ -110,6 +120,16 @@ def _max_pool(g: Geometry, image: list) -> list:
         [[max(image[i][j][k] for _, _, i, j in _places(g, y, x)) for k in range(g.kernels)] for x in range(g.out_width)]
         for y in range(g.out_height)
     ]
+
+
+def _copies(layer: UpsampleNearest, image: list) -> list:
+    """Every pixel, side by side and line by line."""
+    found = []
+    for row in image:
+        line = [pixel for pixel in row for _ in range(layer.factor)]
+        for _ in range(layer.factor):
+            found.append(line)
+    return found
 
 
 def _upsample(layer: Upsample, image: list) -> list:

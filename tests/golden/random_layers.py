@@ -8,7 +8,16 @@ import numpy as np
 from penni_escalate.golden.codes import code_dtype, code_range
 from penni_escalate.golden.drawn_packages.builder import PackageBuilder
 from penni_escalate.golden.geometry import Geometry, Padding
-from penni_escalate.golden.kinds import KINDS, Classifier, Convolution, Depthwise, MaxPool, Pointwise, Upsample
+from penni_escalate.golden.kinds import (
+    KINDS,
+    Classifier,
+    Convolution,
+    Depthwise,
+    MaxPool,
+    Pointwise,
+    Upsample,
+    UpsampleNearest,
+)
 from penni_escalate.golden.layers import Layer, LayerKind, Skip
 from penni_escalate.golden.package import Package
 
@@ -27,7 +36,7 @@ def _geometry(rng: np.random.Generator, kind: LayerKind, channels: int, height: 
     kernels = channels if KINDS[kind].channelwise else int(rng.integers(1, 7))
     if kind is LayerKind.CLASSIFIER:
         return Geometry(channels, height, width, kernels, height, width)
-    if kind is LayerKind.UPSAMPLE:
+    if KINDS[kind].enlarges:
         return Geometry(channels, height, width, kernels, 1, 1)
     while True:
         rows, columns = (1, 1) if kind is LayerKind.POINTWISE else (int(x) for x in rng.integers(1, 6, 2))
@@ -56,6 +65,8 @@ def random_layer_of(rng: np.random.Generator, kind: LayerKind) -> tuple[Layer, d
         return MaxPool(**layer), tensors
     if kind is LayerKind.UPSAMPLE:
         return Upsample(**layer, factor=int(rng.choice([1, 2, 4]))), tensors
+    if kind is LayerKind.UPSAMPLE_NEAREST:
+        return UpsampleNearest(**layer, factor=int(rng.integers(1, 6))), tensors
     k, c, kernel = g.kernels, g.channels, (g.kernel_height, g.kernel_width)
     bias = rng.integers(-100_000, 100_001, k).astype(np.int32)
     if kind is LayerKind.CLASSIFIER:
@@ -123,10 +134,12 @@ def write_every_kind(folder: Path, seed: int, measure: str, count: int = 3) -> P
     both = add(LayerKind.POINTWISE, [large, stem], 3, stride=2)
     if measure == "accuracy":
         features = add(LayerKind.POINTWISE, [both, joined], 6, flatten=True)
+        add(LayerKind.UPSAMPLE_NEAREST, [joined], factor=3)
         add(LayerKind.CLASSIFIER, [features], 4, name="last", signed=True)
         answers = {"labels": rng.integers(0, 4, count)}
     else:
         last = add(LayerKind.POINTWISE, [both], 1, density=1.0, signed=True, scale=0.03)
+        add(LayerKind.UPSAMPLE_NEAREST, [joined], factor=3)
         add(LayerKind.UPSAMPLE, [last], name="last", factor=4, signed=True, scale=0.03)
         answers = {"maps": rng.integers(0, 256, (count, 16, 12)).astype(np.uint8)}
     return net.write(folder, "every_kind", seed, answers)

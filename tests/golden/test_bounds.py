@@ -16,7 +16,7 @@ from penni_escalate.golden.cycle.requantize import requantized
 from penni_escalate.golden.cycle.sizes import sizes_of
 from penni_escalate.golden.fit import HEIGHT_MAX, exceeds_limits, unsupported_reason
 from penni_escalate.golden.geometry import Geometry
-from penni_escalate.golden.kinds import Convolution, Pointwise
+from penni_escalate.golden.kinds import KINDS, Convolution, Pointwise
 from penni_escalate.golden.layers import LayerKind, Requantized, Skip, Weighted
 from penni_escalate.golden.overflow import accumulator_range, check_accumulator, z_problem, z_range
 from penni_escalate.golden.package import Package
@@ -61,7 +61,7 @@ def test_z(plus: int, minus: int, signed: bool, z_bits: int, reached: tuple[int,
         )
 
 
-WEIGHTED = [kind for kind in LayerKind if kind not in (LayerKind.MAX_POOL, LayerKind.UPSAMPLE)]
+WEIGHTED = [kind for kind in LayerKind if not KINDS[kind].hands_on]
 
 
 @pytest.mark.parametrize("kind", WEIGHTED)

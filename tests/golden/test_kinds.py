@@ -65,6 +65,7 @@ def test_what_each_kind_is() -> None:
         "pointwise": {"requantized", "on core"},
         "max_pool": {"hands on", "channelwise", "on core"},
         "upsample": {"hands on", "channelwise", "enlarges"},
+        "upsample_nearest": {"hands on", "channelwise", "enlarges"},
         "classifier": {"logits", "on core"},
     }
     for name, expected in facts.items():

@@ -21,6 +21,7 @@ from penni_escalate.golden.archive import pack_arrays
 from penni_escalate.golden.fit import core_form
 from penni_escalate.golden.functional import run_network
 from penni_escalate.golden.kinds import Convolution
+from penni_escalate.golden.manifest import version_of
 from penni_escalate.golden.overflow import accumulator_range
 from penni_escalate.golden.package import checksum, copy_package, read_package, write_package
 from tests.golden.random_layers import write_every_kind
@@ -162,7 +163,7 @@ def test_damage_under_its_own_checksum(package: Path) -> None:
         (lambda d: d["layers"][1].update(scale=math.inf), "it holds Infinity, which is no number of JSON"),
         (lambda d: d["input"].update(scale=math.nan), "it holds NaN, which is no number of JSON"),
         (lambda d: d["recipe"].update(x=-math.inf), "it holds -Infinity, which is no number of JSON"),
-        (lambda d: d.update(schema_version=1), "field 'schema_version' is 1: this reader takes version 2"),
+        (lambda d: d.update(schema_version=1), "field 'schema_version' is 1: this reader takes the versions 2 and 3"),
         (lambda d: d.update(colour="red"), "field 'colour' is not known"),
         (lambda d: d.pop("network"), "field 'network' is missing"),
         (lambda d: d["scores"].pop("integer"), "field 'scores.integer' is missing"),
@@ -193,7 +194,7 @@ def test_a_wrong_manifest(package: Path, change: Callable[[dict[str, Any]], None
 
 #: Layers of the network of every kind by number: first, decomposed with a skip tensor, depthwise, max pool, pointwise,
 #: max pool, decomposed with three sources and a skip tensor, upsample, pointwise with two sources, pointwise that
-#: flattens, classifier.
+#: flattens, upsample by copies that nobody reads, classifier.
 @pytest.mark.parametrize(
     ("layer", "change", "expected"),
     [
@@ -208,9 +209,9 @@ def test_a_wrong_manifest(package: Path, change: Callable[[dict[str, Any]], None
         (8, {"sources": ["first0", "decomposed1"]}, "'first0' with signed false and 'decomposed1' with signed true"),
         (8, {"sources": ["first0", "input"]}, "'first0' with scale 0.5 and 'input' with scale 0.1"),
         (6, {"channels": 5}, "are (5, 4, 3): its sources 'depthwise2', 'pointwise4', 'max_pool5' give (14, 4, 3)"),
-        (-2, {"flatten": False}, "are (84, 1, 1): its sources 'pointwise8', 'decomposed6' give (7, 4, 3)"),
-        (-2, {"channels": 83}, "are (83, 1, 1): its sources 'pointwise8', 'decomposed6' give (84, 1, 1) flattened"),
-        (-2, {"flatten": 1}, "field 'flatten' is 1"),
+        (9, {"flatten": False}, "are (84, 1, 1): its sources 'pointwise8', 'decomposed6' give (7, 4, 3)"),
+        (9, {"channels": 83}, "are (83, 1, 1): its sources 'pointwise8', 'decomposed6' give (84, 1, 1) flattened"),
+        (9, {"flatten": 1}, "field 'flatten' is 1"),
         (1, {"skip": "depthwise2"}, "field 'skip' is 'depthwise2': it must be null, 'input' or an earlier layer"),
         (
             1,
@@ -237,8 +238,15 @@ def test_a_wrong_manifest(package: Path, change: Callable[[dict[str, Any]], None
         (4, {"padding": 1}, "field 'padding' is 1: a pointwise's is 0"),
         (4, {"basis": 0}, "field 'basis' is 0: a pointwise's is 1"),
         (4, {"factor": 2}, "field 'factor' is 2: a pointwise's is 1"),
-        (7, {"factor": 3}, "layer 'upsample7': field 'factor' is 3: it must be a power of two"),
-        (7, {"factor": 128}, "layer 'upsample7': field 'factor' is 128: it must be a power of two, at most 64"),
+        (7, {"factor": 3}, "layer 'upsample7': field 'factor' is 3: an upsample's is one of 1, 2, 4, 8, 16, 32, 64"),
+        (7, {"factor": 128}, "layer 'upsample7': field 'factor' is 128: Input should be less than or equal to 64"),
+        (
+            10,
+            {"factor": 65},
+            "layer 'upsample_nearest10': field 'factor' is 65: Input should be less than or equal to 64",
+        ),
+        (10, {"padding": 1}, "field 'padding' is 1: an upsample_nearest's is 0"),
+        (10, {"scale": 2.0}, "field 'scale' is 2.0: the upsample_nearest's source has 0.5"),
         (7, {"kernels": 3}, "field 'kernels' is 3: an upsample has as many as channels (4)"),
         (7, {"stride": 2}, "field 'stride' is 2: an upsample's is 1"),
         (7, {"basis": 1}, "field 'basis' is 1: an upsample's is 0"),
@@ -254,6 +262,23 @@ def test_a_wrong_layer(tmp_path: Path, layer: int, change: dict[str, Any], expec
     assert "manifest.json: " in message
     name = json.loads((folder / "manifest.json").read_text())["layers"][layer]["name"]
     assert f"layer '{name}': field" in message
+
+
+def test_a_package_has_the_earliest_version_that_has_its_kinds(tmp_path: Path) -> None:
+    """Each later one may be written too, and means the same; an earlier one has not all kinds."""
+    folder = write_every_kind(tmp_path / "every_kind", 1, "accuracy").folder
+    assert json.loads((folder / "manifest.json").read_text())["schema_version"] == 3
+    edit_manifest(folder, lambda d: d.update(schema_version=2))
+    assert (
+        "layer 'upsample_nearest10': field 'kind' is 'upsample_nearest': field 'schema_version' must be 3"
+        in refused(folder)
+    )
+    edit_manifest(folder, lambda d: d["layers"].pop(10))
+    edit_manifest(folder, lambda d: d.update(schema_version=3))
+    later = read_package(folder)
+    edit_manifest(folder, lambda d: d.update(schema_version=2))
+    assert read_package(folder).manifest.layers == later.manifest.layers
+    assert version_of(entry.kind for entry in later.manifest.layers) == 2
 
 
 @pytest.mark.parametrize(
@@ -282,7 +307,7 @@ def test_a_wrong_layer(tmp_path: Path, layer: int, change: dict[str, Any], expec
         ),
         (
             "correlation",
-            lambda d: [d["layers"].pop(), d["layers"].pop()],
+            lambda d: [d["layers"].pop() for _ in range(3)],
             "layer 'pointwise8': field 'kernels' is 3: where field 'measure' is 'correlation'",
         ),
         ("correlation", lambda d: d["images"].update(count=2), "array 'images' has shape"),

@@ -31,7 +31,8 @@ UNSAYABLE = {
     "sources that are joined go together": r"field 'sources' joins ",
     "`channels`, `height` and `width` are those of the sources": r"fields 'channels, height, width' are ",
     "the skip tensor is an earlier tensor of the output's shape": r"field 'skip' is '\w+'(:| with channels)",
-    "max_pool and upsample keep the number format": r"field '(signed|scale)' is \S+: the \w+'s source has"
+    "max_pool, upsample and upsample_nearest keep the number format": r"field '(signed|scale)' is \S+: the \w+'s "
+    r"source has"
     r"|fields 'low, high' are .*: the \w+ hands its source's codes on",
     "a classifier is the last layer": r"only the last layer may be one|the last layer must be a classifier",
     "a map has one channel": r"field 'kernels' is \d+: where field 'measure' is 'correlation'",
@@ -131,6 +132,7 @@ def test_the_page_lists_what_a_schema_cannot_say() -> None:
     "change",
     [
         lambda d: d.update(schema_version=1),
+        lambda d: d.update(schema_version=2),
         lambda d: d["scores"].pop("integer"),
         lambda d: d["scores"].update(integer=-0.5),
         lambda d: d["layers"][0].update(name="input"),

@@ -221,7 +221,18 @@ READ: dict[str, tuple[Forward, dict[str, nn.Module], str]] = {
         {"drop": nn.Dropout2d()},
         "decomposed average_pool",
     ),
-    "matrix": (lambda n, x: x.mean((2, 3)) @ n.fc.weight.t() + n.fc.bias, {}, "average_pool pointwise depthwise"),
+    "nearest": (
+        lambda n, x: n.head(functional.interpolate(n.c2(x), scale_factor=3)),
+        {},
+        "decomposed upsample_nearest",
+    ),
+    "nearest, a module and exact": (
+        lambda n, x: n.head(n.c2(functional.interpolate(n.up(x), scale_factor=2, mode="nearest-exact"))),
+        {"up": nn.Upsample(scale_factor=2)},
+        "upsample_nearest upsample_nearest decomposed",
+    ),
+    "nearest by one": (lambda n, x: n.head(n.c2(functional.interpolate(x, scale_factor=1))), {}, "decomposed"),
+    "matrix": (lambda n, x: x.mean((2, 3)) @ n.fc.weight.t() + n.fc.bias, {}, ""),
 }
 
 
@@ -277,6 +288,22 @@ def test_a_scale_that_is_learned_is_trained() -> None:
     network.scale = nn.Parameter(torch.rand(8) + 0.5)
     read, graph = read_network(network, "mine", SHAPE)
     assert read.get_submodule(graph.layers[1].module).get_parameter("weight").requires_grad
+
+
+def test_what_is_added_to_a_layer_without_a_bias_is_its_bias() -> None:
+    """The user's parameter is trained; a constant is not."""
+
+    def forward(n: Any, x: Tensor) -> Tensor:
+        return relu(n.odd(x) + 0.3).mean((2, 3)) @ n.matrix + n.offset
+
+    network = Mine(body(forward), odd=conv(8, 8, 3, bias=False))
+    network.matrix, network.offset = nn.Parameter(torch.rand(8, 4)), nn.Parameter(torch.rand(4))
+    program = export(network, "mine", SHAPE)
+    read, graph = read_program(program)
+    check_equivalence(program, graph)
+    assert [layer.role for layer in graph.layers] == [Role.DENSE, Role.DECOMPOSED, Role.CLASSIFIER]
+    assert not read.get_parameter("odd.bias").requires_grad
+    assert read.get_submodule(graph.layers[-1].module).get_parameter("bias") is network.offset
 
 
 def test_the_network_that_is_trained_has_the_users_parameters() -> None:
@@ -343,7 +370,26 @@ REFUSED: dict[str, tuple[Forward, dict[str, nn.Module], str]] = {
         {"odd": nn.Linear(8, 8)},
         "makes rows of other than one image",
     ),
-    "nearest": (lambda n, x: functional.interpolate(x, scale_factor=2), {}, "is a call of 'upsample_nearest2d'"),
+    "nearest, a fraction": (
+        lambda n, x: functional.interpolate(x, size=(12, 12)),
+        {},
+        "is not an enlargement by one whole number in both directions",
+    ),
+    "nearest, two factors": (
+        lambda n, x: functional.interpolate(x, scale_factor=(2, 3)),
+        {},
+        "is not an enlargement by one whole number in both directions",
+    ),
+    "nearest, too large": (
+        lambda n, x: functional.interpolate(functional.adaptive_avg_pool2d(x, 1), scale_factor=65),
+        {},
+        "is not an enlargement by one whole number in both directions",
+    ),
+    "bicubic": (
+        lambda n, x: functional.interpolate(x, scale_factor=2, mode="bicubic"),
+        {},
+        "is a call of 'upsample_bicubic2d'",
+    ),
     "factor 3": (
         lambda n, x: functional.interpolate(x, scale_factor=3, mode="bilinear"),
         {},
