@@ -141,7 +141,7 @@ class Squeeze(nn.Module):
         wide = torch.relu(self.conv1(x))
         low = torch.relu(self.conv2(wide))
         small = self.squeeze(self.average(low))
-        up = functional.interpolate(low, scale_factor=2, mode="bilinear", align_corners=False)
+        up = functional.interpolate(low, scale_factor=2)
         whole = functional.interpolate(small, scale_factor=8, mode="bilinear", align_corners=False)
         result: Tensor = self.mix(torch.cat([up, whole], 1))
         return result

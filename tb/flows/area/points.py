@@ -39,7 +39,9 @@ _VARIATIONS: dict[str, tuple[int, ...]] = {
     "lookaside": (0, 2, 3),
     "ring": (2, 4, 8),
     "z_fifo": (8,),
+    # Where outputs come in pairs, fewer than four taps break a rule.
     "taps": (1, 2, 4, 8),
+    "winograd": (0,),
     "psum_lines": (3, 12),
     "out_lanes": (2, 16, 64),
     "load_words": (1, 8),
@@ -55,8 +57,33 @@ _VARIED: dict[str, tuple[str, ...]] = {
 }
 #: Presets with several fields changed, at which the fit is checked.
 _CHECKED: tuple[tuple[str, dict[str, int]], ...] = (
-    ("full", {"lanes": 16, "adders": 8, "lookahead": 3, "ring": 8, "taps": 2, "rows": 5, "z_bits": 16}),
-    ("full", {"adders": 8, "lookaside": 2, "ring": 8, "rows": 3, "psum_lines": 8, "kernel_max": 5}),
+    (
+        "full",
+        {
+            "lanes": 16,
+            "adders": 8,
+            "lookahead": 3,
+            "ring": 8,
+            "taps": 2,
+            "winograd": 0,
+            "rows": 5,
+            "z_bits": 16,
+        },
+    ),
+    (
+        "full",
+        {
+            "adders": 8,
+            "lookahead": 2,
+            "lookaside": 2,
+            "ring": 8,
+            "taps": 3,
+            "winograd": 0,
+            "rows": 3,
+            "psum_lines": 8,
+            "kernel_max": 5,
+        },
+    ),
     ("small", {"rows": 5, "lanes": 16, "adders": 4, "ring": 32, "taps": 3, "width_max": 100, "z_bits": 18}),
 )
 #: Bits that the rows can choose from, ring * beat * rows, above which Yosys takes minutes for a ring.
