@@ -62,7 +62,8 @@ def test_depthwise_flattening_concatenation_and_maps() -> None:
     assert dense.layer("fc").flatten
     _, squeeze = taken(Squeeze, 0)
     assert layers(squeeze)["average"] == ("average_pool", ("conv2",), None, "linear")
-    assert [layer.factor for layer in squeeze.layers if layer.role is Role.UPSAMPLE] == [2, 8]
+    enlarged = [(layer.role, layer.factor) for layer in squeeze.layers if layer.factor > 1]
+    assert enlarged == [(Role.UPSAMPLE_NEAREST, 2), (Role.UPSAMPLE, 8)]
     assert squeeze.layers[-1].role is Role.POINTWISE and squeeze.layers[-1].out_shape == (1, 8, 8)
 
 
