@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from penni_escalate.common.shown import shown
 from penni_escalate.golden.codes import code_range
 from penni_escalate.golden.entries import ImagesEntry, InputEntry, LayerEntry, Name, Strict, TensorType
-from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.geometry import Geometry, Padding
 from penni_escalate.golden.kinds import KINDS
 from penni_escalate.golden.layers import LayerKind
 
@@ -22,9 +22,22 @@ SCHEMA_VERSIONS = (2, 3)
 INPUT = "input"
 
 
-def version_of(kinds: Iterable[LayerKind]) -> int:
-    """The version of the format that a package with layers of these kinds has: the earliest one, which most read."""
-    return max((KINDS[kind].since for kind in kinds), default=SCHEMA_VERSIONS[0])
+#: The version that has a padding of each side first.
+SIDES_SINCE = 3
+
+
+def version_of(layers: Iterable[tuple[LayerKind, int | Padding]]) -> int:
+    """The version of the format that a package with layers of these kinds and paddings has.
+
+    It is the earliest one that has them, which most readers take.
+    """
+    return max(
+        (max(KINDS[kind].since, _padding_since(padding)) for kind, padding in layers), default=SCHEMA_VERSIONS[0]
+    )
+
+
+def _padding_since(padding: int | Padding) -> int:
+    return SCHEMA_VERSIONS[0] if isinstance(padding, int) else SIDES_SINCE
 
 
 class Measure(StrEnum):
@@ -89,12 +102,7 @@ class Manifest(Strict):
             try:
                 if layer.name in types:
                     raise ValueError("field 'name' is used twice: names must differ, 'input' is the network's input")
-                since = KINDS[layer.kind].since
-                if since > self.schema_version:
-                    raise ValueError(
-                        f"field 'kind' is '{layer.kind}': field 'schema_version' must be {since} then, and is "
-                        f"{self.schema_version}"
-                    )
+                self._check_version(layer)
                 KINDS[layer.kind].check(layer)
                 _check_clamp(layer)
                 types[layer.name] = output_type(layer, types)
@@ -103,6 +111,19 @@ class Manifest(Strict):
             except ValueError as error:
                 raise ValueError(f"layer '{layer.name}': {error}") from None
         return types
+
+    def _check_version(self, layer: LayerEntry) -> None:
+        """Raises ValueError where a layer has something that only a later version of the format has."""
+        for field, value, since in (
+            ("kind", f"'{layer.kind}'", KINDS[layer.kind].since),
+            ("padding", layer.padding if isinstance(layer.padding, int) else list(layer.padding),
+             _padding_since(layer.padding)),
+        ):  # fmt: skip
+            if since > self.schema_version:
+                raise ValueError(
+                    f"field '{field}' is {value}: field 'schema_version' must be {since} then, and is "
+                    f"{self.schema_version}"
+                )
 
     def _check_last(self) -> None:
         last = self.layers[-1]

@@ -111,7 +111,7 @@ class Flat(nn.Module):
 
 
 class Dense(nn.Module):
-    """Concatenation of a signed and an unsigned tensor, pooling used twice, flattening before the classifier."""
+    """Concatenation of a signed and an unsigned tensor, a pool that rounds up, flattening before the classifier."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class Dense(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(self.bn1(self.conv1(x)))
-        x = torch.cat([self.pool(x), self.pool(self.bn2(self.conv2(x)))], 1)
+        x = torch.cat([self.pool(x), functional.max_pool2d(self.bn2(self.conv2(x)), 3, 2, ceil_mode=True)], 1)
         x = torch.relu(self.conv3(x))
         result: Tensor = self.fc(x.view(x.shape[0], -1))
         return result
@@ -139,7 +139,7 @@ class Squeeze(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         wide = torch.relu(self.conv1(x))
-        low = torch.relu(self.conv2(wide))
+        low = functional.avg_pool2d(torch.relu(self.conv2(wide)), 3, 1, 1, count_include_pad=False)
         small = self.squeeze(self.average(low))
         up = functional.interpolate(low, scale_factor=2)
         whole = functional.interpolate(small, scale_factor=8, mode="bilinear", align_corners=False)
