@@ -169,7 +169,7 @@ def _check_sizes(graph: Graph, recipe: Recipe) -> None:
         if layer.role not in (Role.DECOMPOSED, Role.DENSE):
             continue
         channels, height, width = layer.in_shape
-        size = Geometry(channels, height, width, layer.out_shape[0], *layer.kernel, layer.stride, layer.padding)
+        size = Geometry(channels, height, width, layer.out_shape[0], *layer.kernel, layer.stride, layer.sides)
         most = recipe.decomposition.layers.get(layer.name, recipe.decomposition.basis)
         rows = channels if layer.role is Role.DENSE else min(most, layer.kernel[0] * layer.kernel[1])
         problem = exceeds_limits(size, rows, config)

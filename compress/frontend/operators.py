@@ -100,6 +100,10 @@ def _convolution(reader: Reader, node: fx.Node, a: Any) -> Value:
     read = reader.read(node, value, pads=True, shuffled=not depthwise)
     stride = _one(a.stride, out[1:], "stride")
     pads = _together(read.pads, margin)
+    spans = [(size - 1) * step + 1 for size, step in zip(taps.shape[2:], steps, strict=True)]
+    margins = None
+    if len(set(pads)) > 1 and max(pads[:2]) < spans[0] and max(pads[2:]) < spans[1]:
+        margins, pads = Padding(*pads), (0, 0, 0, 0)
     kernels, padding = _fitted(taps, steps, pads)
     mask = None if kernels is taps else _fitted(torch.ones_like(taps), steps, pads)[0]
     if groups > 1 and not depthwise:
@@ -121,7 +125,7 @@ def _convolution(reader: Reader, node: fx.Node, a: Any) -> Value:
     module = _empty(nn.Conv2d, channels, count, (height, width), stride, padding, groups=groups if depthwise else 1)
     return _weighted(
         reader, node, value, role, read, (out[0], out[1], out[2]), module, kernels, weight, bias, mask,
-        kernel=(height, width), stride=stride, padding=padding,
+        kernel=(height, width), stride=stride, padding=padding, margins=margins,
     )  # fmt: skip
 
 

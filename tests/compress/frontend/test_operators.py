@@ -330,6 +330,28 @@ def graph_of(forward: Forward, **modules: nn.Module) -> Graph:
     return read_network(Mine(forward, **modules), "mine", SHAPE)[1]
 
 
+@pytest.mark.parametrize(
+    ("module", "pads", "kernel", "sides"),
+    [
+        (conv(8, 8, 3, stride=2, padding=0), (0, 1, 0, 1), (3, 3), (0, 1, 0, 1)),
+        (conv(8, 8, 3, stride=2, padding=1), (0, 1, 0, 0), (3, 3), (1, 1, 1, 2)),
+        (conv(8, 8, 4, padding="same"), (0, 0, 0, 0), (4, 4), (1, 2, 1, 2)),
+        (nn.Conv2d(8, 8, (1, 5), padding=(0, 2)), (0, 0, 0, 0), (1, 5), (0, 0, 2, 2)),
+        (conv(8, 8, 2, dilation=2, padding=0), (0, 2, 1, 0), (3, 3), (1, 0, 0, 2)),
+        # A margin as wide as the kernel is zeros in a larger one.
+        (conv(8, 8, 3, padding=0), (0, 0, 3, 1), (5, 9), (3, 3, 3, 3)),
+        (conv(8, 8, 3), (0, 0, 0, 0), (3, 3), (1, 1, 1, 1)),
+    ],
+)
+def test_margins_that_differ_enlarge_no_kernel(
+    module: nn.Module, pads: tuple[int, ...], kernel: tuple[int, int], sides: tuple[int, ...]
+) -> None:
+    graph = graph_of(body(lambda n, x: n.head(n.odd(functional.pad(x, pads)))), odd=module)
+    layer = graph.layers[1]
+    assert (layer.kernel, tuple(layer.sides)) == (kernel, sides)
+    assert (layer.margins is None) == (len(set(sides)) == 1)
+
+
 def test_groups_and_dilation_train_no_other_weights() -> None:
     network = Mine(body(lambda n, x: n.head(n.odd(x))), odd=conv(8, 8, 3, groups=2, dilation=2, padding=2))
     read, graph = read_network(network, "mine", SHAPE)
