@@ -114,8 +114,8 @@ def _check_result(graph: Graph, recipe: Recipe, data: Data) -> None:
         raise UserError(
             f"{ends} needs a row of logits at the end, as of a Linear, one for each of {data.classes} classes."
         )
-    if data.labels is None and (last.role is Role.CLASSIFIER or last.out_shape[0] != 1):
-        raise UserError(f"{ends} has no labels and needs a map of one channel at the end.")
+    if data.labels is None and last.role is Role.CLASSIFIER:
+        raise UserError(f"{ends} has no labels and needs a map at the end, as of a Conv2d.")
 
 
 def _with_digits(network: Network, graph: Graph, recipe: Recipe) -> Graph:

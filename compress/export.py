@@ -54,7 +54,8 @@ def export_package(
     source = network.tensors["input"]
     manifest = {
         "schema_version": version_of(
-            (ROLES[layer.role].kind, layer.margins or layer.padding) for layer in network.graph.layers
+            ((ROLES[layer.role].kind, layer.margins or layer.padding) for layer in network.graph.layers),
+            maps=network.graph.layers[-1].out_shape[0] if "maps" in held_out else 1,
         ),
         "network": network_name(recipe),
         "data": data.description,

@@ -22,18 +22,20 @@ SCHEMA_VERSIONS = (2, 3)
 INPUT = "input"
 
 
-#: The version that has a padding of each side first.
-SIDES_SINCE = 3
+#: The versions that first have a padding of each side, and maps of several channels.
+SIDES_SINCE, MAPS_SINCE = 3, 3
 
 
-def version_of(layers: Iterable[tuple[LayerKind, int | Padding]]) -> int:
+def version_of(layers: Iterable[tuple[LayerKind, int | Padding]], maps: int = 1) -> int:
     """The version of the format that a package with layers of these kinds and paddings has.
 
     It is the earliest one that has them, which most readers take.
+
+    Args:
+        maps: channels of the map that is the result, 1 where it is none.
     """
-    return max(
-        (max(KINDS[kind].since, _padding_since(padding)) for kind, padding in layers), default=SCHEMA_VERSIONS[0]
-    )
+    parts = (max(KINDS[kind].since, _padding_since(padding)) for kind, padding in layers)
+    return max(SCHEMA_VERSIONS[0], MAPS_SINCE if maps > 1 else 0, *parts)
 
 
 def _padding_since(padding: int | Padding) -> int:
@@ -45,7 +47,8 @@ class Measure(StrEnum):
 
     #: Share of the images whose largest logit is at their label.
     ACCURACY = "accuracy"
-    #: Mean over the images of Pearson's correlation between the output map and the floating-point network's.
+    #: Mean over the images, and over the channels, of Pearson's correlation between the output map and the
+    #: floating-point network's.
     CORRELATION = "correlation"
 
 
@@ -133,10 +136,10 @@ class Manifest(Strict):
                 f"layer '{last.name}': field 'kind' is '{last.kind}': where field 'measure' is '{self.measure}', "
                 f"the last layer must be {asks}"
             )
-        if self.measure is Measure.CORRELATION and last.kernels != 1:
+        if self.measure is Measure.CORRELATION and last.kernels > 1 and self.schema_version < MAPS_SINCE:
             raise ValueError(
                 f"layer '{last.name}': field 'kernels' is {last.kernels}: where field 'measure' is 'correlation', "
-                "the last layer must have 1, a map"
+                f"field 'schema_version' must be {MAPS_SINCE} then, and is {self.schema_version}"
             )
 
 

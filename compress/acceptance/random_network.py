@@ -426,8 +426,8 @@ _ENDINGS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def end(d: Drawing, x: int) -> int:
-    """Logits, or now and then a map."""
-    made = _logits(d, x) if d.within(0, 7) else d.call(nn.Conv2d(d.size(x)[0], 1, 1), x)
+    """Logits, or now and then a map of a few channels."""
+    made = _logits(d, x) if d.within(0, 7) else d.call(nn.Conv2d(d.size(x)[0], d.within(1, 3), 1), x)
     if len(d._results[made].shape) == 2:
         return d.apply(*d.named(_ENDINGS), made) if d.pick(True, False) else made
     return d.apply("sigmoid", torch.sigmoid, made) if d.pick(True, False) else made

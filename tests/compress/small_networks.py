@@ -21,6 +21,7 @@ from penni_escalate.compress.networks.alexnet import AlexNet
 from penni_escalate.compress.prune import apply_mask
 from penni_escalate.compress.quantize import quantize_kernels
 from penni_escalate.compress.recipe import Classifier, Decomposition, Phase, Quantization, Recipe, Scale, parse_recipe
+from penni_escalate.golden.package import map_shape
 
 CLASSES = 4
 SHAPE = (3, 8, 8)
@@ -145,6 +146,14 @@ class Squeeze(nn.Module):
         whole = functional.interpolate(small, scale_factor=8, mode="bilinear", align_corners=False)
         result: Tensor = self.mix(torch.cat([up, whole], 1))
         return result
+
+
+class Sides(Squeeze):
+    """A map of three channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(16, 3, 1)
 
 
 class Spelt(nn.Module):
@@ -369,5 +378,8 @@ def data_of(graph: Graph, seed: int, signed: bool = True) -> tuple[Data, dict[st
     if labels is not None:
         arrays["labels"] = labels
     else:
-        arrays["maps"] = np.random.default_rng(seed).integers(0, 256, (6, *graph.input_shape[1:]), np.uint8)
+        channels, height, width = graph.layers[-1].out_shape
+        arrays["maps"] = np.random.default_rng(seed).integers(
+            0, 256, (6, *map_shape(height, width, channels)), np.uint8
+        )
     return data, arrays

@@ -20,6 +20,7 @@ from penni_escalate.common.paths import ROOT
 from penni_escalate.golden.archive import pack_arrays
 from penni_escalate.golden.fit import core_form
 from penni_escalate.golden.functional import run_network
+from penni_escalate.golden.geometry import Padding
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.manifest import version_of
 from penni_escalate.golden.overflow import accumulator_range
@@ -327,8 +328,14 @@ def test_a_package_has_the_earliest_version_that_has_its_kinds(tmp_path: Path) -
         ),
         (
             "correlation",
+            lambda d: [d["layers"].pop() for _ in range(4)] and d.update(schema_version=2),
+            "layer 'pointwise8': field 'kernels' is 3: where field 'measure' is 'correlation', "
+            "field 'schema_version' must be 3 then, and is 2",
+        ),
+        (
+            "correlation",
             lambda d: [d["layers"].pop() for _ in range(4)],
-            "layer 'pointwise8': field 'kernels' is 3: where field 'measure' is 'correlation'",
+            "array 'maps' has shape (3, 16, 12): it must be (3, 4, 3, 3)",
         ),
         ("correlation", lambda d: d["images"].update(count=2), "array 'images' has shape"),
     ],
@@ -337,6 +344,16 @@ def test_a_wrong_measure(tmp_path: Path, measure: str, change: Callable[[dict[st
     folder = write_every_kind(tmp_path / "every_kind", 1, measure).folder
     edit_manifest(folder, change)
     assert expected in refused(folder)
+
+
+def test_a_padding_of_each_side(tmp_path: Path) -> None:
+    """The list's order is above, below, left and right, in what is read and in what is written."""
+    folder = write_every_kind(tmp_path / "every_kind", 1, "accuracy").folder
+    layers = json.loads((folder / "manifest.json").read_text())["layers"]
+    assert [layers[11]["padding"], layers[5]["padding"]] == [[0, 1, 1, 0], 0]
+    edit_manifest(folder, lambda d: d["layers"][11].update(padding=[2, 0, 0, 1]))
+    geometry = read_package(folder).layers[11].geometry
+    assert geometry.sides == Padding(top=2, bottom=0, left=0, right=1)
 
 
 def test_clamps_of_resampling_layers_may_be_the_sources(tmp_path: Path) -> None:
