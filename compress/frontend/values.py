@@ -135,11 +135,12 @@ class Elements:
         top, below = _margins(inside.any(0).any(1))
         left, right = _margins(inside.any(0).any(0))
         core = ids[:, top : ids.shape[1] - below, left : ids.shape[2] - right]
-        around = ids.clone()
-        around[:, top : ids.shape[1] - below, left : ids.shape[2] - right] = LOWEST
-        lowest = bool((around == LOWEST).all())
-        if not lowest and bool((ids == LOWEST).any()):
-            return None
+        lowest = bool((ids == LOWEST).any())
+        if lowest:
+            around = ids.clone()
+            around[:, top : ids.shape[1] - below, left : ids.shape[2] - right] = LOWEST
+            if not bool((around == LOWEST).all()):
+                return None
         first = core[:, 0, 0]
         real = first >= 0
         if not real.any():
@@ -164,7 +165,7 @@ class Elements:
         table = torch.full((len(first),), ZERO)
         table[real] = offsets[which] + channel
         shape = (int(offsets[-1]), height, width)
-        return Picture(sources, shape, table, stride, (top, below, left, right), lowest and core.numel() < ids.numel())
+        return Picture(sources, shape, table, stride, (top, below, left, right), lowest)
 
     def copied(self, ids: Tensor) -> Tensor | None:
         """The one pixel (C, 1, 1) that planes (C, H, W) of ids show everywhere; None where they show several."""

@@ -196,6 +196,9 @@ EQUAL: dict[str, Callable[[], ModelProto]] = {
     "average pool, rounded up with margins": lambda: window(
         "AveragePool", strides=[3, 3], pads=[1, 0, 0, 1], ceil_mode=1
     ),
+    "average pool, rounded up to no window of a margin alone": lambda: window(
+        "AveragePool", strides=[3, 3], pads=[0, 0, 2, 2], ceil_mode=1
+    ),
     "average pool": lambda: window("AveragePool", strides=[2, 1]),
     "average pool, margin": lambda: window("AveragePool", pads=[1, 1, 1, 1]),
     "average pool, margin counted": lambda: window("AveragePool", pads=[1, 1, 1, 1], count_include_pad=1),
