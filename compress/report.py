@@ -84,5 +84,8 @@ class Report:
     channel_scores: list[float] = field(default_factory=list)
 
     def as_fields(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
+        """Plain values; scores of channels only where there are any."""
+        fields = asdict(self)
+        if not self.channel_scores:
+            del fields["channel_scores"]
+        return fields
