@@ -114,8 +114,8 @@ def _check_result(graph: Graph, recipe: Recipe, data: Data) -> None:
         raise UserError(
             f"{ends} needs a row of logits at the end, as of a Linear, one for each of {data.classes} classes."
         )
-    if data.labels is None and (last.role is Role.CLASSIFIER or last.out_shape[0] != 1):
-        raise UserError(f"{ends} has no labels and needs a map of one channel at the end.")
+    if data.labels is None and last.role is Role.CLASSIFIER:
+        raise UserError(f"{ends} has no labels and needs a map at the end, as of a Conv2d.")
 
 
 def _with_digits(network: Network, graph: Graph, recipe: Recipe) -> Graph:
@@ -169,7 +169,7 @@ def _check_sizes(graph: Graph, recipe: Recipe) -> None:
         if layer.role not in (Role.DECOMPOSED, Role.DENSE):
             continue
         channels, height, width = layer.in_shape
-        size = Geometry(channels, height, width, layer.out_shape[0], *layer.kernel, layer.stride, layer.padding)
+        size = Geometry(channels, height, width, layer.out_shape[0], *layer.kernel, layer.stride, layer.sides)
         most = recipe.decomposition.layers.get(layer.name, recipe.decomposition.basis)
         rows = channels if layer.role is Role.DENSE else min(most, layer.kernel[0] * layer.kernel[1])
         problem = exceeds_limits(size, rows, config)
