@@ -26,6 +26,8 @@ TRAIN   =
 BASE_PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
+# Python compiles a module when it is first imported, which most of those installed never are.
+INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile
 # The command names options as settings where make calls it, and keeps the exit status of a failure here: make's own is 2
 # then, whatever the command's was.
 STATUS := build/exit_status
@@ -142,13 +144,13 @@ $(VENV)/bin/python:
 $(VENV)/sim.stamp: requirements-core.txt requirements-sim.txt pyproject.toml | $(VENV)/bin/python
 	@command -v g++ >/dev/null || { echo "error: g++ is needed: install the package 'g++'." >&2; exit 2; }
 	@echo "Installing what simulation needs (requirements-core.txt, requirements-sim.txt) and the command penni-escalate"
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[sim]'
+	@$(INSTALL) --editable '.[sim]'
 	@touch $@
 
 $(VENV)/all.stamp: requirements.txt requirements-compress.txt requirements-verify.txt requirements-data.txt $(VENV)/sim.stamp
 	@echo "Installing PyTorch and the test tools (requirements.txt)"
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-data.txt
+	@$(INSTALL) -r requirements.txt
+	@$(INSTALL) --no-deps -r requirements-data.txt
 	@touch $@
 
 icarus: ## install Icarus Verilog where it is missing and may be installed

@@ -115,8 +115,8 @@ def _check_result(graph: Graph, recipe: Recipe, data: Data) -> None:
         raise UserError(
             f"{ends} needs a row of logits at the end, as of a Linear, one for each of {data.classes} classes."
         )
-    if data.labels is None and (last.role is Role.CLASSIFIER or last.out_shape[0] != 1):
-        raise UserError(f"{ends} has no labels and needs a map of one channel at the end.")
+    if data.labels is None and last.role is Role.CLASSIFIER:
+        raise UserError(f"{ends} has no labels and needs a map at the end, as of a Conv2d.")
 
 
 def _with_digits(network: Network, graph: Graph, recipe: Recipe) -> Graph:
@@ -172,7 +172,7 @@ def _check_sizes_on(graph: Graph, recipe: Recipe, config: Accelerator) -> None:
         if layer.role not in (Role.DECOMPOSED, Role.DENSE):
             continue
         channels, height, width = layer.in_shape
-        size = Geometry(channels, height, width, layer.out_shape[0], *layer.kernel, layer.stride, layer.padding)
+        size = Geometry(channels, height, width, layer.out_shape[0], *layer.kernel, layer.stride, layer.sides)
         most = recipe.decomposition.layers.get(layer.name, recipe.decomposition.basis)
         if recipe.schedule and layer.name not in recipe.decomposition.layers:
             most = max([*recipe.schedule.basis, most])

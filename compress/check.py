@@ -70,4 +70,5 @@ def print_layers(console: Console, graph: Graph) -> None:
     if last.role is Role.CLASSIFIER:
         console.print(f"It gives {last.out_shape[0]} logits: data with labels of at most as many classes.")
     else:
-        console.print(f"It gives maps of {last.out_shape[0]} channels: data without labels, and maps of one channel.")
+        plural = "" if last.out_shape[0] == 1 else "s"
+        console.print(f"It gives a map of {last.out_shape[0]} channel{plural}: data without labels.")

@@ -168,6 +168,9 @@ def _print_report(console: Console, report: "Report", folder: Path) -> None:
         ("layers after the last step", layer_table(report)),
     ):
         print_table(console, title, *table)
+    if report.channel_scores:
+        listed = ", ".join(f"{score:.4f}" for score in report.channel_scores)
+        console.print(f"{report.measure.capitalize()} of each channel of the map: {listed}.", highlight=False)
     size = sum(path.stat().st_size for path in folder.glob("*.npz"))
     console.print(f"Package {size / 1024:.0f} KiB with its images; {report.seconds:.0f} s.")
 

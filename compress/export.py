@@ -53,7 +53,10 @@ def export_package(
     channels, height, width = network.graph.input_shape
     source = network.tensors["input"]
     manifest = {
-        "schema_version": version_of(ROLES[layer.role].kind for layer in network.graph.layers),
+        "schema_version": version_of(
+            ((ROLES[layer.role].kind, layer.margins or layer.padding) for layer in network.graph.layers),
+            maps=network.graph.layers[-1].out_shape[0] if "maps" in held_out else 1,
+        ),
         "network": network_name(recipe),
         "data": data.description,
         "seed": recipe.seed,
@@ -159,6 +162,6 @@ def _geometry(layer: Layer) -> dict[str, Any]:
         "kernel_height": layer.kernel[0],
         "kernel_width": layer.kernel[1],
         "stride": layer.stride,
-        "padding": layer.padding,
+        "padding": layer.margins or layer.padding,
         "factor": layer.factor,
     }

@@ -10,6 +10,9 @@ from enum import StrEnum
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+from penni_escalate.golden.geometry import Padding
 
 
 class Role(StrEnum):
@@ -28,6 +31,8 @@ class Role(StrEnum):
     MAX_POOL = "max_pool"
     #: Average over windows; a global one has the image as its window.
     AVERAGE_POOL = "average_pool"
+    #: Average over those pixels of a window that lie in the image.
+    AVERAGE_INSIDE = "average_inside"
     UPSAMPLE = "upsample"
     UPSAMPLE_NEAREST = "upsample_nearest"
     #: Takes every second pixel, and channels by a table.
@@ -57,6 +62,7 @@ class Layer:
         output: node of the exported program whose value is its result.
         in_shape, out_shape: (channels, height, width); the first before flattening.
         kernel: (height, width).
+        margins: lines of padding at each side, where they are not the same, instead of ``padding``.
         factor: of an upsampling.
     """
 
@@ -75,7 +81,20 @@ class Layer:
     kernel: tuple[int, int] = (1, 1)
     stride: int = 1
     padding: int = 0
+    margins: Padding | None = None
     factor: int = 1
+
+    @property
+    def sides(self) -> Padding:
+        """The padding of each side."""
+        return self.margins or Padding(*[self.padding] * 4)
+
+    def padded(self, x: Tensor, value: float = 0.0) -> Tensor:
+        """What it reads (N, C, H, W), with the lines of ``margins`` around it."""
+        if self.margins is None:
+            return x
+        top, bottom, left, right = self.margins
+        return functional.pad(x, (left, right, top, bottom), value=value)
 
     @property
     def ternary(self) -> bool:

@@ -40,13 +40,18 @@ def features(network: Network, images: Tensor) -> tuple[Tensor, ...]:
 
 
 def read(network: nn.Module, layer: Layer, x: Tensor) -> Tensor:
-    """What a layer's module gets of its sources (N, C, H, W): a fully connected one rows (N, C)."""
+    """What a layer's module gets of its sources (N, C, H, W): a fully connected one rows (N, C).
+
+    A convolution that has not the same margin on all sides gets it with its sources.
+    """
     if layer.flatten:
         x = x.flatten(1)
     elif layer.role is Role.CLASSIFIER:
         x = x.mean((2, 3))
     elif layer.module and isinstance(network.get_submodule(layer.module), nn.Linear):
         x = x.flatten(1)
+    elif layer.module:
+        x = layer.padded(x)
     if layer.dropout:
         x = network.get_submodule(layer.dropout)(x)
     return x

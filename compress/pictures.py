@@ -12,15 +12,19 @@ _GAP = 4
 
 
 def write_picture(path: Path, package: Package, count: int = 8) -> Path:
-    """Write a PNG: input, float network's map and integer network's map of up to ``count`` images; returns ``path``."""
+    """Write a PNG: input, and each channel of the float and of the integer network's map, of up to ``count`` images.
+
+    Returns ``path``.
+    """
     assert package.maps is not None
     scale = package.manifest.layers[-1].scale
     strips = []
     for image, before in zip(package.images[:count], package.maps, strict=False):
-        codes = run_network(package, image[None])[package.layers[-1].name][0, ..., 0]
+        codes = run_network(package, image[None])[package.layers[-1].name][0]
         after = np.round(255 / (1 + np.exp(-scale * codes.astype(np.float64)))).astype(np.uint8)
         # Edges dark on white, as papers print them.
-        strips.append(_beside(_visible(image), 255 - before, 255 - after))
+        maps = [255 - map_[..., k] for k in range(codes.shape[-1]) for map_ in (before, after)]
+        strips.append(_beside(_visible(image), *maps))
     gap = np.full((_GAP, strips[0].shape[1], 3), 255, np.uint8)
     picture = np.concatenate([part for strip in strips for part in (strip, gap)][:-1])
     path.parent.mkdir(parents=True, exist_ok=True)

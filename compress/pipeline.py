@@ -46,6 +46,7 @@ from penni_escalate.compress.shrink import shrink
 from penni_escalate.compress.state import load_state, restore, save_state, saved_codes, saved_scores
 from penni_escalate.compress.steps import STEPS, digest
 from penni_escalate.compress.training import Runner, Stretch
+from penni_escalate.golden.functional import mean_channel_scores
 from penni_escalate.golden.package import Package
 
 _TOOLS = ("torch", "lightning", "numpy")
@@ -252,7 +253,7 @@ class Compression:
         measured = package.manifest.scores["integer"]
         layers = [asdict(layer) for layer in measure_package(package)]
         self._finish("export", measured, time.perf_counter() - start, layers)
-        return self._summary(measured)
+        return self._summary(measured, package)
 
     def _run_step(self, number: int, name: str) -> None:
         # Every step draws from its own seed, so that a resumed run equals an uninterrupted one.
@@ -332,9 +333,10 @@ class Compression:
         if rank_zero_only.rank == 0:
             self._report(step)
 
-    def _summary(self, measured: float) -> Report:
+    def _summary(self, measured: float, package: Package) -> Report:
         first = [row for row in self.steps[0].layers if row["role"] != "classifier"]
         last = network_cost(self.network, self.graph)
+        several = package.maps is not None and package.maps.shape[-1] > 1
         return Report(
             network=network_name(self.recipe),
             data=self.data.name,
@@ -347,6 +349,7 @@ class Compression:
             convolution_bits=last.total("coded_bits", convolutions=True),
             seconds=round(sum(step.seconds for step in self.steps), 1),
             tools={"python": platform.python_version(), **{tool: importlib.metadata.version(tool) for tool in _TOOLS}},
+            channel_scores=mean_channel_scores(package).tolist() if several else [],
         )
 
     def _sparsity(self, costs: NetworkCost) -> float:

@@ -1,6 +1,6 @@
 """What a compression run reports: plain data, written beside the package."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from penni_escalate.compress.cost_model import NetworkCost, as_rows
@@ -67,6 +67,7 @@ class Report:
         convolution_weights: of the float network.
         convolution_bits: of the convolutions' weights after the last step.
         tools: versions.
+        channel_scores: of the integer network, for each channel of a map that has several; else none.
     """
 
     network: str
@@ -80,7 +81,11 @@ class Report:
     convolution_bits: int
     seconds: float
     tools: dict[str, str]
+    channel_scores: list[float] = field(default_factory=list)
 
     def as_fields(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
+        """Plain values; scores of channels only where there are any."""
+        fields = asdict(self)
+        if not self.channel_scores:
+            del fields["channel_scores"]
+        return fields

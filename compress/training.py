@@ -32,7 +32,8 @@ from penni_escalate.compress.network import features as layer_outputs
 from penni_escalate.compress.phases import trainings
 from penni_escalate.compress.progress import ProgressLines
 from penni_escalate.compress.recipe import Augmentation, Optimizer, Phase, Precision, Recipe
-from penni_escalate.golden.package import Measure
+from penni_escalate.golden.functional import correlations
+from penni_escalate.golden.package import Measure, map_shape
 
 #: Training images whose results are compared with each other.
 _COMPARED = 64
@@ -164,7 +165,7 @@ def distillation_loss(result: Tensor, teacher: Tensor, temperature: float) -> Te
     """How far a result is from the teacher's.
 
     Of logits (N, classes): Kullback-Leibler divergence from the teacher's softened classes, times temperature**2, which
-    keeps the gradient's size independent of the temperature (Hinton et al., 2015, section 2). Of maps (N, 1, H, W):
+    keeps the gradient's size independent of the temperature (Hinton et al., 2015, section 2). Of maps (N, K, H, W):
     cross-entropy with the teacher's sigmoid, less the least it can be.
     """
     if result.dim() == 4:
@@ -406,12 +407,11 @@ class Runner:
             return np.asarray(classes == self._held_out_labels, np.float64)
         if self._maps is None:
             return np.ones(len(self._held_out_images))
-        pairs = zip(self.maps(network), self._maps, strict=True)
-        return np.array([np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in pairs])
+        return correlations(self.maps(network), self._maps).mean(axis=1)
 
     def maps(self, network: nn.Module) -> np.ndarray:
-        """Sigmoid of the held-out images' results, float (N, H, W)."""
-        maps: np.ndarray = torch.sigmoid(self.results(network, self._held_out_images))[:, 0].numpy()
+        """Sigmoid of the held-out images' results, float (N, H, W, K)."""
+        maps: np.ndarray = torch.sigmoid(self.results(network, self._held_out_images)).permute(0, 2, 3, 1).numpy()
         return maps
 
     def held_out(self, count: int) -> dict[str, np.ndarray]:
@@ -420,7 +420,8 @@ class Runner:
         if self._held_out_labels is not None:
             return {"images": images, "labels": self._held_out_labels[:count]}
         assert self._maps is not None
-        return {"images": images, "maps": np.round(self._maps[:count] * 255).astype(np.uint8)}
+        maps = np.round(self._maps[:count] * 255).astype(np.uint8)
+        return {"images": images, "maps": maps.reshape(len(maps), *map_shape(*maps.shape[1:]))}
 
     def check_gradients(self, network: Network, graph: Graph) -> None:
         """Raises UserError where a layer gives 0 for every image of a batch, so that no weight would be trained."""

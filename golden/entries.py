@@ -1,10 +1,11 @@
 """The parts of manifest.json: fields, types and ranges, one by one."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
+from penni_escalate.golden.geometry import Padding
 from penni_escalate.golden.layers import LayerKind
 
 
@@ -20,6 +21,18 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.npz$", m
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
 #: Largest height and width: those of the input, and of what each layer reads.
 SIZE_MAX = 4095
+
+
+#: Lines of padding at a side.
+_PADDING_MAX = 63
+_SIDE = {"type": "integer", "minimum": 0, "maximum": _PADDING_MAX}
+
+
+def _padding(value: Any) -> int | Padding:
+    sides = value if isinstance(value, list | tuple) else [value] * 4
+    if len(sides) != 4 or not all(type(side) is int and 0 <= side <= _PADDING_MAX for side in sides):
+        raise ValueError(f"it must be an integer in 0..{_PADDING_MAX}, or four: above, below, left and right")
+    return Padding(*sides) if isinstance(value, list | tuple) else sides[0]
 
 
 class InputEntry(Strict):
@@ -52,7 +65,13 @@ class LayerEntry(Strict):
     kernel_height: Annotated[int, Field(ge=1, le=64)] = 1
     kernel_width: Annotated[int, Field(ge=1, le=64)] = 1
     stride: Annotated[int, Field(ge=1, le=64)] = 1
-    padding: Annotated[int, Field(ge=0, le=63)] = 0
+    padding: Annotated[
+        int | Padding,
+        Field(description="On all four sides; or above, below, left and right."),
+        PlainValidator(_padding),
+        PlainSerializer(lambda padding: padding if isinstance(padding, int) else list(padding)),
+        WithJsonSchema({"anyOf": [_SIDE, {"type": "array", "items": _SIDE, "minItems": 4, "maxItems": 4}]}),
+    ] = 0
     factor: Annotated[
         int, Field(ge=1, le=64, description="Enlargement of an upsample or upsample_nearest; 1 in other kinds.")
     ] = 1

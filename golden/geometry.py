@@ -59,6 +59,15 @@ class Geometry:
         return self.padding if isinstance(self.padding, Padding) else Padding(*[self.padding] * 4)
 
     @property
+    def inside(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lines of the image in the window of each output row, and its columns in that of each output column."""
+        p = self.sides
+        return (
+            _inside(self.height, self.kernel_height, self.stride, p.top, self.out_height),
+            _inside(self.width, self.kernel_width, self.stride, p.left, self.out_width),
+        )
+
+    @property
     def _padding(self) -> str:
         return str(self.padding) if isinstance(self.padding, int) else ",".join(map(str, self.padding))
 
@@ -71,6 +80,11 @@ class Geometry:
     def out_width(self) -> int:
         """Output columns."""
         return (self.width + self.sides.left + self.sides.right - self.kernel_width) // self.stride + 1
+
+
+def _inside(positions: int, kernel: int, stride: int, padding: int, outputs: int) -> np.ndarray:
+    start = np.arange(outputs) * stride - padding
+    return np.minimum(start + kernel, positions) - np.maximum(start, 0)
 
 
 def reached(positions: int, kernel: int, stride: int, padding: int, outputs: int) -> tuple[np.ndarray, np.ndarray]:

@@ -27,6 +27,8 @@ class LayerKind(StrEnum):
     POINTWISE = "pointwise"
     #: Largest code of a window.
     MAX_POOL = "max_pool"
+    #: Mean of those pixels of a window that lie in the image.
+    AVERAGE_INSIDE = "average_inside"
     #: Bilinear enlargement by a power of two.
     UPSAMPLE = "upsample"
     #: Enlargement by a whole number: copies of each pixel.

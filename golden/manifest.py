@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from penni_escalate.common.shown import shown
 from penni_escalate.golden.codes import code_range
 from penni_escalate.golden.entries import ImagesEntry, InputEntry, LayerEntry, Name, Strict, TensorType
-from penni_escalate.golden.geometry import Geometry
+from penni_escalate.golden.geometry import Geometry, Padding
 from penni_escalate.golden.kinds import KINDS
 from penni_escalate.golden.layers import LayerKind
 
@@ -22,9 +22,24 @@ SCHEMA_VERSIONS = (2, 3)
 INPUT = "input"
 
 
-def version_of(kinds: Iterable[LayerKind]) -> int:
-    """The version of the format that a package with layers of these kinds has: the earliest one, which most read."""
-    return max((KINDS[kind].since for kind in kinds), default=SCHEMA_VERSIONS[0])
+#: The versions that first have a padding of each side, and maps of several channels.
+SIDES_SINCE, MAPS_SINCE = 3, 3
+
+
+def version_of(layers: Iterable[tuple[LayerKind, int | Padding]], maps: int = 1) -> int:
+    """The version of the format that a package with layers of these kinds and paddings has.
+
+    It is the earliest one that has them, which most readers take.
+
+    Args:
+        maps: channels of the map that is the result, 1 where it is none.
+    """
+    parts = (max(KINDS[kind].since, _padding_since(padding)) for kind, padding in layers)
+    return max(SCHEMA_VERSIONS[0], MAPS_SINCE if maps > 1 else 0, *parts)
+
+
+def _padding_since(padding: int | Padding) -> int:
+    return SCHEMA_VERSIONS[0] if isinstance(padding, int) else SIDES_SINCE
 
 
 class Measure(StrEnum):
@@ -32,7 +47,8 @@ class Measure(StrEnum):
 
     #: Share of the images whose largest logit is at their label.
     ACCURACY = "accuracy"
-    #: Mean over the images of Pearson's correlation between the output map and the floating-point network's.
+    #: Mean over the images, and over the channels, of Pearson's correlation between the output map and the
+    #: floating-point network's.
     CORRELATION = "correlation"
 
 
@@ -89,12 +105,7 @@ class Manifest(Strict):
             try:
                 if layer.name in types:
                     raise ValueError("field 'name' is used twice: names must differ, 'input' is the network's input")
-                since = KINDS[layer.kind].since
-                if since > self.schema_version:
-                    raise ValueError(
-                        f"field 'kind' is '{layer.kind}': field 'schema_version' must be {since} then, and is "
-                        f"{self.schema_version}"
-                    )
+                self._check_version(layer)
                 KINDS[layer.kind].check(layer)
                 _check_clamp(layer)
                 types[layer.name] = output_type(layer, types)
@@ -104,6 +115,19 @@ class Manifest(Strict):
                 raise ValueError(f"layer '{layer.name}': {error}") from None
         return types
 
+    def _check_version(self, layer: LayerEntry) -> None:
+        """Raises ValueError where a layer has something that only a later version of the format has."""
+        for field, value, since in (
+            ("kind", f"'{layer.kind}'", KINDS[layer.kind].since),
+            ("padding", layer.padding if isinstance(layer.padding, int) else list(layer.padding),
+             _padding_since(layer.padding)),
+        ):  # fmt: skip
+            if since > self.schema_version:
+                raise ValueError(
+                    f"field '{field}' is {value}: field 'schema_version' must be {since} then, and is "
+                    f"{self.schema_version}"
+                )
+
     def _check_last(self) -> None:
         last = self.layers[-1]
         if (self.measure is Measure.ACCURACY) != KINDS[last.kind].logits:
@@ -112,10 +136,10 @@ class Manifest(Strict):
                 f"layer '{last.name}': field 'kind' is '{last.kind}': where field 'measure' is '{self.measure}', "
                 f"the last layer must be {asks}"
             )
-        if self.measure is Measure.CORRELATION and last.kernels != 1:
+        if self.measure is Measure.CORRELATION and last.kernels > 1 and self.schema_version < MAPS_SINCE:
             raise ValueError(
                 f"layer '{last.name}': field 'kernels' is {last.kernels}: where field 'measure' is 'correlation', "
-                "the last layer must have 1, a map"
+                f"field 'schema_version' must be {MAPS_SINCE} then, and is {self.schema_version}"
             )
 
 

@@ -44,7 +44,7 @@ class Package:
         folder: where it was read from.
         images: input codes (N, H, W, C), uint8, or int8 where the manifest says signed.
         labels: int64 (N,) where the measure is accuracy, else None.
-        maps: uint8 (N, OH, OW) where the measure is correlation, else None: 255 * sigmoid of the floating-point
+        maps: uint8 (N, OH, OW, K) where the measure is correlation, else None: 255 * sigmoid of the floating-point
             network's output, rounded.
     """
 
@@ -253,7 +253,14 @@ def _images(
         Wanted("images", code_dtype(tensor.signed), shape, *code_range(tensor.signed)),
         Wanted("labels", np.int64, (entry.count,), 0, last.channels - 1)
         if manifest.measure is Measure.ACCURACY
-        else Wanted("maps", np.uint8, (entry.count, last.height, last.width), 0, 255),
+        else Wanted("maps", np.uint8, (entry.count, *map_shape(last.height, last.width, last.channels)), 0, 255),
     ]
     arrays = _arrays(f"{folder / entry.file}, images", read, entry.file, entry.sha256, wanted)
-    return arrays["images"], arrays.get("labels"), arrays.get("maps")
+    maps = arrays.get("maps")
+    whole = None if maps is None else maps.reshape(entry.count, last.height, last.width, last.channels)
+    return arrays["images"], arrays.get("labels"), whole
+
+
+def map_shape(height: int, width: int, channels: int) -> tuple[int, ...]:
+    """Shape of a map in the images' file: one of a single channel has no axis for it."""
+    return (height, width, channels) if channels > 1 else (height, width)

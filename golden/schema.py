@@ -9,7 +9,7 @@ from typing import Any
 from penni_escalate.golden.codes import code_range
 from penni_escalate.golden.kinds import KINDS
 from penni_escalate.golden.kinds.kind import Kind
-from penni_escalate.golden.manifest import INPUT, SCHEMA_VERSIONS, Manifest, Measure
+from penni_escalate.golden.manifest import INPUT, SCHEMA_VERSIONS, SIDES_SINCE, Manifest, Measure
 
 _Schema = dict[str, Any]
 #: The end of a pattern, where a validator's $ also takes a line break behind it.
@@ -57,9 +57,11 @@ def _of_measure(measure: Measure) -> _Schema:
 
 
 def _of_version(version: int) -> _Schema:
-    """The kinds that a version of the format has."""
-    kinds: _Schema = {"properties": {"kind": {"enum": [kind.name for kind in KINDS.values() if kind.since <= version]}}}
-    return _where("schema_version", version, {"properties": {"layers": {"items": kinds}}})
+    """The kinds and paddings that a version of the format has."""
+    fields: _Schema = {"kind": {"enum": [kind.name for kind in KINDS.values() if kind.since <= version]}}
+    if version < SIDES_SINCE:
+        fields["padding"] = {"type": "integer"}
+    return _where("schema_version", version, {"properties": {"layers": {"items": {"properties": fields}}}})
 
 
 def _of_kind(kind: Kind) -> _Schema:

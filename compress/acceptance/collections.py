@@ -52,7 +52,7 @@ _TORCHVISION = (
 _TIMM = (
     "resnet18", "resnet18d", "resnet26", "resnet10t", "mobilenetv1_100", "mobilenetv2_050", "vgg13_bn", "dla34",
     "repvgg_a0", "densenet121", "vovnet39a", "hrnet_w18_small", "selecsls42", "xception41", "resnetv2_50",
-    "efficientnet_lite0",
+    "efficientnet_lite0", "tf_efficientnet_lite0",
 )  # fmt: skip
 MODELS = (
     Model(Collection.TORCHVISION, "alexnet", 63),

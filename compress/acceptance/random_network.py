@@ -3,7 +3,7 @@
 import itertools
 import random
 from collections.abc import Callable
-from math import gcd
+from math import gcd, inf
 from typing import Any, TypeVar
 
 import torch
@@ -287,18 +287,24 @@ class _Scale(nn.Module):
 
 
 def max_pool(d: Drawing, x: int) -> int:
-    """A max pool; one that rounds its size up only behind a ReLU."""
+    """A max pool of any margins."""
     size = min(*d.size(x)[1:], d.within(2, 3))
     margin = d.within(0, size // 2)
     stride = d.within(1, 3)
     if d.pick(True, False):
         return d.call(nn.MaxPool2d(size, stride, margin), x)
-    x = d.apply("functional.relu", functional.relu, x)
-    return d.apply(
-        f"max_pool2d({size}, {stride}, {margin}, ceil_mode=True)",
-        lambda x: functional.max_pool2d(x, size, stride, margin, ceil_mode=True),
-        x,
-    )
+    if d.pick(True, False):
+        x = d.apply("functional.relu", functional.relu, x)
+    lines = tuple(d.within(0, size - 1) for _ in range(4))
+    spellings: dict[str, Callable[[Tensor], Tensor]] = {
+        f"max_pool2d({size}, {stride}, {margin}, ceil_mode=True)": lambda x: functional.max_pool2d(
+            x, size, stride, margin, ceil_mode=True
+        ),
+        f"max_pool2d({size}, {stride}) of pad {lines}": lambda x: functional.max_pool2d(
+            functional.pad(x, lines, value=-inf), size, stride
+        ),
+    }
+    return d.apply(*d.named(spellings), x)
 
 
 def average_pool(d: Drawing, x: int) -> int:
@@ -306,11 +312,18 @@ def average_pool(d: Drawing, x: int) -> int:
     _, height, width = d.size(x)
     size = min(height, width, d.within(2, 3))
     stride, margin = d.within(1, 3), d.within(0, size // 2) if size > 2 else 0
+    rounds_up = d.pick(True, False)
     divisors = [(height // a, width // a) for a in (1, 2, 3) if height % a == width % a == 0]
     spellings: dict[str, Callable[[Tensor], Tensor]] = {
         f"avg_pool2d({size}, {stride}, {margin})": lambda x: functional.avg_pool2d(x, size, stride, margin),
         f"avg_pool2d({size}, {stride}, divisor 3)": lambda x: functional.avg_pool2d(
             x, size, stride, ceil_mode=True, divisor_override=3
+        ),
+        f"avg_pool2d({size}, {stride}, {margin}, ceil_mode=True)": lambda x: functional.avg_pool2d(
+            x, size, stride, margin, ceil_mode=True
+        ),
+        f"avg_pool2d({size}, {stride}, {margin}, count_include_pad=False)": lambda x: functional.avg_pool2d(
+            x, size, stride, margin, ceil_mode=rounds_up, count_include_pad=False
         ),
         "adaptive_avg_pool2d": lambda x: functional.adaptive_avg_pool2d(x, divisors[-1]),
     }
@@ -413,8 +426,8 @@ _ENDINGS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def end(d: Drawing, x: int) -> int:
-    """Logits, or now and then a map."""
-    made = _logits(d, x) if d.within(0, 7) else d.call(nn.Conv2d(d.size(x)[0], 1, 1), x)
+    """Logits, or now and then a map of a few channels."""
+    made = _logits(d, x) if d.within(0, 7) else d.call(nn.Conv2d(d.size(x)[0], d.within(1, 3), 1), x)
     if len(d._results[made].shape) == 2:
         return d.apply(*d.named(_ENDINGS), made) if d.pick(True, False) else made
     return d.apply("sigmoid", torch.sigmoid, made) if d.pick(True, False) else made

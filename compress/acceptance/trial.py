@@ -25,7 +25,7 @@ from penni_escalate.compress.quantize import quantize_kernels
 from penni_escalate.compress.random_weights import SPREAD
 from penni_escalate.compress.recipe import Recipe, make_recipe
 from penni_escalate.golden.functional import run_network
-from penni_escalate.golden.package import Package
+from penni_escalate.golden.package import Package, map_shape
 
 #: Images over which activations are measured.
 _CALIBRATION = 2
@@ -77,7 +77,8 @@ def try_network(network: nn.Module, name: str, shape: tuple[int, int, int], *, i
     if data.held_out_labels is not None:
         held_out["labels"] = data.held_out_labels
     else:
-        held_out["maps"] = np.zeros((images, *graph.layers[-1].out_shape[1:]), np.uint8)
+        channels, height, width = graph.layers[-1].out_shape
+        held_out["maps"] = np.zeros((images, *map_shape(height, width, channels)), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         package = export_package(Path(folder) / "package", integer, data, held_out, recipe, {"integer": 0.0})
         if first_difference(integer, package) is not None:

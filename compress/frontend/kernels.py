@@ -1,4 +1,4 @@
-"""Kernels in a form that a layer has: dilation and one-sided margins become zeros in a larger kernel."""
+"""Kernels in a form that a layer has: dilation, and margins wider than a kernel, become zeros in a larger one."""
 
 import torch
 from torch import Tensor

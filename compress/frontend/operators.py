@@ -5,7 +5,7 @@ docs/operators.md is the table as text; a test holds the two together.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import torch
@@ -13,10 +13,11 @@ from torch import Tensor, fx, nn
 
 from penni_escalate.compress.frontend.kernels import KERNEL_MAX, Pads, fitted, grouped
 from penni_escalate.compress.frontend.reader import Handler, Read, Reader, RefusedError, kind_of, shape_of
-from penni_escalate.compress.frontend.values import ZERO, Const, Value
+from penni_escalate.compress.frontend.values import LOWEST, ZERO, Const, Value
 from penni_escalate.compress.graph import Activation, Ending, Layer, Role
 from penni_escalate.compress.layers import FixedDepthwise
 from penni_escalate.compress.prune import masked
+from penni_escalate.golden.geometry import Geometry, Padding
 
 #: A convolution with at most so many channels keeps dense 8-bit kernels: a PE row takes each channel.
 DENSE_CHANNELS_MAX = 6
@@ -99,6 +100,10 @@ def _convolution(reader: Reader, node: fx.Node, a: Any) -> Value:
     read = reader.read(node, value, pads=True, shuffled=not depthwise)
     stride = _one(a.stride, out[1:], "stride")
     pads = _together(read.pads, margin)
+    spans = [(size - 1) * step + 1 for size, step in zip(taps.shape[2:], steps, strict=True)]
+    margins = None
+    if len(set(pads)) > 1 and max(pads[:2]) < spans[0] and max(pads[2:]) < spans[1]:
+        margins, pads = Padding(*pads), (0, 0, 0, 0)
     kernels, padding = _fitted(taps, steps, pads)
     mask = None if kernels is taps else _fitted(torch.ones_like(taps), steps, pads)[0]
     if groups > 1 and not depthwise:
@@ -120,7 +125,7 @@ def _convolution(reader: Reader, node: fx.Node, a: Any) -> Value:
     module = _empty(nn.Conv2d, channels, count, (height, width), stride, padding, groups=groups if depthwise else 1)
     return _weighted(
         reader, node, value, role, read, (out[0], out[1], out[2]), module, kernels, weight, bias, mask,
-        kernel=(height, width), stride=stride, padding=padding,
+        kernel=(height, width), stride=stride, padding=padding, margins=margins,
     )  # fmt: skip
 
 
@@ -421,68 +426,104 @@ def _activation_of(reader: Reader, value: Value) -> Activation:
     "max_pool2d_with_indices",
     written="MaxPool2d, functional.max_pool2d",
     becomes="a max pool",
-    condition="the same stride and margin in both directions, no dilation; ceil_mode where no number is below 0",
+    condition="the same stride in both directions, no dilation; margins below all numbers too",
 )
 def _max_pool(reader: Reader, node: fx.Node, a: Any) -> Any:
     out = shape_of(node)
     kernel, margin = _pair(a.kernel_size), _pair(a.padding)
     stride = _one(a.stride or a.kernel_size, out[1:], "stride")
-    if _pair(a.dilation) != (1, 1) or margin[0] != margin[1]:
-        raise RefusedError("is a max pooling with dilation, or other margins above than at the side", _POOL)
-    read = reader.read(node, a.self)
-    beyond = _beyond(read.shape, kernel, stride, margin, out)
-    if any(beyond):
-        if not reader.positive(read.sources):
-            raise RefusedError(
-                "is a max pooling that rounds its size up, of numbers below 0",
-                "pool after a ReLU, or without ceil_mode",
-            )
-        # Zeros win over no number that is not below 0.
-        ids = torch.nn.functional.pad(reader.planes(a.self), (0, beyond[1], 0, beyond[0]), value=ZERO)
-        read = reader.read(node, Value(node, tuple(ids.shape), None, ids))
+    if _pair(a.dilation) != (1, 1):
+        raise RefusedError("is a max pooling with dilation", _POOL)
+    read = reader.read(node, a.self, lowest=True)
+    height, width = (
+        side + before + after
+        for side, before, after in zip(read.shape[1:], read.pads[::2], read.pads[1::2], strict=True)
+    )
+    beyond = _beyond((height, width), kernel, stride, margin, out)
+    sides = Padding(*_together(read.pads, (margin[0], margin[0] + beyond[0], margin[1], margin[1] + beyond[1])))
+    if max(sides[:2]) >= kernel[0] or max(sides[2:]) >= kernel[1]:
+        raise RefusedError("has a margin as large as its window", "use a smaller margin")
+    fields: dict[str, Any] = {"padding": sides.top}
+    if len(set(sides)) > 1 and reader.positive(read.sources):
+        # Zeros win over no number that is not below 0, and the stream core pools with the same margin on all sides.
+        kept = margin[0] if margin[0] == margin[1] else 0
+        planes = reader.planes(a.self)
+        top, below, left, right = read.pads
+        core = planes[:, top : planes.shape[1] - below, left : planes.shape[2] - right]
+        read = _widened(reader, node, core, sides, kept)
+        fields = {"padding": kept}
+    elif len(set(sides)) > 1:
+        fields = {"margins": sides}
     made = reader.begin(
-        node, Role.MAX_POOL, read, (out[0], out[1], out[2]), shape=out, kernel=kernel, stride=stride, padding=margin[0]
+        node, Role.MAX_POOL, read, (out[0], out[1], out[2]), shape=out, kernel=kernel, stride=stride, **fields
     )
     return made if kind_of(node) == "max_pool2d" else (made, None)
 
 
 def _beyond(
-    shape: tuple[int, int, int], kernel: tuple[int, int], stride: int, margin: tuple[int, int], out: tuple[int, ...]
+    size: tuple[int, int], kernel: tuple[int, int], stride: int, margin: tuple[int, int], out: tuple[int, ...]
 ) -> tuple[int, int]:
-    """Lines and columns of the last window beyond the image and its margin."""
-    sizes = zip(shape[1:], kernel, margin, out[1:], strict=True)
+    """Lines and columns of the last window beyond an image of this height and width, and its margin."""
+    sizes = zip(size, kernel, margin, out[1:], strict=True)
     y, x = (max(0, (places - 1) * stride + window - side - 2 * edge) for side, window, edge, places in sizes)
     return y, x
 
 
+def _widened(reader: Reader, node: fx.Node, planes: Tensor, sides: Padding, kept: int = 0) -> Read:
+    """What a layer reads of planes (K, H, W) with lines of zeros around them, ``kept`` fewer on each side."""
+    top, below, left, right = (side - kept for side in sides)
+    ids = torch.nn.functional.pad(planes, (left, right, top, below), value=ZERO)
+    return reader.read(node, Value(node, tuple(ids.shape), None, ids))
+
+
 @_operator(
     "avg_pool2d",
+    "average_inside",
     written="AvgPool2d, functional.avg_pool2d",
-    becomes="an average pool, as a depthwise layer of equal weights; a global one before the classifier: part of it",
-    condition="the same stride and margin in both directions; every window divided by the same number",
+    becomes="an average pool, as a depthwise layer of equal weights; a global one before the classifier: part of it; "
+    "where windows at the border are divided by fewer numbers, an average of the pixels inside",
+    condition="the same stride in both directions",
 )
 def _average_pool(reader: Reader, node: fx.Node, a: Any) -> Value:
     out = shape_of(node)
+    if kind_of(node) == "average_inside":
+        # Of another format than PyTorch: frontend/windows.py.
+        stride = _one(a.stride, out[1:], "stride")
+        return _inside(reader, node, reader.read(node, a.x), _pair(a.kernel), stride, Padding(*a.sides))
     kernel, margin = _pair(a.kernel_size), _pair(a.padding)
     stride = _one(a.stride or a.kernel_size, out[1:], "stride")
-    if margin[0] != margin[1]:
-        raise RefusedError("is an average pooling with other margins above than at the side", _POOL)
     if kernel == (1, 1) and stride == 1 and a.divisor_override in (None, 1):
         return reader.passed(node, a.self)
     read = reader.read(node, a.self)
-    divisor = a.divisor_override or prod(kernel)
-    cut = any(_beyond(read.shape, kernel, stride, margin, out))
-    if (cut or (any(margin) and not a.count_include_pad)) and not a.divisor_override:
-        raise RefusedError(
-            "divides by fewer numbers at the border than inside",
-            "count the margin, without ceil_mode, or pool without it",
-        )
-    if cut:
-        ids = torch.nn.functional.pad(reader.planes(a.self), (0, kernel[1], 0, kernel[0]), value=ZERO)
-        beyond = _beyond(read.shape, kernel, stride, margin, out)
-        ids = ids[:, : read.shape[1] + beyond[0], : read.shape[2] + beyond[1]]
-        read = reader.read(node, Value(node, tuple(ids.shape), None, ids))
-    return _averaged(reader, node, a.self, read, kernel, stride, margin[0], divisor)
+    channels, *size = read.shape
+    beyond = _beyond((size[0], size[1]), kernel, stride, margin, out)
+    around = Padding(margin[0], margin[0], margin[1], margin[1])
+    last = Padding(0, beyond[0], 0, beyond[1])
+    sides = Padding(*_together(around, last))
+    counted = a.count_include_pad and any(margin)
+    divisors = {a.divisor_override}
+    if not a.divisor_override:
+        height, width = (side + 2 * edge if counted else side for side, edge in zip(size, margin, strict=True))
+        g = Geometry(channels, height, width, channels, *kernel, stride, last if counted else sides)
+        lines, columns = g.inside
+        divisors = {int(pixels) for pixels in (lines[:, None] * columns).flat}
+    if len(divisors) > 1:
+        if counted:
+            read, sides = _widened(reader, node, reader.planes(a.self), around), last
+        return _inside(reader, node, read, kernel, stride, sides)
+    kept = margin[0] if margin[0] == margin[1] else 0
+    if any(side != kept for side in sides):
+        read = _widened(reader, node, reader.planes(a.self), sides, kept)
+    return _averaged(reader, node, a.self, read, kernel, stride, kept, divisors.pop())
+
+
+def _inside(reader: Reader, node: fx.Node, read: Read, kernel: tuple[int, int], stride: int, sides: Padding) -> Value:
+    """A mean over those pixels of windows that lie in the image."""
+    out = shape_of(node)
+    margins = {"padding": sides.top} if len(set(sides)) == 1 else {"margins": sides}
+    return reader.begin(
+        node, Role.AVERAGE_INSIDE, read, (out[0], out[1], out[2]), shape=out, kernel=kernel, stride=stride, **margins
+    )
 
 
 @_operator(
@@ -682,14 +723,15 @@ def _zeros(constant: Tensor) -> Tensor:
     "constant_pad_nd",
     written="functional.pad, ZeroPad2d",
     becomes="the margin of the convolution that reads it; elsewhere a depthwise layer; zero channels: a select layer",
-    condition="by zeros",
+    condition="by zeros; by -inf what a max pool reads",
     word="pad",
 )
 def _pad(reader: Reader, node: fx.Node, a: Any) -> Value:
-    if getattr(a, "mode", "constant") != "constant" or a.value not in (None, 0):
+    numbers = {None: ZERO, 0: ZERO, -inf: LOWEST}
+    if getattr(a, "mode", "constant") != "constant" or a.value not in numbers:
         raise RefusedError("pads by something else than zeros", "pad by zeros")
     ids = reader.elements.ids(a.self)
-    padded: Tensor = torch.nn.functional.pad(ids.expand(2, *ids.shape), a.pad, value=ZERO)
+    padded: Tensor = torch.nn.functional.pad(ids.expand(2, *ids.shape), a.pad, value=numbers[a.value])
     return reader.moved(node, [a.self], padded)
 
 

@@ -87,7 +87,10 @@ def named(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Read:
-    """What a layer reads: tensors, their shape together, the order of their channels, and lines of zeros around."""
+    """What a layer reads: tensors, their shape together, the order of their channels, and lines around that are none.
+
+    The lines are zeros; of a layer that asks for it, they may be below all numbers.
+    """
 
     sources: tuple[str, ...]
     shape: tuple[int, int, int]
@@ -319,8 +322,9 @@ class Reader:
         """A new layer, called as the node is; ``shape`` is that of the value."""
         window, stride = fields.get("kernel", (1, 1)), fields.get("stride", 1)
         if "factor" not in fields and not fields.get("flatten"):
-            sides = zip(read.shape[1:], window, strict=True)
-            found = tuple((side + 2 * fields.get("padding", 0) - size) // stride + 1 for side, size in sides)
+            top, below, left, right = fields.get("margins") or [fields.get("padding", 0)] * 4
+            sides = zip(read.shape[1:], (top + below, left + right), window, strict=True)
+            found = tuple((side + lines - size) // stride + 1 for side, lines, size in sides)
             if found != out_shape[1:]:
                 raise RefusedError(
                     f"gives {out_shape[1]} x {out_shape[2]} pixels, and by one stride for both directions "
@@ -340,12 +344,15 @@ class Reader:
         self.elements.add(name, out_shape)
         return Value(node, shape, name, open=True)
 
-    def read(self, node: fx.Node, value: Value, *, pads: bool = False, shuffled: bool = False) -> Read:
+    def read(
+        self, node: fx.Node, value: Value, *, pads: bool = False, shuffled: bool = False, lowest: bool = False
+    ) -> Read:
         """What a layer reads of planes; a selection or a margin becomes a layer of its own where it must.
 
         Args:
             pads: the layer takes lines of zeros around its input.
             shuffled: the layer takes the channels in any order, as Read.table says.
+            lowest: the layer takes lines below all numbers around its input.
         """
         picture = self._picture(value)
         if picture is None:
@@ -355,7 +362,9 @@ class Reader:
             )
         if picture.stride > 1 or not (picture.ordered or (shuffled and picture.whole)):
             picture = self._selected(value, picture)
-        if any(picture.pads) and not pads:
+        if picture.lowest and not lowest:
+            raise RefusedError("reads a margin that is below all numbers", "pad by zeros, or read it by a max pool")
+        if any(picture.pads) and not (picture.lowest or pads):
             picture = self._margin(value, picture)
         return Read(picture.sources, picture.shape, picture.table, picture.pads)
 
@@ -413,7 +422,9 @@ class Reader:
             self.layers[name] = replace(self.layers[name], module=path)
             self._selections[key] = name
         source = self._selections[key]
-        return Picture((source,), (channels, height, width), torch.arange(channels), 1, picture.pads)
+        return replace(
+            picture, sources=(source,), shape=(channels, height, width), table=torch.arange(channels), stride=1
+        )
 
     def _margin(self, value: Value, picture: Picture) -> Picture:
         """A layer that gives its input with lines of zeros around it."""
@@ -488,7 +499,9 @@ class Reader:
 
     def positive(self, sources: Sequence[str]) -> bool:
         """Whether no number of these tensors can be below 0."""
-        kept = (Role.MAX_POOL, Role.AVERAGE_POOL, Role.SELECT, Role.UPSAMPLE, Role.UPSAMPLE_NEAREST)
+        kept = (
+            Role.MAX_POOL, Role.AVERAGE_POOL, Role.AVERAGE_INSIDE, Role.SELECT, Role.UPSAMPLE, Role.UPSAMPLE_NEAREST,
+        )  # fmt: skip
 
         def one(name: str) -> bool:
             layer = self.layers.get(name)

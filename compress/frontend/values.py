@@ -15,6 +15,8 @@ from penni_escalate.compress.graph import Ending
 
 #: Id of a zero that no tensor has.
 ZERO = -1
+#: Id of a number that is below all others.
+LOWEST = -2
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Picture:
         table: the channel of the concatenated sources that each plane shows, -1: zeros; (K,).
         stride: every so many pixels of it.
         pads: lines of zeros above, below, left and right.
+        lowest: what stands there is below all numbers instead.
     """
 
     sources: tuple[str, ...]
@@ -68,6 +71,7 @@ class Picture:
     table: Tensor
     stride: int
     pads: tuple[int, int, int, int]
+    lowest: bool = False
 
     @property
     def whole(self) -> bool:
@@ -131,6 +135,12 @@ class Elements:
         top, below = _margins(inside.any(0).any(1))
         left, right = _margins(inside.any(0).any(0))
         core = ids[:, top : ids.shape[1] - below, left : ids.shape[2] - right]
+        lowest = bool((ids == LOWEST).any())
+        if lowest:
+            around = ids.clone()
+            around[:, top : ids.shape[1] - below, left : ids.shape[2] - right] = LOWEST
+            if not bool((around == LOWEST).all()):
+                return None
         first = core[:, 0, 0]
         real = first >= 0
         if not real.any():
@@ -154,7 +164,8 @@ class Elements:
         offsets = torch.tensor([0, *(shape[0] for shape in shapes)]).cumsum(0)
         table = torch.full((len(first),), ZERO)
         table[real] = offsets[which] + channel
-        return Picture(sources, (int(offsets[-1]), height, width), table, stride, (top, below, left, right))
+        shape = (int(offsets[-1]), height, width)
+        return Picture(sources, shape, table, stride, (top, below, left, right), lowest)
 
     def copied(self, ids: Tensor) -> Tensor | None:
         """The one pixel (C, 1, 1) that planes (C, H, W) of ids show everywhere; None where they show several."""

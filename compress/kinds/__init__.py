@@ -1,6 +1,7 @@
 """What compress/ does with the layers of each role; a role is a line in the registry."""
 
 from penni_escalate.compress.graph import Role
+from penni_escalate.compress.kinds.average_inside import AVERAGE_INSIDE
 from penni_escalate.compress.kinds.classifier import CLASSIFIER
 from penni_escalate.compress.kinds.decomposed import DECOMPOSED
 from penni_escalate.compress.kinds.dense import DENSE
@@ -22,6 +23,7 @@ ROLES: dict[Role, RoleKind] = {
         CLASSIFIER,
         MAX_POOL,
         AVERAGE_POOL,
+        AVERAGE_INSIDE,
         UPSAMPLE,
         UPSAMPLE_NEAREST,
         SELECT,

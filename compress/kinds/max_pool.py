@@ -1,5 +1,7 @@
 """Largest code of a window."""
 
+from math import inf
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,7 +27,7 @@ def _integer(layer: Layer, module: nn.Module | None, sources: Sources) -> Intege
 
 
 def _floating(layer: Layer, module: nn.Module | None, x: Tensor) -> Tensor:
-    return functional.max_pool2d(x, layer.kernel, layer.stride, layer.padding)
+    return functional.max_pool2d(layer.padded(x, -inf), layer.kernel, layer.stride, layer.padding)
 
 
 MAX_POOL = RoleKind(

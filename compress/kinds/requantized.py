@@ -230,7 +230,7 @@ class IntegerLayer(nn.Module):
             weight, groups = kernels[:, None], len(kernels)
         else:
             weight = kernels
-        acc = functional.conv2d(activations, weight, bias, layer.stride, layer.padding, groups=groups)
+        acc = functional.conv2d(layer.padded(activations), weight, bias, layer.stride, layer.padding, groups=groups)
         if skip_codes is not None:
             assert skip is not None
             acc = acc + skip * (skip_codes.value * torch.exp2(skip_codes.exponent))[:, None, None]

@@ -53,7 +53,7 @@ def _module_itself(layer: Layer, module: nn.Module | None, sources: Sources) -> 
 def convolution(layer: Layer, module: Any, x: Tensor, groups: int = 1) -> Tensor:
     """A layer's sums in floating point by the weights of its module, whatever the weights' shape."""
     weight = module.weight.reshape(layer.out_shape[0], -1, *layer.kernel)
-    return functional.conv2d(x, weight, module.bias, layer.stride, layer.padding, groups=groups)
+    return functional.conv2d(layer.padded(x), weight, module.bias, layer.stride, layer.padding, groups=groups)
 
 
 def _codes_alone(layer: Layer, part: nn.Module, output: Codes) -> Exported:

@@ -10,7 +10,7 @@ import onnx.checker
 import onnx.inliner
 import onnx.numpy_helper
 import onnx.version_converter
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 from onnx.external_data_helper import uses_external_data
 
 from penni_escalate.common.errors import UserError, first_line
@@ -23,6 +23,10 @@ OPSET = 20
 _FILE = 1 << 31
 #: Types of floating-point numbers, all of which become PyTorch's.
 FLOATING = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
+#: Sides of images with the channels last, in the order in which they have them first; and back.
+_FIRST, _LAST = [0, 3, 1, 2], [0, 2, 3, 1]
+#: Operators that compute with each number alone.
+_ON_EACH = ("Add", "BatchNormalization", "Cast", "Div", "Identity", "Mul", "Sub")
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ def read_onnx(path: Path, name: str) -> OnnxFile:
     _plain_constants(model.graph)
     _apart(model.graph)
     image = _image(model.graph, where)
+    _channels_first(model.graph, image, where)
     return OnnxFile(name, path, model, image.name, *_sizes(image, where))
 
 
@@ -158,6 +163,62 @@ def _sizes(image: onnx.ValueInfoProto, where: str) -> tuple[int | None, tuple[in
     if any(side is not None and side < 1 for side in (batch, channels, height, width)):
         raise UserError(f"{where} takes images of no size: export it again.")
     return batch, (channels, height, width)
+
+
+def _channels_first(graph: GraphProto, image: onnx.ValueInfoProto, where: str) -> None:
+    """Turns the image where the network takes its channels last, as exporters of TensorFlow write it.
+
+    Such a network turns it itself before anything else. Raises UserError where it first computes with it.
+    """
+    readers = [node for node in graph.node if image.name in node.input]
+    turning = [node for node in readers if _turns_to_channels_first(node)]
+    if not turning:
+        if _turned_later(graph, readers):
+            raise UserError(
+                f"{where} takes images with the channels last, and computes with them before it turns them: export it "
+                "for images with the channels first, as tf2onnx does with --inputs-as-nchw."
+            )
+        return
+    others = [node for node in readers if node not in turning]
+    names = {node.output[0] for node in turning}
+    if not names.isdisjoint(one.name for one in graph.output):
+        return
+    back = helper.make_node("Transpose", [image.name], [_unused(graph, f"{image.name}_turned")], perm=_LAST)
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            if name in names:
+                node.input[place] = image.name
+            elif name == image.name:
+                node.input[place] = back.output[0]
+    left = [node for node in graph.node if node not in turning]
+    del graph.node[:]
+    graph.node.extend([back, *left] if others else left)
+    dims = image.type.tensor_type.shape.dim
+    if dims:
+        turned = [dims[place] for place in _FIRST]
+        copies = [onnx.TensorShapeProto.Dimension.FromString(dim.SerializeToString()) for dim in turned]
+        del dims[:]
+        dims.extend(copies)
+
+
+def _turned_later(graph: GraphProto, readers: list[NodeProto]) -> bool:
+    """Whether a result of these operators is turned after nothing but arithmetic on each number."""
+    while readers:
+        names = {name for node in readers if node.op_type in _ON_EACH for name in node.output}
+        readers = [node for node in graph.node if not names.isdisjoint(node.input)]
+        if any(map(_turns_to_channels_first, readers)):
+            return True
+    return False
+
+
+def _turns_to_channels_first(node: NodeProto) -> bool:
+    return node.op_type == "Transpose" and any(list(one.ints) == _FIRST for one in node.attribute if one.name == "perm")
+
+
+def _unused(graph: GraphProto, name: str) -> str:
+    """A name that no tensor has."""
+    names = {one for node in graph.node for one in (*node.input, *node.output)}
+    return next(found for found in (name, *(f"{name}_{n}" for n in range(2, len(names) + 3))) if found not in names)
 
 
 def _plain_constants(graph: GraphProto) -> None:

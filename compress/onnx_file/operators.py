@@ -5,7 +5,7 @@ What is read is a tensor, or an array of numbers (numbers.py); None where it is 
 
 import operator
 from collections.abc import Callable, Sequence
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,10 @@ from torch.nn import functional
 
 from penni_escalate.compress.frontend.operators import instead_of
 from penni_escalate.compress.frontend.reader import RefusedError
+from penni_escalate.compress.frontend.windows import average_inside
 from penni_escalate.compress.onnx_file.call import Call
 from penni_escalate.compress.onnx_file.numbers import slices, whole
+from penni_escalate.golden.geometry import Padding
 
 #: What is trained: weights that operators read at these places. Other floating-point numbers are constants.
 TRAINED = {
@@ -198,8 +200,11 @@ def _max_pool(call: Call, x: Tensor) -> Any:
     window = call.get("kernel_shape")
     strides, steps = (call.get(name) or [1] * len(window) for name in ("strides", "dilations"))
     before, after = _margins(call, x, window, strides, steps)
-    if before != after or x.dim() != 4:
-        raise RefusedError("is a max pooling with other margins before than after the image", "pad the image first")
+    if x.dim() != 4:
+        raise RefusedError("is a max pooling of other than images", "pool over height and width")
+    if before != after or any(2 * lines > size for lines, size in zip(before, window, strict=True)):
+        x = functional.pad(x, _turned(before, after), value=-inf)
+        before = [0, 0]
     result = functional.max_pool2d(x, window, strides, before, steps, bool(call.get("ceil_mode", 0)))
     return [result, None][: call.results]
 
@@ -212,14 +217,27 @@ def _average_pool(call: Call, x: Tensor) -> Tensor:
     counted = bool(call.get("count_include_pad", 0)) or not any(before + after)
     if x.dim() != 4 or any(step != 1 for step in steps):
         raise RefusedError("is an average pooling with dilation, or not of two sides", "use a convolution")
-    if before != after:
-        if not counted:
-            raise RefusedError(
-                "divides by fewer numbers at the border than inside", "count the margin, or pool without it"
-            )
-        x = functional.pad(x, _turned(before, after))
-        before = [0, 0]
-    return functional.avg_pool2d(x, window, strides, before, bool(call.get("ceil_mode", 0)), counted)
+    up = bool(call.get("ceil_mode", 0))
+    if counted:
+        if before != after:
+            x = functional.pad(x, _turned(before, after))
+            before = [0, 0]
+        return functional.avg_pool2d(x, window, strides, before, up)
+    if up:
+        after = _whole_windows(x, window, strides, before, after)
+    return average_inside(x, window, strides, Padding(before[0], after[0], before[1], after[1]))
+
+
+def _whole_windows(
+    x: Tensor, window: Sequence[int], strides: Sequence[int], before: Sequence[int], after: Sequence[int]
+) -> list[int]:
+    """Lines after each side of the image with which no window is cut; each window begins before the image's end."""
+    found = []
+    for side, size, stride, first, last in zip(x.shape[2:], window, strides, before, after, strict=True):
+        places = -(-(side + first + last - size) // stride) + 1
+        places -= (places - 1) * stride >= side + first
+        found.append(max(last, (places - 1) * stride + size - side - first))
+    return found
 
 
 @_call("GlobalAveragePool")

@@ -13,6 +13,7 @@ from penni_escalate.compress.penni.layouts import Layout, Treatment
 from penni_escalate.compress.penni.watch import SeenLayer, Watch
 from penni_escalate.golden.functional import layer_input, run_network
 from penni_escalate.golden.kinds import Convolution
+from penni_escalate.golden.kinds.windows import padded
 from penni_escalate.golden.layers import Layer, Requantized
 from penni_escalate.golden.package import Package
 
@@ -86,4 +87,4 @@ def _codes(
 
 def _combined(layer: Layer, table: np.ndarray, kernels: np.ndarray, read: np.ndarray) -> np.ndarray:
     g = layer.geometry
-    return formulas.combined_first(table, kernels, read[0].transpose(2, 0, 1), g.stride, g.sides.top)
+    return formulas.combined_first(table, kernels, padded(g, read)[0].transpose(2, 0, 1), g.stride, 0)

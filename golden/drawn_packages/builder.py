@@ -139,7 +139,10 @@ class PackageBuilder:
             answers = {"labels": self.tensors[self._entries[-1].name].argmax(axis=1).astype(np.int64)}
         tensor, images = self._types["input"], self.tensors["input"]
         manifest = {
-            "schema_version": version_of(entry.kind for entry in self._entries),
+            "schema_version": version_of(
+                ((entry.kind, entry.padding) for entry in self._entries),
+                maps=self._entries[-1].kernels if "maps" in answers else 1,
+            ),
             "network": network,
             "data": "drawn: nothing was trained, no score means anything",
             "seed": seed,

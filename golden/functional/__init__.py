@@ -3,6 +3,24 @@
 Tensors are NHWC codes, uint8 or int8; a classifier's are int32 logits (N, K).
 """
 
-from penni_escalate.golden.functional.network import image_scores, layer_input, run_layer, run_network, score
+from penni_escalate.golden.functional.network import (
+    channel_scores,
+    correlations,
+    image_scores,
+    layer_input,
+    mean_channel_scores,
+    run_layer,
+    run_network,
+    score,
+)
 
-__all__ = ["image_scores", "layer_input", "run_layer", "run_network", "score"]
+__all__ = [
+    "channel_scores",
+    "correlations",
+    "image_scores",
+    "layer_input",
+    "mean_channel_scores",
+    "run_layer",
+    "run_network",
+    "score",
+]

@@ -69,35 +69,65 @@ def score(
         batch: images at a time; chosen by the size of the tensors if None.
     """
     chosen = np.arange(len(package.images)) if numbers is None else np.asarray(numbers)
-    total = 0.0
+    parts = _results(package, chosen, replace or {}, batch)
+    return sum(float(image_scores(package, part, last).sum()) for part, last in parts) / len(chosen)
+
+
+def mean_channel_scores(package: Package) -> np.ndarray:
+    """The measure of each channel of the map that is the result, over the held-out images, float64 (K,)."""
+    numbers = np.arange(len(package.images))
+    parts = _results(package, numbers, {}, None)
+    return np.sum([channel_scores(package, part, last).sum(axis=0) for part, last in parts], axis=0) / len(numbers)
+
+
+def _results(
+    package: Package, chosen: np.ndarray, replace: Mapping[str, np.ndarray], batch: int | None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Numbers of some images, and the last layer's tensor of these, batch by batch; see ``score``."""
     step = batch or _batch(package)
     for start in range(0, len(chosen), step):
         part = chosen[start : start + step]
-        replaced = {name: tensor[start : start + step] for name, tensor in (replace or {}).items()}
+        replaced = {name: tensor[start : start + step] for name, tensor in replace.items()}
         for _, tensor in _walk(package, package.images[part], replaced, keep=False):
             last = tensor
-        total += float(image_scores(package, part, last).sum())
-    return total / len(chosen)
+        yield part, last
 
 
 def image_scores(package: Package, numbers: Sequence[int] | np.ndarray, outputs: np.ndarray) -> np.ndarray:
     """The measure of single images, float64 (N,).
 
-    Accuracy: 1 where the largest logit is at the label, else 0. Correlation: Pearson's between maps / 255 and
-    sigmoid(scale * code); 0 where either is the same everywhere.
+    Accuracy: 1 where the largest logit is at the label, else 0. Correlation: the mean of ``channel_scores``.
 
     Args:
         numbers: the images' numbers.
-        outputs: the last layer's tensor: logits (N, K) or codes (N, OH, OW, 1).
+        outputs: the last layer's tensor: logits (N, K) or codes (N, OH, OW, K).
     """
     chosen = np.asarray(numbers)
     if package.labels is not None:
         return (outputs.argmax(axis=1) == package.labels[chosen]).astype(np.float64)
+    return channel_scores(package, chosen, outputs).mean(axis=1)
+
+
+def channel_scores(package: Package, numbers: Sequence[int] | np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Correlation of each channel of the maps of single images, float64 (N, K).
+
+    Pearson's between maps / 255 and sigmoid(scale * code); 0 where either is the same everywhere.
+
+    Args:
+        numbers, outputs: as of ``image_scores``, where the measure is correlation.
+    """
     assert package.maps is not None
     # The hyperbolic tangent gives the sigmoid without overflow.
     found = 0.5 + 0.5 * np.tanh(0.5 * package.manifest.layers[-1].scale * outputs.astype(np.float64))
-    pairs = zip(found.reshape(len(found), -1), package.maps[chosen].reshape(len(found), -1) / 255, strict=True)
-    return np.array([_correlation(x, y) for x, y in pairs])
+    return correlations(found, package.maps[np.asarray(numbers)] / 255)
+
+
+def correlations(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Pearson's correlation of each channel of maps (N, H, W, K), float64 (N, K); 0 where one is constant."""
+    pairs = zip(found, wanted, strict=True)
+    return np.array(
+        [[_correlation(x[..., k].ravel(), y[..., k].ravel()) for k in range(x.shape[-1])] for x, y in pairs]
+    )
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> float:

@@ -7,6 +7,7 @@ Sums run in floating point where all of their partial sums are integers that it 
 * ternary sums of at most 65,536 codes in float32: below 2**24, which is exact.
 """
 
+from penni_escalate.golden.kinds.average_inside import AVERAGE_INSIDE, AverageInside
 from penni_escalate.golden.kinds.classifier import CLASSIFIER, Classifier
 from penni_escalate.golden.kinds.convolution import Convolution
 from penni_escalate.golden.kinds.decomposed import DECOMPOSED
@@ -21,12 +22,23 @@ from penni_escalate.golden.layers import LayerKind
 
 KINDS: dict[LayerKind, Kind] = {
     kind.name: kind
-    for kind in (DECOMPOSED, DENSE, DEPTHWISE, POINTWISE, MAX_POOL, UPSAMPLE, UPSAMPLE_NEAREST, CLASSIFIER)
+    for kind in (
+        DECOMPOSED,
+        DENSE,
+        DEPTHWISE,
+        POINTWISE,
+        MAX_POOL,
+        AVERAGE_INSIDE,
+        UPSAMPLE,
+        UPSAMPLE_NEAREST,
+        CLASSIFIER,
+    )
 }
 
 __all__ = [
     "KINDS",
     "Array",
+    "AverageInside",
     "Classifier",
     "Convolution",
     "Depthwise",

@@ -137,7 +137,9 @@ class Kind:
         """Raises ValueError, naming field, value and rule, where an entry of this kind breaks a rule."""
         for name, needed in self.fixed.items():
             if getattr(entry, name) != needed:
-                raise ValueError(f"field '{name}' is {getattr(entry, name)}: {self.phrase}'s is {needed}")
+                found = getattr(entry, name)
+                found = list(found) if isinstance(found, tuple) else found
+                raise ValueError(f"field '{name}' is {found}: {self.phrase}'s is {needed}")
         for name, choices in self.choices.items():
             if getattr(entry, name) not in choices:
                 listed = ", ".join(map(str, choices))

@@ -7,6 +7,7 @@ and run, and nothing can end what it has started.
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -141,20 +142,22 @@ def share_runtime(sources: Sources, folder: Path) -> None:
     """Put the objects of Verilator's own library into the folder of a design that was turned into C++.
 
     They follow from a few switches, not from the design, and take longer to compile than most designs: that is done
-    once. Where it fails, make does it in ``folder``, and says there what is wrong.
+    once for each way in which make compiles them. Where it fails, make does it in ``folder``, and says there what is
+    wrong.
     """
     classes = (folder / "Vtop_classes.mk").read_text()
     names = re.findall(r"^  (verilated\w*) \\$", classes, re.MULTILINE)
-    switches = re.findall(r"^VM_\w+ = .*$", classes, re.MULTILINE)
-    made_of = (tool_versions("verilator"), str(verilator_root()), sources.make, names, switches)
-    shared = keyed(BUILD / "sim" / "verilator_library", *made_of)
+    targets = [f"{name}.o" for name in names]
+    environment = build_environment(sources)
+    dry = [*_make(folder, targets), "--dry-run", "--no-print-directory"]
+    commands = subprocess.run(dry, env=environment, capture_output=True, text=True, check=False).stdout
+    shared = keyed(BUILD / "sim" / "verilator_library", tool_versions("verilator"), commands)
 
     def compile_library(part: Path) -> None:
         place = plain(part)
         for name in ("Vtop.mk", "Vtop_classes.mk"):
             shutil.copy(folder / name, place)
-        command = _make(place, [f"{name}.o" for name in names])
-        if run_logged(command, place, build_environment(sources), place / "build.log") != 0:
+        if run_logged(_make(place, targets), place, environment, place / "build.log") != 0:
             raise UserError("Verilator's library does not compile.")
 
     with suppress(UserError):

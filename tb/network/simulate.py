@@ -14,7 +14,7 @@ import numpy as np
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import BUILD
-from penni_escalate.common.shared_folder import locked
+from penni_escalate.common.shared_folder import keyed, locked
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.clusters import layer_outputs
 from penni_escalate.golden.codes import code_dtype
@@ -159,6 +159,12 @@ class _Job:
         return max(prediction.trace.cycles for prediction in self.predictions)
 
 
+def _work_folder(request: Request) -> Path:
+    """Where a network's runs are; packages of different folders may have one name."""
+    name = f"{request.package.manifest.network}_{folder_name(request.config)}_{request.simulator}"
+    return keyed(BUILD / "work" / name, request.package.folder.resolve())
+
+
 def _predict_all(
     request: Request, layers: tuple[Convolution, ...], images: tuple[int, ...], advance: Callable[[], None]
 ) -> list[_Job]:
@@ -209,7 +215,7 @@ def run_request(
     processes = 1 if design.waves else PROCESSES
     lots = [order[n::processes] for n in range(processes)]
     simulated = begin("simulation", len(jobs))
-    folder = BUILD / "work" / f"{request.package.manifest.network}_{folder_name(config)}_{request.simulator}"
+    folder = _work_folder(request)
     comparisons: dict[int, list[Comparison]] = {}
     start = time.perf_counter()
     with ThreadPoolExecutor(processes) as pool:

@@ -21,6 +21,7 @@ from penni_escalate.compress.networks.alexnet import AlexNet
 from penni_escalate.compress.prune import apply_mask
 from penni_escalate.compress.quantize import quantize_kernels
 from penni_escalate.compress.recipe import Classifier, Decomposition, Phase, Quantization, Recipe, Scale, parse_recipe
+from penni_escalate.golden.package import map_shape
 
 CLASSES = 4
 SHAPE = (3, 8, 8)
@@ -111,7 +112,7 @@ class Flat(nn.Module):
 
 
 class Dense(nn.Module):
-    """Concatenation of a signed and an unsigned tensor, pooling used twice, flattening before the classifier."""
+    """Concatenation of a signed and an unsigned tensor, a pool that rounds up, flattening before the classifier."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,7 +123,7 @@ class Dense(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(self.bn1(self.conv1(x)))
-        x = torch.cat([self.pool(x), self.pool(self.bn2(self.conv2(x)))], 1)
+        x = torch.cat([self.pool(x), functional.max_pool2d(self.bn2(self.conv2(x)), 3, 2, ceil_mode=True)], 1)
         x = torch.relu(self.conv3(x))
         result: Tensor = self.fc(x.view(x.shape[0], -1))
         return result
@@ -139,12 +140,20 @@ class Squeeze(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         wide = torch.relu(self.conv1(x))
-        low = torch.relu(self.conv2(wide))
+        low = functional.avg_pool2d(torch.relu(self.conv2(wide)), 3, 1, 1, count_include_pad=False)
         small = self.squeeze(self.average(low))
         up = functional.interpolate(low, scale_factor=2)
         whole = functional.interpolate(small, scale_factor=8, mode="bilinear", align_corners=False)
         result: Tensor = self.mix(torch.cat([up, whole], 1))
         return result
+
+
+class Sides(Squeeze):
+    """A map of three channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(16, 3, 1)
 
 
 class Spelt(nn.Module):
@@ -369,5 +378,8 @@ def data_of(graph: Graph, seed: int, signed: bool = True) -> tuple[Data, dict[st
     if labels is not None:
         arrays["labels"] = labels
     else:
-        arrays["maps"] = np.random.default_rng(seed).integers(0, 256, (6, *graph.input_shape[1:]), np.uint8)
+        channels, height, width = graph.layers[-1].out_shape
+        arrays["maps"] = np.random.default_rng(seed).integers(
+            0, 256, (6, *map_shape(height, width, channels)), np.uint8
+        )
     return data, arrays

@@ -207,8 +207,13 @@ def average(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def margin(monkeypatch: pytest.MonkeyPatch) -> None:
     """The margins of opposite sides change places."""
-    original = operators.fitted
-    monkeypatch.setattr(operators, "fitted", lambda weight, step, p: original(weight, step, (p[1], p[0], p[3], p[2])))
+    original = operators._together
+
+    def exchanged(*pads: Any) -> Any:
+        top, below, left, right = original(*pads)
+        return below, top, right, left
+
+    monkeypatch.setattr(operators, "_together", exchanged)
 
 
 def shuffle(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,8 +61,8 @@ from tests.compress.small_networks import (
     Plain,
     Plain5x5,
     Residual,
+    Sides,
     Spelt,
-    Squeeze,
     StochasticDepth,
     options,
     own,
@@ -143,11 +143,14 @@ def test_what_evaluation_does_is_trained_and_packaged(network: type[nn.Module], 
 
 def test_a_map_is_compressed_against_its_own_float_network(tmp_path: Path) -> None:
     data = {"source": "synthetic", "options": options(SHAPE, classes=0)}
-    recipe = fields(Squeeze, data=data, float_training=NONE)
+    recipe = fields(Sides, data=data, float_training=NONE)
     report, _ = run(recipe, tmp_path)
     assert report is not None and report.measure == "correlation"
     package = read_package(tmp_path / "package")
-    assert package.maps is not None and package.maps.shape == (4, 8, 8)
+    assert package.manifest.schema_version == 3
+    assert package.maps is not None and package.maps.shape == (4, 8, 8, 3)
+    assert len(set(report.channel_scores)) == 3
+    assert np.mean(report.channel_scores) == pytest.approx(report.integer_score, abs=1e-12)
     assert package.manifest.scores["train"] == pytest.approx(1.0) and -1 <= score(package) == report.integer_score
 
 
@@ -631,7 +634,7 @@ UNLABELLED = {"source": "synthetic", "options": options(SHAPE, classes=0)}
         ({"data": {"source": "digits", "options": {"seed": 2}}}, "Data 'digits' has no option 'seed': use "),
         ({"data": {"source": "digits", "options": {"size": 1}}}, "Data 'digits' has no option 'size'"),
         ({"data": UNLABELLED, "float_training": TRAINING}, "has no labels to train the float network on"),
-        ({"data": UNLABELLED}, "has no labels and needs a map of one channel at the end"),
+        ({"data": UNLABELLED}, "has no labels and needs a map at the end"),
         ({"data": {"source": "digits"}, "network": "resnet20"}, "does not take images of shape (1, 28, 28)"),
         ({"checkpoint": "/nowhere.pt"}, "Checkpoint /nowhere.pt cannot be read: No such file or directory."),
         ({"checkpoint": "shipped"}, "has no weights in a Python package, unlike hed: name a file."),

@@ -233,7 +233,7 @@ def test_roles_and_skips_that_the_comparison_covers() -> None:
 def test_tensors_side_by_side_share_their_codes() -> None:
     network, graph = pruned(Dense, 0)
     tensors = integers(network, graph, 0).tensors
-    assert len({tensors[name] for name in ("conv1", "pool", "conv2", "pool_2")}) == 1 and tensors["conv1"].signed
+    assert len({tensors[name] for name in ("conv1", "pool", "conv2", "max_pool2d")}) == 1 and tensors["conv1"].signed
     assert not tensors["conv3"].signed and tensors["conv3"].scale != tensors["conv1"].scale
     network, graph = pruned(Residual, 0)
     tensors = integers(network, graph, 0).tensors

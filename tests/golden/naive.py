@@ -10,6 +10,7 @@ import numpy as np
 
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.kinds import (
+    AverageInside,
     Classifier,
     Convolution,
     Depthwise,
@@ -39,6 +40,8 @@ def naive_layer(layer: Layer, tensors: dict[str, np.ndarray]) -> np.ndarray:
         image = [[[code for row in image for pixel in row for code in pixel]]]
     if isinstance(layer, MaxPool):
         return np.array(_max_pool(layer.geometry, image), np.int64)
+    if isinstance(layer, AverageInside):
+        return np.array(_average_inside(layer.geometry, image), np.int64)
     if isinstance(layer, UpsampleNearest):
         return np.array(_copies(layer, image), np.int64)
     if isinstance(layer, Upsample):
@@ -120,6 +123,16 @@ def _max_pool(g: Geometry, image: list) -> list:
         [[max(image[i][j][k] for _, _, i, j in _places(g, y, x)) for k in range(g.kernels)] for x in range(g.out_width)]
         for y in range(g.out_height)
     ]
+
+
+def _average_inside(g: Geometry, image: list) -> list:
+    """The mean of what each output sees of the image, in fractions, rounded half up."""
+
+    def code(y: int, x: int, k: int) -> int:
+        seen = [image[i][j][k] for _, _, i, j in _places(g, y, x)]
+        return (Fraction(sum(seen), len(seen)) + Fraction(1, 2)).__floor__()
+
+    return [[[code(y, x, k) for k in range(g.kernels)] for x in range(g.out_width)] for y in range(g.out_height)]
 
 
 def _copies(layer: UpsampleNearest, image: list) -> list:

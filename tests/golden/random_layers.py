@@ -10,6 +10,7 @@ from penni_escalate.golden.drawn_packages.builder import PackageBuilder
 from penni_escalate.golden.geometry import Geometry, Padding
 from penni_escalate.golden.kinds import (
     KINDS,
+    AverageInside,
     Classifier,
     Convolution,
     Depthwise,
@@ -63,6 +64,8 @@ def random_layer_of(rng: np.random.Generator, kind: LayerKind) -> tuple[Layer, d
     layer = {"name": "random", "sources": names, "flatten": flatten, "geometry": g, "signed_in": signed}
     if kind is LayerKind.MAX_POOL:
         return MaxPool(**layer), tensors
+    if kind is LayerKind.AVERAGE_INSIDE:
+        return AverageInside(**layer), tensors
     if kind is LayerKind.UPSAMPLE:
         return Upsample(**layer, factor=int(rng.choice([1, 2, 4]))), tensors
     if kind is LayerKind.UPSAMPLE_NEAREST:
@@ -122,6 +125,7 @@ def write_every_kind(folder: Path, seed: int, measure: str, count: int = 3) -> P
         return net.add(fields.pop("name"), kind, sources, kernels, **fields)
 
     three = {"kernel": 3, "padding": 1}
+    sided = {"kernel": (3, 2), "stride": 2, "padding": Padding(0, 1, 1, 0)}
     stem = add(LayerKind.DENSE, ["input"], 5, **three)
     wide = add(LayerKind.DECOMPOSED, [stem], 5, **three, basis=2, skip=stem, signed=True)
     relu6 = add(LayerKind.DEPTHWISE, [wide], **three, stride=2, high=90)
@@ -135,11 +139,13 @@ def write_every_kind(folder: Path, seed: int, measure: str, count: int = 3) -> P
     if measure == "accuracy":
         features = add(LayerKind.POINTWISE, [both, joined], 6, flatten=True)
         add(LayerKind.UPSAMPLE_NEAREST, [joined], factor=3)
+        add(LayerKind.AVERAGE_INSIDE, [joined], **sided)
         add(LayerKind.CLASSIFIER, [features], 4, name="last", signed=True)
         answers = {"labels": rng.integers(0, 4, count)}
     else:
         last = add(LayerKind.POINTWISE, [both], 1, density=1.0, signed=True, scale=0.03)
         add(LayerKind.UPSAMPLE_NEAREST, [joined], factor=3)
+        add(LayerKind.AVERAGE_INSIDE, [joined], **sided)
         add(LayerKind.UPSAMPLE, [last], name="last", factor=4, signed=True, scale=0.03)
         answers = {"maps": rng.integers(0, 256, (count, 16, 12)).astype(np.uint8)}
     return net.write(folder, "every_kind", seed, answers)

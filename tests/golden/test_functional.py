@@ -8,7 +8,15 @@ import pytest
 import torch
 
 from penni_escalate.golden.codes import code_range
-from penni_escalate.golden.functional import image_scores, run_layer, run_network, score
+from penni_escalate.golden.drawn_packages.builder import PackageBuilder
+from penni_escalate.golden.functional import (
+    channel_scores,
+    image_scores,
+    mean_channel_scores,
+    run_layer,
+    run_network,
+    score,
+)
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.kinds import (
     KINDS,
@@ -184,6 +192,25 @@ def test_a_global_average_pool_is_a_depthwise_layer() -> None:
     codes = np.random.default_rng(3).integers(0, 256, (1, 4, 4, 2)).astype(np.uint8)
     means = np.floor(codes.mean(axis=(1, 2)) + 0.5)
     np.testing.assert_array_equal(run_layer(pool, {"a": codes})[:, 0, 0], means)
+
+
+def test_a_map_of_several_channels_has_the_mean_of_their_scores(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    net = PackageBuilder(rng, rng.integers(0, 256, (3, 4, 5, 2)).astype(np.uint8))
+    net.add("maps", LayerKind.DENSE, ["input"], 3, kernel=3, padding=1, signed=True, scale=0.03)
+    maps = rng.integers(0, 256, (3, 4, 5, 3)).astype(np.uint8)
+    maps[1, ..., 2] = 7
+    package = net.write(tmp_path / "several", "several", 1, {"maps": maps})
+    assert package.manifest.schema_version == 3
+    codes = run_network(package, package.images)["maps"]
+    found = channel_scores(package, range(3), codes)
+    assert found.shape == (3, 3) and found[1, 2] == 0
+    sigmoid = 1 / (1 + np.exp(-0.03 * codes.astype(np.float64)))
+    expected = np.corrcoef(sigmoid[2, ..., 1].ravel(), maps[2, ..., 1].ravel())[0, 1]
+    assert found[2, 1] == pytest.approx(expected, abs=1e-12)
+    np.testing.assert_allclose(image_scores(package, [2, 0], codes[[2, 0]]), found[[2, 0]].mean(axis=1), atol=1e-12)
+    np.testing.assert_allclose(mean_channel_scores(package), found.mean(axis=0), atol=1e-12)
+    assert score(package) == pytest.approx(found.mean(), abs=1e-12)
 
 
 @pytest.mark.parametrize("measure", MEASURES)

@@ -64,6 +64,7 @@ def test_what_each_kind_is() -> None:
         "depthwise": {"requantized", "channelwise", "on core"},
         "pointwise": {"requantized", "on core"},
         "max_pool": {"hands on", "channelwise", "on core"},
+        "average_inside": {"hands on", "channelwise"},
         "upsample": {"hands on", "channelwise", "enlarges"},
         "upsample_nearest": {"hands on", "channelwise", "enlarges"},
         "classifier": {"logits", "on core"},

@@ -20,6 +20,7 @@ from penni_escalate.common.paths import ROOT
 from penni_escalate.golden.archive import pack_arrays
 from penni_escalate.golden.fit import core_form
 from penni_escalate.golden.functional import run_network
+from penni_escalate.golden.geometry import Padding
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.manifest import version_of
 from penni_escalate.golden.overflow import accumulator_range
@@ -194,7 +195,7 @@ def test_a_wrong_manifest(package: Path, change: Callable[[dict[str, Any]], None
 
 #: Layers of the network of every kind by number: first, decomposed with a skip tensor, depthwise, max pool, pointwise,
 #: max pool, decomposed with three sources and a skip tensor, upsample, pointwise with two sources, pointwise that
-#: flattens, upsample by copies that nobody reads, classifier.
+#: flattens, upsample by copies and average inside that nobody reads, classifier.
 @pytest.mark.parametrize(
     ("layer", "change", "expected"),
     [
@@ -246,6 +247,17 @@ def test_a_wrong_manifest(package: Path, change: Callable[[dict[str, Any]], None
             "layer 'upsample_nearest10': field 'factor' is 65: Input should be less than or equal to 64",
         ),
         (10, {"padding": 1}, "field 'padding' is 1: an upsample_nearest's is 0"),
+        (4, {"padding": [0, 0, 0, 0]}, "field 'padding' is [0, 0, 0, 0]: a pointwise's is 0"),
+        (
+            3,
+            {"padding": [1, 2]},
+            "field 'padding' is [1, 2]: it must be an integer in 0..63, or four: above, below, left and right",
+        ),
+        (3, {"padding": [0, 0, 0, 64]}, "field 'padding' is [0, 0, 0, 64]: it must be an integer in 0..63, or four"),
+        (3, {"padding": "1"}, "field 'padding' is '1': it must be an integer in 0..63, or four"),
+        (11, {"padding": [3, 1, 1, 0]}, "field 'padding' is 3,1,1,0: it must be below the kernel's size (3 x 2)"),
+        (11, {"scale": 2.0}, "field 'scale' is 2.0: the average_inside's source has 0.5"),
+        (11, {"file": "pool.npz"}, "field 'file' is 'pool.npz': an average_inside has no arrays, use null"),
         (10, {"scale": 2.0}, "field 'scale' is 2.0: the upsample_nearest's source has 0.5"),
         (7, {"kernels": 3}, "field 'kernels' is 3: an upsample has as many as channels (4)"),
         (7, {"stride": 2}, "field 'stride' is 2: an upsample's is 1"),
@@ -274,11 +286,20 @@ def test_a_package_has_the_earliest_version_that_has_its_kinds(tmp_path: Path) -
         in refused(folder)
     )
     edit_manifest(folder, lambda d: d["layers"].pop(10))
+    assert "layer 'average_inside11': field 'kind' is 'average_inside': field 'schema_version' must be 3" in refused(
+        folder
+    )
+    edit_manifest(folder, lambda d: d["layers"].pop(10))
+    edit_manifest(folder, lambda d: d["layers"][3].update(padding=[1] * 4))
+    assert "layer 'max_pool3': field 'padding' is [1, 1, 1, 1]: field 'schema_version' must be 3" in refused(folder)
     edit_manifest(folder, lambda d: d.update(schema_version=3))
+    sided = read_package(folder)
+    assert version_of((entry.kind, entry.padding) for entry in sided.manifest.layers) == 3
+    edit_manifest(folder, lambda d: d["layers"][3].update(padding=1))
     later = read_package(folder)
     edit_manifest(folder, lambda d: d.update(schema_version=2))
     assert read_package(folder).manifest.layers == later.manifest.layers
-    assert version_of(entry.kind for entry in later.manifest.layers) == 2
+    assert version_of((entry.kind, entry.padding) for entry in later.manifest.layers) == 2
 
 
 @pytest.mark.parametrize(
@@ -307,8 +328,14 @@ def test_a_package_has_the_earliest_version_that_has_its_kinds(tmp_path: Path) -
         ),
         (
             "correlation",
-            lambda d: [d["layers"].pop() for _ in range(3)],
-            "layer 'pointwise8': field 'kernels' is 3: where field 'measure' is 'correlation'",
+            lambda d: [d["layers"].pop() for _ in range(4)] and d.update(schema_version=2),
+            "layer 'pointwise8': field 'kernels' is 3: where field 'measure' is 'correlation', "
+            "field 'schema_version' must be 3 then, and is 2",
+        ),
+        (
+            "correlation",
+            lambda d: [d["layers"].pop() for _ in range(4)],
+            "array 'maps' has shape (3, 16, 12): it must be (3, 4, 3, 3)",
         ),
         ("correlation", lambda d: d["images"].update(count=2), "array 'images' has shape"),
     ],
@@ -317,6 +344,16 @@ def test_a_wrong_measure(tmp_path: Path, measure: str, change: Callable[[dict[st
     folder = write_every_kind(tmp_path / "every_kind", 1, measure).folder
     edit_manifest(folder, change)
     assert expected in refused(folder)
+
+
+def test_a_padding_of_each_side(tmp_path: Path) -> None:
+    """The list's order is above, below, left and right, in what is read and in what is written."""
+    folder = write_every_kind(tmp_path / "every_kind", 1, "accuracy").folder
+    layers = json.loads((folder / "manifest.json").read_text())["layers"]
+    assert [layers[11]["padding"], layers[5]["padding"]] == [[0, 1, 1, 0], 0]
+    edit_manifest(folder, lambda d: d["layers"][11].update(padding=[2, 0, 0, 1]))
+    geometry = read_package(folder).layers[11].geometry
+    assert geometry.sides == Padding(top=2, bottom=0, left=0, right=1)
 
 
 def test_clamps_of_resampling_layers_may_be_the_sources(tmp_path: Path) -> None:
@@ -445,6 +482,7 @@ def test_wrong_labels_and_maps(
         (4, None),
         (6, None),
         (7, "the stream core does not run kind upsample"),
+        (11, "the stream core does not run kind average_inside"),
         (-1, None),
     ],
 )

@@ -1,5 +1,6 @@
 """compress/frontend/operators: every spelling of a layer is read as the module computes, what none is is refused."""
 
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,76 @@ READ: dict[str, tuple[Forward, dict[str, nn.Module], str]] = {
         {"pool": nn.MaxPool2d(3, 2, ceil_mode=True)},
         "depthwise max_pool decomposed",
     ),
+    "pool that rounds up, of signed": (
+        lambda n, x: n.head(n.pool(n.c2(x))),
+        {"pool": nn.MaxPool2d(3, 2, ceil_mode=True)},
+        "decomposed max_pool",
+    ),
+    "pool of two margins": (
+        lambda n, x: n.head(n.c2(functional.max_pool2d(x, (3, 2), 2, (1, 0)))),
+        {},
+        "depthwise max_pool decomposed",
+    ),
+    "pool of two margins, of signed": (
+        lambda n, x: n.head(functional.max_pool2d(n.c2(x), (3, 2), 2, (1, 0))),
+        {},
+        "decomposed max_pool",
+    ),
+    "margin of a pool": (
+        lambda n, x: n.head(functional.max_pool2d(functional.pad(n.c2(x), (0, 1, 0, 1), value=-inf), 3, 2)),
+        {},
+        "decomposed max_pool",
+    ),
+    "margin of a pool, none below 0": (
+        lambda n, x: n.head(n.c2(functional.max_pool2d(functional.pad(x, (0, 1, 0, 1), value=-inf), 3, 2))),
+        {},
+        "depthwise max_pool decomposed",
+    ),
+    "margin of a pool on all sides": (
+        lambda n, x: n.head(functional.max_pool2d(functional.pad(n.c2(x), (1, 1, 1, 1), value=-inf), 3, 2)),
+        {},
+        "decomposed max_pool",
+    ),
+    "average without its margin": (
+        lambda n, x: n.head(n.c2(n.pool(x))),
+        {"pool": nn.AvgPool2d(3, 1, 1, count_include_pad=False)},
+        "average_inside decomposed",
+    ),
+    "average that rounds up": (
+        lambda n, x: n.head(n.c2(n.pool(x))),
+        {"pool": nn.AvgPool2d(3, 2, ceil_mode=True)},
+        "average_inside decomposed",
+    ),
+    "average that rounds up beyond its margin": (
+        lambda n, x: n.head(n.c2(n.pool(x))),
+        {"pool": nn.AvgPool2d(3, 2, 1, ceil_mode=True)},
+        "depthwise average_inside decomposed",
+    ),
+    "average that rounds up, without its margin": (
+        lambda n, x: n.head(n.c2(n.pool(x))),
+        {"pool": nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False)},
+        "average_inside decomposed",
+    ),
+    "average of two margins": (
+        lambda n, x: n.head(n.c2(functional.avg_pool2d(x, (3, 2), 2, (1, 0)))),
+        {},
+        "depthwise average_pool decomposed",
+    ),
+    "average without its two margins": (
+        lambda n, x: n.head(n.c2(functional.avg_pool2d(x, (3, 2), 2, (1, 0), count_include_pad=False))),
+        {},
+        "average_inside decomposed",
+    ),
+    "average of as many pixels everywhere": (
+        lambda n, x: n.head(functional.avg_pool2d(functional.max_pool2d(x, 4), 3, 1, 1, count_include_pad=False)),
+        {},
+        "max_pool depthwise",
+    ),
+    "divisor that rounds up": (
+        lambda n, x: n.head(n.c2(functional.avg_pool2d(x, 3, 2, (1, 0), ceil_mode=True, divisor_override=5))),
+        {},
+        "depthwise depthwise decomposed",
+    ),
     "local average": (lambda n, x: n.head(n.c2(n.pool(x))), {"pool": nn.AvgPool2d(2)}, "average_pool decomposed"),
     "average with margin": (
         lambda n, x: n.head(n.c2(n.pool(x))),
@@ -257,6 +328,28 @@ def test_a_spelling_is_read_as_the_module_computes(case: str, tmp_path: Path) ->
 
 def graph_of(forward: Forward, **modules: nn.Module) -> Graph:
     return read_network(Mine(forward, **modules), "mine", SHAPE)[1]
+
+
+@pytest.mark.parametrize(
+    ("module", "pads", "kernel", "sides"),
+    [
+        (conv(8, 8, 3, stride=2, padding=0), (0, 1, 0, 1), (3, 3), (0, 1, 0, 1)),
+        (conv(8, 8, 3, stride=2, padding=1), (0, 1, 0, 0), (3, 3), (1, 1, 1, 2)),
+        (conv(8, 8, 4, padding="same"), (0, 0, 0, 0), (4, 4), (1, 2, 1, 2)),
+        (nn.Conv2d(8, 8, (1, 5), padding=(0, 2)), (0, 0, 0, 0), (1, 5), (0, 0, 2, 2)),
+        (conv(8, 8, 2, dilation=2, padding=0), (0, 2, 1, 0), (3, 3), (1, 0, 0, 2)),
+        # A margin as wide as the kernel is zeros in a larger one.
+        (conv(8, 8, 3, padding=0), (0, 0, 3, 1), (5, 9), (3, 3, 3, 3)),
+        (conv(8, 8, 3), (0, 0, 0, 0), (3, 3), (1, 1, 1, 1)),
+    ],
+)
+def test_margins_that_differ_enlarge_no_kernel(
+    module: nn.Module, pads: tuple[int, ...], kernel: tuple[int, int], sides: tuple[int, ...]
+) -> None:
+    graph = graph_of(body(lambda n, x: n.head(n.odd(functional.pad(x, pads)))), odd=module)
+    layer = graph.layers[1]
+    assert (layer.kernel, tuple(layer.sides)) == (kernel, sides)
+    assert (layer.margins is None) == (len(set(sides)) == 1)
 
 
 def test_groups_and_dilation_train_no_other_weights() -> None:
@@ -395,16 +488,21 @@ REFUSED: dict[str, tuple[Forward, dict[str, nn.Module], str]] = {
         {},
         "is not an enlargement by a power",
     ),
-    "rounded pool of signed": (
-        lambda n, x: n.odd(n.c2(x)),
-        {"odd": nn.MaxPool2d(3, 2, ceil_mode=True)},
-        "rounds its size up, of numbers",
-    ),
     "dilated pool": (lambda n, x: n.odd(x), {"odd": nn.MaxPool2d(2, dilation=2)}, "is a max pooling with dilation"),
-    "border": (
-        lambda n, x: n.odd(x),
-        {"odd": nn.AvgPool2d(3, 1, 1, count_include_pad=False)},
-        "fewer numbers at the border",
+    "margin of a pool as large as its window": (
+        lambda n, x: functional.max_pool2d(functional.pad(x, (0, 0, 2, 0), value=-inf), 2),
+        {},
+        "has a margin as large as its window",
+    ),
+    "margin below all numbers": (
+        lambda n, x: n.c2(functional.pad(x, (1, 1, 1, 1), value=-inf)),
+        {},
+        "reads a margin that is below all numbers",
+    ),
+    "margin of two kinds": (
+        lambda n, x: functional.max_pool2d(functional.pad(functional.pad(x, (1, 1)), (0, 0, 1, 1), value=-inf), 3),
+        {},
+        "reads numbers in an arrangement that no layer has",
     ),
     "uneven average": (lambda n, x: n.odd(x), {"odd": nn.AdaptiveAvgPool2d(3)}, "by windows of several sizes"),
     "dropout that stays": (

@@ -12,6 +12,7 @@ from penni_escalate.compress.frontend import read_network
 from penni_escalate.compress.graph import Activation, Graph, Role
 from penni_escalate.compress.network import features
 from penni_escalate.compress.networks import NETWORKS
+from penni_escalate.golden.geometry import Padding
 from tests.compress import small_networks
 from tests.compress.frontend.networks import Forward, Mine
 from tests.compress.small_networks import SHAPE, Dense, Flat, Mobile, Plain, Residual, Squeeze, taken
@@ -57,11 +58,13 @@ def test_depthwise_flattening_concatenation_and_maps() -> None:
     assert flat.layer("fc1").flatten and flat.layer("fc1").in_shape == (10, 2, 2)
     assert not flat.layer("fc2").flatten and flat.layer("fc2").role is Role.POINTWISE
     _, dense = taken(Dense, 0)
-    assert dense.layer("conv3").sources == ("pool", "pool_2") and dense.layer("conv3").in_shape == (14, 4, 4)
-    assert dense.layer("pool").sources == ("conv1",) and dense.layer("pool_2").sources == ("conv2",)
+    assert dense.layer("conv3").sources == ("pool", "max_pool2d") and dense.layer("conv3").in_shape == (14, 4, 4)
+    assert dense.layer("pool").sources == ("conv1",) and dense.layer("max_pool2d").sources == ("conv2",)
+    assert dense.layer("pool").margins is None and dense.layer("max_pool2d").margins == Padding(0, 1, 0, 1)
     assert dense.layer("fc").flatten
     _, squeeze = taken(Squeeze, 0)
-    assert layers(squeeze)["average"] == ("average_pool", ("conv2",), None, "linear")
+    assert layers(squeeze)["average"] == ("average_pool", ("avg_pool2d",), None, "linear")
+    assert layers(squeeze)["avg_pool2d"] == ("average_inside", ("conv2",), None, "linear")
     enlarged = [(layer.role, layer.factor) for layer in squeeze.layers if layer.factor > 1]
     assert enlarged == [(Role.UPSAMPLE_NEAREST, 2), (Role.UPSAMPLE, 8)]
     assert squeeze.layers[-1].role is Role.POINTWISE and squeeze.layers[-1].out_shape == (1, 8, 8)

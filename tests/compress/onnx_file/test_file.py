@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import ModelProto, TensorProto, helper
+from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.compress.frontend import export, read_program
 from penni_escalate.compress.graph import Activation, Role
 from penni_escalate.compress.onnx_file import load_network
-from penni_escalate.compress.onnx_file.file import OPSET, read_onnx, weight_files
+from penni_escalate.compress.onnx_file.file import OPSET, OnnxFile, read_onnx, weight_files
 from penni_escalate.compress.onnx_file.runtime import check_runtime
+from penni_escalate.golden.geometry import Padding
 from tests.compress.onnx_file.models import model, node, saved, small, weights
 
 SHAPE = (4, 6, 8)
@@ -100,6 +101,50 @@ def test_a_file_that_is_no_network_of_images(case: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"^Network 'mine' .*({sentence})") as found:
         load_network(tmp_path / "mine.onnx", "mine")
     assert "\n" not in str(found.value)
+
+
+def channels_last(*between: NodeProto, **arrays: np.ndarray) -> ModelProto:
+    """A network of images with the channels last, as exporters of TensorFlow write it."""
+    last = between[-1].output[0] if between else "x"
+    return model(
+        *between,
+        node("Transpose", last, gives="t", perm=[0, 3, 1, 2]),
+        node("Conv", "t", "w", gives="a", auto_pad="SAME_UPPER", strides=[2, 2]),
+        node("AveragePool", "a", gives="b", auto_pad="SAME_UPPER", kernel_shape=[3, 3]),
+        node("MaxPool", "b", gives="c", auto_pad="SAME_UPPER", kernel_shape=[3, 3], strides=[2, 2]),
+        node("Transpose", "c", gives="d", perm=[0, 2, 3, 1]),
+        node("Shape", "x", gives="sides"), node("Slice", "sides", "zero", "one", gives="n"),
+        node("Concat", "n", "rest", gives="row", axis=0), node("Reshape", "d", "row", gives="r"),
+        node("MatMul", "r", "fc"),
+        image=("n", 6, 8, 4), w=weights(8, 4, 3, 3), fc=weights(32, 5), zero=np.array([0]), one=np.array([1]),
+        rest=np.array([-1]), **arrays,
+    )  # fmt: skip
+
+
+def test_images_with_the_channels_last(tmp_path: Path) -> None:
+    """The network is that of images with the channels first; what else reads the image gets it as the file has it."""
+    network = load_network(saved(channels_last(), tmp_path), "mine")
+    assert network.shape == SHAPE
+    assert [one.op_type for one in network_file(tmp_path).model.graph.node].count("Transpose") == 2
+    check_runtime(network, SHAPE)
+    _, graph = read_program(export(network, "mine", SHAPE))
+    # Only its 4 x 3 pixels say in which order the fully connected layer has them.
+    assert [layer.role for layer in graph.layers] == [
+        Role.DENSE, Role.AVERAGE_INSIDE, Role.MAX_POOL, Role.CLASSIFIER
+    ]  # fmt: skip
+    assert graph.layers[2].margins == Padding(1, 1, 0, 1)
+
+
+def network_file(folder: Path) -> OnnxFile:
+    return read_onnx(folder / "mine.onnx", "mine")
+
+
+def test_images_with_the_channels_last_are_turned_before_anything_else(tmp_path: Path) -> None:
+    made = channels_last(node("Sub", "x", "mean", gives="m"), mean=weights(4))
+    with pytest.raises(
+        UserError, match=r"^Network 'mine' takes images with the channels last, and computes with them "
+    ):
+        load_network(saved(made, tmp_path), "mine")
 
 
 def test_several_results(tmp_path: Path) -> None:

@@ -187,6 +187,18 @@ EQUAL: dict[str, Callable[[], ModelProto]] = {
     "max pool": lambda: window("MaxPool", strides=[2, 2], pads=[1, 1, 1, 1]),
     "max pool, rounded up": lambda: window("MaxPool", strides=[2, 2], ceil_mode=1),
     "max pool, no stride": lambda: window("MaxPool"),
+    "max pool, margins on one side": lambda: window("MaxPool", strides=[2, 2], pads=[0, 1, 1, 0]),
+    "max pool, wide margins": lambda: window("MaxPool", pads=[2, 2, 2, 2]),
+    "max pool, same": lambda: window("MaxPool", strides=[2, 2], auto_pad="SAME_LOWER"),
+    "average pool, same": lambda: window("AveragePool", auto_pad="SAME_UPPER", strides=[2, 2]),
+    "average pool, margins on one side": lambda: window("AveragePool", pads=[0, 1, 1, 0], strides=[2, 2]),
+    "average pool, rounded up": lambda: window("AveragePool", strides=[2, 2], ceil_mode=1),
+    "average pool, rounded up with margins": lambda: window(
+        "AveragePool", strides=[3, 3], pads=[1, 0, 0, 1], ceil_mode=1
+    ),
+    "average pool, rounded up to no window of a margin alone": lambda: window(
+        "AveragePool", strides=[3, 3], pads=[0, 0, 2, 2], ceil_mode=1
+    ),
     "average pool": lambda: window("AveragePool", strides=[2, 1]),
     "average pool, margin": lambda: window("AveragePool", pads=[1, 1, 1, 1]),
     "average pool, margin counted": lambda: window("AveragePool", pads=[1, 1, 1, 1], count_include_pad=1),
@@ -262,12 +274,8 @@ REFUSED: dict[str, tuple[Callable[[], ModelProto], str]] = {
         "is a batch norm with the statistics of the batch: export the network in evaluation mode",
     ),
     "dropout in evaluation": (lambda: one("Dropout", number(0.3), np.True_), "is a dropout that evaluation has too"),
-    "max pool, margin on one side": (
-        lambda: window("MaxPool", pads=[0, 0, 1, 1]), "is a max pooling with other margins before than after the image"
-    ),
-    "average pool, same": (
-        lambda: window("AveragePool", auto_pad="SAME_UPPER", strides=[2, 2]), "divides by fewer numbers at the border"
-    ),
+    "max pool, dilation": (lambda: window("MaxPool", dilations=[2, 2]), "is a max pooling with dilation"),
+    "max pool, strides": (lambda: window("MaxPool", strides=[1, 2]), "has stride (1, 2)"),
     "average pool, dilation": (
         lambda: window("AveragePool", dilations=[2, 2]), "is an average pooling with dilation, or not of two sides"
     ),
@@ -298,7 +306,7 @@ def test_an_operator_that_no_layer_is(case: str, tmp_path: Path) -> None:
 def test_all_operators_that_no_layer_is_are_listed_at_once(tmp_path: Path) -> None:
     made = model(
         node("LeakyRelu", "x", gives="a"), node("Conv", "a", "w", gives="b"), node("HardSwish", "b", gives="c"),
-        node("Trilu", "c", gives="d"), node("MaxPool", "d", gives="e", kernel_shape=[2, 2], pads=[0, 0, 1, 1]),
+        node("Trilu", "c", gives="d"), node("MaxPool", "d", gives="e", kernel_shape=[2, 2], dilations=[2, 2]),
         node("Sigmoid", "e", gives="f"), node("Mul", "e", "f"), w=W,
     )  # fmt: skip
     with pytest.raises(UnsupportedError) as found:

@@ -15,9 +15,11 @@ CLASSES = (
 
 
 def verilated(folder: Path, coverage: int = 0) -> Path:
-    """What Verilator writes of a design that matters here."""
+    """What Verilator writes of a design that matters here; its name and its own switches do not."""
     folder.mkdir()
-    (folder / "Vtop.mk").write_text("include Vtop_classes.mk\n")
+    (folder / "Vtop.mk").write_text(
+        f"include Vtop_classes.mk\nVM_DESIGN = {folder.name}\n%.o:\n\tc++ -DVM_COVERAGE=$(VM_COVERAGE) -o $@\n"
+    )
     (folder / "Vtop_classes.mk").write_text(CLASSES.format(coverage))
     return folder
 

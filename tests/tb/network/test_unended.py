@@ -1,5 +1,6 @@
 """A simulation that did not come to its end says nothing of the design; a run's folders hold that run alone."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,20 @@ def test_a_folder_holds_the_runs_of_the_last_call(
     held: list[set[str]] = []
     for image in (["--images", "2"], ["--image", "1"]):
         command.sim([*network, *image, "--results", str(tmp_path)], standalone_mode=False)
-        folder = tmp_path / "build" / "work" / f"every_kind_{folder_name(TINY)}_icarus"
+        (folder,) = (tmp_path / "build" / "work").glob(f"every_kind_{folder_name(TINY)}_icarus_*")
         held.append({run.parent.name for run in folder.glob("*/*/output.txt")})
     assert [len(names) for names in held] == [2, 1]
     assert held[1] == {"000_first0_image1"}
+
+
+def test_packages_of_one_name_have_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else the waves of one would be gone with a run of the other."""
+    monkeypatch.setattr(network_sim, "BUILD", tmp_path / "build")
+    for name in ("one", "other"):
+        package = write_every_kind(tmp_path / name, 1, "accuracy").folder
+        options = ["--net", str(package), "--config", "tiny", "--sim", "icarus", "--layer", "first0", "--images", "1"]
+        command.sim([*options, "--waves", "--results", str(tmp_path)], standalone_mode=False)
+    shown = re.findall(r"\(waves: (\S+)\)", capsys.readouterr().out)
+    assert len(set(shown)) == 2 and all(Path(path).is_file() for path in shown)
