@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from penni_escalate.common.errors import UserError
+from penni_escalate.compress import pipeline
 from penni_escalate.compress.decompose import decompose_network, with_digits
 from penni_escalate.compress.feedback import Moments, quantize_by_feedback
 from penni_escalate.compress.layers import DecomposedConv2d, combine_kernels
 from penni_escalate.compress.network import features
-from penni_escalate.compress.pipeline import compress_network
+from penni_escalate.compress.pipeline import Compression, compress_network
 from penni_escalate.compress.prune import Masked
 from penni_escalate.compress.quantize import quantize_kernels
 from penni_escalate.compress.quantizers import Alpha, basis_codes, ternary_codes
@@ -343,6 +344,43 @@ def test_a_run_with_feedback_resumes_to_the_same_package(pruned_first: bool, tmp
     assert [row["name"] for row in details] == ["conv2", "short", "conv3", "conv4", "conv5", "fc"]
     one, two = ({path.name: path.read_bytes() for path in held.folder.iterdir()} for held in (package, other))
     assert one == two
+
+
+class _Reached(Exception):
+    """A step came to the function that it calls."""
+
+
+def test_a_step_hands_on_what_its_recipe_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The float network to feedback, the costs of rows to pruning; neither where the recipe does not say so."""
+    given: list[Any] = []
+
+    def quantize(*arguments: Any, teacher: nn.Module | None) -> None:
+        given.append(teacher)
+        raise _Reached
+
+    def prune(*arguments: Any) -> None:
+        given.append(arguments[-1])
+        raise _Reached
+
+    monkeypatch.setattr(pipeline, "quantize_by_feedback", quantize)
+    monkeypatch.setattr(pipeline, "prune_to", prune)
+    for number, changes in enumerate(
+        (
+            {"pruning": {}},
+            {"pruning": {}, "quantization": with_feedback(images=16, reference="float")["quantization"]},
+            {},
+            {"schedule": {"configuration": "tiny", "balance": 1.0}},
+        )
+    ):
+        fields = {**with_feedback(images=16), "network": own(Residual), **changes}
+        work = Compression(parse_recipe(fields, "test"), tmp_path / str(number), progress=False)
+        work.runner.learn_from(work.network)
+        work.decompose()
+        with pytest.raises(_Reached):
+            (work.quantize if "pruning" in changes else work.prune)()
+        if number == 1:
+            assert given[-1] is work.runner.teacher
+    assert [one is not None for one in given] == [False, True, False, True]
 
 
 def compressed(fields: dict[str, Any], folder: Path, last: str = STEPS[-1]) -> tuple[Report, Package]:

@@ -14,7 +14,7 @@ from penni_escalate.golden.package import read_package
 
 #: Points that are planned and have not been trained: penni-escalate compress tradeoff --net NAME --run does it.
 UNTRAINED = {
-    "digits": ["by-rows", "by-cycles"],
+    "digits": [],
     "photo-10": ["basis-3", "sparse-95", "narrow-30"],
 }
 
