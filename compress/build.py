@@ -16,7 +16,8 @@ from penni_escalate.compress.networks import NETWORKS, load_checkpoint
 from penni_escalate.compress.onnx_file import load_network
 from penni_escalate.compress.own_code import is_onnx, is_own, load_own, own_file, running
 from penni_escalate.compress.recipe import Classifier, Recipe
-from penni_escalate.configs.accelerator import load_accelerator
+from penni_escalate.compress.schedule import configuration_of
+from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.fit import exceeds_limits
 from penni_escalate.golden.geometry import Geometry
 
@@ -161,16 +162,20 @@ def _check_coefficients(graph: Graph, recipe: Recipe) -> None:
 
 def _check_sizes(graph: Graph, recipe: Recipe) -> None:
     """Raises UserError naming the first convolution that is too large for the recipe's accelerator."""
-    if recipe.configuration is None:
-        return
-    named = recipe.base / recipe.configuration
-    config = load_accelerator(str(named) if named.is_file() else recipe.configuration)
+    named = [recipe.configuration, recipe.schedule and recipe.schedule.configuration]
+    for config in [configuration_of(recipe, name) for name in named if name]:
+        _check_sizes_on(graph, recipe, config)
+
+
+def _check_sizes_on(graph: Graph, recipe: Recipe, config: Accelerator) -> None:
     for layer in graph.layers:
         if layer.role not in (Role.DECOMPOSED, Role.DENSE):
             continue
         channels, height, width = layer.in_shape
         size = Geometry(channels, height, width, layer.out_shape[0], *layer.kernel, layer.stride, layer.sides)
         most = recipe.decomposition.layers.get(layer.name, recipe.decomposition.basis)
+        if recipe.schedule and layer.name not in recipe.decomposition.layers:
+            most = max([*recipe.schedule.basis, most])
         rows = channels if layer.role is Role.DENSE else min(most, layer.kernel[0] * layer.kernel[1])
         problem = exceeds_limits(size, rows, config)
         if problem is not None:

@@ -83,17 +83,22 @@ class Moments:
             self._square / n - torch.outer(mean_in, mean_in),
             self._cross / n - torch.outer(mean_out, mean_in),
             self._energy / n - mean_out.square(),
+            self.count,
         )
 
 
 class Covariance(NamedTuple):
-    """Of a layer's inputs and target outputs: means (I,) and (K,), (I, I), (K, I), variances (K,); float64."""
+    """Of a layer's inputs and target outputs: means (I,) and (K,), (I, I), (K, I), variances (K,); float64.
+
+    Over so many samples.
+    """
 
     mean_in: Tensor
     mean_out: Tensor
     inputs: Tensor
     cross: Tensor
     energy: Tensor
+    samples: int
 
     def error(self, kernels: Tensor) -> float:
         """Squared error of the outputs with kernels (K, C, S), relative to the outputs' variance."""
@@ -102,7 +107,7 @@ class Covariance(NamedTuple):
         return float(missed / self.energy.sum().clamp_min(_TINY))
 
 
-class _Walk:
+class Walk:
     """A network's values on batches of images, layer by layer."""
 
     def __init__(self, network: Network, graph: Graph, batches: Sequence[Tensor]) -> None:
@@ -135,18 +140,21 @@ def quantize_by_feedback(
     settings: Quantization,
     images: Tensor,
     say: Callable[[str], None] | None = None,
+    *,
+    teacher: Network | None = None,
 ) -> list[LayerFeedback]:
     """Attach the quantizers, in place, with coefficients and kernels that preserve the layers' outputs.
 
     Args:
         images: real images (N, C, H, W).
         say: is given a line for each layer, which takes seconds to minutes.
+        teacher: the float network, where its outputs are to be preserved; it has all of the graph's channels.
 
     Returns what it did, layer by layer in the graph's order.
     """
     feedback = settings.feedback
     assert feedback is not None
-    before = copy.deepcopy(network)
+    before = copy.deepcopy(network) if teacher is None else teacher
     entries = {
         entry.layer.name: entry for entry in coefficients(network, graph, settings.classifier is Classifier.TERNARY)
     }
@@ -157,7 +165,7 @@ def quantize_by_feedback(
     done: list[LayerFeedback] = []
     with torch.no_grad():
         batches = torch.split(images, _BATCH)
-        walk, wanted = _Walk(network, graph, batches), _Walk(before, graph, batches)
+        walk, wanted = Walk(network, graph, batches), Walk(before, graph, batches)
         for layer in graph.layers:
             # First: a copy shares the classes that parametrizations change.
             targets = wanted.step(layer, wanted.inputs(layer))
@@ -167,8 +175,13 @@ def quantize_by_feedback(
                 if say is not None:
                     which = f"layer {len(done) + 1} of {len(entries)}, '{layer.name}'"
                     say(f"  feedback: {which}, {entry.tensor.numel():,} of {total:,} coefficients")
-                moments = _seen(entry, inputs, targets, feedback.positions)
-                done.append(_quantize(network, entry, moments, alpha, feedback, 1 / total))
+                length = kernels_of(layer, entry.module)[0].numel()
+                moments = moments_of(layer, length, inputs, targets, feedback.positions)
+                centred = isinstance(entry.module.bias, Tensor) or layer.norm is not None
+                found = moments.covariance(centred)
+                kernels = kernels_of(layer, before.get_submodule(layer.module))
+                problem = _problem(entry, kernels, found, alpha, feedback, 1 / total)
+                done.append(_quantize(network, entry, found, problem, feedback.rounds))
             if layer.module:
                 attach_quantizers(network, layer, entries.get(layer.name), settings)
             walk.step(layer, inputs)
@@ -176,37 +189,39 @@ def quantize_by_feedback(
     return done
 
 
-def _kernels(entry: Coefficients) -> Tensor:
-    """The layer's kernels, (K, C, S)."""
-    module = entry.module
+def kernels_of(layer: Layer, module: nn.Module) -> Tensor:
+    """A layer's kernels as a module has them, (K, C, S)."""
+    if layer.kernel != (1, 1) and isinstance(module, nn.Conv2d):
+        return module.weight.flatten(2)
     basis = module.basis.flatten(1) if isinstance(module, DecomposedConv2d) else torch.ones(1, 1)
-    return entry.table @ basis
+    return Coefficients(layer, module).table @ basis
 
 
-def _seen(entry: Coefficients, inputs: Sequence[Tensor], wanted: Sequence[Tensor], positions: int) -> Moments:
-    """Moments of a layer's inputs and target outputs, over batches."""
-    outputs, channels, size = _kernels(entry).shape
-    moments = Moments(channels * size, outputs)
+def moments_of(
+    layer: Layer, kernel: int, inputs: Sequence[Tensor], wanted: Sequence[Tensor], positions: int
+) -> Moments:
+    """Moments of a layer's inputs and target outputs, over batches.
+
+    Args:
+        kernel: numbers of a kernel, C*R*S.
+        inputs: what the layer's module gets; wanted: its sums.
+        positions: of each image that are sampled.
+    """
+    moments = Moments(kernel, layer.out_shape[0])
     for batch, target in zip(inputs, wanted, strict=True):
-        samples = [_samples(entry.layer, *pair, positions) for pair in zip(batch, target, strict=True)]
+        samples = [_samples(layer, *pair, positions) for pair in zip(batch, target, strict=True)]
         moments.add(torch.cat([read for read, _ in samples]), torch.cat([given for _, given in samples]))
     return moments
 
 
 def _quantize(
-    network: nn.Module, entry: Coefficients, moments: Moments, alpha: Alpha, feedback: Feedback, share: float
+    network: nn.Module, entry: Coefficients, found: Covariance, problem: Problem, rounds: int
 ) -> LayerFeedback:
-    """Make a layer's coefficients ternary, in place, with the bias or batch norm's mean that goes with them.
-
-    Args:
-        share: 1 over the number of the network's coefficients.
-    """
+    """Make a layer's coefficients ternary, in place, with the bias or batch norm's mean that goes with them."""
     layer, module = entry.layer, entry.module
     norm = network.get_submodule(layer.norm) if layer.norm else None
     bias = module.bias
-    found = moments.covariance(centred=isinstance(bias, Tensor) or norm is not None)
-    problem = _problem(entry, found, alpha, feedback, share)
-    alone, fed, solution = solve(problem, feedback.rounds)
+    alone, fed, solution = solve(problem, rounds)
     if isinstance(module, DecomposedConv2d):
         rounded = RowInt8()(solution.basis.reshape(module.basis.shape)).flatten(1)
         final = fit_scale(problem, replace(solution, basis=rounded))
@@ -223,11 +238,18 @@ def _quantize(
         norm.running_mean -= shift
     zeros = 1 - float((final.codes != 0).double().mean())
     errors = (found.error(alone.kernels), found.error(fed.kernels), found.error(final.kernels))
-    return LayerFeedback(layer.name, *errors, zeros, moments.count)
+    return LayerFeedback(layer.name, *errors, zeros, found.samples)
 
 
-def _problem(entry: Coefficients, found: Covariance, alpha: Alpha, feedback: Feedback, share: float) -> Problem:
-    kernels = _kernels(entry)
+def _problem(
+    entry: Coefficients, kernels: Tensor, found: Covariance, alpha: Alpha, feedback: Feedback, share: float
+) -> Problem:
+    """What a layer's coefficients are to minimise.
+
+    Args:
+        kernels: from which inputs that were not sampled should not lead away, (K, C, S).
+        share: 1 over the number of the network's coefficients.
+    """
     inputs = found.inputs
     # The damping stands for inputs that were not sampled: kernels on which no sample depends stay as they were.
     size = (inputs.diagonal() + found.mean_in.square()).mean()

@@ -23,6 +23,7 @@ from torch import nn
 from penni_escalate.common import shared_folder
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
+from penni_escalate.compress.basis_choice import SAMPLED, choose_basis
 from penni_escalate.compress.build import build
 from penni_escalate.compress.channels import Channels
 from penni_escalate.compress.codes import Codes
@@ -38,8 +39,9 @@ from penni_escalate.compress.measure import measure_package
 from penni_escalate.compress.portable import choose_portable_code
 from penni_escalate.compress.prune import apply_mask, prune_by_deviation, prune_channels, prune_to
 from penni_escalate.compress.quantize import freeze_coefficients, quantize_kernels
-from penni_escalate.compress.recipe import SEED_MAX, Classifier, Phase, Recipe
+from penni_escalate.compress.recipe import SEED_MAX, Classifier, Phase, Recipe, Reference
 from penni_escalate.compress.report import Report, Step, step_of
+from penni_escalate.compress.schedule import layer_charges
 from penni_escalate.compress.shrink import shrink
 from penni_escalate.compress.state import load_state, restore, save_state, saved_codes, saved_scores
 from penni_escalate.compress.steps import STEPS, digest
@@ -119,9 +121,17 @@ class Compression:
         Raises UserError where the float network gives the same result whatever the image.
         """
         self.runner.check_result(self.network, self.graph)
-        done = decompose_network(self.network, self.graph, self.recipe.decomposition)
+        settings, choices = self.recipe.decomposition, []
+        if self.recipe.schedule and self.recipe.schedule.basis:
+            images = self.runner.images[:SAMPLED].float() * self.data.scale
+            choices = choose_basis(self.network, self.graph, self.recipe, images)
+            settings = replace(settings, layers={**settings.layers, **{choice.name: choice.rows for choice in choices}})
+            for choice in choices if self._say else ():
+                self._say(str(choice))  # type: ignore[misc]
+        done = decompose_network(self.network, self.graph, settings)
         self._after_change()
-        return [asdict(layer) for layer in done]
+        candidates = {choice.name: {"candidates": asdict(choice)["candidates"]} for choice in choices}
+        return [asdict(layer) | candidates.get(layer.name, {}) for layer in done]
 
     def retrain(self) -> list[dict[str, Any]]:
         """Retrain coefficients and basis kernels in alternation, with an l1 term on the coefficients."""
@@ -150,7 +160,7 @@ class Compression:
             if number == 1 and settings.channels:
                 prune_channels(entries, self.graph, self.network, settings.channels)
             if settings.sparsities:
-                prune_to(entries, target, settings.row_density)
+                prune_to(entries, target, settings.row_density, layer_charges(self.recipe))
             else:
                 prune_by_deviation(entries, target)
             closed = Channels(self.network, self.graph).close(entries, apply_mask)
@@ -175,7 +185,10 @@ class Compression:
             quantize_kernels(self.network, self.graph, settings)
         else:
             images = self.runner.images[: settings.feedback.images].float() * self.data.scale
-            details = quantize_by_feedback(self.network, self.graph, settings, images, self._say)
+            teacher = self.runner.teacher if settings.feedback.reference is Reference.FLOAT else None
+            if teacher is not None:
+                teacher.cpu()
+            details = quantize_by_feedback(self.network, self.graph, settings, images, self._say, teacher=teacher)
         self.quantized = True
         self._after_change()
         self._train("ternary", settings.training)

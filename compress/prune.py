@@ -10,6 +10,10 @@ from penni_escalate.compress.channels import Channels
 from penni_escalate.compress.graph import Graph
 from penni_escalate.compress.layers import Coefficients
 from penni_escalate.compress.portable import square_root
+from penni_escalate.compress.schedule import LayerCharges
+
+#: Choices of the coefficients by the costs of those chosen before: more change little.
+_CHOICES = 8
 
 
 class Masked(nn.Module):
@@ -60,20 +64,41 @@ def balanced(score: Tensor, density: float) -> Tensor:
     return torch.where(beyond, flat * 1e-6, flat).reshape(score.shape)
 
 
-def prune_to(entries: list[Coefficients], sparsity: float, row_density: float = 1.0) -> None:
+def prune_to(
+    entries: list[Coefficients], sparsity: float, row_density: float = 1.0, charges: LayerCharges | None = None
+) -> None:
     """Prune the least important coefficients so that at least the fraction ``sparsity`` of all is zero, in place.
 
     One threshold serves the whole network (importance is normalised by layer), so layers that matter less
     become sparser. Coefficients that an earlier call pruned have importance 0 and go first; then those beyond
     ``row_density``, see ``balanced``, which applies where there are several basis kernels.
+
+    Args:
+        charges: the square of a coefficient's importance, an error, is divided by what it costs in its row. Costs
+            follow from the coefficients that are left, so that these are chosen several times; their number stays.
     """
     scores = [balanced(s, row_density) if s.shape[2] > 1 else s for s in map(importance, entries)]
+    masks = _kept(scores, sparsity)
+    if charges is not None:
+        costs = [torch.ones(1)] * len(entries)
+        for _ in range(_CHOICES):
+            for place, (entry, mask) in enumerate(zip(entries, masks, strict=True)):
+                cost = charges(entry.layer)
+                if cost is not None:
+                    # The mean of old and new: rows would be emptied and filled in turn.
+                    costs[place] = square_root(costs[place] * cost(mask)[:, None])
+            masks = _kept([score / square_root(cost) for score, cost in zip(scores, costs, strict=True)], sparsity)
+    for entry, mask in zip(entries, masks, strict=True):
+        apply_mask(entry, mask)
+
+
+def _kept(scores: list[Tensor], sparsity: float) -> list[Tensor]:
+    """Masks (K, C, M) of what is left of coefficients of such scores (K, C, M): 0 prunes."""
     everything = torch.cat([score.flatten() for score in scores])
     count = math.ceil(sparsity * everything.numel())
     kept = (~least(everything, count)).to(everything.dtype)
     masks = torch.split(kept, [score.numel() for score in scores])
-    for entry, score, mask in zip(entries, scores, masks, strict=True):
-        apply_mask(entry, mask.reshape(score.shape))
+    return [mask.reshape(score.shape) for score, mask in zip(scores, masks, strict=True)]
 
 
 def least(values: Tensor, count: int) -> Tensor:

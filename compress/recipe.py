@@ -64,6 +64,15 @@ class Precision(StrEnum):
     FLOAT16 = "16-mixed"
 
 
+class Reference(StrEnum):
+    """Whose outputs feedback preserves."""
+
+    #: The network as it was decomposed.
+    DECOMPOSED = "decomposed"
+    #: The float network: feedback makes up for what the decomposition left out too.
+    FLOAT = "float"
+
+
 class Optimizer(StrEnum):
     """How a training changes the weights, and how its learning rate runs."""
 
@@ -207,6 +216,8 @@ class Feedback:
     rounds: Annotated[int, Field(ge=0, le=20, strict=True)] = 2
     #: Regularisation towards the original kernels, relative to the variance of an input.
     damping: Rate = 0.01
+    #: Whose outputs are preserved.
+    reference: Reference = Reference.DECOMPOSED
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -228,6 +239,24 @@ class Calibration:
     images: Annotated[int, Field(ge=1, le=5000, strict=True)]
     #: Share of a tensor's activations that must be within the 8-bit range, percent.
     percentile: Annotated[float, Field(gt=90, le=100)]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Schedule:
+    """Compression by what the accelerator's schedule says (compress/schedule.py)."""
+
+    #: Configuration of the accelerator, a preset or a YAML file, whose schedule is asked.
+    configuration: str
+    #: A coefficient that pruning keeps costs this power of its row's load, relative to the other rows' of its pass.
+    balance: Annotated[float, Field(ge=0, le=4)] = 0
+    #: Numbers of basis kernels among which each decomposed layer's M is chosen; none: it is the decomposition's.
+    basis: Annotated[list[Annotated[int, Field(ge=1, le=9, strict=True)]], Field(max_length=9)] = field(
+        default_factory=list
+    )
+    #: By how much the relative squared errors of the layers' outputs may grow for it, summed over the layers.
+    error: Annotated[float, Field(ge=0, le=100)] = 0
+    #: Share of the coefficients that pruning is expected to leave; none: what the last of its sparsities leaves.
+    density: Share | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -262,17 +291,30 @@ class Recipe:
     hardware: Hardware = field(default_factory=Hardware)
     #: Configuration of the accelerator, a preset or a YAML file, on which its convolutions must fit; none: any.
     configuration: str | None = None
+    #: None: coefficients and basis kernels are chosen without regard to the accelerator.
+    schedule: Schedule | None = None
     #: Held-out images that go into the package.
     package_images: Annotated[int, Field(ge=1, le=100000, strict=True)] = 1000
     #: Folder that relative paths begin at: of the recipe's file. It is no field of the file.
     base: Annotated[Path, Field(exclude=True)] = field(init=False, default=Path(), compare=False)
 
     def __post_init__(self) -> None:
+        if self.schedule and self.schedule.balance and not self.pruning.sparsities:
+            raise ValueError("field 'schedule.balance' acts where 'pruning.sparsities' are given")
+        if self.schedule and self.schedule.basis and not (self.schedule.density or self.pruning.sparsities):
+            raise ValueError("field 'schedule.density' is missing: without 'pruning.sparsities' it is not known")
         if self.quantization.feedback is None:
             if not (self.pruning.sparsities or self.pruning.deviations):
                 raise ValueError(f"field 'pruning': {_ONE_RULE}")
             return
-        for name, rows in (("basis", self.decomposition.basis), *self.decomposition.layers.items()):
+        if self.quantization.feedback.reference is Reference.FLOAT and (
+            self.pruning.sparsities or self.pruning.deviations or self.pruning.channels
+        ):
+            raise ValueError(
+                "field 'quantization.feedback.reference' is 'float': nothing may be pruned before, give 'pruning: {}'"
+            )
+        chosen = [("schedule", rows) for rows in self.schedule.basis] if self.schedule else []
+        for name, rows in (("basis", self.decomposition.basis), *self.decomposition.layers.items(), *chosen):
             if rows > FEEDBACK_ROWS_MAX:
                 raise ValueError(
                     f"field 'decomposition' has {rows} basis kernels ('{name}'): 'quantization.feedback' takes "
@@ -283,7 +325,11 @@ class Recipe:
 _ADAPTER = TypeAdapter(Recipe)
 
 #: Fields that came later, and what recipes without them meant: what was made from such a recipe stays the same.
-_LATER = {"optimizer": Optimizer.ADAMW.value}
+_LATER = {
+    "optimizer": Optimizer.ADAMW.value,
+    "schedule": None,
+    "quantization.feedback.reference": Reference.DECOMPOSED.value,
+}
 #: Fields by the names of version 1.0; manifests keep these until the next version of the package format.
 _FORMER_NAMES = {
     "retraining.alternations": "retraining.turns",
@@ -374,7 +420,15 @@ def as_fields(recipe: Recipe) -> dict[str, Any]:
 
 def recorded_fields(recipe: Recipe) -> dict[str, Any]:
     """``as_fields`` as manifests and keys of results record them: without what came later and has its first value."""
-    return {name: value for name, value in as_fields(recipe).items() if name not in _LATER or value != _LATER[name]}
+    return _without_later(as_fields(recipe))
+
+
+def _without_later(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    return {
+        name: _without_later(value, f"{prefix}{name}.") if isinstance(value, dict) else value
+        for name, value in fields.items()
+        if prefix + name not in _LATER or value != _LATER[prefix + name]
+    }
 
 
 def manifest_fields(recipe: Recipe) -> dict[str, Any]:

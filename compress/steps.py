@@ -32,7 +32,7 @@ FIRST_READ = {
         "optimizer",
         "float_training",
     ),
-    "decompose": ("decomposition",),
+    "decompose": ("decomposition", "schedule"),
     # Only a ternary classifier has coefficients that are penalised and pruned.
     "retrain": ("retraining", "distillation", "quantization.classifier"),
     "prune": ("pruning",),

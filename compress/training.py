@@ -271,6 +271,9 @@ class Runner:
         teacher = copy.deepcopy(network).eval().requires_grad_(False)
         features = self.float_features(teacher)
 
+        #: The network that is learnt from, unless Lightning has moved it.
+        self.teacher = teacher
+
         def on_device(codes: Tensor) -> tuple[Tensor, ...]:
             # Lightning moves the student; nobody moves the teacher.
             teacher.to(codes.device)

@@ -171,7 +171,7 @@ def rows_at_work(passes: Sequence[Pass]) -> int:
     return max(1, *(int(work.coefficients.any(axis=1).sum(axis=1).max()) for work in passes))
 
 
-def _shares(coefficients: np.ndarray, rows: int) -> np.ndarray:
+def rows_of_kernels(coefficients: np.ndarray, rows: int) -> np.ndarray:
     """How many rows each kernel of an output channel gets: int64 (K, M); at most ``rows`` together.
 
     A kernel without coefficients gets none; each row that is left over goes to the kernel whose rows have most.
@@ -197,7 +197,7 @@ def _split(coefficients: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]
         int8 (K, C, ROWS), and which kernel each row takes, uint8 (K, ROWS).
     """
     k, c, _ = coefficients.shape
-    shares = _shares(coefficients, rows)
+    shares = rows_of_kernels(coefficients, rows)
     ends = np.cumsum(shares, axis=1)
     dealt, selection = np.zeros((k, c, rows), np.int8), np.zeros((k, rows), np.uint8)
     rank = np.cumsum(coefficients != 0, axis=1) - 1
@@ -357,6 +357,17 @@ def dealt_passes(
         outputs: output channels of a block, of ``possible_outputs``.
         fold: how the image is folded, of ``fitting_folds``.
     """
+    return _shortest(layer, config, outputs, fold)[1]
+
+
+def estimated_cycles(layer: Convolution, config: Accelerator) -> float:
+    """About how long a layer takes, by what ``dealt_passes`` takes the least of; without running the cycle model."""
+    return _shortest(layer, config, None, None)[0]
+
+
+def _shortest(
+    layer: Convolution, config: Accelerator, outputs: int | None, fold: Fold | None
+) -> tuple[float, list[list[Pass]]]:
     found: list[tuple[float, list[list[Pass]]]] = []
     for folding in fitting_folds(layer, config) if fold is None else [fold]:
         folded = fold_layer(layer, folding)
@@ -367,7 +378,7 @@ def dealt_passes(
                 if tiles:
                     found.append(_dealt([_of_tile(part, tile, config) for tile in tiles for part in parts], config))
     assert found
-    return min(found, key=lambda deal: deal[0])[1]
+    return min(found, key=lambda deal: deal[0])
 
 
 def _of_tile(part: Pass, tile: Tile, config: Accelerator) -> Pass:

@@ -11,14 +11,24 @@ import torch
 from torch import Tensor, nn
 
 from penni_escalate.common.errors import UserError
-from penni_escalate.compress.decompose import with_digits
+from penni_escalate.compress import pipeline
+from penni_escalate.compress.decompose import decompose_network, with_digits
 from penni_escalate.compress.feedback import Moments, quantize_by_feedback
 from penni_escalate.compress.layers import DecomposedConv2d, combine_kernels
-from penni_escalate.compress.pipeline import compress_network
+from penni_escalate.compress.network import features
+from penni_escalate.compress.pipeline import Compression, compress_network
 from penni_escalate.compress.prune import Masked
 from penni_escalate.compress.quantize import quantize_kernels
 from penni_escalate.compress.quantizers import Alpha, basis_codes, ternary_codes
-from penni_escalate.compress.recipe import Classifier, Feedback, Phase, Quantization, Scale, parse_recipe
+from penni_escalate.compress.recipe import (
+    Classifier,
+    Decomposition,
+    Feedback,
+    Phase,
+    Quantization,
+    Scale,
+    parse_recipe,
+)
 from penni_escalate.compress.report import Report
 from penni_escalate.compress.steps import STEPS
 from penni_escalate.compress.ternary_kernels import Codebook, Problem, Solution, feed_back, fit, revise, solve
@@ -27,6 +37,7 @@ from penni_escalate.golden.package import Package, read_package
 from tests.compress import small_networks
 from tests.compress.small_networks import (
     SHAPE,
+    Plain,
     Residual,
     Squeeze,
     entries,
@@ -220,6 +231,22 @@ def test_what_is_read_decides() -> None:
     assert found.isfinite().all() and found.shape == before.shape
 
 
+def test_the_float_network_as_reference_makes_up_for_the_decomposition() -> None:
+    """Two basis kernels leave much out, which the outputs that are preserved have or lack."""
+    network, graph = taken(Plain, 3)
+    teacher = copy.deepcopy(network).eval()
+    decompose_network(network, graph, Decomposition(2))
+    real = torch.from_numpy(images(3, 64)).float() / 64
+    errors = []
+    with torch.no_grad():
+        for reference in (None, teacher):
+            quantized = copy.deepcopy(network)
+            quantize_by_feedback(quantized, graph, settings(positions=1000), real, teacher=reference)
+            wanted, found = (features(one.eval(), real)[-1] for one in (teacher, quantized))
+            errors.append(float((found - wanted).square().mean() / wanted.var()))
+    assert errors[1] < 0.9 * errors[0]
+
+
 # Digits of 1x1 convolutions
 
 
@@ -288,6 +315,7 @@ def test_pruning_may_be_left_out_with_feedback() -> None:
         ({"rate_distortion_weight": -1.0}, "'quantization.feedback.rate_distortion_weight' is -1.0"),
         ({"damping": 0.0}, "'quantization.feedback.damping' is 0.0"),
         ({"sweeps": 3}, "'quantization.feedback.sweeps' is not known"),
+        ({"reference": "teacher"}, "'quantization.feedback.reference' is 'teacher'"),
     ],
 )
 def test_wrong_fields_are_named(change: dict[str, Any], message: str) -> None:
@@ -316,6 +344,43 @@ def test_a_run_with_feedback_resumes_to_the_same_package(pruned_first: bool, tmp
     assert [row["name"] for row in details] == ["conv2", "short", "conv3", "conv4", "conv5", "fc"]
     one, two = ({path.name: path.read_bytes() for path in held.folder.iterdir()} for held in (package, other))
     assert one == two
+
+
+class _Reached(Exception):
+    """A step came to the function that it calls."""
+
+
+def test_a_step_hands_on_what_its_recipe_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The float network to feedback, the costs of rows to pruning; neither where the recipe does not say so."""
+    given: list[Any] = []
+
+    def quantize(*arguments: Any, teacher: nn.Module | None) -> None:
+        given.append(teacher)
+        raise _Reached
+
+    def prune(*arguments: Any) -> None:
+        given.append(arguments[-1])
+        raise _Reached
+
+    monkeypatch.setattr(pipeline, "quantize_by_feedback", quantize)
+    monkeypatch.setattr(pipeline, "prune_to", prune)
+    for number, changes in enumerate(
+        (
+            {"pruning": {}},
+            {"pruning": {}, "quantization": with_feedback(images=16, reference="float")["quantization"]},
+            {},
+            {"schedule": {"configuration": "tiny", "balance": 1.0}},
+        )
+    ):
+        fields = {**with_feedback(images=16), "network": own(Residual), **changes}
+        work = Compression(parse_recipe(fields, "test"), tmp_path / str(number), progress=False)
+        work.runner.learn_from(work.network)
+        work.decompose()
+        with pytest.raises(_Reached):
+            (work.quantize if "pruning" in changes else work.prune)()
+        if number == 1:
+            assert given[-1] is work.runner.teacher
+    assert [one is not None for one in given] == [False, True, False, True]
 
 
 def compressed(fields: dict[str, Any], folder: Path, last: str = STEPS[-1]) -> tuple[Report, Package]:

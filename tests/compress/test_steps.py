@@ -105,6 +105,7 @@ def changed(fields: dict[str, Any], name: str, change: Callable[[Any], Any]) -> 
         ("data.options", lambda value: {**value, "classes": 3}, "train"),
         ("float_training.epochs", lambda value: value + 1, "train"),
         ("decomposition.energy", lambda value: 0.9, "decompose"),
+        ("schedule", lambda value: {"configuration": "tiny", "balance": 1.0}, "decompose"),
         ("distillation.weight", lambda value: 0.25, "retrain"),
         ("quantization.classifier", lambda value: "int8", "retrain"),
         ("pruning.row_density", lambda value: 0.5, "prune"),
@@ -166,3 +167,13 @@ def test_a_field_that_came_later_is_recorded_where_it_says_something() -> None:
     assert manifest_fields(other)["optimizer"] == "sgd"
     stated = parse_recipe({**as_fields(first), "optimizer": "adamw"}, "test")
     assert digest(stated, "export") == digest(first, "export") != digest(other, "export")
+
+
+def test_a_field_of_a_part_that_came_later() -> None:
+    values = as_fields(load_recipe(recipe_file("hed")))
+    assert values["quantization"]["feedback"]["reference"] == "decomposed"
+    assert "reference" not in recorded_fields(parse_recipe(values, "test"))["quantization"]["feedback"]
+    values["quantization"]["feedback"]["reference"] = "float"
+    other = parse_recipe(values, "test")
+    assert recorded_fields(other)["quantization"]["feedback"]["reference"] == "float"
+    assert manifest_fields(other)["quantization"]["feedback"]["reference"] == "float"
