@@ -12,12 +12,6 @@ from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.golden.functional import layer_input, run_network
 from penni_escalate.golden.package import read_package
 
-#: Points that are planned and have not been trained: penni-escalate compress tradeoff --net NAME --run does it.
-UNTRAINED = {
-    "digits": [],
-    "photo-10": ["basis-3", "sparse-95", "narrow-30"],
-}
-
 
 def known(name: str) -> Tradeoff:
     path = points_file(name)
@@ -38,10 +32,10 @@ def known(name: str) -> Tradeoff:
 @pytest.mark.parametrize("name", known_names())
 def test_every_point_is_of_its_recipe_or_package(name: str) -> None:
     found = known(name)
-    assert found.missing == UNTRAINED[name] and found.unpredicted == []
+    assert found.missing == found.unpredicted == []
     record = found.record
     assert record is not None
-    assert [point.name for point in record.points] == [point for point in found.names if point not in UNTRAINED[name]]
+    assert [point.name for point in record.points] == list(found.names)
     for point in record.points:
         package = read_package(found.package_folder(point.name))
         manifest = package.manifest
