@@ -9,7 +9,7 @@ from penni_escalate.common.versions import tool_versions
 from penni_escalate.golden.area.estimate import AreaEstimate, Fit, UnitFit, area_of
 from penni_escalate.golden.area.terms import UNIT_TERMS, Shape
 from penni_escalate.tb.base.yosys import PACKAGE
-from penni_escalate.tb.flows.area.hierarchy import CoreArea
+from penni_escalate.tb.flows.area.hierarchy import CoreArea, UnitArea
 
 COMMAND = "penni-escalate area --fit"
 #: A gradient below this share of the largest counts as none.
@@ -71,13 +71,18 @@ class Comparison:
     @property
     def unit_errors(self) -> dict[str, float]:
         """Of each unit's area by itself, as shares."""
-        return {unit.name: self.estimate.units[unit.name].ge / unit.ge - 1 for unit in self.counted.units}
+        return {unit.name: self.estimate.units[unit.name].ge / unit.ge - 1 for unit in self._fitted}
 
     @property
     def worst_unit(self) -> str:
         """The unit whose error is the largest share of the whole area."""
         estimate = self.estimate.units
-        return max(self.counted.units, key=lambda unit: abs(estimate[unit.name].total_ge - unit.total_ge)).name
+        return max(self._fitted, key=lambda unit: abs(estimate[unit.name].total_ge - unit.total_ge)).name
+
+    @property
+    def _fitted(self) -> list[UnitArea]:
+        """The units that the fit has: what joins clusters is wires alone."""
+        return [unit for unit in self.counted.units if unit.name in self.estimate.units]
 
 
 def compare(counted: CoreArea, fit: Fit | None = None) -> Comparison:

@@ -225,6 +225,15 @@ def test_a_comparison_by_hand() -> None:
     assert comparison.worst_unit == "row"
 
 
+def test_what_joins_clusters_is_no_unit_of_the_fit() -> None:
+    """It is wires alone: Yosys counts it, and the fit has no terms for it."""
+    (area,) = made_up([TINY], 2.0)
+    row = next(unit for unit in area.units if unit.unit == "row")
+    wires = replace(row, unit="clusters", ge=0.0, whole_ge=0.0)
+    comparison = compare(CoreArea(TINY, (wires, row)), fit_areas(made_up(list(fit_points()), 2.0), {}))
+    assert list(comparison.unit_errors) == ["row"] and comparison.worst_unit == "row"
+
+
 def test_a_fit_that_is_off_fails_its_check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Areas from the fit itself are right; a tenth more is not."""
 
