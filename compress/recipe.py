@@ -299,6 +299,8 @@ class Recipe:
     base: Annotated[Path, Field(exclude=True)] = field(init=False, default=Path(), compare=False)
 
     def __post_init__(self) -> None:
+        if self.schedule and not (self.schedule.balance or self.schedule.basis):
+            raise ValueError("field 'schedule' changes nothing: give 'schedule.balance', 'schedule.basis' or both")
         if self.schedule and self.schedule.balance and not self.pruning.sparsities:
             raise ValueError("field 'schedule.balance' acts where 'pruning.sparsities' are given")
         if self.schedule and self.schedule.basis and not (self.schedule.density or self.pruning.sparsities):

@@ -259,6 +259,8 @@ class Runner:
         self._labels = None if data.labels is None else torch.from_numpy(data.labels)
         self._held_out_images = torch.from_numpy(data.held_out_images)
         self._held_out_labels = data.held_out_labels
+        #: The network that is learnt from, unless Lightning has moved it.
+        self.teacher: Network | None = None
         self._teacher: Features | None = None
         self._maps: np.ndarray | None = None
         for message in _EXPECTED_WARNINGS:
@@ -270,8 +272,6 @@ class Runner:
         """Make the network, as it is now, the teacher; without labels its held-out maps are the reference of scores."""
         teacher = copy.deepcopy(network).eval().requires_grad_(False)
         features = self.float_features(teacher)
-
-        #: The network that is learnt from, unless Lightning has moved it.
         self.teacher = teacher
 
         def on_device(codes: Tensor) -> tuple[Tensor, ...]:

@@ -78,6 +78,7 @@ def test_more_basis_kernels_than_the_configuration_has_rows(tmp_path: Path) -> N
         ({"balance": 1}, "'schedule.configuration' is missing"),
         ({"configuration": "tiny", "rows": 2}, "'schedule.rows' is not known"),
         ({"configuration": "tiny", "basis": [2], "density": 1.0}, "'schedule.density'"),
+        ({"configuration": "tiny", "error": 0.3}, "'schedule' changes nothing: give 'schedule.balance'"),
     ],
 )
 def test_fields_that_are_none(fields: dict[str, Any], problem: str) -> None:

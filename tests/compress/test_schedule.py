@@ -110,7 +110,7 @@ def test_pruning_by_rows_keeps_the_number_and_levels_them(network_type: type[tor
 
 def test_without_balance_nothing_is_charged() -> None:
     assert layer_charges(recipe()) is None
-    assert layer_charges(recipe(schedule={"configuration": "full"})) is None
+    assert layer_charges(recipe(schedule={"configuration": "full", "basis": [3]})) is None
 
 
 def test_a_configuration_that_is_none(tmp_path: Path) -> None:
