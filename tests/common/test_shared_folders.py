@@ -10,7 +10,7 @@ import pickle
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -27,14 +27,13 @@ from penni_escalate.rtl import hand_over
 from penni_escalate.rtl.generator import TEMPLATES, render_template
 from penni_escalate.rtl.hand_over import generate
 from penni_escalate.rtl.names import file_name
-from penni_escalate.tb.base import netlist, simulator, yosys
+from penni_escalate.tb.base import netlist, simulator
 from penni_escalate.tb.base.bench import Shape
 from penni_escalate.tb.base.job import Job, Variant
 from penni_escalate.tb.base.netlist import synthesise
 from penni_escalate.tb.base.result import Result, Verdict
 from penni_escalate.tb.base.simulator import Design, Outcome, Simulator, build
 from penni_escalate.tb.flows.coverage_json import update_coverage
-from penni_escalate.tb.flows.formal import sby
 from penni_escalate.tb.flows.formal.sby import Answer, Mode, run_task
 from penni_escalate.tb.flows.mutants.equivalence import proved_equivalent
 from penni_escalate.tb.flows.mutants.generation import GeneratedMutant, draw
@@ -214,10 +213,9 @@ def quick_yosys(folder: Path, patch: pytest.MonkeyPatch) -> None:
             write_slowly(cwd / name, text)
         if base:
             check_whole((cwd / "base.il").read_text(), base)
-        return CompletedProcess(command, 0)
+        return CompletedProcess(command, 0, "", "")
 
     patch.setattr("subprocess.run", run)
-    patch.setattr(yosys, "_compiled", lambda: folder)
 
 
 @kind
@@ -257,21 +255,6 @@ def proofs_of_equivalence(folder: Path, patch: pytest.MonkeyPatch) -> Work:
         assert proved_equivalent(
             base, "generated", GeneratedMutant(1, "inv", "inv", "-mode inv", ""), folder / "equivalence"
         )
-
-    return work
-
-
-@kind
-def yosys_compiled(folder: Path, patch: pytest.MonkeyPatch) -> Work:
-    def run(command: Sequence[str], env: Mapping[str, str], **_: object) -> None:
-        write_slowly(Path(env["YOWASP_CACHE_DIR"]) / "module", TEXT)
-
-    patch.setattr("subprocess.run", run)
-    patch.setattr(yosys, "FOLDER", folder / "yowasp")
-
-    def work(number: int) -> None:
-        yosys._compiled.cache_clear()
-        check_whole((Path(yosys.environment()["YOWASP_CACHE_DIR"]) / "module").read_text(), TEXT)
 
     return work
 
@@ -354,7 +337,6 @@ class Sby:
 @kind
 def proofs(folder: Path, patch: pytest.MonkeyPatch) -> Work:
     patch.setattr("subprocess.Popen", Sby)
-    patch.setattr(sby, "environment", dict)
     texts = [f"{number}\n{TEXT}" for number in range(2)]
 
     def work(number: int) -> None:

