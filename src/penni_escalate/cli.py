@@ -48,6 +48,7 @@ SUBCOMMANDS = {
     "area": Subcommand("tb.flows.area.command", "main", "Count gates and memory bits of every unit.", "verify"),
     "timing": Subcommand("tb.flows.timing.command", "main", "Find the slowest path of every unit.", "verify"),
     "mutants": Subcommand("tb.flows.mutants.command", "main", "Put faults into the Verilog on purpose.", "verify"),
+    "model-faults": Subcommand("tb.flows.model_faults.command", "main", "Put faults into the Python.", "verify"),
     "report": Subcommand("tb.flows.report.command", "main", "Write the verification report.", "verify"),
     "bench": Subcommand("tb.stream_core.speed", "main", "Measure build time and simulation speed.", "sim"),
     "lint": Subcommand("common.lint", "main", "Run ruff, mypy, verible and slang over the project."),
