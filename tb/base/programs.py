@@ -35,6 +35,8 @@ module cocotb_iverilog_dump();
     end
 endmodule
 """
+#: Bytes of C++ that g++ takes at once.
+_FEW = 1 << 22
 #: Seed of a test's random numbers, for modules that want their own.
 SEED = "COCOTB_RANDOM_SEED"
 
@@ -48,6 +50,8 @@ class Sources:
     Attributes:
         arguments: to the simulator's compiler.
         make: what the makefile of a Verilated design is told, as MAKEFLAGS has it.
+        at_once: the files that a Verilated design became are compiled as one where they are few: that is less work,
+            though not for several cores.
     """
 
     top: str
@@ -56,6 +60,7 @@ class Sources:
     arguments: Sequence[str]
     waves: bool
     make: str = ""
+    at_once: bool = False
 
 
 class Programs(Protocol):
@@ -125,7 +130,8 @@ class Verilator:
             *(str(main), *map(str, sources.files)),
         ]
         share_runtime(sources, folder)
-        yield _make(folder)
+        written = sum(path.stat().st_size for path in folder.glob("*.cpp"))
+        yield _make(folder, ["VM_PARALLEL_BUILDS=0"] if sources.at_once and written < _FEW else [])
 
     def run(self, top: str, folder: Path, waves: bool) -> Command:
         """The program that was built."""

@@ -196,6 +196,7 @@ def _compile(design: Design, simulator: Simulator, folder: Path, failed: Path) -
         arguments=_arguments(design, simulator),
         waves=design.waves,
         make=_make_flags(design) if simulator is Simulator.VERILATOR else "",
+        at_once=not design.long_runs,
     )
     environment = build_environment(sources)
     place = plain(folder)

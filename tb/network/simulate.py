@@ -201,7 +201,7 @@ def run_request(
     layers, left = select_layers(request.package, config, request.layer, cannot_run)
     images = select_images(request.package, request.images, request.image, request.seed)
     top = CLUSTERS if config.clusters > 1 else CORE
-    design = stream_design(config, BUILD / "rtl" / folder_name(config), top=top, waves=request.waves)
+    design = stream_design(config, BUILD / "rtl" / folder_name(config), top=top, waves=request.waves, long_runs=True)
     built = begin(f"building {config.name} under {request.simulator}", 1)
     predicted = begin("cycle model", len(layers) * len(images))
     with ThreadPoolExecutor(1) as builder:

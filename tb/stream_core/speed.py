@@ -66,7 +66,9 @@ def _measure(config: Accelerator) -> dict[str, float | int | bool]:
     simulate(config, passes, work.inputs, loads, work.stalls, values=False)
     golden_seconds = time.perf_counter() - start
     folder = BUILD / "bench"
-    design = replace(stream_design(config, folder / "rtl" / folder_name(config), trace=False), folder=folder / "sim")
+    design = replace(
+        stream_design(config, folder / "rtl" / folder_name(config), trace=False, long_runs=True), folder=folder / "sim"
+    )
     shutil.rmtree(design.build_folder(Simulator.VERILATOR), ignore_errors=True)
     start = time.perf_counter()
     build(design, Simulator.VERILATOR)

@@ -144,13 +144,17 @@ def stream_design(
     trace: bool = True,
     waves: bool = False,
     coverage: bool = False,
+    long_runs: bool = False,
 ) -> Design:
     """Write the Verilog of a configuration and a bench into a folder whose name begins with ``folder``.
 
-    Returns what to build. The arguments are those of ``bench_design``.
+    Returns what to build. The arguments are those of ``bench_design`` and ``Design``.
     """
     files = render(config)
-    return bench_design(config, folder, files, files, top=top, trace=trace, waves=waves, coverage=coverage)
+    return replace(
+        bench_design(config, folder, files, files, top=top, trace=trace, waves=waves, coverage=coverage),
+        long_runs=long_runs,
+    )
 
 
 def place_of(config: Accelerator, core: int) -> str:
@@ -196,7 +200,6 @@ def bench_design(
         defines=("TRACE_Z",) if trace else (),
         waves=waves,
         coverage=coverage,
-        long_runs=True,
     )
 
 

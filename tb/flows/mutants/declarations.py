@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -137,10 +139,18 @@ def read_curated(unit: str, folder: Path | None = None) -> Curated:
     return curated
 
 
+@cache
+def _files(name: str) -> Mapping[str, str]:
+    """The generated files of a configuration, which hundreds of mutants are made of."""
+    return MappingProxyType(render(configuration(name)))
+
+
 def mutated(mutant: Mutant, unit: str) -> dict[str, str]:
     """The generated files with a mutant. Raises UserError where the text that it replaces is not there once."""
     config = configuration(mutant.configuration)
-    return replace_once(render(config), unit, mutant.old, mutant.new, config, f"Mutant {unit}.{mutant.name}")
+    return replace_once(
+        _files(mutant.configuration), unit, mutant.old, mutant.new, config, f"Mutant {unit}.{mutant.name}"
+    )
 
 
 def check_texts(units: Mapping[str, Curated]) -> None:

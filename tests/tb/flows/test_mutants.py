@@ -159,7 +159,7 @@ def test_a_test_that_fails_without_a_mutant_is_a_user_error() -> None:
         check_baseline("fifo", [Finding("fifo.lockstep", "ready_o", "ready_o: expected 0x0, got 0x1\nmore")])
 
 
-@pytest.mark.parametrize("unit", ["dilution", "psum_line_buffer", "collector"])
+@pytest.mark.parametrize("unit", ["dilution", "psum_line_buffer", "requantize"])
 def test_mutants_are_detected_by_their_units_bench(unit: str, tmp_path: Path) -> None:
     """A sample, four or so of the mutants of some units; `make mutants` runs all."""
     every = CURATED[unit].mutants

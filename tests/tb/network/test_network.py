@@ -162,7 +162,7 @@ def test_configurations_of_one_name_are_two(tmp_path: Path) -> None:
             (tmp_path / place).mkdir()
             configuration = own_configuration(tmp_path / place, "same", lookahead=lookahead)
             names = ("--net", str(package.folder), "--config", str(configuration), "--sim", "icarus")
-            runs.append(pool.submit(sim, tmp_path / place, *names, "--images", "1"))
+            runs.append(pool.submit(sim, tmp_path / place, *names, "--layer", "first0", "--images", "1"))
         for run in runs:
             result = run.result()
             assert result.returncode == 0, result.stdout + result.stderr
@@ -171,7 +171,7 @@ def test_configurations_of_one_name_are_two(tmp_path: Path) -> None:
 def test_two_runs_at_once_wait_for_each_other(tmp_path: Path) -> None:
     """Both simulate in the same folder."""
     package = write_every_kind(tmp_path / "every_kind", 1, "accuracy")
-    network = ("--net", str(package.folder), "--config", "tiny", "--sim", "icarus")
+    network = ("--net", str(package.folder), "--config", "tiny", "--sim", "icarus", "--layer", "first0")
     with ThreadPoolExecutor(3) as pool:
         numbers = range(3)
         runs = [pool.submit(sim, tmp_path / str(n), *network, "--image", str(n)) for n in numbers]
