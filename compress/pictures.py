@@ -1,4 +1,4 @@
-"""The picture of a network whose result is a map: each held-out image with the float and the integer network's map."""
+"""The picture of a network that gives a map: each held-out image with the float and the integer network's map."""
 
 from pathlib import Path
 
@@ -11,17 +11,20 @@ from penni_escalate.golden.package import Package
 _GAP = 4
 
 
-def write_picture(path: Path, package: Package, count: int = 8) -> Path:
+def write_picture(path: Path, package: Package, layer: str | None = None, count: int = 8) -> Path:
     """Write a PNG: input, and each channel of the float and of the integer network's map, of up to ``count`` images.
+
+    Args:
+        layer: that gives the map; the main result's if None.
 
     Returns ``path``.
     """
-    assert package.maps is not None
-    scale = package.manifest.layers[-1].scale
+    result = package.result_of(layer)
+    assert result.maps is not None
     strips = []
-    for image, before in zip(package.images[:count], package.maps, strict=False):
-        codes = run_network(package, image[None])[package.layers[-1].name][0]
-        after = np.round(255 / (1 + np.exp(-scale * codes.astype(np.float64)))).astype(np.uint8)
+    for image, before in zip(package.images[:count], result.maps, strict=False):
+        codes = run_network(package, image[None])[result.layer][0]
+        after = np.round(255 / (1 + np.exp(-result.scale * codes.astype(np.float64)))).astype(np.uint8)
         # Edges dark on white, as papers print them.
         maps = [255 - map_[..., k] for k in range(codes.shape[-1]) for map_ in (before, after)]
         strips.append(_beside(_visible(image), *maps))

@@ -378,7 +378,7 @@ def test_measured_over_images(packages: Path) -> None:
 def test_package_alone_costs_what_its_run_said() -> None:
     """The shipped package, without its run: sums of the formulas, from the arrays."""
     package = read_package(SHIPPED)
-    view = view_of_package(package, measure_package(package, 2), 0.0)
+    view = view_of_package(package, measure_package(package, 2), {package.result.layer: 0.0})
     assert view.float_score == package.manifest.scores["train"]
     for row, layer in zip(view.layers, package.layers, strict=True):
         g = layer.geometry
