@@ -76,11 +76,9 @@ def try_network(network: nn.Module, name: str, shape: tuple[int, int, int], *, i
     held_out = {"images": np.ascontiguousarray(data.held_out_images.transpose(0, 2, 3, 1))}
     for place, layer in enumerate(graph.result_layers):
         channels, height, width = layer.out_shape
-        name = answers_name(measure_of(layer), place, layer.name)
-        if layer.role is Role.CLASSIFIER:
-            held_out[name] = np.zeros(images, np.int64)
-        else:
-            held_out[name] = np.zeros((images, *map_shape(height, width, channels)), np.uint8)
+        labelled = layer.role is Role.CLASSIFIER
+        one, kind = ((), np.int64) if labelled else (map_shape(height, width, channels), np.uint8)
+        held_out[answers_name(measure_of(layer), place, layer.name)] = np.zeros((images, *one), kind)
     with tempfile.TemporaryDirectory() as folder:
         package = export_package(Path(folder) / "package", integer, data, held_out, recipe, unmeasured(graph))
         if first_difference(integer, package) is not None:

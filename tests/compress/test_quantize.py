@@ -444,7 +444,9 @@ def test_overflow_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_measured_package_is_the_same_but_for_its_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(penni_escalate.compress.export, "score", lambda package: 0.625)
+    monkeypatch.setattr(
+        penni_escalate.compress.export, "measured_scores", lambda package: {package.result.layer: 0.625}
+    )
     network, graph = pruned(Residual, 1)
     package = written(tmp_path, integers(network, graph, 1), graph, 1)
     measured = export_measured(tmp_path / "measured", package)

@@ -10,34 +10,10 @@ import numpy as np
 import pytest
 
 from penni_escalate.common.errors import UserError
-from penni_escalate.golden.drawn_packages.builder import PackageBuilder
 from penni_escalate.golden.functional import mean_channel_scores, run_network, score, scores
-from penni_escalate.golden.layers import LayerKind
 from penni_escalate.golden.manifest import Measure
 from penni_escalate.golden.package import Package, read_package, write_package
-
-_IMAGES = 5
-
-
-def write_several(folder: Path) -> Package:
-    """A trunk that is a result too, a classifier in the middle, a map beside it, and a classifier that is the main one.
-
-    The order of the results is not that of the layers.
-    """
-    rng = np.random.default_rng(3)
-    net = PackageBuilder(rng, rng.integers(0, 256, (_IMAGES, 6, 5, 3)).astype(np.uint8))
-    net.add("trunk", LayerKind.DENSE, ["input"], 4, kernel=3, padding=1)
-    net.add("age", LayerKind.CLASSIFIER, ["trunk"], 5, signed=True)
-    net.add("edges", LayerKind.POINTWISE, ["trunk"], 2, signed=True, scale=0.05)
-    net.add("late", LayerKind.DECOMPOSED, ["trunk"], 6, kernel=3, padding=1)
-    net.add("gender", LayerKind.CLASSIFIER, ["late"], 2, signed=True)
-    answers = {
-        "labels": rng.integers(0, 2, _IMAGES),
-        "labels_age": rng.integers(0, 5, _IMAGES),
-        "maps_edges": rng.integers(0, 256, (_IMAGES, 6, 5, 2)).astype(np.uint8),
-        "maps_trunk": rng.integers(0, 256, (_IMAGES, 6, 5, 4)).astype(np.uint8),
-    }
-    return net.write(folder, "several", 1, answers, ["gender", "edges", "age", "trunk"])
+from tests.golden.random_layers import write_several
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +39,7 @@ def test_each_is_scored_as_one_would_by_hand(package: Package) -> None:
     scales = {entry.name: entry.scale for entry in package.manifest.layers}
     for result in package.results:
         each = []
-        for image in range(_IMAGES):
+        for image in range(len(package.images)):
             given = tensors[result.layer][image].astype(float)
             if result.measure is Measure.ACCURACY:
                 each.append(float(max(range(len(given)), key=lambda k: given[k]) == result.answers[image]))

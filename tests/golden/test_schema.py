@@ -196,7 +196,9 @@ def test_both_refuse(documents: list[dict[str, Any]], change: Callable[[dict[str
         lambda d: d["layers"].pop(),
     ],
 )
-def test_both_refuse_of_several_results(documents: list[dict[str, Any]], change: Callable[[dict[str, Any]], None]) -> None:
+def test_both_refuse_of_several_results(
+    documents: list[dict[str, Any]], change: Callable[[dict[str, Any]], None]
+) -> None:
     document = copy.deepcopy(documents[2])
     VALIDATOR.validate(document)
     assert refusal(document) is None
