@@ -49,16 +49,16 @@ class NetworkRow:
     measure: str
     float_score: float | None
     integer_score: float
-    coefficient_sparsity: float | None
-    parameters_before: int | None
-    parameters_after: int | None
-    operations_before: int | None
-    operations_after: int | None
-    exact_multiplications: float | None
-    exact_additions: float | None
-    coded_bits: int | None
-    ratio: float | None
-    seconds: float | None
+    coefficient_sparsity: float | None = None
+    parameters_before: int | None = None
+    parameters_after: int | None = None
+    operations_before: int | None = None
+    operations_after: int | None = None
+    exact_multiplications: float | None = None
+    exact_additions: float | None = None
+    coded_bits: int | None = None
+    ratio: float | None = None
+    seconds: float | None = None
 
 
 COLUMNS = (
@@ -200,19 +200,9 @@ def as_fields(entry: Entry) -> dict[str, Any]:
 
 
 def _result_rows(entry: Entry) -> list[NetworkRow]:
-    """Lines of the results behind the main one, whose scores are all that is not the network's own."""
-    empty = dict.fromkeys(NetworkRow.__dataclass_fields__)
+    """Lines of the results behind the main one: of the network itself the main one's has the figures."""
     return [
-        NetworkRow(
-            **{
-                **empty,
-                "name": f"{entry.name}: {row.layer}",
-                "data": entry.view.data,
-                "measure": row.measure,
-                "float_score": row.float_score,
-                "integer_score": row.score,
-            }  # type: ignore[arg-type]
-        )
+        NetworkRow(f"{entry.name}: {row.layer}", entry.view.data, row.measure, row.float_score, row.score)
         for row in entry.view.results[1:]
     ]
 

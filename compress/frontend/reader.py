@@ -540,11 +540,15 @@ class Reader:
     def graph(self, results: Sequence[Value]) -> Graph:
         """The layers up to the results, every source before its readers, otherwise in the network's order.
 
-        Raises UserError where two results are one tensor.
+        Raises UserError where two results are one tensor, UnsupportedError where one is of numbers that no layer gives.
         """
         given: dict[str, str] = {}
         for value, which in zip(results, self.result_names, strict=True):
-            name = self.tensor(value.node, value)
+            try:
+                name = self.tensor(value.node, value)
+            except RefusedError as error:
+                problem = Problem(self.title(value.node), line_of(value.node), error.why, error.instead)
+                raise UnsupportedError(self.program.name, [problem]) from None
             if name in given:
                 raise UserError(
                     f"Network '{self.program.name}' gives the tensor of layer '{name}' twice, as its results"

@@ -83,8 +83,10 @@ def test_a_result_that_others_read_keeps_what_they_make_of_it_apart() -> None:
     graph = graph_of(lambda n, x: (n.bn(x), x, n.fc(functional.relu(x).mean((2, 3)))))
     assert [result.layer for result in graph.results] == ["bn", "c1", "fc"]
     assert graph.layer("c1").norm is None and graph.layer("c1").activation.value == "linear"
-    maps = graph_of(lambda n, x: ((y := n.c2(x)), y.mean((2, 3))))
-    assert maps.layer(maps.results[1].layer).role is Role.CLASSIFIER and maps.layer("c2").out_shape == (8, 8, 8)
+    maps = graph_of(lambda n, x: ((y := n.point(x)), y.mean((2, 3))), point=nn.Conv2d(8, 5, 1))
+    assert maps.layer(maps.results[1].layer).role is Role.CLASSIFIER and maps.layer("point").out_shape == (5, 8, 8)
+    pooled = graph_of(lambda n, x: ((p := x.mean((2, 3), keepdim=True)), n.fc(p.flatten(1))))
+    assert pooled.layer("fc").in_shape == pooled.result.out_shape == (8, 1, 1)
     hidden = graph_of(
         lambda n, x: ((y := n.fc(x.mean((2, 3)))), n.last(functional.relu(y))), last=nn.Linear(CLASSES, 3)
     )
@@ -106,6 +108,14 @@ def test_a_result_that_others_read_keeps_what_they_make_of_it_apart() -> None:
 )  # fmt: skip
 def test_what_can_be_no_result_is_refused(given: Given, sentence: str) -> None:
     with pytest.raises(UserError, match=f"^Network 'mine' {sentence}"):
+        graph_of(given)
+
+
+@pytest.mark.parametrize("given", [lambda n, x: x[:, :, 1:], lambda n, x: (n.head(x), x.flatten(2).transpose(1, 2))])
+def test_numbers_that_no_layer_gives_are_no_result(given: Given) -> None:
+    with pytest.raises(
+        UserError, match=r"^Layer '\w+' of network 'mine' \(.*\) reads numbers in an arrangement that no"
+    ):
         graph_of(given)
 
 
@@ -243,9 +253,9 @@ def test_the_loss_is_the_mean_of_each_results_own(tmp_path: Path) -> None:
         module = Training(
             "step",
             network.eval(),
-            lambda x: features(network, x),
+            lambda x: features(network, x * data.scale),
             targets,
-            (lambda x: features(teacher.eval(), x)) if taught else None,
+            (lambda x: features(teacher.eval(), x * data.scale)) if taught else None,
             Phase(1, 0.01),
             replace(settings, distillation=distillation),
             data.scale,
@@ -255,11 +265,12 @@ def test_the_loss_is_the_mean_of_each_results_own(tmp_path: Path) -> None:
         module.log = lambda *_, **__: None  # type: ignore[method-assign, assignment]
         return module.training_step((codes, labels), 0).item()
 
-    found, wanted = (features(one.eval(), codes.float()) for one in (network, teacher))
+    with torch.no_grad():
+        found, wanted = (features(one.eval(), codes.float() * data.scale) for one in (network, teacher))
     given, right = graph.results_of(found), graph.results_of(wanted)
     own_losses = [functional.cross_entropy(given[place], labels[:, place]) for place in (0, 1)]
     taught = [distillation_loss(*pair, 2.0) for pair in zip(given, right, strict=True)]
-    assert step(False) == pytest.approx(float(torch.stack(own_losses).mean().detach()), rel=1e-6)
+    assert step(False) == pytest.approx(float(torch.stack(own_losses).mean()), rel=1e-6)
     inner = [place for place, layer in enumerate(graph.layers) if layer.name in ("conv1", "max_pool2d", "conv3")]
     assert len(inner) + len(targets) == len(graph.layers)
     beside = feature_loss([found[n] for n in inner], [wanted[n] for n in inner])

@@ -205,6 +205,22 @@ def test_both_refuse_of_several_results(
     _check_both_refuse(document, change)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"result": "classifier"},
+        {"further_results": [{"layer": "conv1", "measure": "correlation", "scores": {"integer": 0.5}}]},
+    ],
+)
+def test_several_results_are_none_of_version_2(fields: dict[str, Any]) -> None:
+    document = {**json.loads((PACKAGES / "digits" / "manifest.json").read_text()), **fields, "schema_version": 3}
+    VALIDATOR.validate(document)
+    assert refusal(document) is None
+    document["schema_version"] = 2
+    assert not VALIDATOR.is_valid(document)
+    assert refusal(document) is not None
+
+
 def _check_both_refuse(document: dict[str, Any], change: Callable[[dict[str, Any]], None]) -> None:
     change(document)
     assert not VALIDATOR.is_valid(document)
