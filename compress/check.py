@@ -74,7 +74,7 @@ def print_layers(console: Console, graph: Graph) -> None:
             console.print(f"{begins} {count} logits: data with labels of at most as many classes.")
         else:
             plural = "" if count == 1 else "s"
-            needs = "which the float network's is the measure of" if graph.classifiers else "data without labels"
+            needs = "its measure is the float network's" if graph.classifiers else "data without labels"
             console.print(f"{begins} a map of {count} channel{plural}: {needs}.")
     if several:
         console.print(
