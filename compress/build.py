@@ -9,7 +9,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.compress.data import Data
 from penni_escalate.compress.equivalence import check_equivalence
 from penni_escalate.compress.frontend import DENSE_CHANNELS_MAX, export, read_program
-from penni_escalate.compress.graph import Graph, Role
+from penni_escalate.compress.graph import Graph, Layer, Role
 from penni_escalate.compress.layers import check_finite
 from penni_escalate.compress.network import Network
 from penni_escalate.compress.networks import NETWORKS, load_checkpoint
@@ -17,6 +17,7 @@ from penni_escalate.compress.onnx_file import load_network
 from penni_escalate.compress.own_code import is_onnx, is_own, load_own, own_file, running
 from penni_escalate.compress.recipe import Classifier, Recipe
 from penni_escalate.compress.schedule import configuration_of
+from penni_escalate.compress.targets import targets_of
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.fit import exceeds_limits
 from penni_escalate.golden.geometry import Geometry
@@ -108,15 +109,34 @@ def _check_mean(recipe: Recipe, data: Data) -> None:
 
 
 def _check_result(graph: Graph, recipe: Recipe, data: Data) -> None:
-    """Raises UserError where the network's result is not what the data measures, or the recipe names other layers."""
-    last = graph.layers[-1]
-    ends = f"Network '{recipe.network}' ends in '{last.name}' with {last.out_shape[0]} channels: data '{data.name}'"
-    if data.labels is not None and (last.role is not Role.CLASSIFIER or last.out_shape[0] < data.classes):
-        raise UserError(
-            f"{ends} needs a row of logits at the end, as of a Linear, one for each of {data.classes} classes."
+    """Raises UserError where the network's results are not what the data measures."""
+
+    def ends(layer: Layer) -> str:
+        return (
+            f"Network '{recipe.network}' ends in '{layer.name}' with {layer.out_shape[0]} channels: data '{data.name}'"
         )
-    if data.labels is None and last.role is Role.CLASSIFIER:
-        raise UserError(f"{ends} has no labels and needs a map at the end, as of a Conv2d.")
+
+    if data.labels is None:
+        if graph.classifiers:
+            raise UserError(f"{ends(graph.classifiers[0])} has no labels and needs a map at the end, as of a Conv2d.")
+        return
+    if not graph.classifiers:
+        raise UserError(
+            f"{ends(graph.result)} needs a row of logits at the end, as of a Linear, one for each of "
+            f"{data.classes_of(0)} classes."
+        )
+    if data.columns not in (1, len(graph.classifiers)):
+        raise UserError(
+            f"Network '{recipe.network}' gives logits {len(graph.classifiers)} times, and data '{data.name}' has "
+            f"{data.columns} labels an image: it must have one for all of them, or one for each in their order."
+        )
+    for target in targets_of(graph, data.columns):
+        layer = graph.layer(target.layer)
+        if target.column is not None and layer.out_shape[0] < data.classes_of(target.column):
+            raise UserError(
+                f"{ends(layer)} needs a row of logits at the end, as of a Linear, one for each of "
+                f"{data.classes_of(target.column)} classes."
+            )
 
 
 def _with_digits(network: Network, graph: Graph, recipe: Recipe) -> Graph:

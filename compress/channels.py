@@ -62,12 +62,12 @@ class Channels:
         self.count = len(numbers)
         self.read = {name: groups(nodes) for name, nodes in read.items()}
         self.written = {layer.name: groups(tensors[layer.name]) for layer in graph.layers}
-        self._fixed = torch.cat([groups(tensors["input"]), self.written[graph.layers[-1].name]])
+        self._fixed = torch.cat([groups(tensors["input"]), *(self.written[one.layer] for one in graph.results)])
 
     def removable(self, entries: Sequence[Coefficients]) -> Tensor:
         """Groups that may go when no coefficient reads them, bool (count,).
 
-        Not the network's input and result, nor what a layer with dense kernels reads.
+        Not the network's input and results, nor what a layer with dense kernels reads.
         """
         result = torch.ones(self.count, dtype=torch.bool)
         result[self._fixed] = False

@@ -66,9 +66,17 @@ def print_layers(console: Console, graph: Graph) -> None:
     counts = Counter(layer.role.value for layer in graph.layers)
     listed = ", ".join(f"{count} {role}" for role, count in counts.items())
     console.print(f"Supported, and equal to the module: {len(graph.layers)} layers, {listed}.")
-    last = graph.layers[-1]
-    if last.role is Role.CLASSIFIER:
-        console.print(f"It gives {last.out_shape[0]} logits: data with labels of at most as many classes.")
-    else:
-        plural = "" if last.out_shape[0] == 1 else "s"
-        console.print(f"It gives a map of {last.out_shape[0]} channel{plural}: data without labels.")
+    several = len(graph.results) > 1
+    for layer in graph.result_layers:
+        count = layer.out_shape[0]
+        begins = f"Layer '{layer.name}' gives" if several else "It gives"
+        if layer.role is Role.CLASSIFIER:
+            console.print(f"{begins} {count} logits: data with labels of at most as many classes.")
+        else:
+            plural = "" if count == 1 else "s"
+            needs = "its measure is the float network's" if graph.classifiers else "data without labels"
+            console.print(f"{begins} a map of {count} channel{plural}: {needs}.")
+    if several:
+        console.print(
+            f"The main result, which the steps decide by, is the first: layer '{graph.result.name}'.", soft_wrap=True
+        )

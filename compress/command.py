@@ -21,7 +21,7 @@ from penni_escalate.compress.steps import TEXTS
 from penni_escalate.compress.tradeoff.command import tradeoff
 from penni_escalate.compress.unstructured.command import unstructured
 from penni_escalate.compress.writable import check_folder
-from penni_escalate.golden.package import Measure, read_package
+from penni_escalate.golden.package import Package, answers_name, read_package
 
 if TYPE_CHECKING:
     from penni_escalate.compress.dry_run import Plan
@@ -112,11 +112,18 @@ def _run(
     write_json(folder / "report.json", report.as_fields())
     page = write_pages(moved(RESULTS, place) / "compress" / path.stem, report)
     console.print(f"Package {relative(folder)}; report {relative(page)}.")
-    if report.measure == Measure.CORRELATION:
-        from penni_escalate.compress.pictures import write_picture
+    _write_pictures(console, read_package(folder))
 
-        picture = write_picture(folder / "maps.png", read_package(folder))
-        console.print(f"Input, float map and integer map of each held-out image: {relative(picture)}.")
+
+def _write_pictures(console: Console, package: Package) -> None:
+    """A picture of each result that is a map."""
+    for place, result in enumerate(package.results):
+        if result.maps is not None:
+            from penni_escalate.compress.pictures import write_picture
+
+            name = f"{answers_name(result.measure, place, result.layer)}.png"
+            picture = write_picture(package.folder / name, package, result.layer)
+            console.print(f"Input, float map and integer map of each held-out image: {relative(picture)}.")
 
 
 def moved(path: Path, place: Path) -> Path:
@@ -157,7 +164,7 @@ def _print_plan(console: Console, recipe: "Recipe", plan: "Plan", folder: Path) 
 
 def _print_report(console: Console, report: "Report", folder: Path) -> None:
     from penni_escalate.common.tables import print_table
-    from penni_escalate.compress.pages import layer_table, step_table
+    from penni_escalate.compress.pages import layer_table, result_table, step_table
 
     for title, table in (
         (
@@ -165,6 +172,7 @@ def _print_report(console: Console, report: "Report", folder: Path) -> None:
             f"{len(read_package(folder).images):,} held-out images",
             step_table(report),
         ),
+        *([("each result after each step", result_table(report))] if report.results else []),
         ("layers after the last step", layer_table(report)),
     ):
         print_table(console, title, *table)

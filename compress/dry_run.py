@@ -21,7 +21,7 @@ from penni_escalate.compress.channels import Channels
 from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.data import Data
 from penni_escalate.compress.decompose import decompose_network
-from penni_escalate.compress.export import export_package
+from penni_escalate.compress.export import export_package, unmeasured
 from penni_escalate.compress.graph import Graph
 from penni_escalate.compress.integer import IntegerNetwork, calibrate
 from penni_escalate.compress.layers import coefficients
@@ -170,7 +170,7 @@ def _measure(work: Compression, scratch: Path, unknown: list[str]) -> _Measured:
     with suppress(UserError):
         # A network that is not trained may have numbers for which there are no integers.
         package = export_package(
-            scratch / "package", integer.double().eval(), work.data, runner.held_out(_GOLDEN), recipe, {"integer": 0.0}
+            scratch / "package", integer.double().eval(), work.data, runner.held_out(_GOLDEN), recipe, unmeasured(graph)
         )
         run_network(package, package.images[:1])
         found.golden = _seconds(lambda: run_network(package, package.images)) / len(package.images)

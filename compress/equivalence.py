@@ -7,7 +7,7 @@ ONNX file is first compared with the file.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -31,7 +31,7 @@ TOLERANCE = 1e-9
 
 
 def check_equivalence(program: Program, graph: Graph) -> Network:
-    """Compare a graph's result with the network's, for batches of every size in ``BATCHES``.
+    """Compare a graph's results with the network's, for batches of every size in ``BATCHES``.
 
     Nothing is changed: neither the network nor the state of any random number generator.
 
@@ -52,9 +52,9 @@ def check_equivalence(program: Program, graph: Graph) -> Network:
         # The weights are drawn, and so are those that follow from them.
         drawn, _ = read_program(program, program.state(own.module))
         for images, wanted in batches:
-            *_, (_, found) = _results(drawn, graph, images)
-            if not _equal(_ended(graph.ending, found), wanted):
-                name = _first_difference(own, drawn, program, graph, images)
+            wrong = _wrong_result(drawn, graph, images, wanted)
+            if wrong is not None:
+                name = _first_difference(own, drawn, program, graph, images) or wrong
                 raise UserError(
                     f"Layer '{name}' of network '{graph.network}' does not give in the network what was read of it, "
                     f"found with {len(images)} random images in float64 and random weights: assign the result of every "
@@ -63,7 +63,21 @@ def check_equivalence(program: Program, graph: Graph) -> Network:
     return drawn
 
 
-def _results(drawn: Network, graph: Graph, images: Tensor) -> Iterator[tuple[Layer, Tensor]]:
+def _wrong_result(drawn: Network, graph: Graph, images: Tensor, wanted: Sequence[object]) -> str | None:
+    """The layer of the first result that is not the network's; None where all are."""
+    if len(wanted) != len(graph.results):
+        raise UserError(
+            f"Network '{graph.network}' gives {len(wanted)} results, and {len(graph.results)} were read of it: give "
+            "the same tensors for every image."
+        )
+    outputs = [found for _, found in _outputs(drawn, graph, images)]
+    for result, found, right in zip(graph.results, graph.results_of(outputs), wanted, strict=True):
+        if not _equal(_ended(result.ending, found), right):
+            return result.layer
+    return None
+
+
+def _outputs(drawn: Network, graph: Graph, images: Tensor) -> Iterator[tuple[Layer, Tensor]]:
     """Every layer's result (N, K, OH, OW); not a number where it cannot be computed in the shape that the layer has."""
 
     def compute(layer: Layer, x: Tensor, skip: Tensor | None) -> Tensor:
@@ -80,7 +94,7 @@ def _results(drawn: Network, graph: Graph, images: Tensor) -> Iterator[tuple[Lay
 
 
 def _ended(ending: Ending, result: Tensor) -> Tensor:
-    """The graph's result with what the network does to it in the end."""
+    """A result of the graph with what the network does to it in the end."""
     match ending:
         case Ending.SOFTMAX:
             return result.softmax(1)
@@ -132,8 +146,8 @@ class _Nodes(fx.Interpreter):
         return result
 
 
-def _first_difference(own: RandomCopy, drawn: Network, program: Program, graph: Graph, images: Tensor) -> str:
-    """The first layer at which the program parts from the module; or else the graph from the program."""
+def _first_difference(own: RandomCopy, drawn: Network, program: Program, graph: Graph, images: Tensor) -> str | None:
+    """The first layer at which the program parts from the module; or else the graph from the program; or None."""
     outputs = own.outputs(images)
     nodes = _Nodes(program)
     state = program.state(own.module)
@@ -150,7 +164,7 @@ def _first_difference(own: RandomCopy, drawn: Network, program: Program, graph: 
         for name in names:
             if not _equal(nodes.values.get(name), next(outputs[path], None)):
                 return path
-    for layer, found in _results(drawn, graph, images):
+    for layer, found in _outputs(drawn, graph, images):
         if not _equal(found, nodes.values.get(layer.output)):
             return layer.name
-    return graph.layers[-1].name
+    return None

@@ -11,15 +11,16 @@ import torch
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.compress.data import Data
-from penni_escalate.compress.graph import Layer
+from penni_escalate.compress.graph import Graph, Layer, Role
 from penni_escalate.compress.integer import IntegerNetwork
 from penni_escalate.compress.kinds import ROLES
 from penni_escalate.compress.kinds.role import Exported
 from penni_escalate.compress.own_code import is_onnx
 from penni_escalate.compress.recipe import Recipe, manifest_fields
-from penni_escalate.golden.functional import run_network, score
-from penni_escalate.golden.manifest import Measure, version_of
-from penni_escalate.golden.package import Package, copy_package, write_package
+from penni_escalate.golden.functional import run_network
+from penni_escalate.golden.functional import scores as measured_scores
+from penni_escalate.golden.manifest import Measure, ResultEntry, version_of
+from penni_escalate.golden.package import Package, copy_package, result_fields, write_package
 
 #: Held-out images on which every integer of the result is compared.
 _CHECKED = 64
@@ -35,14 +36,14 @@ def export_package(
     data: Data,
     held_out: Mapping[str, np.ndarray],
     recipe: Recipe,
-    scores: Mapping[str, float],
+    scores: Mapping[str, Mapping[str, float]],
 ) -> Package:
     """Write the package and read it back.
 
     Args:
         network: in float64, where its integers are exact.
-        held_out: arrays of the images' file: ``images`` (N, H, W, C), and ``labels`` or ``maps``.
-        scores: measured after each step.
+        held_out: arrays of the images' file: ``images`` (N, H, W, C), and the labels or maps of each result.
+        scores: of each result, by its layer, measured after each step.
 
     Raises UserError where a layer could overflow or has integers that do not fit, naming it, or where the folder cannot
     be written.
@@ -52,17 +53,21 @@ def export_package(
     files["images.npz"] = dict(held_out)
     channels, height, width = network.graph.input_shape
     source = network.tensors["input"]
+    given = [
+        ResultEntry(layer=layer.name, measure=measure_of(layer), scores=dict(scores[layer.name]))
+        for layer in network.graph.result_layers
+    ]
     manifest = {
         "schema_version": version_of(
             ((ROLES[layer.role].kind, layer.margins or layer.padding) for layer in network.graph.layers),
-            maps=network.graph.layers[-1].out_shape[0] if "maps" in held_out else 1,
+            maps=network.graph.result.out_shape[0] if given[0].measure is Measure.CORRELATION else 1,
+            results=len(given),
         ),
         "network": network_name(recipe),
         "data": data.description,
         "seed": recipe.seed,
         "recipe": manifest_fields(recipe),
-        "measure": Measure.ACCURACY if "labels" in held_out else Measure.CORRELATION,
-        "scores": dict(scores),
+        **result_fields(given, scores),
         "input": {
             "height": height,
             "width": width,
@@ -76,13 +81,25 @@ def export_package(
     return write_package(folder, manifest, files)
 
 
+def measure_of(layer: Layer) -> Measure:
+    """What a result that this layer gives is measured by."""
+    return Measure.ACCURACY if layer.role is Role.CLASSIFIER else Measure.CORRELATION
+
+
 def export_measured(folder: Path, package: Package) -> Package:
-    """Write a package once more, to its place, with the score that the integer model measures; and read it back.
+    """Write a package once more, to its place, with the scores that the integer model measures; and read it back.
 
     Raises UserError where the folder cannot be written.
     """
-    scores = {**package.manifest.scores, "integer": score(package)}
-    return copy_package(package, folder, scores)
+    measured = measured_scores(package)
+    return copy_package(
+        package, folder, {one.layer: {**one.scores, "integer": measured[one.layer]} for one in package.results}
+    )
+
+
+def unmeasured(graph: Graph) -> dict[str, dict[str, float]]:
+    """Scores of a package that has not been measured yet."""
+    return {layer.name: {"integer": 0.0} for layer in graph.result_layers}
 
 
 def network_name(recipe: Recipe) -> str:
@@ -97,31 +114,38 @@ def network_name(recipe: Recipe) -> str:
 
 
 def check_agreement(network: IntegerNetwork, package: Package) -> None:
-    """Raises SystemExit(1) unless golden's integers are the trained network's, value by value.
+    """Raises SystemExit(1) unless golden's integers are the trained network's, value by value of every result.
 
     Args:
         network: in float64.
     """
     wrong = first_difference(network, package)
     if wrong is not None:
-        print(f"The integer model and the trained network differ on held-out image {wrong}.", file=sys.stderr)
+        layer, image = wrong
+        print(
+            f"The integer model and the trained network differ in layer '{layer}' on held-out image {image}.",
+            file=sys.stderr,
+        )
         raise SystemExit(1)
 
 
-def first_difference(network: IntegerNetwork, package: Package) -> int | None:
-    """The first held-out image on which an integer of golden's result is not the network's; None where there is none.
+def first_difference(network: IntegerNetwork, package: Package) -> tuple[str, int] | None:
+    """A result and the first held-out image on which an integer of golden's is not the network's; None without one.
 
     Args:
         network: in float64.
     """
     for start in range(0, min(_CHECKED, len(package.images)), 8):
         images = package.images[start : start + 8]
-        found = run_network(package, images)[package.layers[-1].name]
+        tensors = run_network(package, images)
         with torch.no_grad():
-            result = network.result_codes(torch.tensor(images, dtype=torch.float64).permute(0, 3, 1, 2))
-        expected = (result.permute(0, 2, 3, 1) if result.dim() == 4 else result).numpy()
-        if not np.array_equal(found, expected):
-            return start + int(np.flatnonzero((found != expected).reshape(len(images), -1).any(axis=1))[0])
+            results = network.result_codes(torch.tensor(images, dtype=torch.float64).permute(0, 3, 1, 2))
+        for entry, result in zip(package.results, results, strict=True):
+            found = tensors[entry.layer]
+            expected = (result.permute(0, 2, 3, 1) if result.dim() == 4 else result).numpy()
+            if not np.array_equal(found, expected):
+                differs = (found != expected).reshape(len(images), -1).any(axis=1)
+                return entry.layer, start + int(np.flatnonzero(differs)[0])
     return None
 
 

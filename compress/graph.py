@@ -4,15 +4,18 @@ A layer is a convolution or fully connected product with its batch norm, the ten
 adds, and its activation; or a pooling, an upsampling, a channel selection.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from penni_escalate.golden.geometry import Padding
+
+T = TypeVar("T")
 
 
 class Role(StrEnum):
@@ -26,7 +29,7 @@ class Role(StrEnum):
     DEPTHWISE = "depthwise"
     #: 1 x 1 convolution or fully connected: ternary.
     POINTWISE = "pointwise"
-    #: The last fully connected layer: gives the logits.
+    #: A fully connected layer that gives logits: a result.
     CLASSIFIER = "classifier"
     MAX_POOL = "max_pool"
     #: Average over windows; a global one has the image as its window.
@@ -103,7 +106,7 @@ class Layer:
 
 
 class Ending(StrEnum):
-    """What the network does to the last layer's result; it moves no result past another, and is left out."""
+    """What the network does to a result in the end; it moves no number past another, and is left out."""
 
     NONE = "none"
     SOFTMAX = "softmax"
@@ -112,21 +115,55 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True)
-class Graph:
-    """The fused network: layers in an order in which every source comes first; the last gives the result.
+class Result:
+    """What the network gives.
 
     Attributes:
-        ending: what the network itself does to that result.
+        layer: name of the layer that gives it; others may read it too.
+        ending: what the network itself does to it.
+    """
+
+    layer: str
+    ending: Ending = Ending.NONE
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The fused network: layers in an order in which every source comes first.
+
+    Attributes:
+        results: at least one, of layers that differ, in the order in which the network gives them. The first is the
+            main one: where one number decides, it is that of this result.
     """
 
     network: str
     input_shape: tuple[int, int, int]
     layers: tuple[Layer, ...]
-    ending: Ending = Ending.NONE
+    results: tuple[Result, ...]
 
     def layer(self, name: str) -> Layer:
         """The layer of this name."""
         return next(layer for layer in self.layers if layer.name == name)
+
+    @property
+    def result_layers(self) -> tuple[Layer, ...]:
+        """The layers that give the results, in the results' order."""
+        return tuple(self.layer(result.layer) for result in self.results)
+
+    @property
+    def result(self) -> Layer:
+        """The layer that gives the main result."""
+        return self.result_layers[0]
+
+    @property
+    def classifiers(self) -> tuple[Layer, ...]:
+        """The results that are logits, in the results' order."""
+        return tuple(layer for layer in self.result_layers if layer.role is Role.CLASSIFIER)
+
+    def results_of(self, outputs: Sequence[T]) -> tuple[T, ...]:
+        """Of something for each layer what belongs to the results, in their order."""
+        by_name = dict(zip((layer.name for layer in self.layers), outputs, strict=True))
+        return tuple(by_name[result.layer] for result in self.results)
 
 
 #: The result (N, K, OH, OW) of a layer, of what it reads (N, C, H, W) and the tensor that is added, where one is.

@@ -18,7 +18,7 @@ from penni_escalate.compress.graph import Activation, Graph, Layer, walk
 from penni_escalate.compress.kinds import ROLES
 from penni_escalate.compress.kinds.classifier import IntegerClassifier
 from penni_escalate.compress.kinds.role import Sources
-from penni_escalate.compress.network import Network, features
+from penni_escalate.compress.network import Network, as_given, features
 
 
 class IntegerNetwork(nn.Module):
@@ -50,30 +50,25 @@ class IntegerNetwork(nn.Module):
         result: Tensor = part(codes) if layer.skip is None else part(codes, skip)
         return result
 
-    def result_codes(self, codes: Tensor) -> Tensor:
-        """Integer result of input codes (N, C, H, W): logits (N, classes), or a map's codes (N, K, H, W)."""
-        result = codes.round()
-        for _, value in self.walk(codes.round()):
-            result = value
-        return result
+    def result_codes(self, codes: Tensor) -> tuple[Tensor, ...]:
+        """Integer results of input codes (N, C, H, W): logits (N, classes), or a map's codes (N, K, H, W)."""
+        wanted = {result.layer for result in self.graph.results}
+        found = {layer.name: value for layer, value in self.walk(codes.round()) if layer.name in wanted}
+        return tuple(found[result.layer] for result in self.graph.results)
 
-    @property
-    def unit(self) -> Tensor | float:
-        """Real value of the result's code 1."""
-        name = self.graph.layers[-1].name
-        last = self.parts[name]
-        return last.codes().unit if isinstance(last, IntegerClassifier) else self.tensors[name].scale
+    def unit(self, layer: Layer) -> Tensor | float:
+        """Real value of code 1 of a layer's output, or of a logit."""
+        part = self.parts[layer.name]
+        return part.codes().unit if isinstance(part, IntegerClassifier) else self.tensors[layer.name].scale
 
-    def forward(self, codes: Tensor) -> Tensor:
-        """Result in real units, of input codes (N, C, H, W)."""
-        return self.result_codes(codes) * self.unit
+    def forward(self, codes: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Result in real units, of input codes (N, C, H, W); several as a tuple."""
+        pairs = zip(self.result_codes(codes), self.graph.result_layers, strict=True)
+        return as_given(tuple(found * self.unit(layer) for found, layer in pairs))
 
     def features(self, codes: Tensor) -> tuple[Tensor, ...]:
-        """Every layer's output in real units, the result last."""
-        return tuple(
-            value * (self.unit if layer is self.graph.layers[-1] else self.tensors[layer.name].scale)
-            for layer, value in self.walk(codes.round())
-        )
+        """Every layer's output in real units, in the layers' order."""
+        return tuple(value * self.unit(layer) for layer, value in self.walk(codes.round()))
 
 
 def calibrate(network: Network, graph: Graph, codes: Tensor, source: Codes, percentile: float) -> dict[str, Codes]:

@@ -27,16 +27,26 @@ class Network(nn.Module):
         for path, module in modules.items():
             _put(self, path, module)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """The result of real images (N, C, H, W): logits (N, classes), or a map (N, K, H, W)."""
-        *_, (_, result) = _walk(self, images)
-        return _result(self, result)
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The result of real images (N, C, H, W), logits (N, classes) or a map (N, K, H, W); several as a tuple."""
+        return as_given(results(self, images))
+
+
+def as_given(found: tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+    """Results as a module gives them: one alone."""
+    return found[0] if len(found) == 1 else found
+
+
+def results(network: Network, images: Tensor) -> tuple[Tensor, ...]:
+    """The results of real images (N, C, H, W): logits (N, classes), or a map (N, K, H, W)."""
+    wanted = {result.layer for result in network._layers_in_order.results}
+    found = {layer.name: _unpacked(layer, value) for layer, value in _walk(network, images) if layer.name in wanted}
+    return tuple(found[result.layer] for result in network._layers_in_order.results)
 
 
 def features(network: Network, images: Tensor) -> tuple[Tensor, ...]:
-    """Every layer's output of real images (N, C, H, W), the result last."""
-    *outputs, result = (value for _, value in _walk(network, images))
-    return (*outputs, _result(network, result))
+    """Every layer's output of real images (N, C, H, W), in the layers' order; of a classifier (N, classes)."""
+    return tuple(_unpacked(layer, value) for layer, value in _walk(network, images))
 
 
 def read(network: nn.Module, layer: Layer, x: Tensor) -> Tensor:
@@ -88,8 +98,8 @@ def _walk(network: Network, images: Tensor) -> Iterator[tuple[Layer, Tensor]]:
     return walk(network._layers_in_order, images, compute)
 
 
-def _result(network: Network, last: Tensor) -> Tensor:
-    return last.flatten(1) if network._layers_in_order.layers[-1].role is Role.CLASSIFIER else last
+def _unpacked(layer: Layer, value: Tensor) -> Tensor:
+    return value.flatten(1) if layer.role is Role.CLASSIFIER else value
 
 
 def _put(root: nn.Module, path: str, module: nn.Module) -> None:

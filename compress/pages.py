@@ -30,6 +30,12 @@ STEP_COLUMNS = (
     Column("coded_bits", "coded size", integer, "bit"),
     Column("seconds", "time", _TENTHS, "s"),
 )
+SCORE_COLUMNS = (
+    Column("step", "step", str, left=True),
+    Column("layer", "result", str, left=True),
+    Column("measure", "measure", str, left=True),
+    Column("score", "score", _SCORE),
+)
 _NAME = Column("name", "layer", str, left=True)
 _ROLE = Column("role", "role", str, left=True)
 _ACTIVE = Column("activation_density", "active", share, "%")
@@ -103,6 +109,11 @@ def step_table(report: Report) -> TextTable:
     return _text_table(STEP_COLUMNS, view_of_report(report).steps)
 
 
+def result_table(report: Report) -> TextTable:
+    """Headings and rows, as text: each result's score after each step, where there are several results."""
+    return _text_table(SCORE_COLUMNS, view_of_report(report).scores)
+
+
 def layer_table(report: Report) -> TextTable:
     """Headings and rows, as text: each layer after the last step, operations counted on real images."""
     return _text_table(_CONSOLE_LAYERS, view_of_report(report).layers)
@@ -126,6 +137,7 @@ def write_view(folder: Path, view: View, others: Mapping[str, bytes] | None = No
     files = {
         "steps.csv": csv_text(STEP_COLUMNS, view.steps),
         "layers.csv": csv_text(LAYER_FIELDS, view.layers),
+        **({"scores.csv": csv_text(SCORE_COLUMNS, view.scores)} if view.scores else {}),
         **(others or {}),
     }
     page = render(
@@ -133,6 +145,7 @@ def write_view(folder: Path, view: View, others: Mapping[str, bytes] | None = No
         view=view,
         summary=_summary(view),
         steps=_page_table("steps", STEP_COLUMNS, view.steps),
+        scores=_page_table("scores", SCORE_COLUMNS, view.scores) if view.scores else None,
         storage=_page_table(
             "storage", STORAGE_COLUMNS, view.layers, "weights", "coefficients", "nonzero", "coded_bits"
         ),
@@ -188,6 +201,10 @@ def _summary(view: View) -> list[Figure]:
     convolution_bits = None if view.convolution_weights is None else 32 * view.convolution_weights
     return [
         Figure(f"{view.measure}, on held-out images", text(view.float_score, _SCORE), text(view.score, _SCORE)),
+        *(
+            Figure(f"{row.measure} of '{row.layer}'", text(row.float_score, _SCORE), text(row.score, _SCORE))
+            for row in view.results[1:]
+        ),
         Figure("coefficients that are zero", "", text(view.coefficient_sparsity, share, " %")),
         Figure("parameters", text(first.parameters, integer), text(last.parameters, integer)),
         Figure("operations by PENNI's formula", text(first.operations, integer), text(last.operations, integer)),

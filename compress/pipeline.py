@@ -8,7 +8,7 @@ import json
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -30,7 +30,13 @@ from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.cost_model import NetworkCost, network_cost
 from penni_escalate.compress.data import Data, load_data
 from penni_escalate.compress.decompose import decompose_network
-from penni_escalate.compress.export import check_agreement, export_measured, export_package, network_name
+from penni_escalate.compress.export import (
+    check_agreement,
+    export_measured,
+    export_package,
+    network_name,
+    unmeasured,
+)
 from penni_escalate.compress.feedback import quantize_by_feedback
 from penni_escalate.compress.graph import Graph
 from penni_escalate.compress.integer import IntegerNetwork, calibrate
@@ -40,7 +46,7 @@ from penni_escalate.compress.portable import choose_portable_code
 from penni_escalate.compress.prune import apply_mask, prune_by_deviation, prune_channels, prune_to
 from penni_escalate.compress.quantize import freeze_coefficients, quantize_kernels
 from penni_escalate.compress.recipe import SEED_MAX, Classifier, Phase, Recipe, Reference
-from penni_escalate.compress.report import Report, Step, step_of
+from penni_escalate.compress.report import Report, ResultReport, Step, step_of
 from penni_escalate.compress.schedule import layer_charges
 from penni_escalate.compress.shrink import shrink
 from penni_escalate.compress.state import load_state, restore, save_state, saved_codes, saved_scores
@@ -96,9 +102,10 @@ class Compression:
         self.network, self.graph = build(recipe, self.data, copy.deepcopy(network))
         self.tensors: dict[str, Codes] = {}
         self.quantized = False
-        self.runner = Runner(self.data, recipe, folder / "lightning", progress, self._say)
+        self.runner = Runner(self.data, recipe, self.graph, folder / "lightning", progress, self._say)
         self.steps: list[Step] = []
-        #: The score of each held-out image after each step: all that are shown are of the package's images.
+        #: What each held-out image adds to each result's score, (results, N), after each step: all scores that are
+        #: shown are of the package's images.
         self.image_scores: dict[str, np.ndarray] = {}
         self._package_images = recipe.package_images
         self._report = report
@@ -112,6 +119,12 @@ class Compression:
         """
         if self.recipe.float_training.epochs:
             self.runner.check_gradients(self.network, self.graph)
+            for target in self.runner.targets if self._say else ():
+                if target.column is None:
+                    self._say(  # type: ignore[misc]
+                        f"Result '{target.layer}' is a map, for which there are no labels: step 'train' leaves what it "
+                        "alone needs as it is."
+                    )
         self._train("float", self.recipe.float_training)
         return []
 
@@ -209,17 +222,25 @@ class Compression:
         return [{"name": name, "scale": codes.scale, "signed": codes.signed} for name, codes in self.tensors.items()]
 
     def export(self, folder: Path) -> Package:
-        """Write the package with the score that the integer model measures.
+        """Write the package with the scores that the integer model measures.
 
         Raises SystemExit(1) where the integer model does not compute the trained network.
         """
         network = IntegerNetwork(self.network, self.graph, self.tensors).double().eval()
         held_out = self.runner.held_out(self.recipe.package_images)
-        scores = {step.name: step.score for step in self.steps if step.name != "fold"}
+        measured = [step for step in self.steps if step.name != "fold"]
+        main, *further = (result.layer for result in self.graph.results)
+        scores = {main: {step.name: step.score for step in measured}}
+        scores |= {layer: {step.name: step.further_scores[layer] for step in measured} for layer in further}
         with tempfile.TemporaryDirectory() as trial:
             # The manifest contains the score, and only a written package can be measured.
             package = export_package(
-                Path(trial) / "package", network, self.data, held_out, self.recipe, {**scores, "integer": 0.0}
+                Path(trial) / "package",
+                network,
+                self.data,
+                held_out,
+                self.recipe,
+                {layer: {**scores[layer], **integer} for layer, integer in unmeasured(self.graph).items()},
             )
             check_agreement(network, package)
             return export_measured(folder, package)
@@ -250,10 +271,10 @@ class Compression:
             return None
         start = time.perf_counter()
         package = self.export(folder)
-        measured = package.manifest.scores["integer"]
+        measured = {result.layer: result.scores["integer"] for result in package.results}
         layers = [asdict(layer) for layer in measure_package(package)]
         self._finish("export", measured, time.perf_counter() - start, layers)
-        return self._summary(measured, package)
+        return self._summary(package)
 
     def _run_step(self, number: int, name: str) -> None:
         # Every step draws from its own seed, so that a resumed run equals an uninterrupted one.
@@ -264,7 +285,7 @@ class Compression:
             self.runner.learn_from(self.network)
         else:
             details = getattr(self, name)()
-        self._finish(name, self._score(name), time.perf_counter() - start, details)
+        self._finish(name, self._scores(name), time.perf_counter() - start, details)
         if rank_zero_only.rank == 0:
             save_state(
                 self._file(name),
@@ -308,22 +329,26 @@ class Compression:
         key = digest(self.recipe, name)
         return hashlib.sha256((key + self._given).encode()).hexdigest() if self._given else key
 
-    def _score(self, name: str) -> float:
-        """Score after a step, over the images that go into the package."""
+    def _scores(self, name: str) -> dict[str, float]:
+        """Scores after a step by the result's layer, over the images that go into the package."""
         folded = name == "fold"
         network = IntegerView(self.network, self.graph, self.tensors) if folded else self.network
         self.image_scores[name] = self.runner.image_scores(network)
-        return self._mean(self.image_scores[name])
+        return self._means(self.image_scores[name])
 
-    def _mean(self, scores: np.ndarray) -> float:
-        return float(np.mean(scores[: self._package_images]))
+    def _means(self, scores: np.ndarray) -> dict[str, float]:
+        pairs = zip(self.graph.results, scores, strict=True)
+        return {result.layer: float(np.mean(row[: self._package_images])) for result, row in pairs}
 
     def _rated(self, step: Step) -> Step:
         """A step of an earlier run, whose package may have had fewer images or more."""
         scores = self.image_scores.get(step.name)
-        return step if scores is None else replace(step, score=self._mean(scores))
+        if scores is None:
+            return step
+        (_, main), *further = self._means(scores).items()
+        return replace(step, score=main, further_scores=dict(further))
 
-    def _finish(self, name: str, measured: float, seconds: float, details: list[dict[str, Any]]) -> None:
+    def _finish(self, name: str, measured: Mapping[str, float], seconds: float, details: list[dict[str, Any]]) -> None:
         costs = network_cost(self.network, self.graph)
         self.steps.append(step_of(name, measured, self._sparsity(costs), seconds, costs, details))
         self._tell(self.steps[-1])
@@ -333,23 +358,28 @@ class Compression:
         if rank_zero_only.rank == 0:
             self._report(step)
 
-    def _summary(self, measured: float, package: Package) -> Report:
+    def _summary(self, package: Package) -> Report:
         first = [row for row in self.steps[0].layers if row["role"] != "classifier"]
         last = network_cost(self.network, self.graph)
         several = package.maps is not None and package.maps.shape[-1] > 1
         return Report(
             network=network_name(self.recipe),
             data=self.data.name,
-            measure=self.runner.measure.value,
+            measure=package.result.measure.value,
             seed=self.recipe.seed,
             steps=tuple(self.steps),
-            integer_score=measured,
+            integer_score=package.result.scores["integer"],
             coefficient_sparsity=self.steps[-1].sparsity,
             convolution_weights=sum(row["weights"] for row in first),
             convolution_bits=last.total("coded_bits", convolutions=True),
             seconds=round(sum(step.seconds for step in self.steps), 1),
             tools={"python": platform.python_version(), **{tool: importlib.metadata.version(tool) for tool in _TOOLS}},
             channel_scores=mean_channel_scores(package).tolist() if several else [],
+            results=[
+                ResultReport(result.layer, result.measure.value, result.scores["integer"])
+                for result in package.results
+                if len(package.results) > 1
+            ],
         )
 
     def _sparsity(self, costs: NetworkCost) -> float:
@@ -388,9 +418,9 @@ class IntegerView(nn.Module):
         super().__init__()
         self.network = IntegerNetwork(network, graph, tensors)
 
-    def forward(self, real: torch.Tensor) -> torch.Tensor:
-        """Result of real images (N, C, H, W), which are codes times their scale."""
-        result: torch.Tensor = self.network(real / self.network.tensors["input"].scale)
+    def forward(self, real: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        """Result of real images (N, C, H, W), which are codes times their scale; several as a tuple."""
+        result: torch.Tensor | tuple[torch.Tensor, ...] = self.network(real / self.network.tensors["input"].scale)
         return result
 
 

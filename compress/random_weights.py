@@ -37,8 +37,8 @@ class RandomCopy:
         except Exception as error:  # the user's own code
             raise UserError(f"Network '{name}' cannot be copied by copy.deepcopy: {first_line(error)}.") from None
 
-    def result(self, images: Tensor) -> Tensor:
-        """Of images (N, C, H, W); raises UserError where the network fails on them."""
+    def results(self, images: Tensor) -> tuple[Any, ...]:
+        """Of images (N, C, H, W), in order; raises UserError where the network fails on them."""
         try:
             given = self.module(images.clone())
         except Exception as error:  # the user's own code
@@ -46,10 +46,7 @@ class RandomCopy:
                 f"Network '{self.name}' fails on {len(images)} images in float64: {first_line(error)}; it must take "
                 "batches of any size."
             ) from None
-        leaves = tree_leaves(given)
-        # One tensor in a dictionary or a tuple is the network's result too.
-        result: Tensor = leaves[0] if len(leaves) == 1 else given
-        return result
+        return tuple(tree_leaves(given))
 
     def draw(self, images: Tensor, generator: torch.Generator) -> None:
         """Draw every parameter and buffer, no number of them near zero; layers give SPREAD for these images."""
@@ -61,7 +58,7 @@ class RandomCopy:
                 held = not isinstance(tensor, nn.Parameter) and bool((tensor > 0).all())
                 tensor.copy_(size if held or key.endswith("running_var") else size * values.sign())
         with _Scaling():
-            self.result(images)
+            self.results(images)
 
     def outputs(self, images: Tensor) -> dict[str, Iterator[Tensor]]:
         """What every module gave in each of its calls, by its path."""
@@ -76,14 +73,14 @@ class RandomCopy:
         with ExitStack() as hooks:
             for module in self.module.modules():
                 hooks.enter_context(module.register_forward_hook(keep))
-            self.result(images)
+            self.results(images)
         return {name: iter(values) for name, values in held.items()}
 
 
 def telling_batches(
     own: RandomCopy, shape: tuple[int, int, int], generator: torch.Generator
-) -> list[tuple[Tensor, Tensor]]:
-    """Images of every size of a batch, and what the network gives for them with the weights that are drawn with them.
+) -> list[tuple[Tensor, tuple[Any, ...]]]:
+    """Images of every size of a batch, and the network's results of them with the weights that are drawn with them.
 
     A result that an activation at the end clamps everywhere is the same for many networks: it is drawn again.
     """
@@ -93,8 +90,8 @@ def telling_batches(
 
     for _ in range(_DRAWS):
         own.draw(draw(1), generator)
-        batches = [(images, own.result(images)) for images in map(draw, BATCHES)]
-        if not any(_clamped(wanted) for _, wanted in batches):
+        batches = [(images, own.results(images)) for images in map(draw, BATCHES)]
+        if not any(_clamped(result) for _, wanted in batches for result in wanted):
             return batches
     raise UserError(
         f"Network '{own.name}' gives nothing but 0 or a limit of its last activation, with random weights and images "

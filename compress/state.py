@@ -35,7 +35,12 @@ def save_state(
     log: Any,
     image_scores: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-    """Write a network between two steps, what the steps reported (plain values), and each held-out image's scores."""
+    """Write a network between two steps.
+
+    Args:
+        log: what the steps reported, plain values.
+        image_scores: what each held-out image adds to each result's score, (results, N), by step.
+    """
     shapes = {layer.name: (layer.in_shape[0], layer.out_shape[0]) for layer in graph.layers}
     codes = {name: (value.scale, value.signed) for name, value in tensors.items()}
     buffer = io.BytesIO()
@@ -169,8 +174,8 @@ def _restore_layer(network: nn.Module, layer: Layer, weights: Mapping[str, Tenso
 
 
 def saved_scores(saved: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The score of each held-out image, by step."""
-    return {step: scores.numpy() for step, scores in saved.get("image_scores", {}).items()}
+    """What each held-out image adds to each result's score, (results, N), by step."""
+    return {step: np.atleast_2d(scores.numpy()) for step, scores in saved.get("image_scores", {}).items()}
 
 
 def saved_codes(saved: Mapping[str, Any]) -> dict[str, Codes]:

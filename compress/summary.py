@@ -18,7 +18,7 @@ from penni_escalate.compress.measure import Measured, measure_package
 from penni_escalate.compress.pages import PAGE, render, write_pages, write_view
 from penni_escalate.compress.report import Report
 from penni_escalate.compress.view import View, read_report, view_of_package, view_of_report
-from penni_escalate.golden.functional import score
+from penni_escalate.golden.functional import scores
 from penni_escalate.golden.package import MANIFEST, Package, read_package
 
 #: Two measurements of the same network differ by rounding at most: of correlations, on another processor.
@@ -42,23 +42,23 @@ class Entry:
 
 @dataclass(frozen=True)
 class NetworkRow:
-    """A line of the table of all networks; fields as in the results."""
+    """A line of the table of all networks, or of a result behind the main one; fields as in the results."""
 
     name: str
     data: str
     measure: str
     float_score: float | None
     integer_score: float
-    coefficient_sparsity: float | None
-    parameters_before: int | None
-    parameters_after: int | None
-    operations_before: int | None
-    operations_after: int | None
-    exact_multiplications: float | None
-    exact_additions: float | None
-    coded_bits: int
-    ratio: float | None
-    seconds: float | None
+    coefficient_sparsity: float | None = None
+    parameters_before: int | None = None
+    parameters_after: int | None = None
+    operations_before: int | None = None
+    operations_after: int | None = None
+    exact_multiplications: float | None = None
+    exact_additions: float | None = None
+    coded_bits: int | None = None
+    ratio: float | None = None
+    seconds: float | None = None
 
 
 COLUMNS = (
@@ -102,7 +102,7 @@ def write_summary(console: Console, packages: Path) -> tuple[Path, bool]:
             write_view(pages / entry.name, entry.view)
         else:
             write_pages(pages / entry.name, entry.report, entry.view)
-    rows = [_row(entry) for entry in entries]
+    rows = [row for entry in entries for row in (_row(entry), *_result_rows(entry))]
     document = {
         "networks": [as_fields(entry) for entry in entries],
         "tools": tool_versions("numpy", "matplotlib"),
@@ -125,32 +125,42 @@ def read_entry(folder: Path) -> Entry:
 
     Raises UserError where it, or the report beside it, is damaged or of another run.
     """
+
+    def of(layer: str) -> str:
+        return f" of layer '{layer}'" if len(package.results) > 1 else ""
+
     package = read_package(folder)
-    measured_score = score(package)
+    measured = scores(package)
     layers = measure_package(package)
     path = folder / "report.json"
     report = read_report(path) if path.exists() else None
-    claims = {relative(folder / MANIFEST): package.manifest.scores["integer"]}
+    main = package.result.layer
+    claims = [(relative(folder / MANIFEST), one.layer, one.scores["integer"]) for one in package.results]
     if report is None:
-        view = view_of_package(package, layers, measured_score)
+        view = view_of_package(package, layers, measured)
     else:
-        view = replace(view_of_report(report, layers), score=measured_score)
+        view = view_of_report(report, layers)
         _check_same_run(path, view, package, layers)
-        claims[relative(path)] = report.integer_score
+        rows = tuple(replace(row, score=measured[row.layer]) for row in view.results)
+        view = replace(view, score=measured[main], results=rows)
+        claims += [(relative(path), main, report.integer_score)]
+        claims += [(relative(path), one.layer, one.integer_score) for one in report.results if one.layer != main]
     wrong = tuple(
-        f"{where} says {claimed:.6f}, but the network's integer score is {measured_score:.6f}."
-        for where, claimed in claims.items()
-        if not isclose(claimed, measured_score, rel_tol=0, abs_tol=_ROUNDING)
+        f"{where} says {claimed:.6f}, but the network's integer score{of(layer)} is {measured[layer]:.6f}."
+        for where, layer, claimed in claims
+        if not isclose(claimed, measured[layer], rel_tol=0, abs_tol=_ROUNDING)
     )
     return Entry(folder.name, view, report, wrong)
 
 
 def _check_same_run(path: Path, view: View, package: Package, layers: Sequence[Measured]) -> None:
-    """The report must be that of the package's run: same measure, seed, and ternary layers with as many non-zeros."""
+    """The report must be that of the package's run: same measures, seed, and ternary layers with as many non-zeros."""
     manifest = package.manifest
     reported = {layer.name: layer.nonzero for layer in view.layers if layer.coefficients}
     held = {layer.name: layer.nonzero for layer in layers if layer.coefficients and layer.role != "select"}
-    if (view.measure, view.seed, reported) != (manifest.measure.value, manifest.seed, held):
+    given = [(one.layer, one.measure.value) for one in package.results if len(package.results) > 1]
+    told = [(row.layer, row.measure) for row in view.results]
+    if (view.measure, view.seed, reported, told) != (manifest.measure.value, manifest.seed, held, given):
         raise UserError(
             f"{relative(path)} is of another run than the package beside it: compress the network again, or remove "
             "the file."
@@ -181,11 +191,20 @@ def as_fields(entry: Entry) -> dict[str, Any]:
         "coded_bits": row.coded_bits,
         "ratio": row.ratio,
         "seconds": row.seconds,
+        "results": [asdict(row) for row in view.results],
         "steps": [asdict(step) for step in view.steps],
         "layers": [asdict(layer) for layer in view.layers],
         "wrong": list(entry.wrong),
         "tools": view.tools,
     }
+
+
+def _result_rows(entry: Entry) -> list[NetworkRow]:
+    """Lines of the results behind the main one: of the network itself the main one's has the figures."""
+    return [
+        NetworkRow(f"{entry.name}: {row.layer}", entry.view.data, row.measure, row.float_score, row.score)
+        for row in entry.view.results[1:]
+    ]
 
 
 def _row(entry: Entry) -> NetworkRow:

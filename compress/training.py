@@ -32,8 +32,9 @@ from penni_escalate.compress.network import features as layer_outputs
 from penni_escalate.compress.phases import trainings
 from penni_escalate.compress.progress import ProgressLines
 from penni_escalate.compress.recipe import Augmentation, Optimizer, Phase, Precision, Recipe
+from penni_escalate.compress.targets import Target, targets_of
 from penni_escalate.golden.functional import correlations
-from penni_escalate.golden.package import Measure, map_shape
+from penni_escalate.golden.package import Measure, answers_name, map_shape
 
 #: Training images whose results are compared with each other.
 _COMPARED = 64
@@ -54,7 +55,7 @@ _EXPECTED_WARNINGS = (
 _MOMENTUM = 0.9
 #: Shares of a step's epochs from which on the learning rate is a tenth of what it was before.
 _DROPS = (0.5, 0.75)
-#: Real images to the outputs of the graph's layers, the result last.
+#: Real images to the outputs of the graph's layers, in their order.
 Features = Callable[[Tensor], tuple[Tensor, ...]]
 
 
@@ -78,6 +79,7 @@ class Training(lightning.LightningModule):
         name: str,
         network: nn.Module,
         features: Features,
+        targets: Sequence[Target],
         teacher: Features | None,
         phase: Phase,
         recipe: Recipe,
@@ -94,29 +96,29 @@ class Training(lightning.LightningModule):
         self.l1 = l1
         self._stretch = stretch or Stretch(0, phase.epochs)
         self._features = features
+        self._targets = targets
         self._teacher = teacher
         self._scale = scale
         self._penalised = penalised
 
     def training_step(self, batch: tuple[Tensor, ...], _: int) -> Tensor:
-        """Loss of one batch: codes (N, C, H, W), and labels (N,) where there are any."""
+        """Loss of one batch: codes (N, C, H, W), and labels (N,) or (N, columns) where there are any."""
         codes = augment(batch[0].float(), self.recipe.augmentation)
-        *outputs, result = self._features(codes)
-        loss = result.new_zeros(())
-        labelled = len(batch) > 1
-        weight = features = 0.0
-        if self._teacher is not None:
-            settings = self.recipe.distillation
-            weight, features = settings.weight if labelled else 1.0, settings.features
-        if labelled and weight < 1:
-            loss = (1 - weight) * functional.cross_entropy(result, batch[1])
-        if self._teacher is not None and (weight or features):
+        outputs = self._features(codes)
+        settings = self.recipe.distillation
+        wanted: tuple[Tensor, ...] | None = None
+        if self._teacher is not None and (settings.features or any(map(self._taught, self._targets))):
             with torch.no_grad():
-                *wanted, target = self._teacher(codes)
-            if weight:
-                loss = loss + weight * distillation_loss(result, target, settings.temperature)
-            if features:
-                loss = loss + features * feature_loss(outputs, wanted)
+                wanted = self._teacher(codes)
+        losses = [
+            loss
+            for target in self._targets
+            if (loss := self._loss(target, outputs, wanted, batch[1] if len(batch) > 1 else None)) is not None
+        ]
+        loss = torch.stack(losses).mean()
+        if wanted is not None and settings.features:
+            inner = [place for place in range(len(outputs)) if place not in {target.place for target in self._targets}]
+            loss = loss + settings.features * feature_loss(*([part[n] for n in inner] for part in (outputs, wanted)))
         if self.l1:
             loss = loss + self.l1 * torch.stack([entry.tensor.abs().sum() for entry in self._penalised]).sum()
         if not torch.isfinite(loss):
@@ -125,6 +127,28 @@ class Training(lightning.LightningModule):
                 f"use a learning rate below {self.phase.learning_rate}."
             )
         self.log("loss", loss, prog_bar=True)
+        return loss
+
+    def _taught(self, target: Target) -> float:
+        """Share of a result's loss that is the teacher's."""
+        if self._teacher is None:
+            return 0.0
+        return 1.0 if target.column is None else self.recipe.distillation.weight
+
+    def _loss(
+        self, target: Target, outputs: Sequence[Tensor], wanted: Sequence[Tensor] | None, labels: Tensor | None
+    ) -> Tensor | None:
+        """A result's own loss; None where it has neither labels nor a teacher."""
+        result, weight, loss = outputs[target.place], self._taught(target), None
+        if target.column is not None and weight < 1:
+            assert labels is not None
+            own = labels if labels.dim() == 1 else labels[:, target.column]
+            loss = (1 - weight) * functional.cross_entropy(result, own)
+        if weight:
+            assert wanted is not None
+            temperature = self.recipe.distillation.temperature
+            taught = weight * distillation_loss(result, wanted[target.place], temperature)
+            loss = taught if loss is None else loss + taught
         return loss
 
     def configure_optimizers(self) -> dict[str, object]:
@@ -210,6 +234,12 @@ def augment(images: Tensor, settings: Augmentation) -> Tensor:
     return functional.grid_sample(images, grid, align_corners=False)
 
 
+def maps_of(results: Tensor) -> np.ndarray:
+    """Sigmoid of results (N, K, H, W), float (N, H, W, K)."""
+    maps: np.ndarray = torch.sigmoid(results).permute(0, 2, 3, 1).numpy()
+    return maps
+
+
 def _dead(graph: Graph, outputs: Sequence[Tensor]) -> str | None:
     """The first layer whose output is 0 everywhere."""
     return next((x.name for x, output in zip(graph.layers, outputs, strict=True) if not output.any()), None)
@@ -239,11 +269,18 @@ class Runner:
     """Runs phases of training on one data set, and measures."""
 
     def __init__(
-        self, data: Data, recipe: Recipe, checkpoints: Path, progress: bool, say: Callable[[str], None] | None = None
+        self,
+        data: Data,
+        recipe: Recipe,
+        graph: Graph,
+        checkpoints: Path,
+        progress: bool,
+        say: Callable[[str], None] | None = None,
     ) -> None:
         """Take up the data.
 
         Args:
+            graph: of the network, whose results are trained and measured; it may lose channels later.
             checkpoints: folder that gets Lightning's checkpoint of the running phase.
             progress: whether to show a progress bar.
             say: is given lines of progress where there is no bar.
@@ -259,17 +296,19 @@ class Runner:
         self._labels = None if data.labels is None else torch.from_numpy(data.labels)
         self._held_out_images = torch.from_numpy(data.held_out_images)
         self._held_out_labels = data.held_out_labels
+        self.targets = targets_of(graph, data.columns)
         #: The network that is learnt from, unless Lightning has moved it.
         self.teacher: Network | None = None
         self._teacher: Features | None = None
-        self._maps: np.ndarray | None = None
+        #: Of the results that are measured by them: the teacher's, by layer.
+        self._maps: dict[str, np.ndarray] = {}
         for message in _EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message)
         for name in ("lightning.pytorch", "lightning.fabric"):
             logging.getLogger(name).setLevel(logging.ERROR)
 
     def learn_from(self, network: Network) -> None:
-        """Make the network, as it is now, the teacher; without labels its held-out maps are the reference of scores."""
+        """Make the network, as it is now, the teacher; its held-out maps are the reference of those results' scores."""
         teacher = copy.deepcopy(network).eval().requires_grad_(False)
         features = self.float_features(teacher)
         self.teacher = teacher
@@ -280,8 +319,11 @@ class Runner:
             return features(codes)
 
         self._teacher = on_device
-        if self._held_out_labels is None:
-            self._maps = self.maps(teacher)
+        self._maps = {
+            target.layer: maps_of(given)
+            for target, given in zip(self.targets, self.results(teacher, self._held_out_images), strict=True)
+            if target.column is None
+        }
 
     def float_features(self, network: Network) -> Features:
         """The layers' outputs of a network in floating point, of codes."""
@@ -318,8 +360,7 @@ class Runner:
                 "to True in those that may change, or the step's epochs to 0."
             )
         network.train()
-        recipe = self._recipe
-        module = Training(name, network, features, self._teacher, phase, recipe, self.scale, penalised, l1, stretch)
+        module = self._training(name, network, features, phase, penalised, l1, stretch)
         callbacks: list[Callback] = [
             *self.callbacks,
             ModelCheckpoint(self._checkpoints, filename=name, save_weights_only=True, enable_version_counter=False),
@@ -346,10 +387,23 @@ class Runner:
             return 0.0
         network.train()
         clock = _Clock()
-        module = Training(name, network, features, self._teacher, phase, self._recipe, self.scale, penalised, l1)
+        module = self._training(name, network, features, phase, penalised, l1, None)
         self._fit(module, _TIMED, [clock], batches=1)
         network.cpu()
         return clock.seconds
+
+    def _training(
+        self,
+        name: str,
+        network: nn.Module,
+        features: Features,
+        phase: Phase,
+        penalised: Sequence[Coefficients],
+        l1: float,
+        stretch: Stretch | None,
+    ) -> Training:
+        taught = (self.targets, self._teacher)
+        return Training(name, network, features, *taught, phase, self._recipe, self.scale, penalised, l1, stretch)
 
     def _fit(self, module: Training, epochs: int, callbacks: list[Callback], batches: int | None = None) -> None:
         """Train; ``batches`` of each epoch, or all."""
@@ -392,70 +446,86 @@ class Runner:
         update_bn((batch[0].float() * self.scale for batch in self._batches(shuffle=False)), network)
 
     @property
-    def measure(self) -> Measure:
-        """What ``score`` gives."""
-        return Measure.CORRELATION if self._held_out_labels is None else Measure.ACCURACY
+    def measures(self) -> tuple[Measure, ...]:
+        """What the scores of each result are."""
+        return tuple(Measure.CORRELATION if target.column is None else Measure.ACCURACY for target in self.targets)
 
     def score(self, network: nn.Module) -> float:
-        """Accuracy of a float network on the held-out images, or mean correlation of its maps with the teacher's."""
-        return float(np.mean(self.image_scores(network)))
+        """The main result's score of a float network on the held-out images.
+
+        Accuracy, or mean correlation of its maps with the teacher's.
+        """
+        return float(np.mean(self.image_scores(network)[0]))
 
     def image_scores(self, network: nn.Module) -> np.ndarray:
-        """What each held-out image adds to the score, float64 (N,): 1 where its class is right, or a correlation."""
-        if self._held_out_labels is not None:
-            classes = self.results(network, self._held_out_images).argmax(1).numpy()
-            return np.asarray(classes == self._held_out_labels, np.float64)
-        if self._maps is None:
-            return np.ones(len(self._held_out_images))
-        return correlations(self.maps(network), self._maps).mean(axis=1)
+        """What each held-out image adds to each result's score, float64 (results, N).
 
-    def maps(self, network: nn.Module) -> np.ndarray:
-        """Sigmoid of the held-out images' results, float (N, H, W, K)."""
-        maps: np.ndarray = torch.sigmoid(self.results(network, self._held_out_images)).permute(0, 2, 3, 1).numpy()
-        return maps
+        1 where its class is right, or a correlation.
+        """
+        given = self.results(network, self._held_out_images)
+        return np.stack([self._image_scores(*pair) for pair in zip(self.targets, given, strict=True)])
+
+    def _image_scores(self, target: Target, given: Tensor) -> np.ndarray:
+        if target.column is not None:
+            return np.asarray(given.argmax(1).numpy() == self._answers(target.column), np.float64)
+        if target.layer not in self._maps:
+            return np.ones(len(given))
+        return correlations(maps_of(given), self._maps[target.layer]).mean(axis=1)
+
+    def _answers(self, column: int) -> np.ndarray:
+        """The held-out images' labels of a column, int64 (N,)."""
+        labels = self._held_out_labels
+        assert labels is not None
+        return labels if labels.ndim == 1 else labels[:, column]
 
     def held_out(self, count: int) -> dict[str, np.ndarray]:
-        """The first held-out images as in a package: images (N, H, W, C), and labels or the teacher's maps."""
-        images = self._held_out_images[:count].permute(0, 2, 3, 1).contiguous().numpy()
-        if self._held_out_labels is not None:
-            return {"images": images, "labels": self._held_out_labels[:count]}
-        assert self._maps is not None
-        maps = np.round(self._maps[:count] * 255).astype(np.uint8)
-        return {"images": images, "maps": maps.reshape(len(maps), *map_shape(*maps.shape[1:]))}
+        """The first held-out images as in a package: images (N, H, W, C), each result's labels or teacher's maps."""
+        found = {"images": self._held_out_images[:count].permute(0, 2, 3, 1).contiguous().numpy()}
+        for place, (target, measure) in enumerate(zip(self.targets, self.measures, strict=True)):
+            name = answers_name(measure, place, target.layer)
+            if target.column is not None:
+                found[name] = self._answers(target.column)[:count]
+            else:
+                maps = np.round(self._maps[target.layer][:count] * 255).astype(np.uint8)
+                found[name] = maps.reshape(len(maps), *map_shape(*maps.shape[1:]))
+        return found
 
     def check_gradients(self, network: Network, graph: Graph) -> None:
         """Raises UserError where a layer gives 0 for every image of a batch, so that no weight would be trained."""
         student = copy.deepcopy(network).train()
         with isolate_rng():
             outputs = self.float_features(student)(self.images[: self._recipe.batch].float())
-        # The last bias moves the result of a network that is dead as well.
-        bias = f"{graph.layers[-1].module}.bias"
-        trained = [value for name, value in student.named_parameters() if value.requires_grad and name != bias]
+        # A last bias moves the result of a network that is dead as well.
+        biases = [f"{layer.module}.bias" for layer in graph.result_layers]
+        trained = [value for name, value in student.named_parameters() if value.requires_grad and name not in biases]
         dead = _dead(graph, outputs)
-        if dead is None or not trained or not outputs[-1].requires_grad:
+        results = [result for result in graph.results_of(outputs) if result.requires_grad]
+        if dead is None or not trained or not results:
             return
-        gradients = torch.autograd.grad(outputs[-1].sum(), trained, allow_unused=True)
+        gradients = torch.autograd.grad([result.sum() for result in results], trained, allow_unused=True)
         if not any(gradient is not None and gradient.any() for gradient in gradients):
             raise UserError(f"Layer '{dead}' gives 0 for every training image, and no weight would train: {_HELP}.")
 
     def check_result(self, network: Network, graph: Graph) -> None:
-        """Raises UserError where a layer is dead, and all of the first training images have one result."""
+        """Raises UserError where a layer is dead, and a result is the same for all of the first training images."""
         images = self.images[:_COMPARED]
         results = self.results(network, images)
         with torch.no_grad():
             dead = _dead(graph, self.float_features(network)(images[:1].float()))
-        if dead is not None and (results - results[0]).abs().max() <= _SAME * results.abs().max():
+        if dead is not None and any((one - one[0]).abs().max() <= _SAME * one.abs().max() for one in results):
             raise UserError(
                 f"Layer '{dead}' gives 0 after the training, and the float network one and the same result for each of "
                 f"{len(images)} training images: {_HELP}."
             )
 
-    def results(self, network: nn.Module, images: Tensor) -> Tensor:
+    def results(self, network: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
         """The network's results of codes (N, C, H, W)."""
         network.eval()
         batch = max(1, _EVALUATION_PIXELS // (images.shape[2] * images.shape[3]))
         with torch.no_grad():
-            return torch.cat([network(part.float() * self.scale) for part in torch.split(images, batch)])
+            given = [network(part.float() * self.scale) for part in torch.split(images, batch)]
+        parts = [one if isinstance(one, tuple) else (one,) for one in given]
+        return tuple(torch.cat(results) for results in zip(*parts, strict=True))
 
     def _batches(self, shuffle: bool) -> DataLoader[tuple[Tensor, ...]]:
         tensors = (self.images,) if self._labels is None else (self.images, self._labels)

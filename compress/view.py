@@ -1,6 +1,6 @@
 """What a network's page shows: the figures of a run's report, or what a package alone tells, in rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,11 +104,32 @@ class BasisRow:
 
 
 @dataclass(frozen=True)
+class ScoreRow:
+    """What a result of the network scores after a step."""
+
+    step: str
+    layer: str
+    measure: str
+    score: float
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """A result of the network: the layer that gives it, and what it scores in the float and the integer network."""
+
+    layer: str
+    measure: str
+    float_score: float | None
+    score: float
+
+
+@dataclass(frozen=True)
 class View:
     """All that is shown of a network. None: not known.
 
     Attributes:
-        score, float_score: of the integer network and of the float network.
+        measure: of the main result.
+        score, float_score: of the integer network and of the float network, the main result's.
         coefficient_sparsity: share of zeros among the coefficients that become ternary.
         coded_bits: of all weights; convolution_bits: of all but the classifier's.
         convolution_weights: of the float network.
@@ -116,6 +137,8 @@ class View:
         seconds: of the run.
         images: on which activations and exact operations were measured.
         tools: versions of what made it; empty where not known.
+        results: all of them, the main one first, where there are several; else none.
+        scores: of these after each step.
     """
 
     network: str
@@ -135,6 +158,8 @@ class View:
     layers: tuple[LayerRow, ...]
     bases: tuple[BasisRow, ...]
     tools: dict[str, str]
+    results: tuple[ResultRow, ...] = ()
+    scores: tuple[ScoreRow, ...] = ()
 
     def total(self, field: str) -> float | None:
         """Sum of a field over all layers; None where one is not known."""
@@ -151,6 +176,13 @@ def read_report(path: Path) -> Report:
         report = _REPORT.validate_json(path.read_bytes())
         if not report.steps:
             raise UserError(f"{relative(path)}: field 'steps' is empty: a report has at least one step.")
+        further = [one.layer for one in report.results[1:]]
+        for step in report.steps:
+            if list(step.further_scores) != further:
+                raise UserError(
+                    f"{relative(path)}: field 'further_scores' of step '{step.name}' must have the results behind the "
+                    f"first, {', '.join(further) or 'none'}."
+                )
         # Rows are plain mappings in the report's type: their fields are checked where they are read.
         view_of_report(report)
     except OSError as error:
@@ -202,29 +234,39 @@ def view_of_report(report: Report, measured: Sequence[Measured] | None = None) -
         layers=rows,
         bases=tuple(_basis_row(layer) for layer in _DECOMPOSED.validate_python(_details(report, "decompose"))),
         tools=report.tools,
+        results=tuple(
+            ResultRow(one.layer, one.measure, _step_score(report.steps[0], one.layer), one.integer_score)
+            for one in report.results
+        ),
+        scores=tuple(
+            ScoreRow(step.name, one.layer, one.measure, _step_score(step, one.layer))
+            for step in report.steps
+            for one in report.results
+        ),
     )
 
 
-def view_of_package(package: Package, measured: Sequence[Measured], score: float) -> View:
+def view_of_package(package: Package, measured: Sequence[Measured], scores: Mapping[str, float]) -> View:
     """What a package tells without the report of its run.
 
     Its layers are those after slicing, so the float network's numbers are not known.
 
     Args:
-        score: of the integer network, measured.
+        scores: of the integer network, measured, by the result's layer.
     """
     manifest = package.manifest
     costs = [_cost(layer) for layer in measured if layer.weights and layer.role != "select"]
     found = {layer.name: layer for layer in measured}
     coefficients = sum(cost.coefficients for cost in costs)
     nonzero = sum(cost.nonzero for cost in costs if cost.coefficients)
+    results = package.results if len(package.results) > 1 else ()
     return View(
         network=manifest.network,
         data=manifest.data,
         measure=manifest.measure.value,
         seed=manifest.seed,
-        score=score,
-        float_score=manifest.scores.get(_FLOAT),
+        score=scores[package.result.layer],
+        float_score=package.result.scores.get(_FLOAT),
         coefficient_sparsity=1 - nonzero / coefficients if coefficients else None,
         coded_bits=sum(cost.coded_bits for cost in costs),
         convolution_bits=sum(cost.coded_bits for cost in costs if cost.role is not Role.CLASSIFIER),
@@ -236,11 +278,24 @@ def view_of_package(package: Package, measured: Sequence[Measured], score: float
         layers=tuple(_layer_row(cost, None, None, found[cost.name]) for cost in costs),
         bases=(),
         tools={},
+        results=tuple(
+            ResultRow(one.layer, one.measure.value, one.scores.get(_FLOAT), scores[one.layer]) for one in results
+        ),
+        scores=tuple(
+            ScoreRow(step, one.layer, one.measure.value, one.scores[step])
+            for step in manifest.scores
+            for one in results
+            if step in one.scores
+        ),
     )
 
 
 def _details(report: Report, name: str) -> list[dict[str, object]]:
     return next((step.details for step in report.steps if step.name == name), [])
+
+
+def _step_score(step: Step, layer: str) -> float:
+    return step.further_scores.get(layer, step.score)
 
 
 def _costs(step: Step) -> list[Cost]:

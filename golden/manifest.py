@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from penni_escalate.common.shown import shown
 from penni_escalate.golden.codes import code_range
@@ -22,20 +22,21 @@ SCHEMA_VERSIONS = (2, 3)
 INPUT = "input"
 
 
-#: The versions that first have a padding of each side, and maps of several channels.
-SIDES_SINCE, MAPS_SINCE = 3, 3
+#: The versions that first have a padding of each side, maps of several channels, and several results.
+SIDES_SINCE, MAPS_SINCE, RESULTS_SINCE = 3, 3, 3
 
 
-def version_of(layers: Iterable[tuple[LayerKind, int | Padding]], maps: int = 1) -> int:
+def version_of(layers: Iterable[tuple[LayerKind, int | Padding]], maps: int = 1, results: int = 1) -> int:
     """The version of the format that a package with layers of these kinds and paddings has.
 
     It is the earliest one that has them, which most readers take.
 
     Args:
-        maps: channels of the map that is the result, 1 where it is none.
+        maps: channels of the map that is the main result, 1 where it is none.
+        results: number of the network's results.
     """
     parts = (max(KINDS[kind].since, _padding_since(padding)) for kind, padding in layers)
-    return max(SCHEMA_VERSIONS[0], MAPS_SINCE if maps > 1 else 0, *parts)
+    return max(SCHEMA_VERSIONS[0], MAPS_SINCE if maps > 1 else 0, RESULTS_SINCE if results > 1 else 0, *parts)
 
 
 def _padding_since(padding: int | Padding) -> int:
@@ -43,13 +44,24 @@ def _padding_since(padding: int | Padding) -> int:
 
 
 class Measure(StrEnum):
-    """What a network's scores are."""
+    """What a result's scores are."""
 
     #: Share of the images whose largest logit is at their label.
     ACCURACY = "accuracy"
     #: Mean over the images, and over the channels, of Pearson's correlation between the output map and the
     #: floating-point network's.
     CORRELATION = "correlation"
+
+
+Scores = dict[Name, Annotated[float, Field(ge=-1, le=1)]]
+
+
+class ResultEntry(Strict):
+    """A result of the network, and what it scores."""
+
+    layer: Annotated[Name, Field(description="That gives it.")]
+    measure: Annotated[Measure, Field(strict=False, description="What the scores are.")]
+    scores: Annotated[Scores, Field(description="Score on the held-out images after each step; 'integer' is required.")]
 
 
 class Manifest(Strict):
@@ -61,10 +73,14 @@ class Manifest(Strict):
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63, description="Of the compression run.")]
     recipe: Annotated[dict[str, Any], Field(description="Settings of the compression run.")]
     measure: Annotated[Measure, Field(strict=False, description="What the scores are.")]
-    scores: Annotated[
-        dict[Name, Annotated[float, Field(ge=-1, le=1)]],
-        Field(description="Score on the held-out images after each step; 'integer' is required."),
-    ]
+    scores: Annotated[Scores, Field(description="Score on the held-out images after each step; 'integer' is required.")]
+    result: Annotated[Name | None, Field(description="The layer that gives the main result; null: the last one.")] = (
+        None
+    )
+    further_results: Annotated[
+        tuple[ResultEntry, ...],
+        Field(strict=False, min_length=1, description="The results behind the main one, in their order."),
+    ] = ()
     input: InputEntry
     layers: Annotated[list[LayerEntry], Field(min_length=1)]
     images: ImagesEntry
@@ -80,15 +96,36 @@ class Manifest(Strict):
 
     @model_validator(mode="after")
     def _rules(self) -> "Manifest":
-        if "integer" not in self.scores:
-            raise ValueError("field 'scores.integer' is missing")
-        if self.measure is Measure.ACCURACY:
-            for step, value in self.scores.items():
-                if value < 0:
-                    raise ValueError(f"field 'scores.{step}' is {value}: an accuracy must be in 0..1")
+        for place, result in enumerate(self.results):
+            where = f"result '{result.layer}': " if place else ""
+            if "integer" not in result.scores:
+                raise ValueError(f"{where}field 'scores.integer' is missing")
+            if result.measure is Measure.ACCURACY:
+                for step, value in result.scores.items():
+                    if value < 0:
+                        raise ValueError(f"{where}field 'scores.{step}' is {value}: an accuracy must be in 0..1")
+        self._check_names()
         self.tensors()
-        self._check_last()
+        self._check_results()
         return self
+
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the fields of several results where there is one, which earlier readers do not know."""
+        fields: dict[str, Any] = handler(self)
+        if self.result is None:
+            del fields["result"]
+        if not self.further_results:
+            del fields["further_results"]
+        return fields
+
+    @property
+    def results(self) -> tuple[ResultEntry, ...]:
+        """All results, the main one first."""
+        main = self.result or self.layers[-1].name
+        # Its fields have been validated, as this entry's would be.
+        first = ResultEntry.model_construct(layer=main, measure=self.measure, scores=self.scores)
+        return (first, *self.further_results)
 
     def tensors(self) -> dict[str, TensorType]:
         """Type of every tensor by name, ``input`` first.
@@ -101,6 +138,8 @@ class Manifest(Strict):
                 entry.channels, entry.height, entry.width, entry.signed, entry.scale, *code_range(entry.signed)
             )
         }
+        results = [result.layer for result in self.results]
+        logits: set[str] = set()
         for layer in self.layers:
             try:
                 if layer.name in types:
@@ -108,9 +147,15 @@ class Manifest(Strict):
                 self._check_version(layer)
                 KINDS[layer.kind].check(layer)
                 _check_clamp(layer)
+                _check_reads(layer, logits)
                 types[layer.name] = output_type(layer, types)
-                if KINDS[layer.kind].logits and layer is not self.layers[-1]:
-                    raise ValueError(f"field 'kind' is '{layer.kind}': only the last layer may be one")
+                if KINDS[layer.kind].logits:
+                    logits.add(layer.name)
+                    if layer.name not in results:
+                        raise ValueError(
+                            f"field 'kind' is '{layer.kind}': only a result may be one, and the results are "
+                            f"{_listed(results)}"
+                        )
             except ValueError as error:
                 raise ValueError(f"layer '{layer.name}': {error}") from None
         return types
@@ -128,19 +173,40 @@ class Manifest(Strict):
                     f"{self.schema_version}"
                 )
 
-    def _check_last(self) -> None:
-        last = self.layers[-1]
-        if (self.measure is Measure.ACCURACY) != KINDS[last.kind].logits:
-            asks = "a classifier" if self.measure is Measure.ACCURACY else "of another kind than classifier"
-            raise ValueError(
-                f"layer '{last.name}': field 'kind' is '{last.kind}': where field 'measure' is '{self.measure}', "
-                f"the last layer must be {asks}"
-            )
-        if self.measure is Measure.CORRELATION and last.kernels > 1 and self.schema_version < MAPS_SINCE:
-            raise ValueError(
-                f"layer '{last.name}': field 'kernels' is {last.kernels}: where field 'measure' is 'correlation', "
-                f"field 'schema_version' must be {MAPS_SINCE} then, and is {self.schema_version}"
-            )
+    def _check_names(self) -> None:
+        """Raises ValueError where a result is of no layer, named twice, or of a later version."""
+        for field, value in (("result", self.result), ("further_results", self.further_results)):
+            if value and self.schema_version < RESULTS_SINCE:
+                raise ValueError(
+                    f"field '{field}' is given: field 'schema_version' must be {RESULTS_SINCE} then, and is "
+                    f"{self.schema_version}"
+                )
+        names = {layer.name for layer in self.layers}
+        seen: set[str] = set()
+        for place, result in enumerate(self.results):
+            field = f"further_results.{place - 1}.layer" if place else "result"
+            if result.layer not in names:
+                raise ValueError(f"field '{field}' is '{result.layer}': it must be a layer")
+            if result.layer in seen:
+                raise ValueError(f"field '{field}' is '{result.layer}': it is a result already, and is one once")
+            seen.add(result.layer)
+
+    def _check_results(self) -> None:
+        """Raises ValueError where a result is not of the kind that its measure needs."""
+        layers = {layer.name: layer for layer in self.layers}
+        for result in self.results:
+            layer = layers[result.layer]
+            if (result.measure is Measure.ACCURACY) != KINDS[layer.kind].logits:
+                asks = "a classifier" if result.measure is Measure.ACCURACY else "of another kind than classifier"
+                raise ValueError(
+                    f"layer '{layer.name}': field 'kind' is '{layer.kind}': a result whose field 'measure' is "
+                    f"'{result.measure}' must be {asks}"
+                )
+            if result.measure is Measure.CORRELATION and layer.kernels > 1 and self.schema_version < MAPS_SINCE:
+                raise ValueError(
+                    f"layer '{layer.name}': field 'kernels' is {layer.kernels}: where field 'measure' is "
+                    f"'correlation', field 'schema_version' must be {MAPS_SINCE} then, and is {self.schema_version}"
+                )
 
 
 def geometry_of(entry: LayerEntry) -> Geometry:
@@ -217,6 +283,14 @@ def _input_of(layer: LayerEntry, types: dict[str, TensorType]) -> TensorType:
         low=min(source.low for source in sources),
         high=max(source.high for source in sources),
     )
+
+
+def _check_reads(layer: LayerEntry, logits: set[str]) -> None:
+    """Raises ValueError where a layer reads one of these classifiers."""
+    for field, names in (("sources", layer.sources), ("skip", [layer.skip])):
+        for name in names:
+            if name in logits:
+                raise ValueError(f"field '{field}' holds '{name}': it is a classifier, whose logits no layer reads")
 
 
 def _check_skip(skip: str, needed: tuple[int, int, int], types: dict[str, TensorType]) -> None:

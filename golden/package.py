@@ -26,14 +26,45 @@ from penni_escalate.golden.entries import LayerEntry, TensorType
 from penni_escalate.golden.kinds import KINDS
 from penni_escalate.golden.kinds.kind import REQUANTIZATION, SKIP
 from penni_escalate.golden.layers import Layer, Skip, Weighted
-from penni_escalate.golden.manifest import Manifest, Measure, geometry_of
+from penni_escalate.golden.manifest import Manifest, Measure, ResultEntry, geometry_of
 from penni_escalate.golden.overflow import check_accumulator
 
 MANIFEST = "manifest.json"
 #: Bytes of a manifest.
 _MANIFEST_MAX = 1 << 24
+#: Letters of an array's name: a layer's with ``labels_`` before it.
+_ARRAY_NAME_MAX = 71
 #: A file of the package by its name, and how many bytes it may have.
 _Read = Callable[[str, int], bytes]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the network gives, and what that is measured by.
+
+    Attributes:
+        layer: name of the layer that gives it.
+        scores: on the held-out images after each step.
+        scale: real value of the layer's code 1.
+        answers: where the measure is accuracy labels, int64 (N,); where it is correlation maps, uint8 (N, OH, OW, K):
+            255 * sigmoid of the floating-point network's output, rounded.
+    """
+
+    layer: str
+    measure: Measure
+    scores: Mapping[str, float]
+    scale: float
+    answers: np.ndarray
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The answers where the measure is accuracy."""
+        return self.answers if self.measure is Measure.ACCURACY else None
+
+    @property
+    def maps(self) -> np.ndarray | None:
+        """The answers where the measure is correlation."""
+        return self.answers if self.measure is Measure.CORRELATION else None
 
 
 @dataclass(frozen=True)
@@ -43,17 +74,33 @@ class Package:
     Attributes:
         folder: where it was read from.
         images: input codes (N, H, W, C), uint8, or int8 where the manifest says signed.
-        labels: int64 (N,) where the measure is accuracy, else None.
-        maps: uint8 (N, OH, OW, K) where the measure is correlation, else None: 255 * sigmoid of the floating-point
-            network's output, rounded.
+        results: at least one; the first is the main one.
     """
 
     folder: Path
     manifest: Manifest
     layers: tuple[Layer, ...]
     images: np.ndarray
-    labels: np.ndarray | None
-    maps: np.ndarray | None
+    results: tuple[Result, ...]
+
+    @property
+    def result(self) -> Result:
+        """The main result."""
+        return self.results[0]
+
+    def result_of(self, layer: str | None) -> Result:
+        """The result that a layer gives; None: the main one."""
+        return self.result if layer is None else next(result for result in self.results if result.layer == layer)
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The main result's labels, int64 (N,), where its measure is accuracy."""
+        return self.result.labels
+
+    @property
+    def maps(self) -> np.ndarray | None:
+        """The main result's maps, uint8 (N, OH, OW, K), where its measure is correlation."""
+        return self.result.maps
 
 
 def checksum(data: bytes) -> str:
@@ -93,17 +140,20 @@ def _packed(where: str, arrays: Mapping[str, np.ndarray]) -> bytes:
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray) or array.dtype.hasobject:
             raise UserError(f"{where}: array {shown(name)} is {shown(array)}: it must be a NumPy array of numbers.")
-        if not name.isidentifier() or len(name) > 64:
+        if not name.isidentifier() or len(name) > _ARRAY_NAME_MAX:
             raise UserError(f"{where}: array {shown(name)} is not known: remove it.")
     return pack_arrays(arrays)
 
 
-def copy_package(package: Package, folder: Path, scores: Mapping[str, float]) -> Package:
+def copy_package(package: Package, folder: Path, scores: Mapping[str, Mapping[str, float]]) -> Package:
     """Write a package that was read to another folder, with other scores; its arrays stay as they are.
+
+    Args:
+        scores: of each result, by its layer, after each step.
 
     The rest as in ``write_package``.
     """
-    manifest = package.manifest.model_dump(mode="json") | {"scores": dict(scores)}
+    manifest = package.manifest.model_dump(mode="json") | result_fields(package.manifest.results, scores)
     parsed = _parse_manifest(json.dumps(manifest), f"Package {folder.name}, {MANIFEST}")
     names = [parsed.images.file, *(layer.file for layer in parsed.layers if layer.file is not None)]
     packed = {name: _read_file(package.folder / name, ARRAYS_MAX) for name in names}
@@ -188,7 +238,12 @@ def _read_file(path: Path, most: int) -> bytes:
 def _load(folder: Path, manifest: Manifest, read: _Read) -> Package:
     types = manifest.tensors()
     layers = tuple(_layer(folder, entry, types, read) for entry in manifest.layers)
-    return Package(folder, manifest, layers, *_images(folder, manifest, types, read))
+    images, answers = _images(folder, manifest, types, read)
+    results = tuple(
+        Result(entry.layer, entry.measure, entry.scores, types[entry.layer].scale, found)
+        for entry, found in zip(manifest.results, answers, strict=True)
+    )
+    return Package(folder, manifest, layers, images, results)
 
 
 def _arrays(where: str, read: _Read, file: str, sha256: str, arrays: list[Wanted]) -> dict[str, np.ndarray]:
@@ -245,20 +300,42 @@ def _layer(folder: Path, entry: LayerEntry, types: Mapping[str, TensorType], rea
 
 def _images(
     folder: Path, manifest: Manifest, types: Mapping[str, TensorType], read: _Read
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """Images, labels and maps; of the latter two only those that the measure needs."""
-    entry, tensor, last = manifest.images, manifest.input, types[manifest.layers[-1].name]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Images, and the labels or maps of each result."""
+    entry, tensor = manifest.images, manifest.input
     shape = (entry.count, tensor.height, tensor.width, tensor.channels)
-    wanted = [
-        Wanted("images", code_dtype(tensor.signed), shape, *code_range(tensor.signed)),
-        Wanted("labels", np.int64, (entry.count,), 0, last.channels - 1)
-        if manifest.measure is Measure.ACCURACY
-        else Wanted("maps", np.uint8, (entry.count, *map_shape(last.height, last.width, last.channels)), 0, 255),
-    ]
+    wanted = [Wanted("images", code_dtype(tensor.signed), shape, *code_range(tensor.signed))]
+    full: list[tuple[int, ...]] = []
+    for place, result in enumerate(manifest.results):
+        given, name = types[result.layer], answers_name(result.measure, place, result.layer)
+        if result.measure is Measure.ACCURACY:
+            wanted.append(Wanted(name, np.int64, (entry.count,), 0, given.channels - 1))
+            full.append((entry.count,))
+        else:
+            flat = map_shape(given.height, given.width, given.channels)
+            wanted.append(Wanted(name, np.uint8, (entry.count, *flat), 0, 255))
+            full.append((entry.count, given.height, given.width, given.channels))
     arrays = _arrays(f"{folder / entry.file}, images", read, entry.file, entry.sha256, wanted)
-    maps = arrays.get("maps")
-    whole = None if maps is None else maps.reshape(entry.count, last.height, last.width, last.channels)
-    return arrays["images"], arrays.get("labels"), whole
+    answers = [arrays[one.name].reshape(whole) for one, whole in zip(wanted[1:], full, strict=True)]
+    return arrays["images"], answers
+
+
+def answers_name(measure: Measure, place: int, layer: str) -> str:
+    """Name of the array with a result's labels or maps; ``place``: among the results."""
+    what = "labels" if measure is Measure.ACCURACY else "maps"
+    return f"{what}_{layer}" if place else what
+
+
+def result_fields(results: Sequence[ResultEntry], scores: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """A manifest's fields of these results, with these scores of each result's layer."""
+    main, *further = results
+    fields: dict[str, Any] = {"measure": main.measure.value, "scores": dict(scores[main.layer])}
+    if further:
+        fields["result"] = main.layer
+        fields["further_results"] = [
+            {"layer": one.layer, "measure": one.measure.value, "scores": dict(scores[one.layer])} for one in further
+        ]
+    return fields
 
 
 def map_shape(height: int, width: int, channels: int) -> tuple[int, ...]:

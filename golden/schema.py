@@ -9,7 +9,7 @@ from typing import Any
 from penni_escalate.golden.codes import code_range
 from penni_escalate.golden.kinds import KINDS
 from penni_escalate.golden.kinds.kind import Kind
-from penni_escalate.golden.manifest import INPUT, SCHEMA_VERSIONS, SIDES_SINCE, Manifest, Measure
+from penni_escalate.golden.manifest import INPUT, RESULTS_SINCE, SCHEMA_VERSIONS, SIDES_SINCE, Manifest, Measure
 
 _Schema = dict[str, Any]
 #: The end of a pattern, where a validator's $ also takes a line break behind it.
@@ -20,10 +20,15 @@ def manifest_schema() -> _Schema:
     """The schema, of JSON Schema's draft 2020-12."""
     schema: _Schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Manifest.model_json_schema()}
     schema["properties"]["schema_version"]["enum"] = list(SCHEMA_VERSIONS)
-    schema["properties"]["scores"] |= {"required": ["integer"], "additionalProperties": False}
+    result = schema["$defs"]["ResultEntry"]
+    listed = [part["properties"]["scores"] for part in (schema, result)]
+    for scores in listed:
+        scores |= {"required": ["integer"], "additionalProperties": False}
     schema["allOf"] = [*map(_of_measure, Measure), *map(_of_version, SCHEMA_VERSIONS)]
+    result["allOf"] = [_where("measure", measure.value, _scores(measure)) for measure in Measure]
     _close_patterns(schema)
-    schema["properties"]["scores"]["propertyNames"] |= _ONE_LINE
+    for scores in listed:
+        scores["propertyNames"] |= _ONE_LINE
     entry = schema["$defs"]["LayerEntry"]
     entry["properties"]["name"]["allOf"] = [{"not": {"const": INPUT}}]
     entry["allOf"] = [*map(_of_kind, KINDS.values()), *map(_of_codes, (False, True))]
@@ -43,25 +48,36 @@ def _where(field: str, value: object, then: _Schema) -> _Schema:
     return {"if": {"properties": {field: {"const": value}}, "required": [field]}, "then": then}
 
 
+def _scores(measure: Measure) -> _Schema:
+    lowest = 0 if measure is Measure.ACCURACY else -1
+    return {"properties": {"scores": {"additionalProperties": {"minimum": lowest}}}}
+
+
 def _of_measure(measure: Measure) -> _Schema:
-    """What the scores are, and how many layers give logits: of a schema's rules none sees the last layer."""
+    """What the scores are, and how many layers give logits: of a schema's rules none sees which layers are results."""
     logits = {"properties": {"kind": {"enum": [kind.name for kind in KINDS.values() if kind.logits]}}}
     if measure is Measure.ACCURACY:
-        layers: _Schema = {"contains": logits, "maxContains": 1}
-        lowest = 0
+        alone: _Schema = {"contains": logits, "maxContains": 1}
+        beside: _Schema = {"contains": logits}
     else:
-        layers = {"items": {"not": logits}}
-        lowest = -1
-    then = {"scores": {"additionalProperties": {"minimum": lowest}}, "layers": layers}
-    return _where("measure", measure.value, {"properties": then})
+        alone, beside = {"items": {"not": logits}}, {}
+    several = {
+        "if": {"required": ["further_results"]},
+        "then": {"properties": {"layers": beside}},
+        "else": {"properties": {"layers": alone}},
+    }
+    return _where("measure", measure.value, {**_scores(measure), **several})
 
 
 def _of_version(version: int) -> _Schema:
-    """The kinds and paddings that a version of the format has."""
+    """The fields, kinds and paddings that a version of the format has."""
     fields: _Schema = {"kind": {"enum": [kind.name for kind in KINDS.values() if kind.since <= version]}}
     if version < SIDES_SINCE:
         fields["padding"] = {"type": "integer"}
-    return _where("schema_version", version, {"properties": {"layers": {"items": {"properties": fields}}}})
+    then: _Schema = {"layers": {"items": {"properties": fields}}}
+    if version < RESULTS_SINCE:
+        then |= {"result": {"type": "null"}, "further_results": False}
+    return _where("schema_version", version, {"properties": then})
 
 
 def _of_kind(kind: Kind) -> _Schema:

@@ -16,27 +16,29 @@ Function = Callable[["RandomNetwork", list[Tensor]], Tensor]
 
 
 class RandomNetwork(nn.Module):
-    """A list of steps; the last one's result is the network's.
+    """A list of steps; the last one's result is the network's, or several are.
 
     Attributes:
         lines: the steps as text, one a line.
+        given: the steps whose results are the network's, where these are several.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.functions: list[Function] = []
         self.lines: list[str] = []
+        self.given: list[int] = []
 
     def part(self, name: str) -> Any:
         """The module of this name."""
         return self.get_submodule(name)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The result of images (N, C, H, W)."""
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The result of images (N, C, H, W); several are a tuple."""
         results = [x]
         for function in self.functions:
             results.append(function(self, results))
-        return results[-1]
+        return tuple(results[place] for place in self.given) if self.given else results[-1]
 
 
 class Drawing:
@@ -477,6 +479,18 @@ def _logits(d: Drawing, x: int) -> int:
     )
 
 
+def _give_several(d: Drawing, places: list[int], last: int) -> None:
+    """Further results: other ends, or what a block gives to the next ones, or a part of its channels."""
+    given = [last, *(end(d, d.pick(*places)) for _ in range(d.within(1, 2)))]
+    inside = d.pick(*places)
+    if d.pick(True, False):
+        given.append(inside)
+    elif d.size(inside)[0] > 1:
+        given.append(d.apply("slice, first", lambda x: x[:, :1], inside))
+    d.network.given = [given[place] for place in d.order(len(given))]
+    d.network.lines.append(f"results: {', '.join(map(str, d.network.given))}")
+
+
 PIECES = (
     block, block, separable, residual, residual, padded_shortcut, affine, max_pool, average_pool, upsample, branches,
     branches, shuffled, halved, padded,
@@ -489,12 +503,14 @@ def draw_network(seed: int) -> tuple[RandomNetwork, tuple[int, int, int]]:
         torch.manual_seed(seed)
         for number in itertools.count():
             d = Drawing(f"{seed} {number}")
-            x = block(d, 0)
+            places = [block(d, 0)]
             for _ in range(d.within(2, 5)):
-                x = d.pick(*PIECES)(d, x)
-            end(d, x)
+                places.append(d.pick(*PIECES)(d, places[-1]))
+            last = end(d, places[-1])
+            if d.within(0, 2) == 0:
+                _give_several(d, places, last)
             # Windows may meet nothing but margins.
-            one, other = d.network(torch.randn(2, *d.shape))
-            if not torch.equal(one, other):
+            given = d.network(torch.randn(2, *d.shape))
+            if not any(torch.equal(one, other) for one, other in (given if isinstance(given, tuple) else (given,))):
                 break
     return d.network, d.shape

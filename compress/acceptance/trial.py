@@ -15,7 +15,7 @@ from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.data import load_data
 from penni_escalate.compress.decompose import decompose_network
 from penni_escalate.compress.equivalence import check_equivalence
-from penni_escalate.compress.export import export_package, first_difference
+from penni_escalate.compress.export import export_package, first_difference, measure_of, unmeasured
 from penni_escalate.compress.frontend import Program, UnsupportedError, export, read_program
 from penni_escalate.compress.graph import Graph, Role
 from penni_escalate.compress.integer import IntegerNetwork, calibrate
@@ -25,7 +25,7 @@ from penni_escalate.compress.quantize import quantize_kernels
 from penni_escalate.compress.random_weights import SPREAD
 from penni_escalate.compress.recipe import Recipe, make_recipe
 from penni_escalate.golden.functional import run_network
-from penni_escalate.golden.package import Package, map_shape
+from penni_escalate.golden.package import Package, answers_name, map_shape
 
 #: Images over which activations are measured.
 _CALIBRATION = 2
@@ -55,7 +55,7 @@ def try_network(network: nn.Module, name: str, shape: tuple[int, int, int], *, i
 
     Args:
         shape: (channels, height, width) of an image.
-        images: on which the integers of the result are compared.
+        images: on which the integers of the results are compared.
 
     Raises UserError where it is not supported, or where two forms of it differ.
     """
@@ -74,13 +74,13 @@ def try_network(network: nn.Module, name: str, shape: tuple[int, int, int], *, i
     tensors = calibrate(drawn, graph, torch.from_numpy(data.images).float(), source, recipe.calibration.percentile)
     integer = IntegerNetwork(drawn, graph, tensors).double().eval()
     held_out = {"images": np.ascontiguousarray(data.held_out_images.transpose(0, 2, 3, 1))}
-    if data.held_out_labels is not None:
-        held_out["labels"] = data.held_out_labels
-    else:
-        channels, height, width = graph.layers[-1].out_shape
-        held_out["maps"] = np.zeros((images, *map_shape(height, width, channels)), np.uint8)
+    for place, layer in enumerate(graph.result_layers):
+        channels, height, width = layer.out_shape
+        labelled = layer.role is Role.CLASSIFIER
+        one, kind = ((), np.int64) if labelled else (map_shape(height, width, channels), np.uint8)
+        held_out[answers_name(measure_of(layer), place, layer.name)] = np.zeros((images, *one), kind)
     with tempfile.TemporaryDirectory() as folder:
-        package = export_package(Path(folder) / "package", integer, data, held_out, recipe, {"integer": 0.0})
+        package = export_package(Path(folder) / "package", integer, data, held_out, recipe, unmeasured(graph))
         if first_difference(integer, package) is not None:
             raise UserError(f"Network '{name}' gives other integers in golden/ than in PyTorch.")
         _check_telling(package, name)
@@ -88,16 +88,15 @@ def try_network(network: nn.Module, name: str, shape: tuple[int, int, int], *, i
 
 
 def _check_telling(package: Package, name: str) -> None:
-    """Raises UserError where all integers of the result are the same: they would be whatever the layers before do."""
-    result = run_network(package, package.images)[package.layers[-1].name]
-    if np.ptp(result) == 0:
+    """Raises UserError where all integers of a result are the same: they would be whatever the layers before do."""
+    tensors = run_network(package, package.images)
+    if any(np.ptp(tensors[result.layer]) == 0 for result in package.results):
         raise UserError(f"Network '{name}' gives integers that are all the same: they tell nothing of its layers.")
 
 
 def _recipe(shape: tuple[int, int, int], graph: Graph, images: int, seed: int) -> Recipe:
     """The recipe of a package that no training made."""
-    last = graph.layers[-1]
-    classes = last.out_shape[0] if last.role is Role.CLASSIFIER else 0
+    classes = min((layer.out_shape[0] for layer in graph.classifiers), default=0)
     sides = dict(zip(("channels", "height", "width"), shape, strict=True))
     return make_recipe(
         network=graph.network,

@@ -39,7 +39,8 @@ def coded_data(
 
     Args:
         name: of the data, for sentences.
-        training, held_out: images uint8, uint16 or float32 (N, C, H, W), and labels int64 (N,) or None.
+        training, held_out: images uint8, uint16 or float32 (N, C, H, W), and labels int64 (N,) or (N, L), or
+            None.
         mean, deviation: one for all channels, or one each, in shares of the pixels' range as torchvision's Normalize
             takes them. None: the source's choice, see Data.assumed.
         classes: their number; None: what the labels say.

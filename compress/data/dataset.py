@@ -15,10 +15,11 @@ class Data:
         name: the source's name in SOURCES.
         description: where the images come from, and whom to name for them, in one line.
         images: codes for training, uint8 or int8 (N, C, H, W); code * scale is the network's real input.
-        labels: their classes, int64 (N,), or None where the images have none.
+        labels: their classes, int64 (N,), or (N, L) with a column for each of several classifiers; None where the
+            images have none.
         held_out_images, held_out_labels: for measuring only, the same types; height and width may differ.
         scale: real value of one code.
-        classes: number of classes; 0 where the images have no labels.
+        classes: number of classes, of the column that has most; 0 where the images have no labels.
         assumed: whether mean and deviation are the source's choice, where the user could have named a network's own.
         notes: what there is to say of the images, in sentences: what was passed over.
     """
@@ -33,6 +34,18 @@ class Data:
     classes: int
     assumed: bool = False
     notes: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> int:
+        """Labels of an image."""
+        return 0 if self.labels is None else 1 if self.labels.ndim == 1 else self.labels.shape[1]
+
+    def classes_of(self, column: int) -> int:
+        """Number of classes in a column of the labels."""
+        if self.labels is None or self.labels.ndim == 1:
+            return self.classes
+        parts = (part for part in (self.labels, self.held_out_labels) if part is not None)
+        return max(int(part[:, column].max()) + 1 for part in parts)
 
 
 #: Real value of one code of ``signed_codes``: pixels then lie in -2 .. 2, as networks like their input.

@@ -48,8 +48,9 @@ def load_numpy(
 ) -> Data:
     """The arrays 'images', 'labels', 'held_out_images' and 'held_out_labels' of an .npz file, or of .npy files.
 
-    Images are uint8, uint16 or floating-point, (N, H, W) or with any number of channels; labels integers from 0, and
-    images without labels have none. Without 'held_out_images' a share of the images is held out.
+    Images are uint8, uint16 or floating-point, (N, H, W) or with any number of channels; labels integers from 0, (N,)
+    or (N, L) with a column for each of L classifiers, and images without labels have none. Without 'held_out_images' a
+    share of the images is held out.
 
     Args:
         seed: draws those held out where they are not apart.
@@ -226,19 +227,20 @@ def _layout(images: np.ndarray, where: str) -> Layout:
 
 
 def _labels(found: dict[str, np.ndarray], role: str, count: int, whole: str) -> np.ndarray | None:
-    """int64 (N,), or None where there are none."""
+    """int64 (N,), or (N, L) of several labels an image, or None where there are none."""
     if role not in found:
         return None
     labels: np.ndarray[Any, Any] = found[role]
     where = f"Array '{role}' of {whole}"
-    if labels.shape not in ((count,), (count, 1)) or labels.dtype.kind not in "iu":
+    several = labels.ndim == 2 and labels.shape[0] == count and labels.shape[1] > 0
+    if not (labels.shape == (count,) or several) or labels.dtype.kind not in "iu":
         raise UserError(
             f"{where} is {labels.dtype} of shape {labels.shape}: it must be integers, the number of its class for each "
-            f"of {count} images."
+            f"of {count} images, or a column of such numbers for each of several classifiers."
         )
     if labels.min() < 0 or labels.max() > 100_000:
         raise UserError(f"{where} has {labels.min()} to {labels.max()}: classes are numbered from 0, up to 100,000.")
-    return labels.reshape(count).astype(np.int64)
+    return (labels if several and labels.shape[1] > 1 else labels.reshape(count)).astype(np.int64)
 
 
 def _check_alike(
@@ -249,6 +251,12 @@ def _check_alike(
             f"{whole}: the images held out are {held_out.dtype} of {held_out.shape[1]} channels, and those to train "
             f"with {images.dtype} of {images.shape[1]}: both must be alike."
         )
-    if (labels is None) != (held_out_labels is None):
-        one, other = ("labels", "held_out_labels")[:: 1 if labels is not None else -1]
-        raise UserError(f"{whole} has '{one}' and not '{other}': it must have both, or none.")
+    if labels is None or held_out_labels is None:
+        if labels is not held_out_labels:
+            one, other = ("labels", "held_out_labels")[:: 1 if labels is not None else -1]
+            raise UserError(f"{whole} has '{one}' and not '{other}': it must have both, or none.")
+    elif labels.shape[1:] != held_out_labels.shape[1:]:
+        raise UserError(
+            f"{whole} has 'labels' of shape {labels.shape} and 'held_out_labels' of {held_out_labels.shape}: both must "
+            "have as many labels an image."
+        )

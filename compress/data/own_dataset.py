@@ -20,7 +20,8 @@ _Items = tuple[np.ndarray, np.ndarray | None]
 
 
 def load_dataset(name: str, seed: int, base: Path, options: dict[str, Any]) -> Data:
-    """The items of a dataset: real-valued images (C, H, W) as the network reads them, each alone or with its class.
+    """The items of a dataset: real-valued images (C, H, W) as the network reads them, each alone or with its class, or
+    with a class for each of several classifiers, a tuple, list or tensor of them.
 
     Where CLASS takes ``train``, CLASS(train=True) gives the images to train with and CLASS(train=False) those held out;
     else a fifth of each class of CLASS() is held out. Each item is read once: what is random in it is drawn once.
@@ -44,7 +45,10 @@ def load_dataset(name: str, seed: int, base: Path, options: dict[str, Any]) -> D
             kept, held = hold_out(classes, SHARE, seed, f"{_WHAT} '{name}'")
             parts = [(images[part], None if labels is None else labels[part]) for part in (kept, held)]
     (images, labels), (held_images, held_labels) = parts
-    if (labels is None) != (held_labels is None) or images.shape[1] != held_images.shape[1]:
+    alike = (
+        labels is held_labels if labels is None or held_labels is None else labels.shape[1:] == held_labels.shape[1:]
+    )
+    if not alike or images.shape[1] != held_images.shape[1]:
         raise UserError(
             f"{_WHAT} '{name}': images to train with and those held out must both have labels and channels alike."
         )
@@ -58,12 +62,12 @@ def load_dataset(name: str, seed: int, base: Path, options: dict[str, Any]) -> D
 
 
 def _items(dataset: Any, name: str) -> _Items:
-    """All images, float32 (N, C, H, W), and their classes, int64 (N,), or None."""
+    """All images, float32 (N, C, H, W), and their classes, int64 (N,), or (N, L) of several an image, or None."""
     if not hasattr(dataset, "__getitem__") or not hasattr(dataset, "__len__") or not len(dataset):
         raise UserError(f"{_WHAT} '{name}' must be a dataset that has a length above 0 and items: a map-style Dataset.")
     count = len(dataset)
     images: np.ndarray | None = None
-    labels: list[int] = []
+    labels: list[tuple[int, ...]] = []
     for number in range(count):
         item = dataset[number]
         image = _image(item[0] if isinstance(item, tuple | list) else item, name, number)
@@ -81,13 +85,21 @@ def _items(dataset: Any, name: str) -> _Items:
             )
         images[number] = image
         if isinstance(item, tuple | list) and len(item) > 1:
-            labels.append(_label(item[1], name, number))
+            labels.append(_labels(item[1], name, number))
+            if len(labels[-1]) != len(labels[0]):
+                raise UserError(
+                    f"{_WHAT} '{name}': item {number} has {len(labels[-1])} labels, and the first one "
+                    f"{len(labels[0])}: all must have as many."
+                )
     assert images is not None
     if labels and len(labels) != count:
         raise UserError(
             f"{_WHAT} '{name}': {len(labels)} of {count} items have a label: give all of them one, or none."
         )
-    return images, np.array(labels, np.int64) if labels else None
+    if not labels:
+        return images, None
+    columns = np.array(labels, np.int64)
+    return images, columns[:, 0] if columns.shape[1] == 1 else columns
 
 
 def _image(value: Any, name: str, number: int) -> np.ndarray:
@@ -109,8 +121,14 @@ def _image(value: Any, name: str, number: int) -> np.ndarray:
     return image.astype(np.float32)
 
 
-def _label(value: Any, name: str, number: int) -> int:
-    label = np.asarray(value)
-    if label.size != 1 or label.dtype.kind not in "iu" or label.item() < 0:
-        raise UserError(f"{_WHAT} '{name}': the label of item {number} must be the number of its class, from 0.")
-    return int(label.item())
+def _labels(value: Any, name: str, number: int) -> tuple[int, ...]:
+    """The classes of an item, one or several."""
+    try:
+        found = np.asarray(value)
+    except ValueError:  # of parts that have not one shape
+        found = np.array([])
+    if not found.size or max(found.shape, default=1) != found.size or found.dtype.kind not in "iu" or found.min() < 0:
+        raise UserError(
+            f"{_WHAT} '{name}': the label of item {number} must be the number of its class, from 0, or several of them."
+        )
+    return tuple(int(label) for label in found.flat)

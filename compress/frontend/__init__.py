@@ -25,11 +25,13 @@ def read_program(program: Program, state: Mapping[str, Tensor] | None = None) ->
     Raises UnsupportedError with every operation that no layer is.
     """
     reader = Reader(program, program.state(program.network) if state is None else state, HANDLERS, WORDS, instead_of)
-    result = reader.run()
-    graph = reader.graph(result)
+    values = reader.run()
+    graph = reader.graph(values)
     modules = dict(reader.modules)
-    if len(result.shape) == 1 and graph.layers[-1].out_shape[1:] == (1, 1):
-        graph = with_classifier(graph, modules)
+    rows = [len(value.shape) == 1 for value in values]
+    for place, layer in enumerate(graph.result_layers):
+        if rows[place] and layer.out_shape[1:] == (1, 1):
+            graph = with_classifier(graph, place, modules)
     used = {path for layer in graph.layers for path in (layer.module, layer.norm, layer.dropout) if path}
     return Network(graph, {path: module for path, module in modules.items() if path in used}), graph
 

@@ -788,8 +788,8 @@ def _constant_like(reader: Reader, node: fx.Node, a: Any) -> Const:
     "log_softmax",
     "_log_softmax",
     "sigmoid",
-    written="Softmax, LogSoftmax, Sigmoid as the last operation",
-    becomes="nothing: it moves no result past another",
+    written="Softmax, LogSoftmax, Sigmoid as the last operation of a result",
+    becomes="nothing: it moves no number past another",
     condition="at the network's end, over the classes",
 )
 def _ending(reader: Reader, node: fx.Node, a: Any) -> Value:

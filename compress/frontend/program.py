@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind
+from torch.utils._pytree import keystr, tree_flatten_with_path, tree_unflatten
 
 from penni_escalate.common.errors import UserError, first_line
 
@@ -42,6 +43,7 @@ class Program:
         parameters: name of the network's parameter or buffer by its input's name.
         constants: tensors that the network's code holds, by their input's name.
         results: places of the network's results among those of the graph, which also gives an image that was changed.
+        places: where each result stands in what the network gives, as in ``[0]``, ``['out']`` or ``.out``.
         dropouts: what training drops of the tensors that a node reads, by the node's name.
     """
 
@@ -52,6 +54,7 @@ class Program:
     parameters: Mapping[str, str]
     constants: Mapping[str, Tensor]
     results: tuple[int, ...]
+    places: tuple[str, ...]
     dropouts: Mapping[str, tuple[Dropout, ...]]
 
     def state(self, network: nn.Module) -> dict[str, Tensor]:
@@ -107,6 +110,7 @@ def export(network: nn.Module, name: str, input_shape: tuple[int, int, int]) -> 
             for place, spec in enumerate(program.graph_signature.output_specs)
             if spec.kind is OutputKind.USER_OUTPUT
         ),
+        places=_places(program),
         dropouts={node.name: dropped[_origin(node)] for node in program.graph.nodes if _origin(node) in dropped},
     )
 
@@ -168,6 +172,13 @@ def _constants(program: ExportedProgram) -> dict[str, Tensor]:
             assert isinstance(value, Tensor)
             held[spec.arg.name] = value
     return held
+
+
+def _places(program: ExportedProgram) -> tuple[str, ...]:
+    spec = program.call_spec.out_spec
+    assert spec is not None
+    leaves, _ = tree_flatten_with_path(tree_unflatten(list(range(spec.num_leaves)), spec))
+    return tuple(keystr(path) for path, _ in leaves)
 
 
 @contextmanager

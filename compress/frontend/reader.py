@@ -18,7 +18,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.compress.frontend.kernels import single_tap
 from penni_escalate.compress.frontend.program import BATCH, Program, line_of, path_of
 from penni_escalate.compress.frontend.values import ZERO, Const, Elements, Picture, Unknown, Value
-from penni_escalate.compress.graph import Activation, Graph, Layer, Role, Select
+from penni_escalate.compress.graph import Activation, Graph, Layer, Result, Role, Select
 from penni_escalate.compress.layers import FixedDepthwise
 
 #: Letters of a layer's name, so that a number still fits a package's 64.
@@ -133,27 +133,42 @@ class Reader:
 
     # ---- the walk ---------------------------------------------------------------------------------------
 
-    def run(self) -> Value:
-        """Read every node; returns the result, or raises UnsupportedError."""
+    def run(self) -> tuple[Value, ...]:
+        """Read every node; returns the results, or raises UnsupportedError, or UserError for what can be no result."""
         name = self.program.name
-        result: Any = None
+        results: list[Any] = []
         for node in self.program.module.graph.nodes:
             if node.op == "placeholder":
                 self._placeholder(node)
             elif node.op == "output":
                 given = cast(tuple[Any, ...], node.args[0])
-                result = [given[place] for place in self.program.results]
+                results = [given[place] for place in self.program.results]
             else:
                 self._call(node)
-        if len(result) != 1:
-            raise UserError(f"Network '{name}' gives several results: it must give one tensor.")
+        if not results:
+            raise UserError(f"Network '{name}' gives no tensor: it must give one or several.")
         if self.problems:
             raise UnsupportedError(name, self.problems)
-        value = self.values.get(result[0])
+        return tuple(self._result(given, which) for given, which in zip(results, self.result_names, strict=True))
+
+    @property
+    def result_names(self) -> list[str]:
+        """What sentences call each result: nothing where there is one."""
+        places = self.program.places
+        return [f" {place}" if len(places) > 1 else "" for place in places]
+
+    def _result(self, given: Any, which: str) -> Value:
+        name = self.program.name
+        value = self.values.get(given) if isinstance(given, fx.Node) else given
+        if value is None or isinstance(value, bool | int | float | str):
+            what = "None" if value is None else f"a value of type {type(value).__name__}"
+            raise UserError(f"Network '{name}' gives {what} as its result{which}: every result must be a tensor.")
         if not isinstance(value, Value):
-            raise UserError(f"Network '{name}' gives a result that does not depend on the image.")
+            raise UserError(f"Network '{name}' gives a result{which} that does not depend on the image.")
         if value.tensor == "input":
-            raise UserError(f"Network '{name}' gives its input back: it must have layers.")
+            raise UserError(
+                f"Network '{name}' gives its input back{which and f' as its result{which}'}: it must have layers."
+            )
         return value
 
     def _placeholder(self, node: fx.Node) -> None:
@@ -522,15 +537,31 @@ class Reader:
 
     # ---- the graph --------------------------------------------------------------------------------------
 
-    def graph(self, result: Value) -> Graph:
-        """The layers up to the result, every source before its readers, otherwise in the network's order."""
-        name = self.tensor(result.node, result)
-        needed = {name}
+    def graph(self, results: Sequence[Value]) -> Graph:
+        """The layers up to the results, every source before its readers, otherwise in the network's order.
+
+        Raises UserError where two results are one tensor, UnsupportedError where one is of numbers that no layer gives.
+        """
+        given: dict[str, str] = {}
+        for value, which in zip(results, self.result_names, strict=True):
+            try:
+                name = self.tensor(value.node, value)
+            except RefusedError as error:
+                problem = Problem(self.title(value.node), line_of(value.node), error.why, error.instead)
+                raise UnsupportedError(self.program.name, [problem]) from None
+            if name in given:
+                raise UserError(
+                    f"Network '{self.program.name}' gives the tensor of layer '{name}' twice, as its results"
+                    f"{given[name]} and{which}: give it once."
+                )
+            given[name] = which
+        needed = set(given)
         for layer in reversed(self._sorted()):
             if layer.name in needed:
                 needed |= {*layer.sources, *([layer.skip] if layer.skip else [])}
-        layers = [layer for layer in self._sorted() if layer.name in needed and layer.name != name]
-        return Graph(self.program.name, self.program.input_shape, (*layers, self.layers[name]), ending=result.ending)
+        layers = tuple(layer for layer in self._sorted() if layer.name in needed)
+        ends = tuple(Result(name, value.ending) for name, value in zip(given, results, strict=True))
+        return Graph(self.program.name, self.program.input_shape, layers, ends)
 
     def _sorted(self) -> list[Layer]:
         done: list[Layer] = []

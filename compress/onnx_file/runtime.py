@@ -39,8 +39,8 @@ def check_runtime(network: OnnxNetwork, shape: tuple[int, int, int]) -> None:
         file = _with_weights(read_onnx(network.path, network.name), network, own)
         for drawn, _ in batches:
             images = drawn.float().double()
-            (found,) = _run(file, images, file.results[:1])
-            if not equal(found, own.result(images), TOLERANCE):
+            pairs = zip(_run(file, images, file.results), own.results(images), strict=True)
+            if not all(equal(found, wanted, TOLERANCE) for found, wanted in pairs):
                 raise UserError(
                     f"Operator '{_first_difference(file, network, own, images)}' of network '{network.name}' does not "
                     f"give in ONNX Runtime what was read of it, found with {len(images)} random images and random "

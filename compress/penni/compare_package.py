@@ -52,9 +52,9 @@ def compare_package(layout: Layout, watch: Watch, package: Package) -> Iterator[
     yield codes.compare("export", "codes of an image, over their rounding", 1.0, reason, largest=1.0)
     network = IntegerNetwork(work.network, work.graph, work.tensors).double().eval()
     with torch.no_grad():
-        result = network.result_codes(torch.tensor(images, dtype=torch.float64).permute(0, 3, 1, 2)).numpy()
-    golden = {"result": tensors[package.layers[-1].name]}
-    yield compare("export", "integers of golden and PyTorch", golden, {"result": result}, 0.0, "whole numbers")
+        result, *_ = network.result_codes(torch.tensor(images, dtype=torch.float64).permute(0, 3, 1, 2))
+    golden = {"result": tensors[package.result.layer]}
+    yield compare("export", "integers of golden and PyTorch", golden, {"result": result.numpy()}, 0.0, "whole numbers")
 
 
 def _codes(

@@ -149,7 +149,7 @@ class Watch(Callback):
         self.at_step[step.name] = self._state()
         if not work.tensors:
             images = torch.from_numpy(work.data.held_out_images[:_IMAGES])
-            self.results[step.name] = _array(work.runner.results(work.network, images))
+            self.results[step.name] = _array(work.runner.results(work.network, images)[0])
 
     # ---- trainings --------------------------------------------------------------------------------------
 

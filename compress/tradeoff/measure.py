@@ -84,8 +84,9 @@ def measure_point(
         known: the fields of the point that the package does not tell.
     """
     manifest = package.manifest
+    integers = {result.layer: result.scores["integer"] for result in package.results}
     first = replace(package, images=package.images[:SHIPPED_IMAGES])
-    view = view_of_package(package, measure_package(first, SHIPPED_IMAGES), manifest.scores["integer"])
+    view = view_of_package(package, measure_package(first, SHIPPED_IMAGES), integers)
     layers = []
     for row in view.layers:
         assert row.in_shape is not None and row.out_shape is not None and row.kernel is not None

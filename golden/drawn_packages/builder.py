@@ -12,12 +12,12 @@ import numpy as np
 
 from penni_escalate.golden.codes import code_range
 from penni_escalate.golden.entries import LayerEntry, TensorType
-from penni_escalate.golden.functional import layer_input, score
+from penni_escalate.golden.functional import layer_input, scores
 from penni_escalate.golden.kinds import KINDS, Classifier
 from penni_escalate.golden.kinds.kind import EXPONENT, SKIP
 from penni_escalate.golden.layers import LayerKind, Requantized
-from penni_escalate.golden.manifest import Measure, output_type, version_of
-from penni_escalate.golden.package import Package, copy_package, layer_of, write_package
+from penni_escalate.golden.manifest import Measure, ResultEntry, output_type, version_of
+from penni_escalate.golden.package import Package, copy_package, layer_of, result_fields, write_package
 from penni_escalate.golden.workloads.draw import Spread, draw_coefficients, draw_kernels, scaling
 
 #: Standard deviation of a layer's output codes before they are clamped.
@@ -127,34 +127,53 @@ class PackageBuilder:
                 arrays[array.name] = np.zeros(shape, array.dtype)
         return arrays
 
-    def write(self, folder: Path, network: str, seed: int, answers: Mapping[str, np.ndarray] | None = None) -> Package:
+    def write(
+        self,
+        folder: Path,
+        network: str,
+        seed: int,
+        answers: Mapping[str, np.ndarray] | None = None,
+        results: Sequence[str] = (),
+    ) -> Package:
         """Write the package.
 
         Args:
-            answers: labels or maps of the images; where not given, the labels are what the network itself says.
+            answers: labels or maps of the images; where not given, the labels are what the network itself says. With
+                those of several results, the arrays that the images' file has of them.
+            results: the layers that give the results; the last one if not given.
 
         Raises UserError where the folder cannot be written.
         """
+        entries = {entry.name: entry for entry in self._entries}
+        given = [
+            ResultEntry(
+                layer=name,
+                measure=Measure.ACCURACY if KINDS[entries[name].kind].logits else Measure.CORRELATION,
+                scores={"integer": 0.0},
+            )
+            for name in results or [self._entries[-1].name]
+        ]
+        main = entries[given[0].layer]
         if answers is None:
-            answers = {"labels": self.tensors[self._entries[-1].name].argmax(axis=1).astype(np.int64)}
+            answers = {"labels": self.tensors[main.name].argmax(axis=1).astype(np.int64)}
         tensor, images = self._types["input"], self.tensors["input"]
         manifest = {
             "schema_version": version_of(
                 ((entry.kind, entry.padding) for entry in self._entries),
-                maps=self._entries[-1].kernels if "maps" in answers else 1,
+                maps=main.kernels if "maps" in answers else 1,
+                results=len(given),
             ),
             "network": network,
             "data": "drawn: nothing was trained, no score means anything",
             "seed": seed,
             "recipe": {},
-            "measure": Measure.ACCURACY if "labels" in answers else Measure.CORRELATION,
-            "scores": {"integer": 0.0},
+            **result_fields(given, {one.layer: one.scores for one in given}),
             "input": {name: getattr(tensor, name) for name in ("height", "width", "channels", "signed", "scale")},
             "layers": [entry.model_dump() for entry in self._entries],
             "images": {"file": "images.npz", "count": len(images)},
         }
         package = write_package(folder, manifest, {**self._files, "images.npz": {"images": images, **answers}})
-        return copy_package(package, folder, {"integer": score(package)})
+        return copy_package(package, folder, {layer: {"integer": found} for layer, found in scores(package).items()})
 
 
 def _requantization(layer: Requantized, codes: np.ndarray, skip: np.ndarray | None) -> dict[str, np.ndarray]:

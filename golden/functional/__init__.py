@@ -12,6 +12,7 @@ from penni_escalate.golden.functional.network import (
     run_layer,
     run_network,
     score,
+    scores,
 )
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "run_layer",
     "run_network",
     "score",
+    "scores",
 ]

@@ -61,65 +61,91 @@ def score(
     replace: Mapping[str, np.ndarray] | None = None,
     batch: int | None = None,
 ) -> float:
-    """The package's measure over held-out images: accuracy, or mean correlation.
+    """The main result's measure over held-out images: accuracy, or mean correlation.
 
     Args:
         numbers: the images' numbers, all of them if None.
         replace: tensors of these images, in this order, by layer name, that are taken instead of computed.
         batch: images at a time; chosen by the size of the tensors if None.
     """
+    return scores(package, numbers, replace, batch)[package.result.layer]
+
+
+def scores(
+    package: Package,
+    numbers: Sequence[int] | None = None,
+    replace: Mapping[str, np.ndarray] | None = None,
+    batch: int | None = None,
+) -> dict[str, float]:
+    """The measure of every result over held-out images, by its layer; see ``score``."""
     chosen = np.arange(len(package.images)) if numbers is None else np.asarray(numbers)
-    parts = _results(package, chosen, replace or {}, batch)
-    return sum(float(image_scores(package, part, last).sum()) for part, last in parts) / len(chosen)
+    found = {result.layer: 0.0 for result in package.results}
+    for part, given in _results(package, chosen, replace or {}, batch):
+        for layer, outputs in given.items():
+            found[layer] += float(image_scores(package, part, outputs, layer).sum())
+    return {layer: total / len(chosen) for layer, total in found.items()}
 
 
-def mean_channel_scores(package: Package) -> np.ndarray:
-    """The measure of each channel of the map that is the result, over the held-out images, float64 (K,)."""
+def mean_channel_scores(package: Package, layer: str | None = None) -> np.ndarray:
+    """The measure of each channel of the map that a result is, over the held-out images, float64 (K,).
+
+    Args:
+        layer: that gives the result; the main one if None.
+    """
+    name = package.result_of(layer).layer
     numbers = np.arange(len(package.images))
     parts = _results(package, numbers, {}, None)
-    return np.sum([channel_scores(package, part, last).sum(axis=0) for part, last in parts], axis=0) / len(numbers)
+    return np.sum([channel_scores(package, n, given[name], name).sum(axis=0) for n, given in parts], axis=0) / len(
+        numbers
+    )
 
 
 def _results(
     package: Package, chosen: np.ndarray, replace: Mapping[str, np.ndarray], batch: int | None
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Numbers of some images, and the last layer's tensor of these, batch by batch; see ``score``."""
+) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """Numbers of some images, and the tensor of each result's layer of these, batch by batch; see ``score``."""
+    wanted = {result.layer for result in package.results}
     step = batch or _batch(package)
     for start in range(0, len(chosen), step):
         part = chosen[start : start + step]
         replaced = {name: tensor[start : start + step] for name, tensor in replace.items()}
-        for _, tensor in _walk(package, package.images[part], replaced, keep=False):
-            last = tensor
-        yield part, last
+        walk = _walk(package, package.images[part], replaced, keep=False)
+        yield part, {name: tensor for name, tensor in walk if name in wanted}
 
 
-def image_scores(package: Package, numbers: Sequence[int] | np.ndarray, outputs: np.ndarray) -> np.ndarray:
+def image_scores(
+    package: Package, numbers: Sequence[int] | np.ndarray, outputs: np.ndarray, layer: str | None = None
+) -> np.ndarray:
     """The measure of single images, float64 (N,).
 
     Accuracy: 1 where the largest logit is at the label, else 0. Correlation: the mean of ``channel_scores``.
 
     Args:
         numbers: the images' numbers.
-        outputs: the last layer's tensor: logits (N, K) or codes (N, OH, OW, K).
+        outputs: the tensor of the result's layer: logits (N, K) or codes (N, OH, OW, K).
+        layer: that gives the result; the main one if None.
     """
-    chosen = np.asarray(numbers)
-    if package.labels is not None:
-        return (outputs.argmax(axis=1) == package.labels[chosen]).astype(np.float64)
-    return channel_scores(package, chosen, outputs).mean(axis=1)
+    chosen, labels = np.asarray(numbers), package.result_of(layer).labels
+    if labels is not None:
+        return (outputs.argmax(axis=1) == labels[chosen]).astype(np.float64)
+    return channel_scores(package, chosen, outputs, layer).mean(axis=1)
 
 
-def channel_scores(package: Package, numbers: Sequence[int] | np.ndarray, outputs: np.ndarray) -> np.ndarray:
+def channel_scores(
+    package: Package, numbers: Sequence[int] | np.ndarray, outputs: np.ndarray, layer: str | None = None
+) -> np.ndarray:
     """Correlation of each channel of the maps of single images, float64 (N, K).
 
     Pearson's between maps / 255 and sigmoid(scale * code); 0 where either is the same everywhere.
 
     Args:
-        numbers, outputs: as of ``image_scores``, where the measure is correlation.
+        numbers, outputs, layer: as of ``image_scores``, where the measure is correlation.
     """
-    assert package.maps is not None
+    result = package.result_of(layer)
+    assert result.maps is not None
     # The hyperbolic tangent gives the sigmoid without overflow.
-    found = 0.5 + 0.5 * np.tanh(0.5 * package.manifest.layers[-1].scale * outputs.astype(np.float64))
-    return correlations(found, package.maps[np.asarray(numbers)] / 255)
+    found = 0.5 + 0.5 * np.tanh(0.5 * result.scale * outputs.astype(np.float64))
+    return correlations(found, result.maps[np.asarray(numbers)] / 255)
 
 
 def correlations(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -88,7 +88,7 @@ class Kind:
         fields: fields of ``layer`` beside those of all kinds, from the manifest's entry and ``own_arrays``.
         channelwise: output channel k comes from input channel k.
         enlarges: it has a factor.
-        logits: it gives the logits, and is the last layer.
+        logits: it gives logits, and is a result that no layer reads.
         since: version of the format that has it first.
         on_core: a layer in the form that the stream core runs, or why it does not; None where it does not run the kind.
     """

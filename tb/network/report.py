@@ -13,7 +13,7 @@ from penni_escalate.common.paths import console_command, relative
 from penni_escalate.common.results import write_json
 from penni_escalate.common.versions import simulation_tools
 from penni_escalate.golden.figures import total_figures
-from penni_escalate.golden.manifest import Measure
+from penni_escalate.golden.package import Measure, Result
 from penni_escalate.golden.tables import baselines_table, cycles_table, losses_table
 from penni_escalate.tb.base.reporter import print_problem
 from penni_escalate.tb.base.result import Verdict
@@ -92,7 +92,8 @@ def print_result(console: Console, result: NetworkResult, results_file: Path) ->
     )
     for left in result.host_fallback:
         console.print(f"Host fallback: {left.name} ({left.kind}): {left.reason}.", highlight=False, soft_wrap=True)
-    console.print(_score_text(result))
+    for given in result.request.package.results:
+        console.print(_score_text(result, given), highlight=False, soft_wrap=True)
     console.print(
         f"Simulated {result.simulated_cycles:,} cycles in {result.simulation_seconds:.1f} s; logs "
         + (f"(waves: {_waves_file(result)}) " if result.request.waves else "")
@@ -101,12 +102,15 @@ def print_result(console: Console, result: NetworkResult, results_file: Path) ->
     )
 
 
-def _score_text(result: NetworkResult) -> str:
-    accuracy = result.request.package.manifest.measure is Measure.ACCURACY
+def _score_text(result: NetworkResult, given: Result) -> str:
+    accuracy = given.measure is Measure.ACCURACY
     what = "Classification accuracy" if accuracy else "Mean correlation with the floating-point network's maps"
-    if result.score is None:
+    if len(result.request.package.results) > 1:
+        what = f"Result '{given.layer}': {what[0].lower()}{what[1:]}"
+    if result.scores is None:
         return f"{what}: not measured, not every layer that the accelerator can run was simulated."
-    return f"{what} of these images through the RTL: {f'{result.score:.1%}' if accuracy else f'{result.score:.4f}'}"
+    score = result.scores[given.layer]
+    return f"{what} of these images through the RTL: {f'{score:.1%}' if accuracy else f'{score:.4f}'}"
 
 
 def _layer_json(layer: LayerResult) -> dict[str, Any]:
@@ -134,7 +138,8 @@ def _total_json(result: NetworkResult) -> dict[str, Any]:
 def write_result(result: NetworkResult, wall_seconds: float, folder: Path) -> Path:
     """Write sim.json in ``folder``; returns its path."""
     request = result.request
-    measure = request.package.manifest.measure
+    main = request.package.result
+    score = None if result.scores is None else result.scores[main.layer]
     document = {
         "network": request.package.manifest.network,
         "config": request.config.name,
@@ -145,9 +150,17 @@ def write_result(result: NetworkResult, wall_seconds: float, folder: Path) -> Pa
         "mismatches": sum(layer.mismatches for layer in result.layers),
         "cycle_mismatches": sum(layer.cycle_mismatches for layer in result.layers),
         "golden_mismatches": result.golden_mismatches,
-        "measure": measure.value,
-        "score": result.score,
-        "accuracy": result.score if measure is Measure.ACCURACY else None,
+        "measure": main.measure.value,
+        "score": score,
+        "accuracy": score if main.measure is Measure.ACCURACY else None,
+        "results": [
+            {
+                "layer": given.layer,
+                "measure": given.measure.value,
+                "score": None if result.scores is None else result.scores[given.layer],
+            }
+            for given in request.package.results
+        ],
         "cycles_per_second": result.simulated_cycles / result.simulation_seconds,
         "wall_seconds": wall_seconds,
         "tools": simulation_tools(),

@@ -21,7 +21,7 @@ from penni_escalate.golden.codes import code_dtype
 from penni_escalate.golden.cycle.stream_core import free_running
 from penni_escalate.golden.figures import LayerFigures, layer_figures
 from penni_escalate.golden.fit import core_form, unsupported_reason
-from penni_escalate.golden.functional import score
+from penni_escalate.golden.functional import scores
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.layers import Layer
 from penni_escalate.golden.package import Package
@@ -111,8 +111,8 @@ class NetworkResult:
 
     Attributes:
         host_fallback: layers that the accelerator cannot run; none where one layer was asked for.
-        score: the network's score on these images with the RTL's outputs in place of the simulated layers' tensors,
-            None where a layer that the accelerator can run was not simulated.
+        scores: of each result by its layer, the main one first, on these images with the RTL's outputs in place of the
+            simulated layers' tensors; None where a layer that the accelerator can run was not simulated.
         golden_mismatches: outputs in which the cycle model and the functional model differ.
         simulated_cycles, simulation_seconds: clock cycles simulated, and the wall time that they took.
     """
@@ -122,7 +122,7 @@ class NetworkResult:
     layers: tuple[LayerResult, ...]
     host_fallback: tuple[HostLayer, ...]
     mismatches: tuple[Mismatch, ...]
-    score: float | None
+    scores: dict[str, float] | None
     golden_mismatches: int
     simulated_cycles: int
     simulation_seconds: float
@@ -253,7 +253,7 @@ def run_request(
         layers=tuple(_summarise(config, layer, [x for x in done if x[0].run.layer is layer]) for layer in layers),
         host_fallback=left,
         mismatches=tuple(_mismatches(done, lone_begin)),
-        score=_score(request, images, done),
+        scores=_scores(request, images, done),
         golden_mismatches=sum(job.run.model_mismatches for job in jobs),
         simulated_cycles=sum(max(comparison.rtl_cycles for comparison in own) for _, own in done),
         simulation_seconds=seconds,
@@ -306,14 +306,16 @@ def describe_in_layer(run: LayerRun, cluster: int = 0) -> Callable[[Difference],
     return lambda difference: f"{where}{describe(difference, place)}"
 
 
-def _score(request: Request, images: tuple[int, ...], done: list[tuple[_Job, list[Comparison]]]) -> float | None:
-    """The network's score with the RTL's outputs; None where something that the accelerator can run did not."""
+def _scores(
+    request: Request, images: tuple[int, ...], done: list[tuple[_Job, list[Comparison]]]
+) -> dict[str, float] | None:
+    """Each result's score with the RTL's outputs; None where something that the accelerator can run did not."""
     outputs = {(job.run.layer.name, job.run.image): _codes(job, comparisons) for job, comparisons in done}
     runs, _ = split_layers(request.package, request.config, cannot_run)
     if set(outputs) != {(layer.name, image) for layer in runs for image in images}:
         return None
     replace = {layer.name: np.stack([outputs[layer.name, image] for image in images]) for layer in runs}
-    return score(request.package, images, replace)
+    return scores(request.package, images, replace)
 
 
 def _codes(job: _Job, comparisons: list[Comparison]) -> np.ndarray:

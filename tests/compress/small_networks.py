@@ -11,8 +11,9 @@ from torch.nn import functional
 from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.data import Data
 from penni_escalate.compress.decompose import decompose_network
+from penni_escalate.compress.export import measure_of
 from penni_escalate.compress.frontend import read_network
-from penni_escalate.compress.graph import Graph
+from penni_escalate.compress.graph import Graph, Role
 from penni_escalate.compress.integer import IntegerNetwork, calibrate
 from penni_escalate.compress.layers import Coefficients, coefficients
 from penni_escalate.compress.network import Network
@@ -21,7 +22,7 @@ from penni_escalate.compress.networks.alexnet import AlexNet
 from penni_escalate.compress.prune import apply_mask
 from penni_escalate.compress.quantize import quantize_kernels
 from penni_escalate.compress.recipe import Classifier, Decomposition, Phase, Quantization, Recipe, Scale, parse_recipe
-from penni_escalate.golden.package import map_shape
+from penni_escalate.golden.package import answers_name, map_shape
 
 CLASSES = 4
 SHAPE = (3, 8, 8)
@@ -154,6 +155,27 @@ class Sides(Squeeze):
     def __init__(self) -> None:
         super().__init__()
         self.mix = nn.Conv2d(16, 3, 1)
+
+
+class Several(nn.Module):
+    """Two classifiers at different depths, a map that others read, and one beside it: a dictionary of results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = conv(3, 8), nn.BatchNorm2d(8)
+        self.conv2, self.bn2 = conv(8, 12), nn.BatchNorm2d(12)
+        self.early, self.side = nn.Linear(12, 3), nn.Conv2d(12, 2, 1)
+        self.conv3, self.fc = nn.Conv2d(12, 10, 3, padding=1), nn.Linear(10, CLASSES)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        x = functional.relu(self.bn2(self.conv2(functional.relu(self.bn1(self.conv1(x))))))
+        y = functional.relu(self.conv3(functional.max_pool2d(x, 2)))
+        return {
+            "late": self.fc(y.mean((2, 3))),
+            "early": functional.softmax(self.early(x.mean((2, 3))), 1),
+            "features": x,
+            "map": torch.sigmoid(self.side(x)),
+        }
 
 
 class Spelt(nn.Module):
@@ -369,17 +391,19 @@ def integers(
 
 
 def data_of(graph: Graph, seed: int, signed: bool = True) -> tuple[Data, dict[str, np.ndarray]]:
-    """Data, and the held-out arrays of a package: labels, or maps where the network ends in one."""
+    """Data, and the held-out arrays of a package: the labels or the map of each result."""
     held_out = images(seed + 1, 6, graph.input_shape, signed)
-    labelled = graph.layers[-1].out_shape[1:] == (1, 1)
-    labels = np.arange(6) % CLASSES if labelled else None
-    data = Data("random", "random", held_out, labels, held_out, labels, 1 / 64, CLASSES if labelled else 0)
+    classes = min((layer.out_shape[0] for layer in graph.classifiers), default=0)
+    labels = np.arange(6) % classes if classes else None
+    data = Data("random", "random", held_out, labels, held_out, labels, 1 / 64, classes)
     arrays = {"images": np.ascontiguousarray(held_out.transpose(0, 2, 3, 1))}
-    if labels is not None:
-        arrays["labels"] = labels
-    else:
-        channels, height, width = graph.layers[-1].out_shape
-        arrays["maps"] = np.random.default_rng(seed).integers(
-            0, 256, (6, *map_shape(height, width, channels)), np.uint8
-        )
+    rng = np.random.default_rng(seed)
+    for place, layer in enumerate(graph.result_layers):
+        name = answers_name(measure_of(layer), place, layer.name)
+        channels, height, width = layer.out_shape
+        if layer.role is Role.CLASSIFIER:
+            assert labels is not None
+            arrays[name] = labels
+        else:
+            arrays[name] = rng.integers(0, 256, (6, *map_shape(height, width, channels)), np.uint8)
     return data, arrays

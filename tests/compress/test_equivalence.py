@@ -422,7 +422,7 @@ def test_clamps_act_on_both_sides() -> None:
         if isinstance(module, nn.ReLU6):
             module.register_forward_hook(count)
     with torch.no_grad():
-        drawn.result(images)
+        drawn.results(images)
     assert len(shares) == 3 and all(0.02 < share < 0.98 for pair in shares for share in pair), shares
 
 
@@ -459,7 +459,7 @@ def test_layers_that_are_functions_give_numbers_of_one_size() -> None:
     drawn = RandomCopy(Deep(), "mine")
     with torch.no_grad():
         drawn.draw(images, generator)
-        drawn.result(images)
+        drawn.results(images)
     assert all(SPREAD / 10 < size < SPREAD * 10 for size in sizes[-2:])
 
 

@@ -28,6 +28,7 @@ from penni_escalate.common.errors import UserError, run_command
 from penni_escalate.common.paths import ROOT
 from penni_escalate.compress.data import load_data
 from penni_escalate.compress.frontend import read_network
+from penni_escalate.compress.graph import Graph
 from penni_escalate.compress.networks import NETWORKS
 from penni_escalate.compress.pipeline import STEPS, Compression, compress_network
 from penni_escalate.compress.recipe import (
@@ -462,8 +463,8 @@ def test_the_ends_of_the_seeds(seed: int, tmp_path: Path) -> None:
 # Training
 
 
-def runner(tmp_path: Path, recipe: Recipe) -> Runner:
-    return Runner(load_data("synthetic", 1, **options(SHAPE)), recipe, tmp_path, progress=False)
+def runner(tmp_path: Path, recipe: Recipe, graph: Graph) -> Runner:
+    return Runner(load_data("synthetic", 1, **options(SHAPE)), recipe, graph, tmp_path, progress=False)
 
 
 def test_augmentation_of_nothing_changes_nothing() -> None:
@@ -524,8 +525,8 @@ def test_hardware_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     if torch.cuda.is_available() or torch.backends.mps.is_available():
         pytest.skip("this machine has a GPU")
     recipe = parse_recipe(fields(Plain, hardware={"accelerator": "gpu"}), "test")
-    network, _ = taken(Plain, 1)
-    work = runner(tmp_path, recipe)
+    network, graph = taken(Plain, 1)
+    work = runner(tmp_path, recipe, graph)
     with pytest.raises(UserError, match="Field 'hardware' asks for 1 of 'gpu', which this machine") as found:
         work.train("float", network, work.float_features(network), Phase(1, 0.01))
     assert "\n" not in str(found.value)
@@ -838,7 +839,7 @@ def test_a_dead_layer_that_comes_to_life_is_trained(alive: type[nn.Module], tmp_
     network, graph = read_network(alive(), "alive", SHAPE)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     numbers = torch.get_rng_state()
-    runner(tmp_path, parse_recipe(fields(Plain), "test")).check_gradients(network, graph)
+    runner(tmp_path, parse_recipe(fields(Plain), "test"), graph).check_gradients(network, graph)
     assert torch.equal(torch.get_rng_state(), numbers)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
@@ -890,7 +891,9 @@ def test_a_disagreement_leaves_no_package(
 
     monkeypatch.setattr(penni_escalate.compress.export, "run_network", wrong)
     assert invoke(monkeypatch, tmp_path, "run", recipe=untrained(Plain)) == 1
-    assert "The integer model and the trained network differ on held-out image 0." in capsys.readouterr().err
+    assert (
+        "The integer model and the trained network differ in layer 'fc' on held-out image 0." in capsys.readouterr().err
+    )
     assert not (tmp_path / "out").exists()
 
 

@@ -155,7 +155,7 @@ def test_zeros_and_their_gradients_are_held_through_training(tmp_path: Path) -> 
         gradient = entry.parametrizations.original.grad
         assert gradient is not None and not gradient.reshape(before[name].shape)[before[name] == 0].any(), name
         assert gradient.any(), name
-    runner = Runner(load_data("synthetic", 1, **options(SHAPE)), recipe(), tmp_path, progress=False)
+    runner = Runner(load_data("synthetic", 1, **options(SHAPE)), recipe(), graph, tmp_path, progress=False)
     runner.train("step", traced, runner.float_features(traced), Phase(2, 0.01))
     for name, table in tables(traced, graph).items():
         assert torch.equal(table == 0, before[name] == 0) and not torch.equal(table, before[name]), name
@@ -179,7 +179,7 @@ def test_frozen_tensors_do_not_move(tmp_path: Path, frozen: str, trained: str) -
         if entry.field == "coefficients":
             entry.module.get_parameter(frozen).requires_grad_(False)
     before = {name: value.detach().clone() for name, value in traced.named_parameters()}
-    runner = Runner(load_data("synthetic", 1, **options(SHAPE)), decayed, tmp_path, progress=False)
+    runner = Runner(load_data("synthetic", 1, **options(SHAPE)), decayed, graph, tmp_path, progress=False)
     runner.train("turn", traced, runner.float_features(traced), Phase(1, 0.01))
     for name, value in traced.named_parameters():
         if name.endswith((frozen, trained)):
@@ -188,12 +188,13 @@ def test_frozen_tensors_do_not_move(tmp_path: Path, frozen: str, trained: str) -
 
 def test_relative_rates_move_large_and_small_tensors_alike(tmp_path: Path) -> None:
     """Coefficients a hundred times as large move a hundred times as far; a tensor of zeros moves too."""
-    traced, _ = decomposed(Residual)
+    traced, graph = decomposed(Residual)
     with torch.no_grad():
         traced.get_submodule("conv2").get_parameter("coefficients").mul_(100)
         traced.get_submodule("bn5").get_parameter("bias").zero_()
     before = {name: value.detach().clone() for name, value in traced.named_parameters()}
-    runner = Runner(load_data("synthetic", 1, **options(SHAPE)), recipe(weight_decay=0.0), tmp_path, progress=False)
+    settings = recipe(weight_decay=0.0)
+    runner = Runner(load_data("synthetic", 1, **options(SHAPE)), settings, graph, tmp_path, progress=False)
     runner.train("turn", traced, runner.float_features(traced), Phase(1, 0.01, relative=True))
     moved = {}
     for name, value in traced.named_parameters():

@@ -17,7 +17,7 @@ import penni_escalate.compress.kinds.requantized
 import penni_escalate.golden.package
 from penni_escalate.common.errors import UserError
 from penni_escalate.compress.codes import Codes
-from penni_escalate.compress.export import check_agreement, export_measured, export_package
+from penni_escalate.compress.export import check_agreement, export_measured, export_package, unmeasured
 from penni_escalate.compress.graph import Activation, Graph, Layer, Role
 from penni_escalate.compress.integer import IntegerNetwork, calibrate
 from penni_escalate.compress.kinds import ROLES
@@ -187,7 +187,7 @@ def test_ternary_needs_pruning_first() -> None:
 
 def written(folder: Path, network: IntegerNetwork, graph: Graph, seed: int, signed: bool = True) -> Package:
     data, arrays = data_of(graph, seed, signed)
-    return export_package(folder / "package", network, data, arrays, recipe(), {"integer": 0.0})
+    return export_package(folder / "package", network, data, arrays, recipe(), unmeasured(graph))
 
 
 def compare(network: IntegerNetwork, package: Package) -> int:
@@ -400,7 +400,8 @@ def test_disagreement_is_found(
     with pytest.raises(SystemExit) as stop:
         check_agreement(integer, other)
     assert stop.value.code == 1
-    assert capsys.readouterr().err.startswith("The integer model and the trained network differ on held-out image 0")
+    begins = f"The integer model and the trained network differ in layer '{last.name}' on held-out image 0"
+    assert capsys.readouterr().err.startswith(begins)
 
 
 def rewritten(folder: Path, package: Package, layer: str, arrays: dict[str, np.ndarray]) -> Package:
@@ -443,7 +444,9 @@ def test_overflow_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_measured_package_is_the_same_but_for_its_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(penni_escalate.compress.export, "score", lambda package: 0.625)
+    monkeypatch.setattr(
+        penni_escalate.compress.export, "measured_scores", lambda package: {package.result.layer: 0.625}
+    )
     network, graph = pruned(Residual, 1)
     package = written(tmp_path, integers(network, graph, 1), graph, 1)
     measured = export_measured(tmp_path / "measured", package)

@@ -160,11 +160,11 @@ def correct_score(folder: Path) -> float:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One package with a report, one without."""
+    """One package with a report, one without, which has several results."""
     folder = tmp_path_factory.mktemp("packages")
     package = write_every_kind(folder / "every-kind", SEED, "accuracy", count=5)
     write_json(folder / "every-kind" / "report.json", report_of(package, correct_score(package.folder)).as_fields())
-    write_every_kind(folder / "maps", SEED, "correlation", count=2)
+    write_every_kind(folder / "maps", SEED, "correlation", count=2, several=True)
     correct_score(folder / "maps")
     (folder / "interrupted").mkdir()
     return folder
@@ -378,7 +378,7 @@ def test_measured_over_images(packages: Path) -> None:
 def test_package_alone_costs_what_its_run_said() -> None:
     """The shipped package, without its run: sums of the formulas, from the arrays."""
     package = read_package(SHIPPED)
-    view = view_of_package(package, measure_package(package, 2), 0.0)
+    view = view_of_package(package, measure_package(package, 2), {package.result.layer: 0.0})
     assert view.float_score == package.manifest.scores["train"]
     for row, layer in zip(view.layers, package.layers, strict=True):
         g = layer.geometry
@@ -439,14 +439,18 @@ def test_results_of_all_packages(packages: Path, results: Path, report: Report) 
     assert second["coded_bits"] > 0 and second["exact_operations"]["multiplications"] > 0
     found = Page(page)
     assert not found.loads and "script" not in found.tags
-    assert [row[0] for row in found.tables["networks"][1:]] == ["every-kind", "maps"]
+    # A result behind the main one has a row for its scores alone.
+    assert [row[0] for row in found.tables["networks"][1:]] == ["every-kind", "maps", "maps: decomposed6"]
+    assert first["results"] == [] and [one["layer"] for one in second["results"]] == ["last", "decomposed6"]
     for link in found.links:
         assert (page.parent / link).is_file()
     for folder in ("every-kind", "maps"):
         for link in Page(page.parent / folder / "index.html").links:
             assert (page.parent / folder / link).is_file()
     with (page.parent / "networks.csv").open() as file:
-        rows = list(csv.DictReader(file))
+        *rows, further = csv.DictReader(file)
+    assert float(further["integer_score"]) == second["results"][1]["score"] != second["integer_correlation"]
+    assert further["measure"] == "correlation" and further["coded_bits"] == ""
     for row, network in zip(rows, document["networks"], strict=True):
         for field in (
             "coefficient_sparsity",
@@ -457,6 +461,26 @@ def test_results_of_all_packages(packages: Path, results: Path, report: Report) 
             "seconds",
         ):
             assert row[field] == ("" if network[field] is None else str(network[field]))
+
+
+def test_wrong_score_of_a_further_result_is_detected(own: Path) -> None:
+    path = own / "maps" / "manifest.json"
+    document = json.loads(path.read_text())
+    document["further_results"][0]["scores"]["integer"] = 0.123
+    write_json(path, document)
+    (wrong,) = summary.read_entry(own / "maps").wrong
+    assert "says 0.123000, but the network's integer score of layer 'decomposed6' is" in wrong
+
+
+def test_a_report_of_other_results_is_refused(own: Path) -> None:
+    path = own / "every-kind" / "report.json"
+    document = json.loads(path.read_text())
+    document["steps"][1]["further_scores"] = {"conv": 0.5}
+    write_json(path, document)
+    with pytest.raises(
+        UserError, match=r"field 'further_scores' of step '\w+' must have the results behind the first, none"
+    ):
+        read_report(path)
 
 
 @pytest.mark.parametrize("where", ["manifest.json", "report.json"])

@@ -22,8 +22,8 @@ from penni_escalate.golden.kinds import (
 from penni_escalate.golden.layers import Layer, LayerKind, Skip
 from penni_escalate.golden.package import Package
 
-#: Images of a random tensor.
-IMAGES = 2
+#: Images of a random tensor, and of the network with several results.
+IMAGES, _SEVERAL = 2, 5
 
 
 def random_codes(rng: np.random.Generator, shape: tuple[int, ...], signed: bool) -> np.ndarray:
@@ -111,11 +111,12 @@ def _ternary(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.integers(-1, 2, shape).astype(np.int8)
 
 
-def write_every_kind(folder: Path, seed: int, measure: str, count: int = 3) -> Package:
+def write_every_kind(folder: Path, seed: int, measure: str, count: int = 3, *, several: bool = False) -> Package:
     """Write a small network with every kind: residual, concatenation, depthwise, flatten, upsample, max pool.
 
     Args:
         measure: accuracy ends in a classifier, correlation in a map.
+        several: a map that other layers read is a result too.
     """
     rng = np.random.default_rng(seed)
     net = PackageBuilder(rng, rng.integers(0, 256, (count, 8, 6, 3)).astype(np.uint8), scale=0.1)
@@ -148,4 +149,28 @@ def write_every_kind(folder: Path, seed: int, measure: str, count: int = 3) -> P
         add(LayerKind.AVERAGE_INSIDE, [joined], **sided)
         add(LayerKind.UPSAMPLE, [last], name="last", factor=4, signed=True, scale=0.03)
         answers = {"maps": rng.integers(0, 256, (count, 16, 12)).astype(np.uint8)}
-    return net.write(folder, "every_kind", seed, answers)
+    if not several:
+        return net.write(folder, "every_kind", seed, answers)
+    answers[f"maps_{joined}"] = rng.integers(0, 256, net.tensors[joined].shape).astype(np.uint8)
+    return net.write(folder, "every_kind", seed, answers, ["last", joined])
+
+
+def write_several(folder: Path) -> Package:
+    """A trunk that is a result too, a classifier in the middle, a map beside it, and a classifier that is the main one.
+
+    The order of the results is not that of the layers.
+    """
+    rng = np.random.default_rng(3)
+    net = PackageBuilder(rng, rng.integers(0, 256, (_SEVERAL, 6, 5, 3)).astype(np.uint8))
+    net.add("trunk", LayerKind.DENSE, ["input"], 4, kernel=3, padding=1)
+    net.add("age", LayerKind.CLASSIFIER, ["trunk"], 5, signed=True)
+    net.add("edges", LayerKind.POINTWISE, ["trunk"], 2, signed=True, scale=0.05)
+    net.add("late", LayerKind.DECOMPOSED, ["trunk"], 6, kernel=3, padding=1)
+    net.add("gender", LayerKind.CLASSIFIER, ["late"], 2, signed=True)
+    answers = {
+        "labels": rng.integers(0, 2, _SEVERAL),
+        "labels_age": rng.integers(0, 5, _SEVERAL),
+        "maps_edges": rng.integers(0, 256, (_SEVERAL, 6, 5, 2)).astype(np.uint8),
+        "maps_trunk": rng.integers(0, 256, (_SEVERAL, 6, 5, 4)).astype(np.uint8),
+    }
+    return net.write(folder, "several", 1, answers, ["gender", "edges", "age", "trunk"])

@@ -176,7 +176,7 @@ def test_damage_under_its_own_checksum(package: Path) -> None:
         (lambda d: d["layers"][1].update(high=-1), "field 'high' is -1: it must not be below 0"),
         (lambda d: d["layers"][-1].update(basis=3), "field 'basis' is 3: a classifier's is 0"),
         (lambda d: d["layers"][-1].update(padding=1), "field 'padding' is 1: a classifier's is 0"),
-        (lambda d: d["layers"].append({**d["layers"][-1], "name": "late"}), "only the last layer may be one"),
+        (lambda d: d["layers"].append({**d["layers"][-1], "name": "late"}), "the results are 'late'"),
         (lambda d: d["layers"][1].update(low=-1), "field 'low' is -1: it must be in 0..255"),
         (lambda d: d["layers"][1].update(padding=3), "layer 'conv2': field 'padding' is 3"),
         (lambda d: d["layers"][1].update(kernel_height=40, kernel_width=40), "layer 'conv2': field 'kernel_height"),
@@ -184,7 +184,7 @@ def test_damage_under_its_own_checksum(package: Path) -> None:
         (lambda d: d["layers"][1].update(sources=["conv9"]), "layer 'conv2': field 'sources' holds 'conv9'"),
         (lambda d: d["layers"][1].update(name="conv1"), "layer 'conv1': field 'name' is used twice"),
         (lambda d: d["layers"][1].update(file="../x.npz"), "layer 'conv2': field 'file' is '../x.npz'"),
-        (lambda d: d["layers"].pop(), "the last layer must be a classifier"),
+        (lambda d: d["layers"].pop(), "'accuracy' must be a classifier"),
         (lambda d: d["images"].update(count=999), "array 'images' has shape"),
     ],
 )
@@ -317,14 +317,14 @@ def test_a_package_has_the_earliest_version_that_has_its_kinds(tmp_path: Path) -
         (
             "accuracy",
             lambda d: d.update(measure="correlation"),
-            "layer 'last': field 'kind' is 'classifier': where field 'measure' is 'correlation', "
-            "the last layer must be of another kind than classifier",
+            "layer 'last': field 'kind' is 'classifier': a result whose field 'measure' is 'correlation' must be of "
+            "another kind than classifier",
         ),
         (
             "correlation",
             lambda d: d.update(measure="accuracy", scores={"integer": 0.0}),
-            "layer 'last': field 'kind' is 'upsample': where field 'measure' is 'accuracy', "
-            "the last layer must be a classifier",
+            "layer 'last': field 'kind' is 'upsample': a result whose field 'measure' is 'accuracy' must be a "
+            "classifier",
         ),
         (
             "correlation",
@@ -611,7 +611,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_a_copy_has_other_scores(tmp_path: Path) -> None:
     package = write_every_kind(tmp_path / "there", 1, "accuracy")
-    copied = copy_package(package, tmp_path / "copy", {"integer": 0.5})
+    copied = copy_package(package, tmp_path / "copy", {package.result.layer: {"integer": 0.5}})
     assert copied.manifest.scores == {"integer": 0.5}
     assert {**_state(package.folder), "manifest.json": b""} == {**_state(copied.folder), "manifest.json": b""}
 
@@ -620,7 +620,7 @@ def test_a_copy_of_files_that_were_exchanged_is_not_written(tmp_path: Path) -> N
     package = write_every_kind(tmp_path / "there", 1, "accuracy")
     shutil.copy(package.folder / "last.npz", package.folder / "first0.npz")
     with pytest.raises(UserError, match="field 'sha256' is"):
-        copy_package(package, tmp_path / "copy", {"integer": 0.5})
+        copy_package(package, tmp_path / "copy", {package.result.layer: {"integer": 0.5}})
     assert not (tmp_path / "copy").exists()
 
 

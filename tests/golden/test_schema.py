@@ -35,7 +35,11 @@ UNSAYABLE = {
     "max_pool, average_inside, upsample and upsample_nearest keep the number format": r"field '(signed|scale)' is \S+: "
     r"the \w+'s source has"
     r"|fields 'low, high' are .*: the \w+ hands its source's codes on",
-    "a classifier is the last layer": r"only the last layer may be one|the last layer must be a classifier",
+    "results are layers, each one once": r"field '(result|further_results\.\d+\.layer)' is '\w+': "
+    r"it (must be a layer|is a result already)",
+    "a result is a classifier where its measure is `accuracy`, and else of another kind": r"a result whose field "
+    r"'measure' is '\w+' must be",
+    "a classifier is a result, and no layer reads it": r"only a result may be one|it is a classifier, whose logits",
     "a map has one channel in version 2": r"field 'kernels' is \d+: where field 'measure' is 'correlation'",
 }
 #: Values that are put in a field's place: of every type, and at both sides of the bounds.
@@ -56,9 +60,15 @@ VALUES += (
 )
 
 
-def documents(folder: Path) -> list[dict[str, Any]]:
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Of networks with one result, a classifier or a map, and of one with several."""
+    folder = tmp_path_factory.mktemp("documents")
     networks = [write_every_kind(folder / measure, 1, measure).folder for measure in ("accuracy", "correlation")]
-    return [json.loads((place / "manifest.json").read_text()) for place in networks]
+    found = [json.loads((place / "manifest.json").read_text()) for place in networks]
+    layers = [layer["name"] for layer in found[0]["layers"]]
+    further = [{"layer": name, "measure": "correlation", "scores": {"integer": -0.5}} for name in layers[:2]]
+    return [*found, {**copy.deepcopy(found[0]), "result": layers[-1], "further_results": further}]
 
 
 def places(part: Any) -> Iterator[tuple[Any, Any]]:
@@ -101,12 +111,11 @@ def unsayable(sentence: str) -> str | None:
     return next((what for what, rule in UNSAYABLE.items() if re.search(rule, sentence)), None)
 
 
-def test_the_schema_is_as_strict_as_the_reader(tmp_path: Path) -> None:
+def test_the_schema_is_as_strict_as_the_reader(documents: list[dict[str, Any]]) -> None:
     rng = random.Random(1)
-    bases = documents(tmp_path)
     outcomes: Counter[str] = Counter()
     for _ in range(600):
-        document = mutated(rng, rng.choice(bases))
+        document = mutated(rng, rng.choice(documents))
         fits, said = VALIDATOR.is_valid(document), refusal(document)
         if said is None:
             assert fits, list(VALIDATOR.iter_errors(document))
@@ -163,10 +172,56 @@ def test_the_page_lists_what_a_schema_cannot_say() -> None:
         lambda d: d["scores"].update({"a b": 0.5}),
     ],
 )
-def test_both_refuse(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    document = documents(tmp_path)[0]
+def test_both_refuse(documents: list[dict[str, Any]], change: Callable[[dict[str, Any]], None]) -> None:
+    document = copy.deepcopy(documents[0])
     VALIDATOR.validate(document)
     assert refusal(document) is None
+    _check_both_refuse(document, change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.update(schema_version=2),
+        lambda d: d.update(further_results=[]),
+        lambda d: d["further_results"][0].pop("layer"),
+        lambda d: d["further_results"][0].pop("measure"),
+        lambda d: d["further_results"][0].update(measure="loss"),
+        lambda d: d["further_results"][0].update(layer="a b"),
+        lambda d: d["further_results"][0].update(kind="first"),
+        lambda d: d["further_results"][0]["scores"].pop("integer"),
+        lambda d: d["further_results"][0]["scores"].update(integer=-1.5),
+        lambda d: d["further_results"][0].update(measure="accuracy"),
+        lambda d: d.update(result="a b"),
+        lambda d: d["layers"].pop(),
+    ],
+)
+def test_both_refuse_of_several_results(
+    documents: list[dict[str, Any]], change: Callable[[dict[str, Any]], None]
+) -> None:
+    document = copy.deepcopy(documents[2])
+    VALIDATOR.validate(document)
+    assert refusal(document) is None
+    _check_both_refuse(document, change)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"result": "classifier"},
+        {"further_results": [{"layer": "conv1", "measure": "correlation", "scores": {"integer": 0.5}}]},
+    ],
+)
+def test_several_results_are_none_of_version_2(fields: dict[str, Any]) -> None:
+    document = {**json.loads((PACKAGES / "digits" / "manifest.json").read_text()), **fields, "schema_version": 3}
+    VALIDATOR.validate(document)
+    assert refusal(document) is None
+    document["schema_version"] = 2
+    assert not VALIDATOR.is_valid(document)
+    assert refusal(document) is not None
+
+
+def _check_both_refuse(document: dict[str, Any], change: Callable[[dict[str, Any]], None]) -> None:
     change(document)
     assert not VALIDATOR.is_valid(document)
     assert refusal(document) is not None

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from click.testing import CliRunner
+from torch.utils._pytree import tree_leaves
 
 import penni_escalate.compress.equivalence
 import penni_escalate.compress.export
@@ -16,7 +17,12 @@ def test_a_drawn_network_is_the_same_again(seed: int) -> None:
     network, shape = draw_network(seed)
     again, other = draw_network(seed)
     assert network.lines == again.lines and shape == other
-    assert network(torch.ones(3, *shape)).shape[0] == 3
+    assert all(result.shape[0] == 3 for result in tree_leaves(network(torch.ones(3, *shape))))
+
+
+def test_some_networks_give_several_results() -> None:
+    given = [len(draw_network(seed)[0].given) for seed in range(20)]
+    assert 0 in given and max(given) >= 3
 
 
 def test_networks_differ() -> None:

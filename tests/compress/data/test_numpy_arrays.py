@@ -64,6 +64,13 @@ def test_a_share_is_held_out(tmp_path: Path) -> None:
     assert data.held_out_labels is not None and sorted(data.held_out_labels.tolist()) == [0, 0, 1, 1]
 
 
+def test_a_column_of_labels_for_each_classifier(tmp_path: Path) -> None:
+    columns = np.stack([labels(20), np.arange(20) % 3], 1)
+    data = load(saved(tmp_path, images=images(20), labels=columns))
+    assert data.labels is not None and data.labels.shape == (16, 2) and data.classes_of(1) == data.classes == 3
+    assert data.held_out_labels is not None and sorted(data.held_out_labels[:, 0].tolist()) == [0, 0, 1, 1]
+
+
 def test_images_without_labels(tmp_path: Path) -> None:
     data = load(saved(tmp_path, images=images(10, 2, 6, 5, kind=np.float32)))
     assert data.labels is None and data.held_out_labels is None and data.classes == 0
@@ -97,6 +104,10 @@ def test_places_of_the_channels(tmp_path: Path) -> None:
         ({"images": images(), "labels": labels(9)}, "is int64 of shape (9,): it must be integers, the number of its"),
         ({"images": images(), "labels": labels() + 0.5}, "is float64 of shape (10,): it must be integers"),
         ({"images": images(), "labels": labels() - 1}, "has -1 to 0: classes are numbered from 0, up to 100,000."),
+        (
+            {"images": images(), "labels": np.zeros((10, 2), int), "x_test": images(3), "y_test": labels(3)},
+            "has 'labels' of shape (10, 2) and 'held_out_labels' of (3,): both must have as many labels an image.",
+        ),
         ({"images": images(), "labels": labels(), "x_test": images(3)}, "has 'labels' and not 'held_out_labels'"),
         ({"images": images(), "x_test": images(3), "y_test": labels(3)}, "has 'held_out_labels' and not 'labels'"),
         ({"images": images(), "x_test": images(3, kind=np.float32)}, "the images held out are float32 of 1 channels"),

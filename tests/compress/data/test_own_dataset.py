@@ -63,6 +63,17 @@ def test_a_part_is_held_out(tmp_path: Path) -> None:
     assert sorted(data.held_out_labels.tolist()) == [0, 0, 1, 1]
 
 
+@pytest.mark.parametrize("pair", ["({0}, {1})", "[torch.tensor({0}), {1}]", "torch.tensor([{0}, {1}])"])
+def test_several_labels_are_columns(tmp_path: Path, pair: str) -> None:
+    item = f"torch.full((1, 3, 3), float(number)), {pair.format('number % 2', 'number % 3')}"
+    data = load(tmp_path, WHOLE.format(count=30, item=item))
+    assert data.labels is not None and data.labels.shape == (24, 2) and data.columns == 2
+    assert (data.classes, data.classes_of(0), data.classes_of(1)) == (3, 2, 3)
+    assert data.held_out_labels is not None and sorted(data.held_out_labels[:, 0].tolist()) == [0, 0, 0, 1, 1, 1]
+    numbers = (data.images[:, 0, 0, 0] * data.scale).round()
+    assert data.labels.tolist() == [[int(number) % 2, int(number) % 3] for number in numbers]
+
+
 def test_images_alone(tmp_path: Path) -> None:
     assert load(tmp_path, WHOLE.format(count=5, item="torch.rand(1, 3, 3)")).labels is None
 
@@ -83,8 +94,11 @@ IMAGE = "torch.rand(1, 3, 3)"
         (4, "torch.rand(3, 3)", "item 0 is float32 of shape (3, 3): it must be an image as"),
         (4, "torch.rand(1, 3, 3 + number)", "image 1 has shape (1, 3, 4), and image 0 (1, 3, 3): all must have one."),
         (4, "torch.full((1, 3, 3), float('nan'))", "item 0 has values that are not finite."),
-        (4, f"{IMAGE}, 0.5", "the label of item 0 must be the number of its class, from 0."),
-        (4, f"{IMAGE}, -1", "the label of item 0 must be the number of its class, from 0."),
+        (4, f"{IMAGE}, 0.5", "the label of item 0 must be the number of its class, from 0, or several of them."),
+        (4, f"{IMAGE}, -1", "the label of item 0 must be the number of its class, from 0, or several of them."),
+        (4, f"{IMAGE}, (1, 0.5)", "the label of item 0 must be the number of its class, from 0, or several of them."),
+        (4, f"{IMAGE}, [[1, 2], [0, 1]]", "the label of item 0 must be the number of its class, from 0, or several of"),
+        (4, f"{IMAGE}, [0] * (1 + number)", "item 1 has 2 labels, and the first one 1: all must have as many."),
         (4, f"({IMAGE}, 1) if number else {IMAGE}", "3 of 4 items have a label: give all of them one, or none."),
         (4, "1 / 0", "Data 'mine.py:Mine' cannot be made: ZeroDivisionError: division by zero."),
     ],

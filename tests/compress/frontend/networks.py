@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from penni_escalate.compress.decompose import decompose_network
-from penni_escalate.compress.export import check_agreement, export_package
+from penni_escalate.compress.export import check_agreement, export_package, unmeasured
 from penni_escalate.compress.frontend import Program, read_program
 from penni_escalate.compress.graph import Graph
 from penni_escalate.compress.layers import coefficients
@@ -55,7 +55,7 @@ def packaged(program: Program, folder: Path, seed: int = 1) -> Package:
     pruned(read, graph, seed)
     codes = integers(read.eval(), graph, seed)
     data, arrays = data_of(graph, seed)
-    package = export_package(folder / "package", codes, data, arrays, recipe(), {"integer": 0.0})
+    package = export_package(folder / "package", codes, data, arrays, recipe(), unmeasured(graph))
     check_agreement(codes, package)
     return package
 

@@ -321,7 +321,7 @@ def test_a_spelling_is_read_as_the_module_computes(case: str, tmp_path: Path) ->
     with torch.no_grad():
         wanted = network.eval()(images)
         found = read.eval()(images)
-    if graph.ending is Ending.NONE:
+    if graph.results[0].ending is Ending.NONE:
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
     assert len(packaged(program, tmp_path).layers) == len(graph.layers)
 
@@ -604,8 +604,8 @@ def test_a_mean_over_both_axes_is_part_of_the_classifier() -> None:
 
 def test_an_ending_is_no_layer() -> None:
     graph = graph_of(body(lambda n, x: functional.softmax(n.head(x), dim=-1)))
-    assert graph.ending is Ending.SOFTMAX and graph.layers[-1].role is Role.CLASSIFIER
-    assert graph_of(body(lambda n, x: torch.sigmoid(n.c2(x)))).ending is Ending.SIGMOID
+    assert graph.results[0].ending is Ending.SOFTMAX and graph.result.role is Role.CLASSIFIER
+    assert graph_of(body(lambda n, x: torch.sigmoid(n.c2(x)))).results[0].ending is Ending.SIGMOID
 
 
 def test_relu_of_a_residual_sum_is_one_layer() -> None:

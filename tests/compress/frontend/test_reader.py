@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from penni_escalate.common.errors import UserError
 from penni_escalate.compress.frontend import read_network
 from penni_escalate.compress.graph import Activation, Graph, Role
 from penni_escalate.compress.network import features
@@ -129,11 +128,6 @@ def graph_of(network: nn.Module) -> Graph:
 def head(then: Forward, **modules: nn.Module) -> Graph:
     """Of a function of the first layer's 8 channels."""
     return graph_of(Mine(lambda n, x: then(n, n.c1(x)), **modules))
-
-
-def test_several_results_are_refused() -> None:
-    with pytest.raises(UserError, match="gives several results"):
-        graph_of(Mine(lambda n, x: (n.c1(x), n.c1(x))))
 
 
 def test_size_of_a_tensor_does_not_count_as_reading_it() -> None:

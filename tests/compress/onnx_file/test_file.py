@@ -6,13 +6,16 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from penni_escalate.common.errors import UserError
+from penni_escalate.compress.equivalence import check_equivalence
 from penni_escalate.compress.frontend import export, read_program
 from penni_escalate.compress.graph import Activation, Role
 from penni_escalate.compress.onnx_file import load_network
 from penni_escalate.compress.onnx_file.file import OPSET, OnnxFile, read_onnx, weight_files
+from penni_escalate.compress.onnx_file.operators import CALLS
 from penni_escalate.compress.onnx_file.runtime import check_runtime
 from penni_escalate.golden.geometry import Padding
 from tests.compress.onnx_file.models import model, node, saved, small, weights
@@ -147,10 +150,18 @@ def test_images_with_the_channels_last_are_turned_before_anything_else(tmp_path:
         load_network(saved(made, tmp_path), "mine")
 
 
-def test_several_results(tmp_path: Path) -> None:
-    made = model(node("Relu", "x"), node("Neg", "x", gives="z"), outputs=("y", "z"))
-    with pytest.raises(UserError, match=r"^Network 'mine' gives several results: it must give one tensor\.$"):
-        read_program(export(load_network(saved(made, tmp_path), "mine"), "mine", SHAPE))
+def test_several_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is compared with what ONNX Runtime gives."""
+    made = model(node("Conv", "x", "w", gives="z"), node("Relu", "z"), outputs=("z", "y"), w=weights(5, 4, 3, 3))
+    program = export(load_network(saved(made, tmp_path), "mine"), "mine", SHAPE)
+    _, graph = read_program(program)
+    assert [layer.activation.value for layer in graph.result_layers] == ["linear", "relu"]
+    check_equivalence(program, graph)
+    monkeypatch.setitem(CALLS, "Relu", lambda call, x: torch.clamp(x, 0, 6))
+    with pytest.raises(
+        UserError, match=r"^Operator 'the/Relu/y' of network 'mine' does not give in ONNX Runtime what was read"
+    ):
+        check_equivalence(program, graph)
 
 
 def test_weights_may_lie_beside_the_file(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
     monkeypatch.setattr(command, "BUILD", tmp_path / "build")
 
     def invoke(*arguments: str, score: float = 0.0) -> int:
-        copy_package(package, tmp_path / "package", {"integer": score})
+        copy_package(package, tmp_path / "package", {package.result.layer: {"integer": score}})
         folders = ["--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")]
         monkeypatch.setattr(sys, "argv", ["unstructured", *arguments, *folders])
         try:

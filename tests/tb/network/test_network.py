@@ -16,7 +16,7 @@ from penni_escalate.configs.accelerator import as_fields, load_accelerator
 from penni_escalate.golden.baselines import dense_baselines
 from penni_escalate.golden.cycle.stream_core import CoreCounter
 from penni_escalate.golden.fit import core_form
-from penni_escalate.golden.functional import score
+from penni_escalate.golden.functional import score, scores
 from penni_escalate.golden.package import Package, find_package, read_package
 from penni_escalate.golden.prediction import LayerRun, predict_network, predict_runs
 from penni_escalate.golden.selection import select_images, select_layers
@@ -90,10 +90,10 @@ def test_one_layer_on_tiny_under_icarus(tmp_path: Path) -> None:
     assert "not measured" in result.stdout
 
 
-@pytest.mark.parametrize("measure", ["accuracy", "correlation"])
-def test_a_network_of_every_kind(tmp_path: Path, measure: str) -> None:
-    """Layers that the stream core does not run fall back to the host, each with a line."""
-    package = write_every_kind(tmp_path / "every_kind", 1, measure)
+@pytest.mark.parametrize(("measure", "several"), [("accuracy", False), ("correlation", True)])
+def test_a_network_of_every_kind(tmp_path: Path, measure: str, several: bool) -> None:
+    """Layers that the stream core does not run fall back to the host, each with a line; each result has its score."""
+    package = write_every_kind(tmp_path / "every_kind", 1, measure, several=several)
     result = sim(tmp_path, "--net", str(package.folder), "--config", "tiny", "--sim", "icarus", "--images", "2")
     assert result.returncode == 0, result.stdout + result.stderr
     document = json.loads((tmp_path / "sim.json").read_text())
@@ -112,6 +112,9 @@ def test_a_network_of_every_kind(tmp_path: Path, measure: str) -> None:
     assert document["measure"] == measure
     assert document["accuracy"] == (document["score"] if measure == "accuracy" else None)
     assert document["score"] == pytest.approx(score(package, document["images"]))
+    found = {entry["layer"]: entry["score"] for entry in document["results"]}
+    assert found == pytest.approx(scores(package, document["images"])) and len(found) == 1 + several
+    assert ("Result 'decomposed6': mean correlation with" in result.stdout) == several
 
 
 def test_a_difference_is_printed_with_what_repeats_it(
