@@ -1,5 +1,7 @@
 """Small networks with every kind of layer, and what runs single steps on them without training."""
 
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from penni_escalate.compress.codes import Codes
 from penni_escalate.compress.data import Data
 from penni_escalate.compress.decompose import decompose_network
 from penni_escalate.compress.export import measure_of
-from penni_escalate.compress.frontend import read_network
+from penni_escalate.compress.frontend import Program, export, read_program
 from penni_escalate.compress.graph import Graph, Role
 from penni_escalate.compress.integer import IntegerNetwork, calibrate
 from penni_escalate.compress.layers import Coefficients, coefficients
@@ -337,12 +339,19 @@ def randomise(network: nn.Module, generator: torch.Generator) -> None:
                 module.bias.copy_(0.1 * torch.randn(len(module.bias), generator=generator))
 
 
+@cache
+def _recorded(network: type[nn.Module], shape: tuple[int, int, int]) -> Program:
+    """What torch.export makes of a network, which takes longer than most of what is tested with it."""
+    with torch.random.fork_rng():
+        return export(network(), network.__name__, shape)
+
+
 def taken(network: type[nn.Module], seed: int, shape: tuple[int, int, int] = SHAPE) -> tuple[Network, Graph]:
     """A network with random weights, traced, and its layers."""
     torch.manual_seed(seed)
     module = network()
     randomise(module, torch.Generator().manual_seed(seed))
-    return read_network(module, network.__name__, shape)
+    return read_program(replace(_recorded(network, shape), network=module))
 
 
 def pruned(

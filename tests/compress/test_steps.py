@@ -59,7 +59,7 @@ def test_a_step_reads_what_is_declared(change: dict[str, Any], tmp_path: Path) -
         notes: set[str] = set()
         work.recipe = work.runner._recipe = Reads(whole, notes)  # type: ignore[assignment]
         getattr(work, step)()
-        work._finish(step, work._score(step), 0.0, [])
+        work._finish(step, work._scores(step), 0.0, [])
         if step == "train":
             work.runner.learn_from(work.network)
         read = {name for name in notes if not within(name, WITHOUT_EFFECT)}
