@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from penni_escalate.common.errors import UserError
 
-#: Checks of a run that came to no end, and of one in which the bench itself failed.
-ENDLESS, BROKEN = "endless", "broken bench"
+#: Checks of a run that came to no end, of one in which the bench itself failed, and of one whose simulator died.
+ENDLESS, BROKEN, DIED = "endless", "broken bench", "simulator died"
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,13 @@ class Finding:
 
     @property
     def detected(self) -> bool:
-        """Whether the test failed because of what it looks at: a bench that breaks has detected nothing."""
-        return self.fired and self.check != BROKEN
+        """Whether the test failed because of what it looks at: a bench or simulator that breaks detects nothing."""
+        return self.fired and self.check not in (BROKEN, DIED)
+
+    @property
+    def died(self) -> bool:
+        """Whether the simulator died, so that the test says nothing."""
+        return self.check == DIED
 
 
 def check_baseline(unit: str, findings: Iterable[Finding]) -> None:

@@ -253,12 +253,6 @@ def unended(log: Path, status: int = 0) -> Outcome:
     return Outcome(1, 1, log, f"{sentence}which ends with {last_lines(log)}.", max(0, -status))
 
 
-def check_ended(outcome: Outcome) -> None:
-    """Raises UserError where a simulation did not come to its end: a fault is not detected by that."""
-    if not outcome.ended:
-        raise UserError(outcome.unended)
-
-
 def run(
     design: Design,
     simulator: Simulator,

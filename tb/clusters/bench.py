@@ -11,11 +11,11 @@ from penni_escalate.rtl.generator import render
 from penni_escalate.rtl.names import file_name, module_name
 from penni_escalate.tb.base.bench import MutantNetlist, MutantRun, Shape, Test
 from penni_escalate.tb.base.coverage import Collector
-from penni_escalate.tb.base.finding import Finding, check_baseline
+from penni_escalate.tb.base.finding import DIED, Finding, check_baseline
 from penni_escalate.tb.base.job import Job, Variant
 from penni_escalate.tb.base.netlist import DEFINES, Netlist, synthesise
 from penni_escalate.tb.base.result import Result
-from penni_escalate.tb.base.simulator import Design, Simulator, build, check_ended, folder_name
+from penni_escalate.tb.base.simulator import Design, Simulator, build, folder_name
 from penni_escalate.tb.clusters.cluster_runs import cluster_run, cluster_runs
 from penni_escalate.tb.clusters.coverage import MODEL, sample_clusters
 from penni_escalate.tb.stream_core.batches import NOTHING, first_wrong, run_batch_of
@@ -111,11 +111,12 @@ def _changed_design(config: Accelerator, files: Mapping[str, str], folder: Path)
 
 
 def _detected(design: Design, folder: Path, plusargs: Sequence[str] = ()) -> Finding:
-    """What random layers say of a design that is built. Raises UserError where they did not come to their end."""
+    """What random layers say of a design that is built."""
     config = design.config
     predictions = [predict(config, run) for run in cluster_runs(SEEDS, config)]
     outcome, comparisons = run_batch(design, Simulator.ICARUS, predictions, folder, seed=1, plusargs=plusargs)
-    check_ended(outcome)
+    if not outcome.ended:
+        return Finding(CLUSTERS_TEST, DIED, outcome.unended)
     wrong = first_wrong(predictions, comparisons)
     if wrong is None:
         return Finding(CLUSTERS_TEST)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.generator import render
-from penni_escalate.tb.base.finding import Finding
-from penni_escalate.tb.base.simulator import Design, Simulator, check_ended
+from penni_escalate.tb.base.finding import DIED, Finding
+from penni_escalate.tb.base.simulator import Design, Simulator
 from penni_escalate.tb.stream_core.random_run import random_run
 from penni_escalate.tb.stream_core.stream_run import Prediction, bench_design, describe, predict, run_batch
 
@@ -35,15 +35,13 @@ def changed_design(config: Accelerator, files: Mapping[str, str], folder: Path) 
 
 
 def run_core(design: Design, folder: Path, batches: Seeds = SEEDS, plusargs: Sequence[str] = ()) -> Finding:
-    """Run the stream core, of a design that is built, up to the first batch in which something fires.
-
-    Raises UserError where the simulation did not come to its end.
-    """
+    """Run the stream core, of a design that is built, up to the first batch in which something fires."""
     for number, seeds in enumerate(batches):
         work = _predictions(design.config, seeds)
         place = folder / str(number)
         outcome, comparisons = run_batch(design, Simulator.ICARUS, work, place, seed=SEED, plusargs=plusargs)
-        check_ended(outcome)
+        if not outcome.ended:
+            return Finding(CORE_TEST, DIED, outcome.unended)
         for prediction, comparison in zip(work, comparisons, strict=True):
             if comparison.differences:
                 first = comparison.differences[0]

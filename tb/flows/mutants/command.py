@@ -23,10 +23,10 @@ from penni_escalate.tb.flows.mutants.drawing import draw_faults
 from penni_escalate.tb.flows.mutants.results import PARTS, RESULT_FILE, Result, Status, part_of, tally
 from penni_escalate.tb.flows.result_store import origin_of
 
-_CHOSEN = (Status.KILLED, Status.EQUIVALENT, Status.OUT_OF_REACH, Status.SURVIVED)
+_CHOSEN = (Status.KILLED, Status.EQUIVALENT, Status.OUT_OF_REACH, Status.SURVIVED, Status.CRASHED)
 #: What can become of a mutant, by how it came about.
 _POSSIBLE = {
-    "curated": (Status.KILLED, Status.WRONG_DETECTOR, Status.SURVIVED),
+    "curated": (Status.KILLED, Status.WRONG_DETECTOR, Status.SURVIVED, Status.CRASHED),
     "generated": _CHOSEN,
     "drawn": _CHOSEN,
 }
@@ -89,5 +89,7 @@ def main(chosen: tuple[str, ...], only: str | None, seed: int, count: int, jobs:
     seconds = time.perf_counter() - begin
     where = RESULT_FILE.update(RESULTS, origin, results, seconds)
     console.print(f"{seconds:.1f} s; {where}", highlight=False)
-    if not all(result.status.good for result in results):
-        raise SystemExit(1)
+    bad = {result.status for result in results if not result.status.good}
+    if bad:
+        # Of a mutant whose simulator died nothing is known: that is no verdict about a test.
+        raise SystemExit(2 if bad == {Status.CRASHED} else 1)

@@ -18,6 +18,8 @@ class Status(StrEnum):
     WRONG_DETECTOR = "wrong_detector"
     #: Not detected, and not known to change nothing.
     SURVIVED = "survived"
+    #: A simulator died, and nothing else detected it: nothing is known of it.
+    CRASHED = "crashed"
     #: Proved equivalent, or waived as such.
     EQUIVALENT = "equivalent"
     #: Waived: it shows only in runs that are longer or rarer than any that is made.
@@ -26,7 +28,7 @@ class Status(StrEnum):
     @property
     def good(self) -> bool:
         """Whether it is as it must be."""
-        return self not in (Status.SURVIVED, Status.WRONG_DETECTOR)
+        return self not in (Status.SURVIVED, Status.WRONG_DETECTOR, Status.CRASHED)
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ def _first_problem(findings: Iterable[Finding]) -> str:
 
 def judge(unit: str, mutant: Mutant, findings: Sequence[Finding]) -> Result:
     """Compare what the tests said of a curated mutant with what they were expected to say."""
-    if not any(finding.fired for finding in findings):
+    if any(finding.died for finding in findings):
+        status = Status.CRASHED
+    elif not any(finding.fired for finding in findings):
         status = Status.SURVIVED
     elif all(finding.check in mutant.detected_by.get(finding.test, ("",)) for finding in findings):
         status = Status.KILLED
@@ -85,13 +89,16 @@ def judge(unit: str, mutant: Mutant, findings: Sequence[Finding]) -> Result:
 
 def judge_chosen(unit: str, name: str, kind: str, what: str, findings: Sequence[Finding], *, drawn: bool) -> Result:
     """What became of a generated or drawn mutant: any of the tests may detect it."""
+    status = Status.CRASHED if any(finding.died for finding in findings) else Status.SURVIVED
+    if any(finding.detected for finding in findings):
+        status = Status.KILLED
     return Result(
         unit=unit,
         name=name,
         generated=not drawn,
         kind=kind,
         what=what,
-        status=Status.KILLED if any(finding.detected for finding in findings) else Status.SURVIVED,
+        status=status,
         expected=tuple(dict.fromkeys(finding.test for finding in findings)),
         fired=_named(findings),
         reason=_first_problem(findings),

@@ -82,14 +82,14 @@ def apply_mutant_waivers(
     waived = {name: waiver for waiver in waivers for name in waiver.mutants}
     status = {result.name: result.status for result in results}
     for name in waived:
-        if name in others and name not in status:
+        if (name in others and name not in status) or status.get(name) is Status.CRASHED:
             continue
         if status.get(name) is not Status.SURVIVED:
             fate = status.get(name, "not generated")
             raise UserError(f"Mutant waivers of {unit}: '{name}' is {fate}: remove it.")
     return [
         replace(result, status=Status(found.status), reason=f"waived: {found.reason}")
-        if (found := waived.get(result.name))
+        if (found := waived.get(result.name)) and result.status is Status.SURVIVED
         else result
         for result in results
     ]

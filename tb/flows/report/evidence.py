@@ -103,6 +103,8 @@ class Share:
     lacking: tuple[str, ...] = ()
 
 
+#: Of a mutant: it was not detected, or not as expected, or nothing is known of it.
+_BAD_MUTANTS = tuple(status for status in MutantStatus if not status.good)
 #: Said of a proof that holds, where nothing shows that it says something.
 NOT_GUARDED = "not guarded"
 
@@ -201,7 +203,7 @@ class UnitRow:
     def wrong(self) -> tuple[str, ...]:
         """What of the unit has failed, in words; empty where nothing has."""
         failed = len(self.runs) - self.passed
-        mutants = sum(m["status"] in (MutantStatus.SURVIVED, MutantStatus.WRONG_DETECTOR) for m in self.mutants)
+        mutants = sum(m["status"] in _BAD_MUTANTS for m in self.mutants)
         counts = {
             "run": failed,
             "proof": sum(row.status is Status.FAILED for row in self.proofs),
@@ -278,7 +280,7 @@ def campaign_statuses(
 ) -> Mapping[Campaign, Status]:
     """What a unit's mutants, of both kinds, and the benches on its netlist say; nothing of a campaign that lacks."""
     found = {}
-    if any(mutant["status"] in (MutantStatus.SURVIVED, MutantStatus.WRONG_DETECTOR) for mutant in mutants):
+    if any(mutant["status"] in _BAD_MUTANTS for mutant in mutants):
         found[Campaign.MUTANTS] = Status.FAILED
     elif _signing(mutants) == {True, False}:
         found[Campaign.MUTANTS] = Status.PASSED

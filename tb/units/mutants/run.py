@@ -9,7 +9,7 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import relative
 from penni_escalate.common.shared_folder import locked
 from penni_escalate.configs.accelerator import as_fields
-from penni_escalate.tb.base.finding import BROKEN, ENDLESS, Finding
+from penni_escalate.tb.base.finding import BROKEN, DIED, ENDLESS, Finding
 from penni_escalate.tb.base.simulator import Simulator, run, unended
 from penni_escalate.tb.units.lockstep.base import COVERAGE, RESULTS, SETTINGS
 from penni_escalate.tb.units.mutants.designs import Choosable
@@ -30,7 +30,7 @@ def run_bench(
     Args:
         tests: of one unit, as testplans name them.
 
-    Raises UserError where the simulation does not even begin, or ends otherwise than by a mutant.
+    Where the simulator dies under a mutant, the others go on. Raises UserError where the simulation does not begin.
     """
     with locked(folder):
         return _run(mutants, tests, numbers, transactions, folder)
@@ -68,9 +68,10 @@ def _run(
                 found[place] = _finding(names[place[1]], json.loads(path.read_text()))
             elif path.name == last and outcome.signal == LIMIT_SIGNAL:
                 found[place] = Finding(names[place[1]], ENDLESS, f"it computes for more than {LIMIT} s without an end")
-        if last not in {outcome_name(*place) for place in found}:
-            # What ended it was not the mutant: nothing was seen of that.
-            raise UserError(outcome.unended or unended(outcome.log).unended)
+        for place in waiting:
+            if outcome_name(*place) == last and place not in found:
+                # What ended it was not the mutant: nothing was seen of that.
+                found[place] = Finding(names[place[1]], DIED, outcome.unended or unended(outcome.log).unended)
     result: dict[int, list[Finding]] = {}
     for (number, _), finding in found.items():
         result.setdefault(number, []).append(finding)

@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from penni_escalate.common.workers import connect
 from penni_escalate.rtl.generator import render
 from penni_escalate.rtl.names import file_name
 from penni_escalate.tb.base.bench import bench_of
-from penni_escalate.tb.base.finding import ENDLESS, Finding, check_baseline
+from penni_escalate.tb.base.finding import DIED, ENDLESS, Finding, check_baseline
 from penni_escalate.tb.base.programs import Icarus
-from penni_escalate.tb.flows.mutants import drawn
+from penni_escalate.tb.flows.mutants import command, drawn
 from penni_escalate.tb.flows.mutants.campaign import Parts, run_campaign, tasks_of
 from penni_escalate.tb.flows.mutants.command import main
 from penni_escalate.tb.flows.mutants.declarations import (
@@ -34,7 +35,7 @@ from penni_escalate.tb.flows.mutants.declarations import (
 from penni_escalate.tb.flows.mutants.drawing import DrawnKind, all_faults, draw_faults
 from penni_escalate.tb.flows.mutants.generated import generated_results
 from penni_escalate.tb.flows.mutants.generation import draw
-from penni_escalate.tb.flows.mutants.results import RESULT_FILE, Result, Status, judge, part_of, tally
+from penni_escalate.tb.flows.mutants.results import RESULT_FILE, Result, Status, judge, judge_chosen, part_of, tally
 from penni_escalate.tb.flows.mutants.tasks import bench_findings, curated_bench, curated_top
 from penni_escalate.tb.flows.mutants.waived import FILE as MUTANT_WAIVERS
 from penni_escalate.tb.flows.mutants.waived import apply_mutant_waivers, read_drawn_waivers, read_mutant_waivers
@@ -187,10 +188,20 @@ def test_a_circle_within_a_cycle_ends(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def dying(monkeypatch: pytest.MonkeyPatch, unit: str, last_words: str) -> None:
-    """A simulator, of a design that need not be built, which begins with one run after the other and ends none."""
+    """A simulator of a design that need not be built: the first run ends well, the second dies, the third detects."""
     monkeypatch.setattr(f"penni_escalate.tb.{UNITS[unit].level.value}.bench.build", lambda *_: True)
-    runs = f"if test -f once; then printf {outcome_name(1, 'lockstep')}; else printf {outcome_name(0, 'lockstep')}; fi"
-    script = f"{runs} > {STARTED}; touch once; echo last words; {last_words}"
+    names = [outcome_name(number, "lockstep") for number in range(3)]
+    outcomes = [json.dumps({"problem": text, "check": text, "instance": ""}) for text in ("", "", "ready_o")]
+    script = "\n".join(
+        [
+            "echo >> calls",
+            'case "$(wc -l < calls)" in',
+            f"1) printf {names[0]} > {STARTED}; echo '{outcomes[0]}' > {names[0]};;",
+            f"2) printf {names[1]} > {STARTED}; echo last words; {last_words};;",
+            f"*) printf {names[2]} > {STARTED}; echo '{outcomes[2]}' > {names[2]};;",
+            "esac",
+        ]
+    )
     monkeypatch.setattr(Icarus, "run", lambda *_: ["sh", "-c", script])
 
 
@@ -200,9 +211,19 @@ def dying(monkeypatch: pytest.MonkeyPatch, unit: str, last_words: str) -> None:
 def test_a_simulator_that_died_has_detected_nothing(
     last_words: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And the mutants behind that one are run all the same."""
     dying(monkeypatch, "fifo", last_words)
-    with pytest.raises(UserError, match=re.escape(f"The simulation did not come to its end ({how}), which says no")):
-        curated_bench("fifo", Curated(("fifo.lockstep",), (FULL,), transactions=100), tmp_path)
+    found = curated_bench("fifo", Curated(("fifo.lockstep",), (FULL, OTHERWISE), transactions=100), tmp_path)
+    ((died,), (seen,)) = found["takes_when_full"], found["otherwise"]
+    assert (died.check, died.detected, seen.check, seen.detected) == (DIED, False, "ready_o", True)
+    assert f"The simulation did not come to its end ({how}), which says nothing of the design" in died.problem
+    assert judge("fifo", FULL, [died]).status is Status.CRASHED
+    assert judge_chosen("fifo", "x", "x", "x", [died], drawn=True).status is Status.CRASHED
+    assert judge_chosen("fifo", "x", "x", "x", [died, seen], drawn=True).status is Status.KILLED
+    with pytest.raises(
+        UserError, match=r"Test 'fifo\.lockstep' fails without a mutant of fifo \(The simulation did not "
+    ):
+        check_baseline("fifo", [died])
 
 
 @pytest.mark.parametrize("test", ["stream_core.random", "clusters.layers"])
@@ -210,9 +231,29 @@ def test_a_simulator_of_many_units_that_died_has_detected_nothing(
     test: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unit = test.partition(".")[0]
-    dying(monkeypatch, unit, "kill -KILL $$")
-    with pytest.raises(UserError, match=r"The simulation did not come to its end \(ended by signal 9, Killed\)"):
-        curated_top(test, unit, CURATED[unit].mutants[0], tmp_path)
+    monkeypatch.setattr(f"penni_escalate.tb.{UNITS[unit].level.value}.bench.build", lambda *_: True)
+    monkeypatch.setattr(Icarus, "run", lambda *_: ["sh", "-c", "kill -KILL $$"])
+    finding = curated_top(test, unit, CURATED[unit].mutants[0], tmp_path)
+    assert finding.died and not finding.detected
+    assert "The simulation did not come to its end (ended by signal 9, Killed)" in finding.problem
+
+
+@pytest.mark.parametrize(
+    ("fates", "status"),
+    [((Status.KILLED, Status.CRASHED), 2), ((Status.SURVIVED, Status.CRASHED), 1), ((Status.KILLED,), None)],
+)
+def test_what_is_not_known_is_no_verdict(
+    fates: tuple[Status, ...], status: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mutant whose simulator died makes the exit status that of a problem, unless a test failed too."""
+    results = [Result("fifo", f"m{n}", False, "", "", fate, (), ()) for n, fate in enumerate(fates)]
+    monkeypatch.setattr(command, "run_campaign", lambda *_: results)
+    monkeypatch.setattr(command, "connect", lambda *_: nullcontext())
+    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    with nullcontext() if status is None else pytest.raises(SystemExit) as ended:
+        main(["--unit", "fifo"], standalone_mode=False)
+    assert (None if ended is None else ended.value.code) == status
+    assert json.loads((tmp_path / RESULT_FILE.name).read_text())["crashed"] == fates.count(Status.CRASHED)
 
 
 def test_generated_mutants_are_detected_or_proved(tmp_path: Path) -> None:
