@@ -8,8 +8,6 @@ from penni_escalate.common.paths import ROOT
 from penni_escalate.evaluate.dse.counting import count_workload
 from penni_escalate.evaluate.dse.model_only import changed
 from penni_escalate.evaluate.dse.sweep import load_sweep
-from penni_escalate.golden import schedule
-from penni_escalate.golden.folding import Fold
 
 PAGE = (ROOT / "docs" / "design_space.md").read_text()
 FULL = load_sweep("full").base
@@ -34,10 +32,7 @@ def column(changes: str, workload: str) -> str:
         ("no dilution, model only", {"dilution": False}),
     ],
 )
-def test_a_speed_of_the_page(changes: str, fields: dict[str, int | bool], monkeypatch: pytest.MonkeyPatch) -> None:
-    # The page's figures are of layers that are not folded, as it says.
-    monkeypatch.setattr(schedule, "fitting_folds", lambda form, config: [Fold()])
-    assert "before first layers were [folded]" in PAGE
+def test_a_speed_of_the_page(changes: str, fields: dict[str, int | bool]) -> None:
     cycles = count_workload(FULL, "digits")[0]
     assert f"{cycles:,} for `digits`" in PAGE
     assert column(changes, "digits") == f"{cycles / count_workload(changed(FULL, fields), 'digits')[0]:.2f}"

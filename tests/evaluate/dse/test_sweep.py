@@ -28,7 +28,7 @@ def test_sweeps_that_ship(name: str) -> None:
     for workload in (*sweep.entry.workloads, *sweep.entry.on_front):
         load_workload(workload)
     if name == "full":
-        assert len(sweep.points) == 96
+        assert len(sweep.points) == 200
 
 
 def test_points_of_a_sweep(tmp_path: Path) -> None:
