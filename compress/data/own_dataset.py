@@ -70,6 +70,11 @@ def _items(dataset: Any, name: str) -> _Items:
     labels: list[tuple[int, ...]] = []
     for number in range(count):
         item = dataset[number]
+        if isinstance(item, tuple | list) and len(item) > 2:
+            raise UserError(
+                f"{_WHAT} '{name}': item {number} has {len(item)} parts: it must be an image alone, or with its class, "
+                "and several classes must be together, as in 'image, (first, second)'."
+            )
         image = _image(item[0] if isinstance(item, tuple | list) else item, name, number)
         if images is None:
             if count * image.nbytes > MEMORY_MAX:

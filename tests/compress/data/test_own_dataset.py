@@ -100,6 +100,7 @@ IMAGE = "torch.rand(1, 3, 3)"
         (4, f"{IMAGE}, [[1, 2], [0, 1]]", "the label of item 0 must be the number of its class, from 0, or several of"),
         (4, f"{IMAGE}, [0] * (1 + number)", "item 1 has 2 labels, and the first one 1: all must have as many."),
         (4, f"({IMAGE}, 1) if number else {IMAGE}", "3 of 4 items have a label: give all of them one, or none."),
+        (4, f"{IMAGE}, 1, 2", "item 0 has 3 parts: it must be an image alone, or with its class, and several classes"),
         (4, "1 / 0", "Data 'mine.py:Mine' cannot be made: ZeroDivisionError: division by zero."),
     ],
 )
