@@ -59,10 +59,9 @@ def step_blocks(
     """
     heads = np.zeros(s.rows, np.int64)
     for b in range(s.blocks):
-        z_valid = True
         for m in range(s.rows):
-            z_valid = z_valid and rows.fifo.count[b, m] > 0
             heads[m] = fifo_head(rows.fifo, b, m)
+        z_valid = rows.fifo.count[b].min() > 0
         takes, close, dropped, products, starved, line_wait = step_basis_mac(
             mac, lines, s, work, b, z_valid, heads, pass_starts
         )

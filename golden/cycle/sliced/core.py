@@ -1,6 +1,6 @@
 """The stream core cycle by cycle: streams, feeder, rows, MACs, collector."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -143,20 +143,22 @@ def run_core(
     all_groups = len(record.output_cycle)
     output_parts, group_parts = s.blocks // s.out_lanes, s.group_codes // s.out_lanes
     follow_z = record.z_cycle.shape[2] > 0
+    # What is called with a literal number is compiled twice, for it and for others.
+    zero: Any = np.int64(0)
     # Load port: item of a pass that is offered. Passes started are macs.loaded.
     load_item, load_held = 0, False
     # Input and feeder: passes that may accept groups, the group whose gather controls are made, that is being sent.
     next_group, group_held, accepting = 0, False, 0
     taken, sending, part = -1, -1, 0
     # Ring: beats written, and the oldest that some row has not read.
-    written, oldest = 0, 0
+    written, oldest = zero, zero
     # Collector: pass, line and column of the results to be read next; outputs of its window that have been read for the
     # part at hand, and parts that are done; whether a read stands, and ends its window; psum lines that it frees; parts
     # of a group that have been taken.
     p, line, column, seen, drained = 0, 0, 0, 0, 0
     reading, ends_window, frees, parts, entered = False, False, 0, 0, 0
     left_passes, left_groups, left_of_pass = 0, 0, 0
-    cycle = quiet = 0
+    cycle = quiet = zero
     while True:
         pending = pending_passes(macs)
         if left_groups == all_groups and pending == 0:
@@ -181,7 +183,7 @@ def run_core(
         record.core[4] += leaving >= 0 and not out_ready
 
         # Collector.
-        freed = 0
+        freed = zero
         leaves = leaving >= 0 and out_ready
         if leaving < 0 or out_ready:
             for stage in range(STAGES - 1, 0, -1):
