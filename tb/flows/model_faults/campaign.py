@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -71,9 +71,17 @@ def sources_and_tests(root: Path = ROOT) -> str:
 
 
 def run_campaign(
-    client: Client, faults: Sequence[ModelFault], where: Path, advance: Callable[[], None], root: Path = ROOT
+    client: Client,
+    faults: Sequence[ModelFault],
+    where: Path,
+    advance: Callable[[], None],
+    root: Path = ROOT,
+    waived: Collection[tuple[str, str]] = (),
 ) -> list[Trial]:
     """Try some faults; those that the result file ``where`` has of the same sources are not tried again.
+
+    Args:
+        waived: by file and name; the tests of other folders are not run with these.
 
     Raises UserError where a test fails without a fault, or the file cannot be written.
     """
@@ -86,7 +94,7 @@ def run_campaign(
         if place in held:
             advance()
         else:
-            futures[client.submit(_in_a_copy, fault, root, copies, pure=False)] = place
+            futures[client.submit(_in_a_copy, fault, root, copies, place in waived, pure=False)] = place
     try:
         for future in as_completed(futures):
             held[futures[future]] = future.result()
@@ -98,12 +106,12 @@ def run_campaign(
     return [held[place] for place in places]
 
 
-def _in_a_copy(fault: ModelFault, root: Path, copies: Path) -> Trial:
+def _in_a_copy(fault: ModelFault, root: Path, copies: Path, near: bool) -> Trial:
     """Try a fault in this worker's own copy of the sources."""
     folder = copies / str(os.getpid())
     if not folder.is_dir():
         copy_sources(root, folder)
-    return try_fault(folder, fault)
+    return try_fault(folder, fault, near=near)
 
 
 def _held(where: Path, digest: str) -> Sequence[Trial]:

@@ -56,7 +56,7 @@ def main(places: tuple[str, ...], seed: int, count: int, jobs: int, scheduler: s
     columns = (TextColumn("{task.description:16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress, connect(scheduler, jobs) as client:
         bar = progress.add_task("model faults", total=len(faults))
-        trials = judged(run_campaign(client, faults, RESULT, lambda: progress.advance(bar)), waived)
+        trials = judged(run_campaign(client, faults, RESULT, lambda: progress.advance(bar), waived=waived), waived)
     console.print(table(trials))
     survivors = [trial for trial in trials if trial.verdict is Verdict.SURVIVED]
     for trial in survivors:

@@ -87,8 +87,11 @@ def stages(folder: Path, file: str) -> Iterator[tuple[str, ...]]:
             yield there
 
 
-def try_fault(folder: Path, fault: ModelFault) -> Trial:
+def try_fault(folder: Path, fault: ModelFault, *, near: bool = False) -> Trial:
     """Run the tests with a fault in a copy of the sources, which is as it was afterwards.
+
+    Args:
+        near: run those of the changed file and of its folder alone.
 
     Raises UserError where a test that fails with it fails without it too.
     """
@@ -96,7 +99,11 @@ def try_fault(folder: Path, fault: ModelFault) -> Trial:
     right = path.read_bytes()
     try:
         _put(path, fault.text.encode())
-        found = next((test for stage in stages(folder, fault.file) if (test := first_failure(folder, stage))), "")
+        asked = list(stages(folder, fault.file))
+        if near:
+            top = (f"tests/{Path(fault.file).parts[0]}",)
+            asked = asked[: asked.index(top) + 1] if top in asked else asked[:1]
+        found = next((test for stage in asked if (test := first_failure(folder, stage))), "")
     finally:
         _put(path, right)
     if found and (again := first_failure(folder, (found,))):

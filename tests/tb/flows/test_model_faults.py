@@ -123,6 +123,18 @@ def test_a_fault_is_detected_or_survives(project: Path, tmp_path: Path, monkeypa
     assert [column[-1] for column in cells] == ["all", "3", "1", "2", "0"]
 
 
+def test_a_waived_fault_is_under_the_nearest_tests_alone(project: Path, tmp_path: Path) -> None:
+    """Those of other folders, which take long, would say nothing of it."""
+    copy_sources(project, tmp_path / "copy")
+    far = tmp_path / "copy/tests/evaluate/test_far.py"
+    far.parent.mkdir()
+    far.write_text("from penni_escalate.golden.half import half\n\n\ndef test_zero():\n    assert half(0) == 0\n")
+    fault = next(fault for fault in faults_below(project, ["golden"]) if fault.name == "edge moved: a >= 0")
+    wrong = replace(fault, text=fault.text.replace("a // 2", "a // 2 + (a == 0)"))
+    assert try_fault(tmp_path / "copy", wrong).detected_by == "tests/evaluate/test_far.py::test_zero"
+    assert try_fault(tmp_path / "copy", wrong, near=True).verdict is Verdict.SURVIVED
+
+
 def test_a_test_that_fails_anyhow_is_a_user_error(project: Path, tmp_path: Path) -> None:
     copy_sources(project, tmp_path / "copy")
     assert not (tmp_path / "copy" / "build").exists()
