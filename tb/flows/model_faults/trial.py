@@ -117,7 +117,7 @@ def first_failure(folder: Path, tests: Sequence[str]) -> str:
 
     Raises UserError where there are no tests.
     """
-    command = [sys.executable, "-m", "pytest", "-x", "-n", "0", "-p", "no:cacheprovider", "--durations=0", *tests]
+    command = [sys.executable, "-m", "pytest", "-x", "-rfE", "-n", "0", "-p", "no:cacheprovider", *tests]
     try:
         run = subprocess.run(
             command, cwd=folder, env=_environment(folder), capture_output=True, text=True, timeout=_LIMIT, check=False

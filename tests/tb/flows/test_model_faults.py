@@ -92,7 +92,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of one function and its tests."""
     root = tmp_path_factory.mktemp("project")
     for path, text in (
-        ("pyproject.toml", '[tool.pytest.ini_options]\naddopts = "-n 2"\n'),
+        ("pyproject.toml", '[tool.pytest.ini_options]\naddopts = "-n 2 -rs"\n'),
         ("src/penni_escalate/__init__.py", ""),
         ("golden/__init__.py", ""),
         ("golden/half.py", "def half(a):\n    return a // 2 if a >= 0 else -half(-a)\n"),
