@@ -4,9 +4,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 from distributed import Client, as_completed
@@ -46,7 +47,7 @@ def read_waivers(path: Path = WAIVERS) -> dict[tuple[str, str], str]:
     return {(waiver.file, name): waiver.reason for waiver in found for name in waiver.faults}
 
 
-def judged(trials: Sequence[Trial], waived: dict[tuple[str, str], str]) -> list[Trial]:
+def judged(trials: Sequence[Trial], waived: Mapping[tuple[str, str], str]) -> list[Trial]:
     """The trials, with the survivors that are waived.
 
     Raises UserError for a waived fault that a test detects.
@@ -76,18 +77,20 @@ def run_campaign(
     where: Path,
     advance: Callable[[], None],
     root: Path = ROOT,
-    waived: Collection[tuple[str, str]] = (),
+    waived: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> list[Trial]:
     """Try some faults; those that the result file ``where`` has of the same sources are not tried again.
 
     Args:
-        waived: by file and name; the tests of other folders are not run with these.
+        waived: why, by file and name; the tests of other folders are not run with these.
 
-    Raises UserError where a test fails without a fault, or the file cannot be written.
+    Raises UserError where a test fails without a fault, a waived one is detected, or the file cannot be written.
     """
     digest = sources_and_tests(root)
     copies = FOLDER / str(os.getpid())
     held = {(trial.file, trial.name): trial for trial in _held(where, digest)}
+    # One that is no longer waived was under the nearest tests alone.
+    held = {place: one for place, one in held.items() if one.verdict is not Verdict.EQUIVALENT or place in waived}
     places = [(fault.file, fault.name) for fault in faults]
     futures = {}
     for fault, place in zip(faults, places, strict=True):
@@ -98,12 +101,12 @@ def run_campaign(
     try:
         for future in as_completed(futures):
             held[futures[future]] = future.result()
-            _keep(where, digest, list(held.values()))
+            _keep(where, digest, judged(list(held.values()), waived))
             advance()
     finally:
         client.cancel(list(futures))
         shutil.rmtree(copies, ignore_errors=True)
-    return [held[place] for place in places]
+    return judged([held[place] for place in places], waived)
 
 
 def _in_a_copy(fault: ModelFault, root: Path, copies: Path, near: bool) -> Trial:

@@ -10,7 +10,7 @@ from penni_escalate.common.console import wide_console
 from penni_escalate.common.errors import UserError
 from penni_escalate.common.paths import RESULTS, ROOT, relative
 from penni_escalate.common.workers import connect
-from penni_escalate.tb.flows.model_faults.campaign import judged, read_waivers, run_campaign
+from penni_escalate.tb.flows.model_faults.campaign import read_waivers, run_campaign
 from penni_escalate.tb.flows.model_faults.faults import ModelFault, draw_faults, faults_below
 from penni_escalate.tb.flows.model_faults.trial import Trial, Verdict
 
@@ -56,7 +56,7 @@ def main(places: tuple[str, ...], seed: int, count: int, jobs: int, scheduler: s
     columns = (TextColumn("{task.description:16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress, connect(scheduler, jobs) as client:
         bar = progress.add_task("model faults", total=len(faults))
-        trials = judged(run_campaign(client, faults, RESULT, lambda: progress.advance(bar), waived=waived), waived)
+        trials = run_campaign(client, faults, RESULT, lambda: progress.advance(bar), waived=waived)
     console.print(table(trials))
     survivors = [trial for trial in trials if trial.verdict is Verdict.SURVIVED]
     for trial in survivors:

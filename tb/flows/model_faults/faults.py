@@ -93,16 +93,18 @@ def all_faults(file: str, text: str) -> tuple[ModelFault, ...]:
 def faults_below(root: Path, places: Sequence[str]) -> tuple[ModelFault, ...]:
     """Every fault of the Python files in some places, each a folder or a file from the root.
 
-    Raises UserError for a place that does not exist or has no Python.
+    Raises UserError for a place that does not exist, lies elsewhere or has no Python.
     """
     faults: list[ModelFault] = []
     for place in places:
-        path = root / place
+        path = (root / place).resolve()
+        if not path.is_relative_to(root.resolve()):
+            raise UserError(f"Place {shown(place)} is not below {root}: name a folder or a file there, like golden.")
         files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
         if not files or not all(file.is_file() and file.suffix == ".py" for file in files):
             raise UserError(f"Place {shown(place)} has no Python: name a folder or a file from {root}, like golden.")
         for file in files:
-            faults += all_faults(str(file.relative_to(root)), file.read_text())
+            faults += all_faults(str(file.relative_to(root.resolve())), file.read_text())
     return tuple(faults)
 
 

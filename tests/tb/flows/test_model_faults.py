@@ -2,7 +2,7 @@
 
 import ast
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +75,8 @@ def test_a_place_without_python_is_a_user_error() -> None:
     for place in ("nowhere", "docs", "README.md"):
         with pytest.raises(UserError, match=f"Place '{place}' has no Python: name a folder or a file from "):
             main(["--in", place], standalone_mode=False)
+    with pytest.raises(UserError, match=r"Place '\.\.' is not below .*: name a folder or a file there, like golden\."):
+        main(["--in", ".."], standalone_mode=False)
 
 
 def test_the_nearest_tests_come_first() -> None:
@@ -117,8 +119,17 @@ def test_a_fault_is_detected_or_survives(project: Path, tmp_path: Path, monkeypa
             "bound one more: a >= 0": (Verdict.SURVIVED, ""),
         }
         assert json.loads(where.read_text())["detected"] == 1
+        survivor = next(fault for fault in faults if fault.name == "edge moved: a >= 0")
+        waived = {(survivor.file, survivor.name): "Half of 0 is 0 either way."}
         monkeypatch.setattr(client, "submit", None)
         assert run_campaign(client, faults, where, lambda: None, project) == trials, "nothing is run again"
+        (again,) = run_campaign(client, [survivor], where, lambda: None, project, waived)
+        assert again.verdict is Verdict.EQUIVALENT and again.reason
+        held = json.loads(where.read_text())
+        held["trials"] = [asdict(again)]
+        where.write_text(json.dumps(held))
+        with pytest.raises(TypeError, match="not callable"):
+            run_campaign(client, [survivor], where, lambda: None, project)
     cells = [list(column.cells) for column in table(trials).columns]
     assert [column[-1] for column in cells] == ["all", "3", "1", "2", "0"]
 
