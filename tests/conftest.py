@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,20 @@ from penni_escalate.common.versions import simulation_tools
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 name_caches()
 
+#: In this order: models without a simulator, units, stream core, accelerator, what runs many. What takes a worker a
+#: minute, the benches of all units, must not come last, where the other worker would wait for it.
+ORDER = ("common", "configs", "golden", "rtl", "compress", "evaluate", "tb/base", "tb/units", "tb/stream_core", "tb")
+
 _BEGIN = time.time()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        return next((n for n, folder in enumerate(ORDER) if item.path.is_relative_to(tests / folder)), len(ORDER))
+
+    items.sort(key=place)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
