@@ -27,7 +27,7 @@ class BlockCounter(IntEnum):
     LINE_WAIT = 6
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def step_blocks(
     s: Sizes,
     work: Work,
@@ -57,13 +57,13 @@ def step_blocks(
         z_count: int64 (BLOCKS, ROWS): z written before; moved on.
         counters: int64 (BLOCKS, 7), by BlockCounter; moved on.
     """
-    heads = np.zeros(s.rows, np.int64)
     for b in range(s.blocks):
+        z_valid = rows.fifo.count[b, 0] > 0
         for m in range(s.rows):
-            heads[m] = fifo_head(rows.fifo, b, m)
-        z_valid = rows.fifo.count[b].min() > 0
+            rows.heads[b, m] = fifo_head(rows.fifo, b, m)
+            z_valid &= rows.fifo.count[b, m] > 0
         takes, close, dropped, products, starved, line_wait = step_basis_mac(
-            mac, lines, s, work, b, z_valid, heads, pass_starts
+            mac, lines, s, work, b, z_valid, rows.heads[b], pass_starts
         )
         step_psum_line_buffer(lines, s, b, close, free)
         for m in range(s.rows):

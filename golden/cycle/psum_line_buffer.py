@@ -32,7 +32,7 @@ def make_psum_line_buffer(s: Sizes) -> PsumLineBuffer:
     )
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def step_psum_line_buffer(unit: PsumLineBuffer, s: Sizes, b: int, close: int, free: int) -> None:
     """One clock edge: lines that the MAC closes, lines that the collector frees (bit masks)."""
     unit.done[b] = (unit.done[b] & ~free) | unit.closing[b, 1]

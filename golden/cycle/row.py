@@ -28,6 +28,8 @@ class Rows(NamedTuple):
     concentration: Concentration
     accumulator: ChannelAccumulator
     fifo: Fifo
+    #: int64 (BLOCKS, ROWS): the oldest z of each row, as the basis MAC sees them; no register.
+    heads: np.ndarray
 
 
 def make_rows(s: Sizes) -> Rows:
@@ -41,6 +43,7 @@ def make_rows(s: Sizes) -> Rows:
         concentration=make_concentration(s),
         accumulator=make_channel_accumulator(s),
         fifo=make_fifo(s),
+        heads=np.zeros(shape, np.int64),
     )
 
 

@@ -46,7 +46,7 @@ class StreamBench:
         variants = (Variant.PLAIN, Variant.COVERAGE)
         replayed = [Test(unit, function, variants, seeds_in_turn=True) for function in REPLAYED]
         path = UNITS[unit].folder / "uvm_tests.py"
-        return [*replayed, *(Test(unit, name) for name in decorated_tests(path, "pyuvm"))]
+        return [*replayed, *(Test(unit, name) for name in decorated_tests(path, "core_test"))]
 
     def short(self, unit: str, simulator: Simulator) -> Sequence[tuple[Test, int]]:
         """Random runs, and runs after others that a reset ended."""

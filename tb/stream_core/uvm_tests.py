@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pyuvm
 
 from penni_escalate.tb.stream_core.env import errors
 from penni_escalate.tb.stream_core.env.agents import ActivationDriver, ConfigurationDriver, OutputMonitor, WeightDriver
-from penni_escalate.tb.stream_core.env.base_test import StreamCoreTest
+from penni_escalate.tb.stream_core.env.base_test import StreamCoreTest, core_test
 from penni_escalate.tb.stream_core.env.model import Expectation, counters_of, expect
 from penni_escalate.tb.stream_core.env.problems import ProblemKind
 from penni_escalate.tb.stream_core.env.scoreboard import expected_outputs, group_channel
@@ -19,7 +18,7 @@ BACK_TO_BACK = 5
 CODES = 8
 
 
-@pyuvm.test()
+@core_test
 class smoke(StreamCoreTest):
     """Layers one by one, free-running: values, cycles and counters."""
 
@@ -29,7 +28,7 @@ class smoke(StreamCoreTest):
             await self.run_work(draw_work(self.numbers, self.config, f"smoke{number}", 1, Regime.FREE))
 
 
-@pyuvm.test()
+@core_test
 class random_layers(StreamCoreTest):
     """One to three layers a run, free-running or under recorded stalls: values, cycles and counters."""
 
@@ -43,7 +42,7 @@ class random_layers(StreamCoreTest):
             left -= count
 
 
-@pyuvm.test()
+@core_test
 class back_to_back(StreamCoreTest):
     """Long runs of layers that each differ in geometry from the one before."""
 
@@ -58,7 +57,7 @@ class back_to_back(StreamCoreTest):
             left, number = left - count, number + 1
 
 
-@pyuvm.test()
+@core_test
 class stalls(StreamCoreTest):
     """Random stalls that the model does not know: values, and the counters that do not depend on time."""
 
@@ -71,7 +70,7 @@ class stalls(StreamCoreTest):
             left -= count
 
 
-@pyuvm.test()
+@core_test
 class sparsity_extremes(StreamCoreTest):
     """Coefficients and activations nearly all zero or nearly all not, one after the other."""
 
@@ -86,7 +85,7 @@ class sparsity_extremes(StreamCoreTest):
             left -= count
 
 
-@pyuvm.test()
+@core_test
 class without_reset(StreamCoreTest):
     """Runs that follow one another without a reset, the core idle in between; counters are cleared by their pin."""
 
@@ -97,7 +96,7 @@ class without_reset(StreamCoreTest):
             await self.run_work(work, reset=number == 0)
 
 
-@pyuvm.test()
+@core_test
 class reset_in_mid_pass(StreamCoreTest):
     """A reset while everything is in flight, then a run that must be right in values, cycles and counters."""
 
@@ -174,7 +173,7 @@ class _OtherPixels(_Error):
         return len(meant.loads) == 1 and meant.work.inputs[0].maps.shape[1] == 1
 
 
-@pyuvm.test()
+@core_test
 class errors_dropped_group(_OtherPixels):
     """A group is left out. Those behind it come a pixel too early: the outputs that still come are another image's."""
 
@@ -206,7 +205,7 @@ class errors_dropped_group(_OtherPixels):
         }
 
 
-@pyuvm.test()
+@core_test
 class errors_repeated_group(_OtherPixels):
     """A group is sent twice. Those behind it come a pixel too late: the outputs are another image's."""
 
@@ -232,7 +231,7 @@ class errors_repeated_group(_OtherPixels):
         return {ProblemKind.COUNTER: len(counters_of(meant))}
 
 
-@pyuvm.test()
+@core_test
 class errors_flipped_value(_Error):
     """A bit of the activations is flipped. The outputs are another image's, which the model knows."""
 
@@ -251,7 +250,7 @@ class errors_flipped_value(_Error):
         return errors.consequences(meant, self.done(meant))
 
 
-@pyuvm.test()
+@core_test
 class errors_wrong_weight(_Error):
     """A basis kernel is wrong. The outputs are another layer's, which the model knows."""
 
@@ -270,7 +269,7 @@ class errors_wrong_weight(_Error):
         return errors.consequences(meant, self.done(meant))
 
 
-@pyuvm.test()
+@core_test
 class errors_trailing_word(_Error):
     """A parameter comes behind the last pass. It is for a pass that does not come: nothing else is wrong."""
 
@@ -285,7 +284,7 @@ class errors_trailing_word(_Error):
         return {ProblemKind.EXTRA: 1}
 
 
-@pyuvm.test()
+@core_test
 class errors_unstable_input(_Error):
     """An offered group changes before it is taken. It has changed back when it is: nothing else is wrong."""
 
@@ -296,7 +295,7 @@ class errors_unstable_input(_Error):
         return {ProblemKind.STABILITY: 2}
 
 
-@pyuvm.test()
+@core_test
 class errors_withdrawn_input(_Error):
     """An offered group is withdrawn before it is taken. It is offered again: nothing else is wrong."""
 
@@ -307,7 +306,7 @@ class errors_withdrawn_input(_Error):
         return {ProblemKind.STABILITY: 1}
 
 
-@pyuvm.test()
+@core_test
 class errors_unknown_valid(_Error):
     """Valid is X for a cycle, in which the core takes nothing: nothing else is wrong."""
 
@@ -320,7 +319,7 @@ class errors_unknown_valid(_Error):
         return {ProblemKind.UNKNOWN: 1, ProblemKind.STABILITY: 1}
 
 
-@pyuvm.test()
+@core_test
 class errors_lost_output(_Error):
     """An output group does not arrive. Those behind it are taken for the ones before them."""
 
@@ -337,7 +336,7 @@ class errors_lost_output(_Error):
         return {ProblemKind.VALUE: differing, ProblemKind.STUCK: 1}
 
 
-@pyuvm.test()
+@core_test
 class errors_extra_output(_Error):
     """The last output group arrives twice: nothing else is wrong."""
 
@@ -352,7 +351,7 @@ class errors_extra_output(_Error):
         return {ProblemKind.EXTRA: 1}
 
 
-@pyuvm.test()
+@core_test
 class errors_late_output(_Error):
     """Output groups arrive a cycle late, with the right values."""
 
@@ -363,7 +362,7 @@ class errors_late_output(_Error):
         return {ProblemKind.CYCLE: len(meant.outputs)}
 
 
-@pyuvm.test()
+@core_test
 class errors_nothing_compared(StreamCoreTest):
     """A test that runs nothing."""
 

@@ -35,7 +35,7 @@ class UnitBench:
     def tests(self, unit: str) -> Sequence[Test]:
         """A test for each in the bench's text: a new one is entered nowhere."""
         path = UNITS[unit].folder / f"{unit}_tests.py"
-        return [Test(unit, name, _VARIANTS) for name in decorated_tests(path, "cocotb")]
+        return [Test(unit, name, _VARIANTS) for name in decorated_tests(path, "cocotb.test")]
 
     def short(self, unit: str, simulator: Simulator) -> Sequence[tuple[Test, int]]:
         """All of them."""

@@ -1,12 +1,30 @@
 """The results that the tests of the report look at."""
 
 import shutil
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from penni_escalate.common.figures import Plot
+from penni_escalate.common.sources import sources_digest
+from penni_escalate.tb.flows import result_store
+from penni_escalate.tb.flows.report import evidence, trend
 from penni_escalate.tb.flows.report.site import write_site
+from tests.tb.flows.report import made
 from tests.tb.flows.report.made import results_of_a_failure
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _without_what_takes_longest() -> Iterator[None]:
+    """Sources, which no test here changes, are read once; trends are drawn where they are looked at alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        digest = cache(sources_digest)
+        for module in (evidence, result_store, made):
+            patch.setattr(module, "sources_digest", digest)
+        patch.setattr(trend, "draw_plot", lambda name, title, caption, draw: Plot(name, title, caption, "<svg></svg>"))
+        yield
 
 
 @pytest.fixture(scope="session")

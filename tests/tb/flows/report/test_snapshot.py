@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from penni_escalate.common.figures import draw_plot
 from penni_escalate.common.provenance import Provenance
+from penni_escalate.tb.flows.report import trend
 from penni_escalate.tb.flows.report.snapshot import (
     NAME,
     Snapshot,
@@ -71,7 +73,8 @@ def test_a_report_that_says_the_same_is_not_kept_twice(tmp_path: Path) -> None:
     assert json.loads((tmp_path / NAME).read_text().splitlines()[0])["made"]["commit"] == "commit1"
 
 
-def test_every_metric_has_its_trend() -> None:
+def test_every_metric_has_its_trend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trend, "draw_plot", draw_plot)
     later = replace(THEN, made=made(2), totals={"runs": (5, 6), "line": None})
     plot = trend_of_reports([THEN, later])
     assert plot is not None
