@@ -26,6 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Path(__file__).parent
 
     def place(item: pytest.Item) -> int:
+        if item.get_closest_marker("compiles"):
+            return -1
         return next((n for n, folder in enumerate(ORDER) if item.path.is_relative_to(tests / folder)), len(ORDER))
 
     items.sort(key=place)

@@ -103,7 +103,7 @@ def test_a_wheel_builds_in_the_folder_that_it_runs_in(tmp_path: Path) -> None:
     # One function compiled as every command has it; all that predict needs would take a minute.
     compiled = (
         "from penni_escalate.common.paths import name_caches; name_caches(); "
-        "from penni_escalate.golden.cycle.requantize import requantized; assert requantized(7, 3, 2, 0, 255) == 5"
+        "from penni_escalate.golden.cycle.sliced.bits import lowest; assert lowest(8) == 3"
     )
     for arguments in (
         ["-m", "penni_escalate", "workloads", "--workload", "digits"],

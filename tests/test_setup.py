@@ -138,6 +138,7 @@ def test_a_design_that_differs_is_not_hidden_by_what_follows(tmp_path: Path, mon
 def test_settings_are_those_of_the_command_line(tmp_path: Path) -> None:
     """Not what another project has left in the environment; 0 turns off."""
     left = {"SIM": "questa", "WAVES": "1", "SEED": "x", "NET": "other", "PYTHONPATH": "/other", "PYTHONHOME": "/other"}
+    left["PYTHONDONTWRITEBYTECODE"] = "1"
     ready(tmp_path)
     (tmp_path / "venv" / "bin" / "python").write_text('#!/bin/sh\necho "$@"; env\n')
     said = make(tmp_path, "sim", environment=left).stdout

@@ -6,14 +6,9 @@ so that each sees its neighbour's registers as they were before the edge; what a
 backwards (ready) is returned by its step. The unit benches run these models beside the Verilog.
 The core as a whole is in ``sliced/``: the same cycles, 64 rows in an operation.
 
-numba compiles the steps; with NUMBA_DISABLE_JIT=1 they run, slowly, as the plain Python that they
-are. The units of a row are inlined: a call would copy the tuples' array headers and count their
-references, which costs more than the step itself.
+numba compiles that, see there; the units' models are plain Python, which runs the bench of a unit sooner than numba
+has been imported.
 
 Work is described by its meaning (channel numbers, absolute output rows, pixel positions), never by
 the hardware's encodings, so that an error there shows as a difference.
 """
-
-from penni_escalate.common.compiled import keep_whole
-
-keep_whole()

@@ -10,7 +10,6 @@ the z of the columns that they see. What it adds is what the plain form would ad
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from penni_escalate.golden.cycle.psum_line_buffer import PsumLineBuffer
 from penni_escalate.golden.cycle.sizes import Sizes
@@ -67,25 +66,21 @@ def make_basis_mac(s: Sizes) -> BasisMac:
     )
 
 
-@njit(cache=True, _nrt=False)
 def pending_passes(unit: BasisMac) -> int:
     """Passes that some block has started and not fetched to their end."""
     return (unit.loaded - unit.work).max()
 
 
-@njit(cache=True, _nrt=False)
 def first_output(position: int, kernel: int, stride: int, padding: int) -> int:
     """Smallest output index that a position reaches: ceil((position + padding - kernel + 1) / stride), from 0."""
     return max(0, -((kernel - 1 - position - padding) // stride))
 
 
-@njit(cache=True, _nrt=False)
 def last_output(position: int, stride: int, padding: int, outputs: int) -> int:
     """Largest output index that a position reaches."""
     return min(outputs - 1, (position + padding) // stride)
 
 
-@njit(cache=True, _nrt=False)
 def reached_columns(work: Work, p: int, column: int) -> tuple[int, int]:
     """First and last output column that the MAC adds into for an input column; none where first is above last."""
     if not work.winograd[p]:
@@ -99,14 +94,12 @@ def reached_columns(work: Work, p: int, column: int) -> tuple[int, int]:
     return first, first + OUTPUTS - 1 if seen == first else first - 1
 
 
-@njit(cache=True, _nrt=False)
 def z_of_column(unit: BasisMac, b: int, m: int, column: int) -> int:
     """Of a row, the walk's z of an input column, of those that the MAC has kept; 0 behind the line."""
     back = unit.walk_column[b] - column
     return unit.walk_z[b, back, m] if back >= 0 else 0
 
 
-@njit(cache=True, _nrt=False)
 def closing_lines(work: Work, s: Sizes, p: int, row: int, column: int) -> int:
     """Lines, as a bit mask, that get their last product from the pixel at (row, column)."""
     mask = 0
@@ -120,7 +113,6 @@ def closing_lines(work: Work, s: Sizes, p: int, row: int, column: int) -> int:
     return mask
 
 
-@njit(cache=True, _nrt=False)
 def step_basis_mac(
     unit: BasisMac, lines: PsumLineBuffer, s: Sizes, work: Work, b: int, z_valid: bool, z: np.ndarray, pass_starts: bool
 ) -> tuple[bool, int, bool, int, bool, bool]:
@@ -196,11 +188,7 @@ def step_basis_mac(
         first_y = first_output(row, work.kernel_height[p], work.stride[p], work.padding_top[p])
         last_y = last_output(row, work.stride[p], work.padding_top[p], work.out_height[p])
         first_x, last_x = reached_columns(work, p, column)
-        empty = True
-        for m in range(s.rows):
-            empty &= z[m] == 0
-            for back in range(COLUMNS - 1):
-                empty &= unit.before[b, back, m] == 0 or not work.winograd[p]
+        empty = not z.any() and not (work.winograd[p] and unit.before[b].any())
         idle = empty or first_y > last_y or first_x > last_x
         closes = closing_lines(work, s, p, row, column)
         dropped = idle and closes == 0
@@ -216,14 +204,10 @@ def step_basis_mac(
                 unit.walk_y[b] = first_y
                 unit.walk_x[b] = first_x
                 unit.walk_step[b] = 0
-                for m in range(s.rows):
-                    unit.walk_z[b, 0, m] = z[m]
-                    for back in range(COLUMNS - 1):
-                        unit.walk_z[b, back + 1, m] = unit.before[b, back, m]
-            for m in range(s.rows):
-                for back in range(COLUMNS - 2, 0, -1):
-                    unit.before[b, back, m] = unit.before[b, back - 1, m]
-                unit.before[b, 0, m] = z[m]
+                unit.walk_z[b, 0] = z
+                unit.walk_z[b, 1:] = unit.before[b]
+            unit.before[b, 1:] = unit.before[b, :-1].copy()
+            unit.before[b, 0] = z
             unit.column[b] = column + 1
             if unit.column[b] == work.width[p]:
                 unit.column[b] = 0

@@ -3,7 +3,6 @@
 from enum import IntEnum
 
 import numpy as np
-from numba import njit
 
 from penni_escalate.golden.cycle.basis_mac import BasisMac, step_basis_mac
 from penni_escalate.golden.cycle.beats import Groups
@@ -27,7 +26,6 @@ class BlockCounter(IntEnum):
     LINE_WAIT = 6
 
 
-@njit(cache=True, _nrt=False)
 def step_blocks(
     s: Sizes,
     work: Work,
@@ -57,13 +55,13 @@ def step_blocks(
         z_count: int64 (BLOCKS, ROWS): z written before; moved on.
         counters: int64 (BLOCKS, 7), by BlockCounter; moved on.
     """
+    heads = np.zeros(s.rows, np.int64)
     for b in range(s.blocks):
-        z_valid = rows.fifo.count[b, 0] > 0
         for m in range(s.rows):
-            rows.heads[b, m] = fifo_head(rows.fifo, b, m)
-            z_valid &= rows.fifo.count[b, m] > 0
+            heads[m] = fifo_head(rows.fifo, b, m)
+        z_valid = rows.fifo.count[b].min() > 0
         takes, close, dropped, products, starved, line_wait = step_basis_mac(
-            mac, lines, s, work, b, z_valid, rows.heads[b], pass_starts
+            mac, lines, s, work, b, z_valid, heads, pass_starts
         )
         step_psum_line_buffer(lines, s, b, close, free)
         for m in range(s.rows):

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from penni_escalate.golden.cycle.sizes import Sizes
 
@@ -19,7 +18,6 @@ def make_channel_accumulator(s: Sizes) -> ChannelAccumulator:
     return ChannelAccumulator(sum=np.zeros((s.blocks, s.rows), np.int64))
 
 
-@njit(cache=True, inline="always")
 def step_channel_accumulator(
     unit: ChannelAccumulator, b: int, m: int, valid: bool, operand: np.ndarray, eop: bool, z_ready: bool
 ) -> tuple[bool, bool, int]:
@@ -32,9 +30,7 @@ def step_channel_accumulator(
         Whether the operand is taken, whether a z is given, and that z.
     """
     ready = not eop or z_ready
-    total = unit.sum[b, m]
-    for adder in range(operand.shape[2]):
-        total += operand[b, m, adder]
+    total = int(unit.sum[b, m] + operand[b, m].sum())
     if valid and ready:
         unit.sum[b, m] = 0 if eop else total
     return ready, valid and eop, total

@@ -7,7 +7,6 @@ together: psum, product, value, group, map, packed group. A group enters the fir
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from penni_escalate.golden.cycle.psum_line_buffer import PsumLineBuffer
 from penni_escalate.golden.cycle.requantize import requantized
@@ -71,7 +70,6 @@ def make_collector(groups: int, s: Sizes) -> Collector:
     )
 
 
-@njit(cache=True, _nrt=False)
 def _drain(unit: Collector, lines: PsumLineBuffer, s: Sizes, work: Work, first_group: int) -> None:
     """Requantize the largest of each block's window that is being read into the run's output groups."""
     p, code = unit.work[0], unit.code[0]
@@ -94,7 +92,6 @@ def _drain(unit: Collector, lines: PsumLineBuffer, s: Sizes, work: Work, first_g
         unit.outputs[first_group + b // s.group, b % s.group] = value & 255
 
 
-@njit(cache=True, _nrt=False)
 def _read(unit: Collector, lines: PsumLineBuffer, s: Sizes, work: Work) -> None:
     """Read an output of a window, and move on to what is read next."""
     p, row, column = unit.work[0], unit.row[0], unit.column[0]
@@ -130,7 +127,6 @@ def _read(unit: Collector, lines: PsumLineBuffer, s: Sizes, work: Work) -> None:
         unit.work[0] = p + 1
 
 
-@njit(cache=True, _nrt=False)
 def step_collector(
     unit: Collector, lines: PsumLineBuffer, s: Sizes, work: Work, out_ready: bool, pass_starts: bool
 ) -> tuple[int, int]:
@@ -160,10 +156,7 @@ def step_collector(
         if p < unit.loaded[0]:
             mask = awaited_lines(work, p, unit.row[0])
             # A line that is freed now still counts as done.
-            done = True
-            for b in range(s.blocks):
-                done &= lines.done[b] & ~free & mask == mask
-            if done:
+            if (lines.done & ~free & mask == mask).all():
                 _read(unit, lines, s, work)
     if pass_starts:
         unit.loaded[0] += 1

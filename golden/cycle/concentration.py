@@ -9,7 +9,6 @@ All leading columns that are empty now retire together.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from penni_escalate.golden.cycle.sizes import Sizes
 
@@ -17,9 +16,9 @@ from penni_escalate.golden.cycle.sizes import Sizes
 class Concentration(NamedTuple):
     """Registers of every row's window and operand stage, leading axes (BLOCKS, ROWS)."""
 
-    #: int64 (ADDERS,): bit s set: the adder lane owns slot s. Constant.
+    #: uint64 (ADDERS,): bit s set: the adder lane owns slot s. Constant.
     owned: np.ndarray
-    #: int64 (.., columns): bit s set: slot s holds a value that waits.
+    #: uint64 (.., columns): bit s set: slot s holds a value that waits.
     waiting: np.ndarray
     #: int16 (.., columns, LANES): the values with their coefficient's sign applied.
     values: np.ndarray
@@ -36,10 +35,9 @@ class Concentration(NamedTuple):
 def make_concentration(s: Sizes) -> Concentration:
     """Registers after reset."""
     rows = (s.blocks, s.rows)
-    slots = np.arange(s.lanes)
     return Concentration(
-        owned=np.array([(1 << slots[slots % s.adders == adder]).sum() for adder in range(s.adders)], np.int64),
-        waiting=np.zeros((*rows, s.columns), np.int64),
+        owned=np.array([sum(1 << slot for slot in range(n, s.lanes, s.adders)) for n in range(s.adders)], np.uint64),
+        waiting=np.zeros((*rows, s.columns), np.uint64),
         values=np.zeros((*rows, s.columns, s.lanes), np.int16),
         eop=np.zeros((*rows, s.columns), np.bool_),
         count=np.zeros(rows, np.int64),
@@ -49,21 +47,19 @@ def make_concentration(s: Sizes) -> Concentration:
     )
 
 
-@njit(cache=True, inline="always")
 def _take_oldest(unit: Concentration, s: Sizes, b: int, m: int, visible: int, owner: int, adder: int) -> bool:
     for column in range(visible):
-        mine = unit.waiting[b, m, column] & unit.owned[owner]
+        mine = int(unit.waiting[b, m, column] & unit.owned[owner])
         if mine:
             slot = owner
             while not (mine >> slot) & 1:
                 slot += s.adders
-            unit.waiting[b, m, column] &= ~(1 << slot)
+            unit.waiting[b, m, column] ^= np.uint64(1 << slot)
             unit.operand[b, m, adder] = unit.values[b, m, column, slot]
             return True
     return False
 
 
-@njit(cache=True, inline="always")
 def _take(unit: Concentration, s: Sizes, b: int, m: int) -> int:
     """Fill the operand register; returns how many values were taken."""
     visible = 0
@@ -73,8 +69,8 @@ def _take(unit: Concentration, s: Sizes, b: int, m: int) -> int:
             break
     taken = 0
     busy = 0
+    unit.operand[b, m] = 0
     for adder in range(s.adders):
-        unit.operand[b, m, adder] = 0
         if _take_oldest(unit, s, b, m, visible, adder, adder):
             busy |= 1 << adder
             taken += 1
@@ -88,7 +84,6 @@ def _take(unit: Concentration, s: Sizes, b: int, m: int) -> int:
     return taken
 
 
-@njit(cache=True, inline="always")
 def step_concentration(
     unit: Concentration,
     s: Sizes,
@@ -126,16 +121,12 @@ def step_concentration(
         unit.operand_valid[b, m] = False
     kept = unit.count[b, m] - retired
     if retired:
-        for column in range(kept):
-            unit.waiting[b, m, column] = unit.waiting[b, m, column + retired]
-            for slot in range(s.lanes):
-                unit.values[b, m, column, slot] = unit.values[b, m, column + retired, slot]
-            unit.eop[b, m, column] = unit.eop[b, m, column + retired]
+        for register in (unit.waiting, unit.values, unit.eop):
+            register[b, m, :kept] = register[b, m, retired : retired + kept]
     column_ready = kept < s.columns
     if column_valid and column_ready:
         unit.waiting[b, m, kept] = column_mask
-        for slot in range(s.lanes):
-            unit.values[b, m, kept, slot] = column_values[b, m, slot]
+        unit.values[b, m, kept] = column_values[b, m]
         unit.eop[b, m, kept] = column_eop
         kept += 1
     unit.count[b, m] = kept

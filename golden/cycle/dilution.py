@@ -1,12 +1,10 @@
 """Dilution: which packed activations of a beat meet a coefficient that is not 0, and its sign."""
 
 import numpy as np
-from numba import njit
 
 from penni_escalate.golden.cycle.beats import Groups
 
 
-@njit(cache=True, inline="always")
 def dilute(
     groups: Groups, group: int, part: int, lanes: int, coefficients: np.ndarray, b: int, m: int
 ) -> tuple[int, int]:

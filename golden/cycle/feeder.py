@@ -7,7 +7,6 @@ whose beats are being sent. An empty group that does not end a pixel leaves with
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from penni_escalate.golden.cycle.beats import Groups
 from penni_escalate.golden.cycle.sizes import Sizes
@@ -27,13 +26,11 @@ def make_feeder() -> Feeder:
     return Feeder(np.zeros(1, np.int64), np.full(1, -1), np.full(1, -1), np.zeros(1, np.int64))
 
 
-@njit(cache=True, _nrt=False)
 def beat_offered(unit: Feeder) -> bool:
     """Whether a beat stands at the output."""
     return unit.sending[0] >= 0
 
 
-@njit(cache=True, _nrt=False)
 def parts_of(groups: Groups, s: Sizes, group: int) -> int:
     """Beats of a group: ceil(values / LANES), and one for an empty group that ends a pixel."""
     parts = -(-groups.count[group] // s.lanes)
@@ -42,7 +39,6 @@ def parts_of(groups: Groups, s: Sizes, group: int) -> int:
     return parts
 
 
-@njit(cache=True, _nrt=False)
 def step_feeder(
     unit: Feeder, s: Sizes, groups: Groups, beat_ready: bool, offered: bool, group: int, pass_starts: bool
 ) -> bool:

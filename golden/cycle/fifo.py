@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from penni_escalate.golden.cycle.sizes import Sizes
 
@@ -22,13 +21,11 @@ def make_fifo(s: Sizes) -> Fifo:
     return Fifo(np.zeros((*rows, s.z_fifo), np.int64), np.zeros(rows, np.int64), np.zeros(rows, np.int64))
 
 
-@njit(cache=True, inline="always")
 def fifo_head(unit: Fifo, b: int, m: int) -> int:
     """The oldest entry; meaningless where count is 0."""
     return unit.entries[b, m, unit.read[b, m]]
 
 
-@njit(cache=True, inline="always")
 def step_fifo(unit: Fifo, s: Sizes, b: int, m: int, push: bool, value: int, pop: bool) -> None:
     """One clock edge; the caller has checked that there is room to push and something to pop."""
     if push:

@@ -7,7 +7,6 @@ row, how many of them it has read.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from penni_escalate.golden.cycle.sizes import Sizes
 
@@ -24,7 +23,6 @@ def make_input_ring(s: Sizes) -> InputRing:
     return InputRing(np.zeros(1, np.int64), np.zeros((s.blocks, s.rows), np.int64))
 
 
-@njit(cache=True)
 def ring_has_room(unit: InputRing, s: Sizes) -> bool:
     """Every row of every block has passed the entry that the next beat would overwrite."""
     return unit.written[0] - unit.read.min() < s.ring

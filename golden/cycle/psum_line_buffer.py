@@ -7,7 +7,6 @@ the MAC issues them; a line counts as done three edges later, when the hardware 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from penni_escalate.golden.cycle.sizes import Sizes
 
@@ -32,7 +31,6 @@ def make_psum_line_buffer(s: Sizes) -> PsumLineBuffer:
     )
 
 
-@njit(cache=True, _nrt=False)
 def step_psum_line_buffer(unit: PsumLineBuffer, s: Sizes, b: int, close: int, free: int) -> None:
     """One clock edge: lines that the MAC closes, lines that the collector frees (bit masks)."""
     unit.done[b] = (unit.done[b] & ~free) | unit.closing[b, 1]

@@ -1,9 +1,6 @@
 """Requantize: a psum to an output code."""
 
-from numba import njit
 
-
-@njit(cache=True, _nrt=False)
 def requantized(acc: int, multiplier: int, shift: int, low: int, high: int) -> int:
     """clamp((acc * multiplier + half) >> shift, low, high)."""
     value = (acc * multiplier + (1 << (shift - 1))) >> shift

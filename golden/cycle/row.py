@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from penni_escalate.golden.cycle.beats import Groups
 from penni_escalate.golden.cycle.channel_accumulator import (
@@ -21,6 +20,7 @@ class Rows(NamedTuple):
     """Registers of all rows: the column between dilution and concentration, and the units behind it."""
 
     column_valid: np.ndarray
+    #: uint64 (BLOCKS, ROWS): bit s set: slot s holds a value.
     column_mask: np.ndarray
     column_eop: np.ndarray
     #: int16 (BLOCKS, ROWS, LANES): values with the sign applied.
@@ -28,8 +28,6 @@ class Rows(NamedTuple):
     concentration: Concentration
     accumulator: ChannelAccumulator
     fifo: Fifo
-    #: int64 (BLOCKS, ROWS): the oldest z of each row, as the basis MAC sees them; no register.
-    heads: np.ndarray
 
 
 def make_rows(s: Sizes) -> Rows:
@@ -37,17 +35,15 @@ def make_rows(s: Sizes) -> Rows:
     shape = (s.blocks, s.rows)
     return Rows(
         column_valid=np.zeros(shape, np.bool_),
-        column_mask=np.zeros(shape, np.int64),
+        column_mask=np.zeros(shape, np.uint64),
         column_eop=np.zeros(shape, np.bool_),
         column_values=np.zeros((*shape, s.lanes), np.int16),
         concentration=make_concentration(s),
         accumulator=make_channel_accumulator(s),
         fifo=make_fifo(s),
-        heads=np.zeros(shape, np.int64),
     )
 
 
-@njit(cache=True, inline="always")
 def step_row(
     unit: Rows,
     s: Sizes,

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from penni_escalate.golden.cycle.sizes import Sizes
 from penni_escalate.golden.psum_lines import first_lines, lines_of, steps_of
@@ -60,13 +59,11 @@ class Work(NamedTuple):
     loads: np.ndarray
 
 
-@njit(cache=True, _nrt=False)
 def psum_line(work: Work, p: int, row: int, step: int) -> int:
     """The psum line of an output row of a pass, and of a step of its outputs."""
     return step * work.lines[p] + (work.first_line[p] + row) % work.lines[p]
 
 
-@njit(cache=True, _nrt=False)
 def psum_lines(work: Work, p: int, row: int) -> int:
     """The psum lines of an output row, of all steps, as a bit mask."""
     mask = 0
@@ -75,7 +72,6 @@ def psum_lines(work: Work, p: int, row: int) -> int:
     return mask
 
 
-@njit(cache=True, _nrt=False)
 def window(work: Work, p: int, place: int, outputs: int) -> tuple[int, int]:
     """First output of a window along an axis with so many outputs, and how many it has."""
     start = place * work.pool_stride[p] - work.pool_padding[p]
@@ -83,7 +79,6 @@ def window(work: Work, p: int, place: int, outputs: int) -> tuple[int, int]:
     return first, min(start + work.pool_size[p], outputs) - first
 
 
-@njit(cache=True, _nrt=False)
 def awaited_lines(work: Work, p: int, row: int) -> int:
     """The psum lines, as a bit mask, that must be done for a line of results: for the last, all that are left."""
     first, count = window(work, p, row, work.out_height[p])
@@ -95,7 +90,6 @@ def awaited_lines(work: Work, p: int, row: int) -> int:
     return mask
 
 
-@njit(cache=True, _nrt=False)
 def freed_lines(work: Work, p: int, row: int) -> int:
     """The psum lines, as a bit mask, that no later line of results needs."""
     first, _ = window(work, p, row, work.out_height[p])
@@ -108,7 +102,6 @@ def freed_lines(work: Work, p: int, row: int) -> int:
     return mask
 
 
-@njit(cache=True, _nrt=False)
 def psum_place(work: Work, s: Sizes, p: int, column: int, output: int) -> int:
     """entry * TAPS + way of an output's column."""
     return column if work.outputs[p] == 1 else column * s.taps + output % s.taps

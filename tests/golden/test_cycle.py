@@ -88,7 +88,7 @@ def test_sparsemap_packs_in_channel_order() -> None:
     assert sparse.values.tolist() == [[[9, 7, 0, 0], [5, 1, 0, 0]]]
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.compiles), *range(1, 60)])
 def test_cycle_model_computes_what_the_functional_model_does(seed: int) -> None:
     """Outputs, every z, and the counters that follow from the values."""
     rng = np.random.default_rng(seed)
@@ -136,8 +136,6 @@ def test_cycle_model_computes_what_the_functional_model_does(seed: int) -> None:
     assert trace.core_counters[CoreCounter.GROUPS_IN] == sum(t.maps.shape[0] * t.maps.shape[1] for t in inputs)
 
 
-# In one process: what the units' models compile to takes a minute, and two would make it side by side.
-@pytest.mark.xdist_group("units' models")
 @pytest.mark.parametrize("seed", range(12))
 def test_core_is_its_units_joined_together(seed: int) -> None:
     """Every value, cycle and counter of the fast form is that of the units' models, with stalls and without.

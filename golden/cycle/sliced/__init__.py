@@ -9,4 +9,10 @@ would take most of the time.
 
 Word n of a set of rows has row m = n // W of blocks 64 * (n % W) and up, with W = ceil(BLOCKS / 64) words for the
 blocks. Sets of blocks have W words.
+
+With NUMBA_DISABLE_JIT=1 the steps run, slowly, as the plain Python that they are.
 """
+
+from penni_escalate.common.compiled import keep_whole
+
+keep_whole()

@@ -6,8 +6,8 @@ import numpy as np
 from numba import njit
 
 from penni_escalate.golden.cycle.account import AddCycles, Cause
-from penni_escalate.golden.cycle.bits import WORD, lowest, population
 from penni_escalate.golden.cycle.sizes import Sizes
+from penni_escalate.golden.cycle.sliced.bits import WORD, lowest, population
 from penni_escalate.golden.cycle.sliced.macs import (
     Macs,
     States,

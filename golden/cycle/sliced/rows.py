@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from penni_escalate.golden.cycle.bits import WORD
 from penni_escalate.golden.cycle.sizes import Sizes
+from penni_escalate.golden.cycle.sliced.bits import WORD
 from penni_escalate.golden.cycle.sliced.work import Work
 
 #: Digits of a counter that a row has.

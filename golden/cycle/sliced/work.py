@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from penni_escalate.golden.cycle.bits import WORD, words_of
 from penni_escalate.golden.cycle.sizes import Sizes
+from penni_escalate.golden.cycle.sliced.bits import WORD, words_of
 from penni_escalate.golden.geometry import reached
 from penni_escalate.golden.psum_lines import first_lines, line_mask, lines_of, steps_of
 from penni_escalate.golden.schedule import Pass
