@@ -14,7 +14,8 @@ from penni_escalate.golden.bound import Resource
 from penni_escalate.golden.clusters import ClusterRun, bound_of_clusters, dealt_inputs
 from penni_escalate.golden.counts import AccessCounts
 from penni_escalate.golden.cycle.block import BlockCounter
-from penni_escalate.golden.cycle.stream_core import free_running, simulate
+from penni_escalate.golden.cycle.stalls import free_running
+from penni_escalate.golden.cycle.stream_core import simulate
 from penni_escalate.golden.cycle.values import zero_pixels
 from penni_escalate.golden.fit import exceeds_limits
 from penni_escalate.golden.losses import Share, losses_of, waiting_clusters

@@ -10,7 +10,8 @@ import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.bound import Bound, bound_of
-from penni_escalate.golden.cycle.stream_core import CoreCounter, Trace, free_running, output_tensor, simulate
+from penni_escalate.golden.cycle.stalls import free_running
+from penni_escalate.golden.cycle.stream_core import CoreCounter, Trace, output_tensor, simulate
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.schedule import Pass, dealt_passes, inputs_of, load_words
 from penni_escalate.golden.sparsemap import SparseTensor

@@ -18,6 +18,7 @@ from penni_escalate.golden.cycle.sliced.core import STAGES, Gates, Record, Scrat
 from penni_escalate.golden.cycle.sliced.macs import Macs, make_macs, make_states
 from penni_escalate.golden.cycle.sliced.rows import Rows, make_rows, members_sum
 from penni_escalate.golden.cycle.sliced.work import groups_of, work_of
+from penni_escalate.golden.cycle.stalls import Stalls
 from penni_escalate.golden.cycle.values import combinations, output_codes, zero_pixels
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.schedule import BYTES_OF_LOGIT, Pass
@@ -34,24 +35,6 @@ class CoreCounter(IntEnum):
     OUTPUT_STALL = 4
     GROUPS_IN = 5
     GROUPS_OUT = 6
-
-
-@dataclass(frozen=True)
-class Stalls:
-    """Which cycles a source may begin to offer, or the sink takes: bool (length,), repeated for ever.
-
-    A source that has begun to offer goes on until it is taken.
-    """
-
-    load: np.ndarray
-    input: np.ndarray
-    output: np.ndarray
-
-
-def free_running(length: int = 1) -> Stalls:
-    """No stalls."""
-    always = np.ones(length, np.bool_)
-    return Stalls(always, always, always)
 
 
 @dataclass(frozen=True)

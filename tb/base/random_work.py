@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.golden.cycle.stream_core import Stalls
+from penni_escalate.golden.cycle.stalls import Stalls
 from penni_escalate.golden.fit import exceeds_limits, fitting_folds, unsupported_reason
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.input_groups import groups_problem

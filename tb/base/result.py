@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from penni_escalate.tb.base.job import Job
+if TYPE_CHECKING:
+    # A simulation takes this module, and has no use for all that builds one.
+    from penni_escalate.tb.base.job import Job
 
 
 class Verdict(StrEnum):
@@ -82,7 +85,7 @@ class Result:
     cycles: int = 0
     problem: str = ""
     check: str = ""
-    narrowed: Job | None = None
+    narrowed: "Job | None" = None
     detected_ps: int | None = None
     wanted: tuple[Wanted, ...] = ()
     place: str = ""

@@ -9,7 +9,7 @@ import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.clusters import dealt_inputs
-from penni_escalate.golden.cycle.stream_core import Stalls, free_running
+from penni_escalate.golden.cycle.stalls import Stalls, free_running
 from penni_escalate.golden.schedule import Pass
 from penni_escalate.golden.sparsemap import SparseTensor
 from penni_escalate.tb.base.random_work import random_layer, random_stalls

@@ -18,7 +18,7 @@ from penni_escalate.common.shared_folder import keyed, locked
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.clusters import layer_outputs
 from penni_escalate.golden.codes import code_dtype
-from penni_escalate.golden.cycle.stream_core import free_running
+from penni_escalate.golden.cycle.stalls import free_running
 from penni_escalate.golden.figures import LayerFigures, layer_figures
 from penni_escalate.golden.fit import core_form, unsupported_reason
 from penni_escalate.golden.functional import scores

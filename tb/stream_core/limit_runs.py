@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.golden.cycle.stream_core import Stalls, free_running
+from penni_escalate.golden.cycle.stalls import Stalls, free_running
 from penni_escalate.golden.fit import HEIGHT_MAX
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.schedule import Pass, passes_of

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from penni_escalate.configs.accelerator import Accelerator
-from penni_escalate.golden.cycle.stream_core import free_running
+from penni_escalate.golden.cycle.stalls import free_running
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.schedule import Pass
 from penni_escalate.golden.sparsemap import SparseTensor

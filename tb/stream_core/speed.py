@@ -17,7 +17,8 @@ from penni_escalate.common.results import write_json
 from penni_escalate.common.shared_folder import locked
 from penni_escalate.common.versions import simulation_tools
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator, preset_names
-from penni_escalate.golden.cycle.stream_core import free_running, simulate
+from penni_escalate.golden.cycle.stalls import free_running
+from penni_escalate.golden.cycle.stream_core import simulate
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.kinds import Convolution
 from penni_escalate.golden.layers import LayerKind

@@ -14,7 +14,8 @@ from penni_escalate.common.errors import UserError
 from penni_escalate.common.shared_folder import locked, written
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.golden.cycle.block import BlockCounter
-from penni_escalate.golden.cycle.stream_core import CoreCounter, Stalls, Trace, simulate
+from penni_escalate.golden.cycle.stalls import Stalls
+from penni_escalate.golden.cycle.stream_core import CoreCounter, Trace, simulate
 from penni_escalate.golden.schedule import Pass, load_words
 from penni_escalate.golden.sparsemap import SparseTensor
 from penni_escalate.rtl.generator import render, render_template

@@ -10,7 +10,8 @@ from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.evaluate.machine import repeated, run_layer, total
 from penni_escalate.golden.access import accesses_of, beat_bits
 from penni_escalate.golden.clusters import ClusterRun
-from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running, simulate
+from penni_escalate.golden.cycle.stalls import free_running
+from penni_escalate.golden.cycle.stream_core import CoreCounter, simulate
 from penni_escalate.golden.losses import Share
 from penni_escalate.golden.schedule import load_words, passes_of
 from penni_escalate.golden.sparsemap import encode

@@ -18,7 +18,8 @@ from penni_escalate.golden.cycle.input_ring import make_input_ring, ring_has_roo
 from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer
 from penni_escalate.golden.cycle.row import make_rows
 from penni_escalate.golden.cycle.sizes import sizes_of
-from penni_escalate.golden.cycle.stream_core import CoreCounter, Stalls, output_groups
+from penni_escalate.golden.cycle.stalls import Stalls
+from penni_escalate.golden.cycle.stream_core import CoreCounter, output_groups
 from penni_escalate.golden.cycle.work import work_of
 from penni_escalate.golden.schedule import Pass
 from penni_escalate.golden.sparsemap import SparseTensor

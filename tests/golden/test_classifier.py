@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from penni_escalate.configs.accelerator import load_accelerator
-from penni_escalate.golden.cycle.stream_core import free_running, output_tensor, simulate
+from penni_escalate.golden.cycle.stalls import free_running
+from penni_escalate.golden.cycle.stream_core import output_tensor, simulate
 from penni_escalate.golden.fit import core_form, unsupported_reason
 from penni_escalate.golden.geometry import Geometry
 from penni_escalate.golden.kinds import Classifier, Convolution

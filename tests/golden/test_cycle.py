@@ -13,7 +13,8 @@ from penni_escalate.configs.accelerator import PRESET_FOLDER, load_accelerator
 from penni_escalate.golden.bound import Resource, bound_of
 from penni_escalate.golden.cycle.account import Cause
 from penni_escalate.golden.cycle.block import BlockCounter
-from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running, output_tensor, simulate
+from penni_escalate.golden.cycle.stalls import free_running
+from penni_escalate.golden.cycle.stream_core import CoreCounter, output_tensor, simulate
 from penni_escalate.golden.fit import unsupported_reason
 from penni_escalate.golden.folding import fold_image, fold_layer
 from penni_escalate.golden.geometry import Geometry
@@ -266,7 +267,8 @@ def test_compiled_and_plain_cycle_model_agree() -> None:
     script = (
         "import numpy as np, hashlib\n"
         "from configs.accelerator import load_accelerator\n"
-        "from golden.cycle.stream_core import free_running, simulate\n"
+        "from golden.cycle.stalls import free_running\n"
+        "from golden.cycle.stream_core import simulate\n"
         "from golden.schedule import passes_of\n"
         "from tests.golden.test_cycle import TINY, small_random_layer\n"
         "w = small_random_layer(3); p = passes_of(w.layer, TINY)\n"

@@ -26,7 +26,8 @@ from penni_escalate.golden.baselines import (
 )
 from penni_escalate.golden.command import main
 from penni_escalate.golden.counts import AccessCounts
-from penni_escalate.golden.cycle.stream_core import CoreCounter, free_running
+from penni_escalate.golden.cycle.stalls import free_running
+from penni_escalate.golden.cycle.stream_core import CoreCounter
 from penni_escalate.golden.figures import total_figures
 from penni_escalate.golden.functional import layer_input, run_network
 from penni_escalate.golden.package import Package, find_package

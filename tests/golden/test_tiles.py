@@ -7,7 +7,8 @@ import pytest
 
 from penni_escalate.configs.accelerator import load_accelerator
 from penni_escalate.golden.bound import Resource, bound_of
-from penni_escalate.golden.cycle.stream_core import free_running, output_tensor, simulate
+from penni_escalate.golden.cycle.stalls import free_running
+from penni_escalate.golden.cycle.stream_core import output_tensor, simulate
 from penni_escalate.golden.fit import unsupported_reason
 from penni_escalate.golden.geometry import Geometry, Padding
 from penni_escalate.golden.layers import LayerKind

@@ -9,7 +9,8 @@ import pytest
 from penni_escalate.configs.accelerator import PRESET_FOLDER, load_accelerator
 from penni_escalate.golden.bound import bound_of
 from penni_escalate.golden.cycle.block import BlockCounter
-from penni_escalate.golden.cycle.stream_core import free_running, output_tensor, simulate
+from penni_escalate.golden.cycle.stalls import free_running
+from penni_escalate.golden.cycle.stream_core import output_tensor, simulate
 from penni_escalate.golden.geometry import Geometry, Padding
 from penni_escalate.golden.losses import losses_of
 from penni_escalate.golden.schedule import Pass, load_words, passes_of, pixel_steps, rows_at_work

@@ -10,7 +10,8 @@ import pytest
 
 from penni_escalate.common.paths import ROOT
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator, preset_names
-from penni_escalate.golden.cycle.stream_core import Trace, free_running, simulate
+from penni_escalate.golden.cycle.stalls import free_running
+from penni_escalate.golden.cycle.stream_core import Trace, simulate
 from penni_escalate.golden.fit import exceeds_limits
 from penni_escalate.golden.overflow import check_accumulator, z_problem
 from penni_escalate.golden.schedule import load_words, passes_of
