@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cached_property
 
 from penni_escalate.configs.accelerator import Accelerator
 from penni_escalate.rtl.fields import Field, clog2, index_bits, lay_out, layout
@@ -180,10 +181,19 @@ class LoadWord:
         """Bits of the word."""
         return sum(part.copies * part.step for part in self.parts)
 
+    @cached_property
+    def _first_copies(self) -> Mapping[str, tuple[LoadPart, Field]]:
+        """Each field's part, and where its first copy lies, by its name."""
+        return {
+            field.name: (part, replace(field, offset=part.offset + field.offset))
+            for part in self.parts
+            for field in part.fields
+        }
+
     @property
     def fields(self) -> tuple[Field, ...]:
         """The first copy of each field."""
-        return tuple(replace(field, offset=part.offset + field.offset) for part in self.parts for field in part.fields)
+        return tuple(first for _, first in self._first_copies.values())
 
     @property
     def layout(self) -> list[str]:
@@ -201,12 +211,12 @@ class LoadWord:
 
     def copies(self, name: str) -> int:
         """How many copies of a field there are. Raises KeyError for a name that the word does not have."""
-        return {field.name: part.copies for part in self.parts for field in part.fields}[name]
+        return self._first_copies[name][0].copies
 
     def field(self, name: str, copy: int = 0) -> Field:
         """Where a copy of a field lies. Raises KeyError for a name that the word does not have."""
-        part, found = {field.name: (part, field) for part in self.parts for field in part.fields}[name]
-        return replace(found, offset=part.offset + copy * part.step + found.offset)
+        part, first = self._first_copies[name]
+        return replace(first, offset=first.offset + copy * part.step)
 
     def data(self, values: Mapping[str, Sequence[int]]) -> int:
         """The word with the given values, fields by name, a number a copy; copies that are not given are 0.
@@ -214,15 +224,16 @@ class LoadWord:
         Raises ValueError for a value that does not fit its field, for fields that are not the word's, and for more
         numbers than copies.
         """
-        names = [field.name for field in self.fields]
-        if values.keys() != set(names):
-            raise ValueError(f"{self.kind.name} has the fields {', '.join(names)}")
+        if values.keys() != self._first_copies.keys():
+            raise ValueError(f"{self.kind.name} has the fields {', '.join(self._first_copies)}")
         word = 0
         for name, numbers in values.items():
-            if len(numbers) > self.copies(name):
-                raise ValueError(f"{self.kind.name} has {name} {self.copies(name)} time(s), not {len(numbers)}")
+            part, first = self._first_copies[name]
+            if len(numbers) > part.copies:
+                raise ValueError(f"{self.kind.name} has {name} {part.copies} time(s), not {len(numbers)}")
+            step = part.step
             for copy, number in enumerate(numbers):
-                word |= self.field(name, copy).place(int(number))
+                word |= first.place(int(number)) << copy * step
         return word
 
 

@@ -2,11 +2,8 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    # A simulation takes this module, and has no use for all that builds one.
-    from penni_escalate.tb.base.job import Job
+from penni_escalate.tb.base.job import Job
 
 
 class Verdict(StrEnum):
@@ -85,7 +82,7 @@ class Result:
     cycles: int = 0
     problem: str = ""
     check: str = ""
-    narrowed: "Job | None" = None
+    narrowed: Job | None = None
     detected_ps: int | None = None
     wanted: tuple[Wanted, ...] = ()
     place: str = ""

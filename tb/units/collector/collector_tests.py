@@ -77,6 +77,11 @@ class CollectorBench(UnitBench):
         #: Lines begun by each block, counted over all passes.
         self.begun = [0] * config.blocks
         self.rows = int(self.work.out_height.sum())
+        #: Of each output line, counted over all passes: its pass, and its psum lines as a bit mask.
+        self.pass_of_row = np.repeat(np.arange(len(passes)), self.work.out_height).tolist()
+        self.lines_of_row = [
+            int(psum_lines(self.work, p, row - int(self.rows_before[p]))) for row, p in enumerate(self.pass_of_row)
+        ]
         self.freed = 0
         self.shown: list[int] | None = None
         #: Largest psum of block 0 in the window that is read.
@@ -101,15 +106,6 @@ class CollectorBench(UnitBench):
             shift=np.where(free, source.integers(20, 40, shape), work.shift),
         )
 
-    def _pass_of_row(self, row: int) -> int:
-        """The pass that an output line, counted over all passes, belongs to."""
-        return int(np.searchsorted(self.rows_before, row, side="right")) - 1
-
-    def _lines_of_row(self, row: int) -> int:
-        """Its psum lines, as a bit mask."""
-        p = self._pass_of_row(row)
-        return int(psum_lines(self.work, p, row - int(self.rows_before[p])))
-
     def _finish_lines(self) -> None:
         """Blocks finish lines: each in its own time, where the psum lines are free."""
         if not self.done_throttle():
@@ -120,8 +116,8 @@ class CollectorBench(UnitBench):
                 continue
             if row == self.rows or self.random.random() < 0.3:
                 continue
-            p, mask = self._pass_of_row(row), self._lines_of_row(row)
-            if p >= self.model.loaded[0] or any(mask & self._lines_of_row(n) for n in range(self.freed, row)):
+            p, mask = self.pass_of_row[row], self.lines_of_row[row]
+            if p >= self.model.loaded[0] or any(mask & lines for lines in self.lines_of_row[self.freed : row]):
                 continue
             for output in range(int(self.work.outputs[p])):
                 line = int(psum_line(self.work, p, row - int(self.rows_before[p]), output // self.config.taps))
@@ -202,10 +198,10 @@ class CollectorBench(UnitBench):
         self.expect(sample, "drain_free_o", free)
         if free:
             self.lines.done[:] &= ~free
-            rows = free.bit_count() // int(self.work.steps[self._pass_of_row(self.freed)])
+            rows = free.bit_count() // int(self.work.steps[self.pass_of_row[self.freed]])
             self.coverage.sample({"lines freed": "one" if rows == 1 else "several"})
             self.freed += rows
-            following = self._lines_of_row(self.freed) if self.freed < self.rows else 0
+            following = self.lines_of_row[self.freed] if self.freed < self.rows else 0
             there = following and inputs["done_i"] & following == following
             self.coverage.sample({"next line": "done" if there else "not done"})
             self.shown = None
