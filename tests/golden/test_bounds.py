@@ -11,6 +11,7 @@ import pytest
 
 from penni_escalate.common.errors import UserError
 from penni_escalate.configs.accelerator import Accelerator, load_accelerator
+from penni_escalate.golden.cycle.concentration import make_concentration, step_concentration
 from penni_escalate.golden.cycle.psum_line_buffer import make_psum_line_buffer
 from penni_escalate.golden.cycle.requantize import requantized
 from penni_escalate.golden.cycle.sizes import sizes_of
@@ -295,3 +296,19 @@ def test_codes_are_clamped_at_their_bounds() -> None:
 
 def test_the_largest_height_is_that_of_the_words() -> None:
     assert HEIGHT_MAX == 2**12 - 1
+
+
+@pytest.mark.parametrize("lanes", [63, 64])
+def test_the_last_slot_of_the_widest_column(lanes: int) -> None:
+    """A mask of 64 slots fills its word to the sign of a signed one."""
+    sizes = sizes_of(TINY)._replace(blocks=1, rows=1, lanes=lanes, adders=1)
+    unit = make_concentration(sizes)
+    values = np.arange(lanes, dtype=np.int16).reshape(1, 1, lanes)
+    everyone = 2**lanes - 1
+    assert step_concentration(unit, sizes, 0, 0, True, True, everyone, values, True) == (True, 0)
+    taken = []
+    for _ in range(lanes):
+        step_concentration(unit, sizes, 0, 0, True, False, 0, values, False)
+        taken.append(int(unit.operand[0, 0, 0]))
+    assert taken == list(range(lanes))
+    assert unit.operand_eop[0, 0] and unit.count[0, 0] == 0
