@@ -6,8 +6,7 @@ so that each sees its neighbour's registers as they were before the edge; what a
 backwards (ready) is returned by its step. The unit benches run these models beside the Verilog.
 The core as a whole is in ``sliced/``: the same cycles, 64 rows in an operation.
 
-numba compiles that, see there; the units' models are plain Python, which runs the bench of a unit sooner than numba
-has been imported.
+numba compiles that, see there. The units' models are plain Python: what numba gains in a bench, its import loses.
 
 Work is described by its meaning (channel numbers, absolute output rows, pixel positions), never by
 the hardware's encodings, so that an error there shows as a difference.

@@ -39,8 +39,8 @@ Counters = dict[tuple[bool, int, int], int | None]
 def core_test(found: "type[StreamCoreTest]") -> "type[StreamCoreTest]":
     """Have cocotb find a test under the name of its class.
 
-    pyuvm's own decorator does the same, but reads the sources of all its callers for it: with twenty tests that is a
-    third of the time in which a simulation starts.
+    pyuvm's own decorator does the same, but reads the sources of all its callers for it: with twenty tests that is
+    over a quarter of the time in which a simulation starts.
     """
 
     async def run(_: HierarchyObject) -> None:

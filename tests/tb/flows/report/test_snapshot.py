@@ -17,7 +17,7 @@ from penni_escalate.tb.flows.report.snapshot import (
     changes_between,
     remember,
 )
-from penni_escalate.tb.flows.report.trend import trend_of_reports
+from penni_escalate.tb.flows.report.trend import trend_of_regressions, trend_of_reports
 
 
 def made(day: int) -> Provenance:
@@ -80,3 +80,18 @@ def test_every_metric_has_its_trend(monkeypatch: pytest.MonkeyPatch) -> None:
     assert plot is not None
     assert all(f"{name} [%]" in plot.svg for name in later.totals)
     assert trend_of_reports([THEN]) is None
+
+
+def test_the_regressions_of_a_suite_have_their_trend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole runs of that suite alone."""
+    monkeypatch.setattr(trend, "draw_plot", draw_plot)
+    whole = {
+        "whole": True, "suite": "smoke", "time": "2026-01-02T03:04:05", "runs": 4, "passed": 3, "functional": [5, 8],
+        "layers": 6, "compared": 70, "seconds": 8.0,
+    }  # fmt: skip
+    others = [whole | {"suite": "nightly"}, whole | {"whole": False}]
+    plot = trend_of_regressions([whole, *others, whole | {"passed": 4, "compared": 71}], "smoke")
+    assert plot is not None and "The 2 whole runs of suite smoke" in plot.caption
+    names, last = ("runs passed [%]", "bins hit [%]", "random layers"), (">100</text>", ">62.5</text>", ">71</text>")
+    assert [text for text in (*names, *last) if text not in plot.svg] == []
+    assert trend_of_regressions([whole, *others], "smoke") is None
